@@ -1,0 +1,334 @@
+//! How a client is set up: what the caller said, the environment and the defaults, made one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+
+/// Where jobs are served unless told otherwise.
+pub const DEFAULT_BASE_URL: &str = "https://api.cometapi.com/grok/v1";
+/// xAI documents one request per second for its video models.
+const XAI_CREATES_PER_SECOND: f64 = 1.0;
+
+/// The hosts whose keys are known, and the variables that hold them.
+const KEYS: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
+const XAI_HOST: &str = "api.x.ai";
+
+/// A text that never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Hides `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// What the caller said; everything left out has a default.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Bearer token.
+    pub api_key: Option<Secret>,
+    /// What `/videos/...` is appended to.
+    pub base_url: Option<String>,
+    /// Seconds for one exchange.
+    pub timeout: Option<f64>,
+    /// Retries of one safe exchange.
+    pub max_retries: Option<u32>,
+    /// Cap on requests, shared by all calls.
+    pub requests_per_second: Option<f64>,
+    /// Cap on creates, shared by all calls.
+    pub creates_per_second: Option<f64>,
+    /// Exchanges in flight.
+    pub max_concurrent_requests: Option<usize>,
+    /// Address of a proxy.
+    pub proxy: Option<String>,
+    /// PEM file with further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Extra headers, for the API only.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A client's configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Bearer token.
+    pub api_key: Secret,
+    /// The variable the key was read from, if it was not given.
+    pub key_variable: Option<&'static str>,
+    /// What `/videos/...` is appended to; has no trailing slash.
+    pub base_url: Url,
+    /// For one exchange.
+    pub timeout: Duration,
+    /// Retries of one safe exchange.
+    pub max_retries: u32,
+    /// Cap on requests.
+    pub requests_per_second: Option<f64>,
+    /// Cap on creates.
+    pub creates_per_second: Option<f64>,
+    /// Exchanges in flight.
+    pub max_concurrent_requests: usize,
+    /// Proxy for everything, in place of the environment's.
+    pub proxy: Option<Url>,
+    /// Further certificate authorities, PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Extra headers, for the API only.
+    pub headers: HeaderMap,
+}
+
+impl Config {
+    /// Checks `settings`, and fills what they leave out from `environment` and the defaults.
+    pub fn resolve(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let environment = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+        let base_url = base_url(settings.base_url.or_else(|| environment("VIDJOB_BASE_URL")))?;
+        let (api_key, key_variable) = api_key(settings.api_key, &base_url, environment)?;
+        let creates_per_second = match settings.creates_per_second {
+            Some(rate) => Some(positive("creates_per_second", rate)?),
+            None => (base_url.host_str() == Some(XAI_HOST)).then_some(XAI_CREATES_PER_SECOND),
+        };
+        Ok(Self {
+            api_key,
+            key_variable,
+            timeout: Duration::try_from_secs_f64(positive("timeout", settings.timeout.unwrap_or(60.0))?)
+                .map_err(|_| Error::Configuration("timeout is too long".into()))?,
+            max_retries: settings.max_retries.unwrap_or(4),
+            requests_per_second: settings
+                .requests_per_second
+                .map(|rate| positive("requests_per_second", rate))
+                .transpose()?,
+            creates_per_second,
+            max_concurrent_requests: concurrency(settings.max_concurrent_requests.unwrap_or(64))?,
+            proxy: settings.proxy.as_deref().map(proxy).transpose()?,
+            ca_pem: settings.ca_file.map(ca_file).transpose()?,
+            headers: headers(&settings.headers)?,
+            base_url,
+        })
+    }
+
+    /// The address of `path` below the base URL.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
+    }
+
+    /// Whether the API itself is on this machine, as a simulator is.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self.base_url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+}
+
+fn base_url(given: Option<String>) -> Result<Url> {
+    let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
+    let wrong = |why: &str| {
+        let shown = Url::parse(&given).map_or_else(|_| crate::error::shorten(&given, 80), |url| crate::error::bare_url(&url));
+        Error::Configuration(format!("base_url {shown:?} {why}, like {DEFAULT_BASE_URL}"))
+    };
+    let mut url = Url::parse(given.trim()).map_err(|_| wrong("is not an address; give an http(s) address"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong("is not an http(s) address; give one"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("holds a user or password; give a bare address"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("holds a query or fragment; give a bare address"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn api_key(
+    given: Option<Secret>,
+    base_url: &Url,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(Secret, Option<&'static str>)> {
+    if let Some(key) = given {
+        return Ok((printable("api_key", key.reveal())?, None));
+    }
+    let host = base_url.host_str().unwrap_or_default();
+    let at_home = base_url.scheme() == "https" && base_url.port().is_none();
+    let Some((_, variable)) = KEYS.into_iter().find(|(home, _)| at_home && *home == host) else {
+        return Err(Error::Configuration(format!(
+            "no key for {host}: keys in the environment are sent only to the host they belong to \
+             (COMETAPI_KEY to https://api.cometapi.com, XAI_API_KEY to https://api.x.ai); pass api_key=... for this base_url"
+        )));
+    };
+    let Some(key) = environment(variable) else {
+        return Err(Error::Configuration(format!("no key: set {variable} in the environment, or pass api_key=...")));
+    };
+    Ok((printable(variable, &key)?, Some(variable)))
+}
+
+/// A key that can stand in a header.
+fn printable(name: &str, key: &str) -> Result<Secret> {
+    let key = key.trim();
+    if key.is_empty() {
+        return Err(Error::Configuration(format!("{name} is empty")));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::Configuration(format!(
+            "{name} holds a blank or a character that no key has; was more copied than the key?"
+        )));
+    }
+    Ok(Secret::new(key))
+}
+
+fn positive(name: &str, number: f64) -> Result<f64> {
+    if number.is_finite() && number > 0.0 {
+        return Ok(number);
+    }
+    Err(Error::Configuration(format!("{name} must be a number above 0, not {number}")))
+}
+
+fn concurrency(number: usize) -> Result<usize> {
+    // The semaphore's own bound is far above any useful number.
+    if (1..=100_000).contains(&number) {
+        return Ok(number);
+    }
+    Err(Error::Configuration(format!("max_concurrent_requests must be 1 to 100,000, not {number}")))
+}
+
+fn proxy(given: &str) -> Result<Url> {
+    let wrong = || Error::Configuration("proxy is not an http(s) address, like http://proxy.example:3128".into());
+    let url = Url::parse(given).map_err(|_| wrong())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong());
+    }
+    Ok(url)
+}
+
+fn ca_file(path: PathBuf) -> Result<Vec<u8>> {
+    std::fs::read(&path).map_err(|error| Error::Configuration(format!("ca_file {} cannot be read: {error}", path.display())))
+}
+
+fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let wrong = |why: &str| Error::Configuration(format!("header {:?} {why}", crate::error::shorten(name, 60)));
+        let name: HeaderName = name.parse().map_err(|_| wrong("has a name that HTTP does not allow"))?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(wrong("is set by the client itself; for the key use api_key"));
+        }
+        let mut value: HeaderValue = value.parse().map_err(|_| wrong("has a value that HTTP does not allow"))?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+const RESERVED: [&str; 5] = ["authorization", "host", "content-length", "content-type", "transfer-encoding"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(base_url: Option<&str>, api_key: Option<&str>) -> Settings {
+        Settings { base_url: base_url.map(Into::into), api_key: api_key.map(Secret::new), ..Settings::default() }
+    }
+
+    fn both_keys(name: &str) -> Option<String> {
+        match name {
+            "COMETAPI_KEY" => Some("comet-key\n".into()),
+            "XAI_API_KEY" => Some("xai-key".into()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn keys_go_home_only() {
+        let key = |base_url| Config::resolve(settings(base_url, None), both_keys).map(|config| config.api_key.reveal().to_owned());
+        assert_eq!(key(None).unwrap(), "comet-key");
+        assert_eq!(key(Some("https://api.x.ai/v1/")).unwrap(), "xai-key");
+        for elsewhere in [
+            "https://example.com/v1",
+            "http://api.cometapi.com/grok/v1",
+            "https://api.cometapi.com:8443/grok/v1",
+            "https://api.cometapi.com.evil.example/v1",
+            "http://127.0.0.1:8000",
+        ] {
+            assert!(matches!(key(Some(elsewhere)), Err(Error::Configuration(_))), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn no_key_names_the_variable() {
+        let message = |base_url| Config::resolve(settings(base_url, None), |_| None).unwrap_err().to_string();
+        assert!(message(None).contains("COMETAPI_KEY"));
+        assert!(message(Some("https://api.x.ai/v1")).contains("XAI_API_KEY"));
+    }
+
+    #[test]
+    fn base_urls() {
+        for bad in ["", "api.x.ai/v1", "ftp://a/b", "https://u:p@a.example/", "https://a.example/?q=1", "file:///etc/passwd"] {
+            assert!(Config::resolve(settings(Some(bad), Some("k")), |_| None).is_err(), "{bad}");
+        }
+        let config = Config::resolve(settings(Some("https://a.example/v1///"), Some("k")), |_| None).unwrap();
+        assert_eq!(config.endpoint("/videos/x"), "https://a.example/v1/videos/x");
+        let config = Config::resolve(settings(Some("http://localhost:1"), Some("k")), |_| None).unwrap();
+        assert_eq!(config.endpoint("/videos/x"), "http://localhost:1/videos/x");
+        assert!(config.is_loopback());
+    }
+
+    #[test]
+    fn the_environment_may_name_the_base_url() {
+        let config = Config::resolve(settings(None, Some("k")), |name| (name == "VIDJOB_BASE_URL").then(|| "http://[::1]:9/x".into()));
+        assert!(config.unwrap().is_loopback());
+    }
+
+    #[test]
+    fn nothing_shows_the_key() {
+        let config = Config::resolve(settings(None, Some("sk-very-secret")), |_| None).unwrap();
+        assert!(!format!("{config:?}").contains("very"));
+    }
+
+    #[test]
+    fn creates_are_limited_on_xai_alone() {
+        let rate = |base_url| Config::resolve(settings(base_url, Some("k")), |_| None).unwrap().creates_per_second;
+        assert_eq!(rate(Some("https://api.x.ai/v1")), Some(1.0));
+        assert_eq!(rate(None), None);
+    }
+
+    #[test]
+    fn refused_values() {
+        let refused = |change: fn(&mut Settings)| {
+            let mut settings = settings(None, Some("k"));
+            change(&mut settings);
+            matches!(Config::resolve(settings, |_| None), Err(Error::Configuration(_)))
+        };
+        assert!(refused(|s| s.timeout = Some(0.0)));
+        assert!(refused(|s| s.timeout = Some(f64::NAN)));
+        assert!(refused(|s| s.timeout = Some(1e300)));
+        assert!(refused(|s| s.requests_per_second = Some(-1.0)));
+        assert!(refused(|s| s.max_concurrent_requests = Some(0)));
+        assert!(refused(|s| s.proxy = Some("nonsense".into())));
+        assert!(refused(|s| s.ca_file = Some("/nowhere/ca.pem".into())));
+        assert!(refused(|s| s.headers = vec![("Authorization".into(), "x".into())]));
+        assert!(refused(|s| s.headers = vec![("a b".into(), "x".into())]));
+        assert!(refused(|s| s.api_key = Some(Secret::new("two words"))));
+        assert!(refused(|s| s.api_key = Some(Secret::new(""))));
+    }
+}

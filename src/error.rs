@@ -1,0 +1,244 @@
+//! Everything that can go wrong, in one type that the Python exceptions mirror.
+
+use std::time::Duration;
+
+use crate::job::VideoJob;
+
+/// The result of every fallible function here.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The client cannot be set up as told: no key, a bad base URL, an unreadable CA file.
+    #[error("{0}")]
+    Configuration(String),
+    /// Refused here, before anything was sent.
+    #[error("{message}")]
+    InvalidRequest {
+        /// The argument at fault.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The service answered with an error.
+    #[error("{}", .0.message)]
+    Api(Box<ApiError>),
+    /// No connection, or it broke: DNS, TCP, TLS, reset.
+    #[error("{}", .0.message)]
+    ConnectionFailed(Box<Trouble>),
+    /// One exchange took longer than the client's timeout.
+    #[error("{}", .0.message)]
+    RequestTimeout(Box<Trouble>),
+    /// The service answered with something its contract does not allow.
+    #[error("{message}")]
+    InvalidResponse {
+        /// What is wrong with the answer.
+        message: String,
+        /// The beginning of the answer.
+        body: String,
+        /// The job asked after, if one was.
+        request_id: Option<String>,
+    },
+    /// A create was sent and its answer was lost: a job may exist and be billed.
+    #[error("{message}")]
+    SubmitUnknown {
+        /// What happened to the answer.
+        message: String,
+        /// The HTTP status of the answer, if there was one.
+        status_code: Option<u16>,
+    },
+    /// The job ended without a video.
+    #[error("{}", failed(.0))]
+    JobFailed(Box<VideoJob>),
+    /// The job's video was made and its content is gone.
+    #[error("job {} has expired: its video is gone from the service", .0.request_id)]
+    JobExpired(Box<VideoJob>),
+    /// Moderation withheld the video.
+    #[error("{}", blocked(.0))]
+    JobBlocked(Box<VideoJob>),
+    /// Waiting took longer than allowed; the job goes on.
+    #[error("job {} is still {} after {:.0} s; it goes on, and can be waited for again", .job.request_id, .job.status.as_str(), .waited.as_secs_f64())]
+    WaitTimeout {
+        /// The last snapshot.
+        job: Box<VideoJob>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The file could not be kept.
+    #[error("{}", .0.message)]
+    Download(Box<DownloadError>),
+}
+
+/// An answer of the service that is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// What kind of error, decided by status, code and words together.
+    pub kind: ApiErrorKind,
+    /// The HTTP status.
+    pub status_code: u16,
+    /// The service's code, if it gave one.
+    pub code: Option<String>,
+    /// The service's words, or ours when it gave none.
+    pub message: String,
+    /// The job asked after, if one was.
+    pub request_id: Option<String>,
+    /// When to try again, if the service said so.
+    pub retry_after: Option<Duration>,
+    /// The beginning of the answer.
+    pub body: String,
+    /// Whether the words say that nothing was started (no channel for the model).
+    pub not_started: bool,
+}
+
+/// The kinds of [`ApiError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ApiErrorKind {
+    /// The key is missing or wrong.
+    Authentication,
+    /// The key may not do this.
+    PermissionDenied,
+    /// No money left.
+    InsufficientBalance,
+    /// No such job, model or path.
+    NotFound,
+    /// The request is refused as it is.
+    BadRequest,
+    /// Too many requests.
+    RateLimited,
+    /// The service's own trouble.
+    Server,
+    /// Any other error status.
+    Other,
+}
+
+/// Trouble on the way to the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What happened, without query strings.
+    pub message: String,
+    /// The job concerned, if one is.
+    pub request_id: Option<String>,
+    /// Whether the request certainly never left: DNS, connect or TLS.
+    pub not_sent: bool,
+}
+
+/// Why a file could not be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DownloadError {
+    /// What kind of error.
+    pub kind: DownloadErrorKind,
+    /// What happened and what to do, without query strings.
+    pub message: String,
+    /// The job concerned, if known.
+    pub request_id: Option<String>,
+    /// The operating system's error number, when it was the disk.
+    pub errno: Option<i32>,
+}
+
+/// The kinds of [`DownloadError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DownloadErrorKind {
+    /// The link is no longer good.
+    VideoUrlExpired,
+    /// The link leads where we do not go.
+    UnsafeUrl,
+    /// What came is not a video.
+    NotAVideo,
+    /// The file did not arrive whole.
+    IncompleteDownload,
+    /// The file is larger than allowed.
+    TooLarge,
+    /// Anything else: the disk, an existing target, a job without a link.
+    Other,
+}
+
+impl Error {
+    /// An argument that is refused before anything is sent.
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::InvalidRequest { field, message: message.into() }
+    }
+
+    /// A download that went wrong; the id is added by [`Error::concerning`].
+    pub fn download(kind: DownloadErrorKind, message: impl Into<String>) -> Self {
+        Self::Download(Box::new(DownloadError { kind, message: message.into(), request_id: None, errno: None }))
+    }
+
+    /// The disk's refusal.
+    #[must_use]
+    pub fn disk(doing: &str, error: &std::io::Error) -> Self {
+        Self::Download(Box::new(DownloadError {
+            kind: DownloadErrorKind::Other,
+            message: format!("{doing}: {error}"),
+            request_id: None,
+            errno: error.raw_os_error(),
+        }))
+    }
+
+    /// The same error, naming the job it concerns.
+    #[must_use]
+    pub fn concerning(mut self, id: &str) -> Self {
+        match &mut self {
+            Self::Api(error) => fill(&mut error.request_id, id),
+            Self::ConnectionFailed(trouble) | Self::RequestTimeout(trouble) => fill(&mut trouble.request_id, id),
+            Self::InvalidResponse { request_id, .. } => fill(request_id, id),
+            Self::Download(error) => fill(&mut error.request_id, id),
+            _ => {}
+        }
+        self
+    }
+
+    /// The HTTP status that the error came with.
+    #[must_use]
+    pub fn status_code(&self) -> Option<u16> {
+        match self {
+            Self::Api(error) => Some(error.status_code),
+            Self::SubmitUnknown { status_code, .. } => *status_code,
+            _ => None,
+        }
+    }
+
+    /// When the service says to try again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Api(error) => error.retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn fill(slot: &mut Option<String>, id: &str) {
+    slot.get_or_insert_with(|| id.to_owned());
+}
+
+fn failed(job: &VideoJob) -> String {
+    let reason = job.error.as_ref().map_or("the service gave no reason", |error| error.message.as_str());
+    format!("job {} failed: {reason}", job.request_id)
+}
+
+fn blocked(job: &VideoJob) -> String {
+    let words = job.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+    format!("the video of job {} was withheld by moderation{words}", job.request_id)
+}
+
+/// The beginning of `text`, at most `limit` characters, with a mark where it was cut.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// An address fit for messages: no query, no fragment, no user, no password.
+#[must_use]
+pub fn bare_url(url: &url::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Both refuse only addresses that cannot have a user.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if url.scheme() == "data" { "data:…".into() } else { url.into() }
+}

@@ -1,0 +1,275 @@
+//! What a job is: the values every other module speaks in. No I/O.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobStatus {
+    /// Accepted; nothing more is known yet.
+    Pending,
+    /// Waiting for a renderer.
+    Queued,
+    /// Being rendered.
+    Processing,
+    /// Over: the video is ready.
+    Done,
+    /// Over: no video came of it.
+    Failed,
+    /// Over: the video was made and its content is gone.
+    Expired,
+    /// A word this version does not know; waiting goes on.
+    Unknown,
+}
+
+impl JobStatus {
+    /// Every status, in the order of a job's life.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Queued,
+        Self::Processing,
+        Self::Done,
+        Self::Failed,
+        Self::Expired,
+        Self::Unknown,
+    ];
+
+    /// The word used in JSON and in Python.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the job is over, well or badly.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Expired)
+    }
+}
+
+/// The video of a job.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Video {
+    /// Temporary link to the file; absent when the video was withheld or delivered elsewhere.
+    pub url: Option<String>,
+    /// Length in seconds.
+    pub duration: Option<f64>,
+    /// `false` when moderation withheld the video.
+    pub respect_moderation: Option<bool>,
+}
+
+impl Eq for Video {}
+
+impl Hash for Video {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.url.hash(state);
+        // `+ 0.0` folds -0.0 into 0.0, which compares equal to it.
+        self.duration.map(|seconds| (seconds + 0.0).to_bits()).hash(state);
+        self.respect_moderation.hash(state);
+    }
+}
+
+/// What a job cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Usage {
+    /// Cost in ticks; 10,000,000,000 ticks are one US dollar.
+    pub cost_in_usd_ticks: i64,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobError {
+    /// The service's code, if it gave one.
+    pub code: Option<String>,
+    /// The service's words.
+    pub message: String,
+}
+
+impl JobError {
+    /// Whether moderation was the reason.
+    #[must_use]
+    pub fn is_moderation(&self) -> bool {
+        self.code.as_deref().is_some_and(names_moderation) || names_moderation(&self.message)
+    }
+}
+
+/// `content.?moderat`, in any case: the only sign of moderation that all services share.
+fn names_moderation(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.match_indices("content").any(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        let mut tail = rest.chars();
+        rest.starts_with("moderat") || tail.next().is_some_and(|_| tail.as_str().starts_with("moderat"))
+    })
+}
+
+/// One snapshot of a job. Snapshots compare by what they say; `raw` takes no part in it.
+#[derive(Debug, Clone)]
+pub struct VideoJob {
+    /// The id the service gave at creation.
+    pub request_id: String,
+    /// Where the job stands.
+    pub status: JobStatus,
+    /// Percent, 0 to 100, when the service reports it; 100 once done.
+    pub progress: Option<u8>,
+    /// The model that renders.
+    pub model: Option<String>,
+    /// The video, once there is one.
+    pub video: Option<Video>,
+    /// The cost, once it is known.
+    pub usage: Option<Usage>,
+    /// The reason of a failure.
+    pub error: Option<JobError>,
+    /// The JSON as received; absent when nothing was received.
+    pub raw: Option<Arc<str>>,
+}
+
+impl PartialEq for VideoJob {
+    fn eq(&self, other: &Self) -> bool {
+        self.request_id == other.request_id
+            && self.status == other.status
+            && self.progress == other.progress
+            && self.model == other.model
+            && self.video == other.video
+            && self.usage == other.usage
+            && self.error == other.error
+    }
+}
+
+impl Eq for VideoJob {}
+
+impl Hash for VideoJob {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request_id.hash(state);
+        self.status.hash(state);
+        self.progress.hash(state);
+        self.model.hash(state);
+        self.video.hash(state);
+        self.usage.hash(state);
+        self.error.hash(state);
+    }
+}
+
+impl VideoJob {
+    /// A job that is known to exist and of which nothing else is known.
+    #[must_use]
+    pub fn pending(request_id: impl Into<String>) -> Self {
+        Self {
+            request_id: request_id.into(),
+            status: JobStatus::Pending,
+            progress: None,
+            model: None,
+            video: None,
+            usage: None,
+            error: None,
+            raw: None,
+        }
+    }
+
+    /// Whether the job is over.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.status.is_terminal()
+    }
+
+    /// The link to the file, if there is one.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.video.as_ref()?.url.as_deref()
+    }
+
+    /// Whether moderation withheld the video.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        match self.status {
+            JobStatus::Done => {
+                self.url().is_none()
+                    && self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false))
+            }
+            JobStatus::Failed => self.error.as_ref().is_some_and(JobError::is_moderation),
+            _ => false,
+        }
+    }
+
+    /// The job if it ended well, or the error that its end stands for.
+    pub fn into_result(self) -> Result<Self> {
+        if self.is_blocked() {
+            return Err(Error::JobBlocked(Box::new(self)));
+        }
+        match self.status {
+            JobStatus::Failed => Err(Error::JobFailed(Box::new(self))),
+            JobStatus::Expired => Err(Error::JobExpired(Box::new(self))),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Refuses what cannot be a job's id, before it becomes part of an address.
+pub fn check_request_id(request_id: &str) -> Result<()> {
+    let shape = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if request_id.is_empty() {
+        return Err(Error::invalid("job", "the request id is empty"));
+    }
+    if request_id.len() > MAX_REQUEST_ID || !request_id.bytes().all(shape) {
+        return Err(Error::invalid(
+            "job",
+            format!(
+                "{:?} is not a request id: 1 to {MAX_REQUEST_ID} letters, digits, '-' and '_' are expected",
+                crate::error::shorten(request_id, 60)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+const MAX_REQUEST_ID: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids() {
+        for good in ["f5f35814-953e-b094-5a2c-4a90014a58cb", "task_x", "A", &"a".repeat(128)] {
+            assert!(check_request_id(good).is_ok(), "{good}");
+        }
+        for bad in ["", "../", "..", "a/b", "a b", "a%2e", "ä", "a\n", &"a".repeat(129), &"a".repeat(300)] {
+            assert!(check_request_id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moderation_is_recognised_by_its_words() {
+        for text in ["rejected by content moderation.", "imagine:content-moderated", "ContentModeration", "content_moderated"] {
+            assert!(names_moderation(text), "{text}");
+        }
+        for text in ["moderate content", "content is moderately long", "internal_error", "content"] {
+            assert!(!names_moderation(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn ends() {
+        let mut job = VideoJob::pending("a");
+        job.status = JobStatus::Done;
+        assert!(job.clone().into_result().is_ok());
+        job.video = Some(Video { url: None, duration: None, respect_moderation: Some(false) });
+        assert!(matches!(job.clone().into_result(), Err(Error::JobBlocked(_))));
+        job.status = JobStatus::Failed;
+        assert!(matches!(job.clone().into_result(), Err(Error::JobFailed(_))));
+        job.error = Some(JobError { code: None, message: "Generated video rejected by content moderation.".into() });
+        assert!(matches!(job.clone().into_result(), Err(Error::JobBlocked(_))));
+        job.status = JobStatus::Expired;
+        assert!(matches!(job.into_result(), Err(Error::JobExpired(_))));
+    }
+}

@@ -1,0 +1,27 @@
+//! Create, query, wait for and keep xAI (Grok) video jobs.
+//!
+//! Data flows one way: [`client`] builds a request with [`wire::request`], hands it to
+//! [`http`], reads the answer with [`wire::response`] and returns a value of [`job`].
+
+pub mod client;
+pub mod config;
+pub mod download;
+pub mod error;
+pub mod event;
+pub mod http;
+pub mod job;
+mod limiter;
+pub mod pacing;
+mod resolver;
+pub mod retry;
+pub mod simulator;
+pub mod watch;
+pub mod wire;
+
+#[cfg(feature = "python")]
+mod python;
+
+//pub use client::VideoClient;
+pub use config::{Config, Settings};
+pub use error::{Error, Result};
+pub use job::{JobError, JobStatus, Usage, Video, VideoJob};

@@ -1,0 +1,25 @@
+//! JSON in and out, and nothing else: no I/O, no clock.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub mod failure;
+pub mod request;
+pub mod response;
+
+/// The largest answer that is read.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// One answer of the API, read to its end.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`, already turned into a span of time.
+    pub retry_after: Option<Duration>,
+    /// `Location` of a redirect.
+    pub location: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
