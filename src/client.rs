@@ -1,1 +1,230 @@
-//! Not written yet.
+//! The verbs, in Rust.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::download::{self, Download, Files, Order};
+use crate::error::{ApiErrorKind, Error, Result};
+use crate::event::{Event, Events};
+use crate::http::Http;
+use crate::job::{VideoJob, check_request_id};
+use crate::retry::{Retries, certainly_not_started, worth_repeating};
+use crate::watch::{Ask, Patience, Snapshot, Watch};
+use crate::wire::{request, response};
+
+/// For so long after a create, "no such job" means "not there yet".
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A client of the service. Clones share connections and limits.
+#[derive(Debug, Clone)]
+pub struct VideoClient {
+    shared: Arc<Shared>,
+    events: Events,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Arc<Config>,
+    http: Http,
+    files: OnceLock<Files>,
+    /// When the jobs of the last moments were accepted.
+    newborn: Mutex<HashMap<String, Instant>>,
+}
+
+/// What `render` brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The job, done.
+    pub job: VideoJob,
+    /// The file, kept.
+    pub file: Download,
+}
+
+impl VideoClient {
+    /// A client as configured. Nothing is connected yet.
+    pub fn new(config: Arc<Config>) -> Result<Self> {
+        let shared = Shared {
+            http: Http::new(config.clone())?,
+            files: OnceLock::new(),
+            newborn: Mutex::default(),
+            config,
+        };
+        Ok(Self { shared: Arc::new(shared), events: Events::default() })
+    }
+
+    /// The same client, telling `events` what happens.
+    #[must_use]
+    pub fn observed(&self, events: Events) -> Self {
+        Self { shared: self.shared.clone(), events }
+    }
+
+    /// One query.
+    pub async fn get(&self, request_id: &str) -> Result<VideoJob> {
+        check_request_id(request_id)?;
+        Ok(self.ask(request_id).await?.job)
+    }
+
+    /// Every change of a job until it is over.
+    pub fn watch(&self, job: VideoJob, patience: Patience) -> Result<Watch<Self>> {
+        check_request_id(&job.request_id)?;
+        let began = self.accepted_at(&job.request_id).unwrap_or_else(Instant::now);
+        Ok(Watch::new(self.clone(), job, began, patience))
+    }
+
+    /// The job once it is done.
+    pub async fn wait(&self, job: VideoJob, patience: Patience) -> Result<VideoJob> {
+        let mut watch = self.watch(job, patience)?;
+        let changed = |job: &VideoJob| self.events.tell(|| Event::Status(job.clone()));
+        watch.end(changed).await?.into_result()
+    }
+
+    /// Creates a job from a prompt.
+    pub async fn generate(&self, generation: &request::Generation) -> Result<VideoJob> {
+        let body = generation.body()?;
+        self.create("/videos/generations", body).await
+    }
+
+    /// Keeps the file of a job.
+    pub async fn download(&self, job: &VideoJob, path: &Path, options: &download::Options) -> Result<Download> {
+        check_request_id(&job.request_id)?;
+        download::check_target(path, options)?;
+        // A bare id says nothing of a link, and a link may have expired since it was seen.
+        let job = if job.is_terminal() { job.clone() } else { self.get(&job.request_id).await? };
+        let link = link(&job)?;
+        let refresh = async || Ok(self.get(&job.request_id).await?.url().map(str::to_owned));
+        let order = Order { link, path, options, request_id: Some(&job.request_id) };
+        self.files()?.keep(order, &self.events, refresh).await
+    }
+
+    /// Keeps the file behind a link of which the job is not known.
+    pub async fn download_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
+        download::check_target(path, options)?;
+        let order = Order { link, path, options, request_id: None };
+        self.files()?.keep(order, &self.events, async || Ok(None)).await
+    }
+
+    /// Creates a job, waits for it and keeps its file.
+    pub async fn render(
+        &self,
+        generation: &request::Generation,
+        path: &Path,
+        patience: Patience,
+        options: &download::Options,
+    ) -> Result<Rendered> {
+        generation.check()?;
+        download::check_target(path, options)?;
+        let job = self.generate(generation).await?;
+        let job = self.wait(job, patience).await?;
+        let file = self.download(&job, path, options).await?;
+        Ok(Rendered { job, file })
+    }
+
+    async fn create(&self, path: &str, body: bytes::Bytes) -> Result<VideoJob> {
+        let http = &self.shared.http;
+        let name = format!("vidjob-{:032x}", fastrand::u128(..));
+        let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
+        let job = retries
+            .run(path, &self.events, |pause| http.slow_down(pause), async || {
+                match http.create(path, body.clone(), &name, &self.events).await {
+                    Ok(answer) => response::created(&answer),
+                    Err(error) => Err(lost(error)),
+                }
+            })
+            .await?;
+        self.remember(&job.request_id);
+        self.events.tell(|| Event::Accepted(job.clone()));
+        Ok(job)
+    }
+
+    fn files(&self) -> Result<&Files> {
+        if let Some(files) = self.shared.files.get() {
+            return Ok(files);
+        }
+        let files = Files::new(&self.shared.config)?;
+        Ok(self.shared.files.get_or_init(|| files))
+    }
+
+    fn remember(&self, request_id: &str) {
+        let now = Instant::now();
+        let mut newborn = self.shared.newborn.lock().unwrap_or_else(PoisonError::into_inner);
+        newborn.retain(|_, accepted| now.duration_since(*accepted) < GRACE);
+        newborn.insert(request_id.to_owned(), now);
+    }
+
+    fn accepted_at(&self, request_id: &str) -> Option<Instant> {
+        self.shared.newborn.lock().unwrap_or_else(PoisonError::into_inner).get(request_id).copied()
+    }
+
+    fn is_newborn(&self, request_id: &str) -> bool {
+        self.accepted_at(request_id).is_some_and(|accepted| accepted.elapsed() < GRACE)
+    }
+}
+
+impl Watch<VideoClient> {
+    /// Tells `events` what happens from now on.
+    pub fn observe(&mut self, events: Events) {
+        self.service_mut().events = events;
+    }
+}
+
+impl Ask for VideoClient {
+    async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+        let http = &self.shared.http;
+        let path = format!("/videos/{request_id}");
+        let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
+        let result = retries
+            .run(&path, &self.events, |pause| http.slow_down(pause), async || {
+                let answer = http.get(&path, &self.events).await?;
+                let job = response::job(request_id, &answer)?;
+                Ok(Snapshot { job, retry_after: answer.retry_after })
+            })
+            .await;
+        match result {
+            Err(error) if not_there(&error) && self.is_newborn(request_id) => {
+                Ok(Snapshot { job: VideoJob::pending(request_id), retry_after: None })
+            }
+            Err(error) => Err(error.concerning(request_id)),
+            snapshot => snapshot,
+        }
+    }
+}
+
+/// The answers that a query gets before the service has heard of its own new job.
+fn not_there(error: &Error) -> bool {
+    matches!(error, Error::Api(error)
+        if error.kind == ApiErrorKind::NotFound || (error.kind == ApiErrorKind::BadRequest && error.status_code == 400))
+}
+
+/// A create that left and got no answer may have been bought.
+fn lost(error: Error) -> Error {
+    let (Error::ConnectionFailed(trouble) | Error::RequestTimeout(trouble)) = &error else { return error };
+    if trouble.not_sent {
+        return error;
+    }
+    Error::SubmitUnknown {
+        message: format!(
+            "the create was sent and its answer was lost ({}): a job may exist and be billed; \
+             look for it in the provider's console before creating it again",
+            trouble.message
+        ),
+        status_code: None,
+    }
+}
+
+fn link(job: &VideoJob) -> Result<&str> {
+    if let Some(link) = job.url() {
+        return Ok(link);
+    }
+    let job = job.clone().into_result()?;
+    let message = if job.is_terminal() {
+        "the job is done, and its answer holds no link: if it was created with output.upload_url, the file was delivered there"
+    } else {
+        "the job is not done yet: wait for it first"
+    };
+    Err(Error::download(crate::error::DownloadErrorKind::Other, message).concerning(&job.request_id))
+}

@@ -121,6 +121,8 @@ pub struct Trouble {
     pub request_id: Option<String>,
     /// Whether the request certainly never left: DNS, connect or TLS.
     pub not_sent: bool,
+    /// Whether trying again cannot help: a certificate that is not trusted.
+    pub permanent: bool,
 }
 
 /// Why a file could not be kept.

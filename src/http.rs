@@ -1,1 +1,215 @@
-//! Not written yet.
+//! One exchange with the API.
+
+use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+use crate::error::{Error, Result, Trouble};
+use crate::event::{Event, Events};
+use crate::limiter::Limiter;
+use crate::tls;
+use crate::wire::{Answer, MAX_BODY};
+
+/// The header under which one create keeps its name over safe repetitions; proven effect is not claimed.
+const IDEMPOTENCY_KEY: &str = "x-idempotency-key";
+
+/// The way to the API: two connection pools, one gate for all requests, one for creates.
+#[derive(Debug)]
+pub struct Http {
+    config: Arc<Config>,
+    queries: reqwest::Client,
+    /// Creates never ride on a kept connection: one that the server has just closed would lose
+    /// the answer, and leave behind a job nobody knows of.
+    creates: OnceLock<reqwest::Client>,
+    requests_gate: Limiter,
+    creates_gate: Limiter,
+    slots: Semaphore,
+}
+
+impl Http {
+    /// A way to the API that `config` names. Nothing is connected yet.
+    pub fn new(config: Arc<Config>) -> Result<Self> {
+        Ok(Self {
+            queries: build(&config, usize::MAX)?,
+            creates: OnceLock::new(),
+            requests_gate: Limiter::new(config.requests_per_second),
+            creates_gate: Limiter::new(config.creates_per_second),
+            slots: Semaphore::new(config.max_concurrent_requests),
+            config,
+        })
+    }
+
+    /// Asks for `path`.
+    pub async fn get(&self, path: &str, events: &Events) -> Result<Answer> {
+        let request = self.queries.get(self.config.endpoint(path));
+        self.exchange("GET", path, request, events).await
+    }
+
+    /// Sends a create. `name` tells repetitions of the same create from new ones.
+    pub async fn create(&self, path: &str, body: Bytes, name: &str, events: &Events) -> Result<Answer> {
+        self.creates_gate.admit().await;
+        let request = self
+            .creator()?
+            .post(self.config.endpoint(path))
+            .header(CONTENT_TYPE, "application/json")
+            .header(IDEMPOTENCY_KEY, name)
+            .body(body);
+        self.exchange("POST", path, request, events).await
+    }
+
+    /// Lets no request out for `pause`.
+    pub fn slow_down(&self, pause: Duration) {
+        self.requests_gate.shut_for(pause);
+    }
+
+    fn creator(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.creates.get() {
+            return Ok(client);
+        }
+        let client = build(&self.config, 0)?;
+        Ok(self.creates.get_or_init(|| client))
+    }
+
+    async fn exchange(
+        &self,
+        method: &'static str,
+        path: &str,
+        request: reqwest::RequestBuilder,
+        events: &Events,
+    ) -> Result<Answer> {
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await.ok();
+        self.requests_gate.admit().await;
+        let start = tokio::time::Instant::now();
+        let result = match request.send().await {
+            Ok(response) => read(response).await,
+            Err(error) => Err(self.trouble(error)),
+        };
+        events.tell(|| Event::Request {
+            method,
+            path: path.to_owned(),
+            status_code: result.as_ref().ok().map(|answer| answer.status),
+            elapsed: start.elapsed(),
+        });
+        result
+    }
+
+    fn trouble(&self, error: reqwest::Error) -> Error {
+        let host = self.config.base_url.host_str().unwrap_or_default();
+        trouble(error, host)
+    }
+}
+
+fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
+    let mut headers = config.headers.clone();
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", config.api_key.reveal()))
+        .map_err(|_| Error::Configuration("the key holds a character that HTTP does not allow".into()))?;
+    bearer.set_sensitive(true);
+    headers.insert(AUTHORIZATION, bearer);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let builder = tls::builder(config)?
+        .default_headers(headers)
+        .timeout(config.timeout)
+        .pool_max_idle_per_host(idle_connections);
+    tls::build(builder)
+}
+
+/// Reads an answer, of whatever status, to its end.
+async fn read(mut response: reqwest::Response) -> Result<Answer> {
+    let status = response.status().as_u16();
+    let host = response.url().host_str().unwrap_or_default().to_owned();
+    let headers = response.headers();
+    let retry_after = retry_after(headers, SystemTime::now());
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(error, &host))? {
+        if body.len() + chunk.len() > MAX_BODY {
+            // One byte too many is enough for the decoder to see it.
+            body.extend_from_slice(&chunk[..(MAX_BODY + 1 - body.len()).min(chunk.len())]);
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, retry_after, location, body: body.freeze() })
+}
+
+/// `Retry-After` in seconds or as a date.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// What a failed exchange means; its text names the host and never the address.
+pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
+    let error = error.without_url();
+    let permanent = names_certificate(&error);
+    let cause = innermost(&error);
+    let not_sent = error.is_connect();
+    if error.is_timeout() {
+        let what = if not_sent { "no connection to" } else { "no answer from" };
+        return Error::RequestTimeout(Box::new(Trouble {
+            message: format!("{what} {host} within the client's timeout"),
+            request_id: None,
+            not_sent,
+            permanent: false,
+        }));
+    }
+    let what = if not_sent { "cannot connect to" } else { "the connection broke:" };
+    let hint = if permanent { "; if a proxy re-signs traffic here, give its certificate as ca_file=..." } else { "" };
+    Error::ConnectionFailed(Box::new(Trouble {
+        message: format!("{what} {host}: {cause}{hint}"),
+        request_id: None,
+        not_sent,
+        permanent,
+    }))
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |error| error.source())
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn names_certificate(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let is_it = |error: &(dyn std::error::Error + 'static)| {
+            matches!(error.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(_)))
+        };
+        is_it(cause) || inner.is_some_and(|inner| is_it(inner))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_in_seconds_or_as_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_700);
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+            retry_after(&headers, now)
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(77)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        for nonsense in ["soon", "-1", "inf", "NaN", ""] {
+            assert_eq!(read(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

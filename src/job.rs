@@ -3,10 +3,13 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum JobStatus {
     /// Accepted; nothing more is known yet.
     Pending,
@@ -58,7 +61,7 @@ impl JobStatus {
 }
 
 /// The video of a job.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Video {
     /// Temporary link to the file; absent when the video was withheld or delivered elsewhere.
     pub url: Option<String>,
@@ -80,14 +83,14 @@ impl Hash for Video {
 }
 
 /// What a job cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Usage {
     /// Cost in ticks; 10,000,000,000 ticks are one US dollar.
     pub cost_in_usd_ticks: i64,
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JobError {
     /// The service's code, if it gave one.
     pub code: Option<String>,
@@ -114,7 +117,7 @@ fn names_moderation(text: &str) -> bool {
 }
 
 /// One snapshot of a job. Snapshots compare by what they say; `raw` takes no part in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VideoJob {
     /// The id the service gave at creation.
     pub request_id: String,
@@ -131,7 +134,25 @@ pub struct VideoJob {
     /// The reason of a failure.
     pub error: Option<JobError>,
     /// The JSON as received; absent when nothing was received.
+    #[serde(default, with = "verbatim")]
     pub raw: Option<Arc<str>>,
+}
+
+/// JSON text inside JSON, as it stands.
+mod verbatim {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+    use serde_json::value::RawValue;
+
+    pub(super) fn serialize<S: Serializer>(raw: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+        raw.as_deref().map(serde_json::from_str::<&RawValue>).transpose().map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+        let raw = Option::<Box<RawValue>>::deserialize(deserializer)?;
+        Ok(raw.map(|raw| raw.get().into()))
+    }
 }
 
 impl PartialEq for VideoJob {

@@ -1,1 +1,204 @@
-//! Not written yet.
+//! What is worth trying again, and when. Decisions are pure; only [`Retries::run`] sleeps.
+
+use std::time::Duration;
+
+use crate::error::{ApiErrorKind, Error, Result};
+use crate::event::{Event, Events};
+
+/// The longest `Retry-After` that is waited for.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(8);
+/// A model without a free channel is not to be had within seconds.
+const NO_CHANNEL: Duration = Duration::from_secs(10);
+
+/// Whether an exchange that may be repeated at will (a query) is worth repeating.
+#[must_use]
+pub fn worth_repeating(error: &Error) -> bool {
+    match error {
+        Error::ConnectionFailed(trouble) | Error::RequestTimeout(trouble) => !trouble.permanent,
+        Error::Api(error) => {
+            matches!(error.kind, ApiErrorKind::RateLimited | ApiErrorKind::Server)
+                || matches!(error.status_code, 408 | 425)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a create certainly did not start, so that sending it again buys nothing twice.
+#[must_use]
+pub fn certainly_not_started(error: &Error) -> bool {
+    match error {
+        Error::ConnectionFailed(trouble) | Error::RequestTimeout(trouble) => trouble.not_sent && !trouble.permanent,
+        Error::Api(error) => error.kind == ApiErrorKind::RateLimited || error.not_started,
+        _ => false,
+    }
+}
+
+/// Full-jitter exponential backoff: uniform between nothing and a bound that doubles.
+///
+/// `attempt` counts from 0, `jitter` is uniform in `[0, 1)`. The service's own word is a lower bound.
+#[must_use]
+pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
+    let no_channel = matches!(error, Error::Api(error) if error.not_started);
+    let (first, longest, floor) =
+        if no_channel { (NO_CHANNEL, MAX_RETRY_AFTER, 0.5) } else { (FIRST, LONGEST, 0.0) };
+    let bound = first.saturating_mul(1 << attempt.min(16)).min(longest);
+    let delay = bound.mul_f64((floor + (1.0 - floor) * jitter).clamp(0.0, 1.0));
+    match error.retry_after() {
+        Some(asked) => asked.min(MAX_RETRY_AFTER).max(delay),
+        None => delay,
+    }
+}
+
+/// Repeats an exchange while that is right.
+#[derive(Debug, Clone, Copy)]
+pub struct Retries {
+    /// How often at the most.
+    pub most: u32,
+    /// Which failures are worth it.
+    pub when: fn(&Error) -> bool,
+}
+
+impl Retries {
+    /// Runs `exchange` until it succeeds, fails for good or has been repeated often enough.
+    /// `slow_down` is told of every 429, so that the whole client pauses.
+    pub async fn run<T>(
+        self,
+        path: &str,
+        events: &Events,
+        slow_down: impl Fn(Duration),
+        mut exchange: impl AsyncFnMut() -> Result<T>,
+    ) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            let error = match exchange().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let delay = backoff(&error, attempt, fastrand::f64());
+            if is_rate_limit(&error) {
+                slow_down(delay);
+            }
+            if attempt == self.most || !(self.when)(&error) {
+                return Err(error);
+            }
+            attempt += 1;
+            events.tell(|| Event::Retry { path: path.to_owned(), attempt, delay, reason: error.to_string() });
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+fn is_rate_limit(error: &Error) -> bool {
+    matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{ApiError, Trouble};
+
+    fn api(kind: ApiErrorKind, status_code: u16) -> ApiError {
+        ApiError {
+            kind,
+            status_code,
+            code: None,
+            message: "no".into(),
+            request_id: None,
+            retry_after: None,
+            body: String::new(),
+            not_started: false,
+        }
+    }
+
+    fn trouble(not_sent: bool, permanent: bool) -> Box<Trouble> {
+        Box::new(Trouble { message: "no".into(), request_id: None, not_sent, permanent })
+    }
+
+    /// (error, a query is repeated, a create is repeated)
+    fn table() -> Vec<(Error, bool, bool)> {
+        let plain = |kind, status| Error::Api(Box::new(api(kind, status)));
+        vec![
+            (Error::ConnectionFailed(trouble(true, false)), true, true),
+            (Error::ConnectionFailed(trouble(false, false)), true, false),
+            (Error::ConnectionFailed(trouble(true, true)), false, false),
+            (Error::RequestTimeout(trouble(true, false)), true, true),
+            (Error::RequestTimeout(trouble(false, false)), true, false),
+            (plain(ApiErrorKind::RateLimited, 429), true, true),
+            (plain(ApiErrorKind::InsufficientBalance, 429), false, false),
+            (plain(ApiErrorKind::Server, 500), true, false),
+            (plain(ApiErrorKind::Server, 503), true, false),
+            (Error::Api(Box::new(ApiError { not_started: true, ..api(ApiErrorKind::Server, 503) })), true, true),
+            (plain(ApiErrorKind::Server, 524), true, false),
+            (plain(ApiErrorKind::Other, 408), true, false),
+            (plain(ApiErrorKind::Other, 425), true, false),
+            (plain(ApiErrorKind::BadRequest, 400), false, false),
+            (plain(ApiErrorKind::BadRequest, 500), false, false),
+            (plain(ApiErrorKind::Authentication, 401), false, false),
+            (plain(ApiErrorKind::NotFound, 404), false, false),
+            (Error::SubmitUnknown { message: String::new(), status_code: Some(502) }, false, false),
+            (Error::InvalidResponse { message: String::new(), body: String::new(), request_id: None }, false, false),
+        ]
+    }
+
+    #[test]
+    fn what_is_repeated() {
+        for (error, query, create) in table() {
+            assert_eq!(worth_repeating(&error), query, "query: {error:?}");
+            assert_eq!(certainly_not_started(&error), create, "create: {error:?}");
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_a_bound_and_honours_the_service() {
+        let error = Error::Api(Box::new(api(ApiErrorKind::Server, 500)));
+        let most: Vec<_> = (0..6).map(|attempt| backoff(&error, attempt, 1.0).as_millis()).collect();
+        assert_eq!(most, [500, 1000, 2000, 4000, 8000, 8000]);
+        assert_eq!(backoff(&error, 3, 0.0), Duration::ZERO);
+        assert_eq!(backoff(&error, u32::MAX, 0.5), Duration::from_secs(4));
+        let asked = |seconds| {
+            let mut limited = api(ApiErrorKind::RateLimited, 429);
+            limited.retry_after = Some(Duration::from_secs(seconds));
+            Error::Api(Box::new(limited))
+        };
+        assert_eq!(backoff(&asked(7), 0, 0.5), Duration::from_secs(7));
+        assert_eq!(backoff(&asked(0), 1, 0.5), Duration::from_millis(500));
+        assert_eq!(backoff(&asked(3723), 0, 0.5), MAX_RETRY_AFTER);
+        let busy = Error::Api(Box::new(ApiError { not_started: true, ..api(ApiErrorKind::Server, 503) }));
+        assert!(backoff(&busy, 0, 0.0) >= Duration::from_secs(5), "not within seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stops_after_the_most() {
+        let retries = Retries { most: 3, when: worth_repeating };
+        let mut calls = 0;
+        let result: Result<()> = retries
+            .run("/x", &Events::default(), |_| {}, async || {
+                calls += 1;
+                Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500))))
+            })
+            .await;
+        assert!(result.is_err());
+        assert_eq!(calls, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_slows_everyone_and_success_ends_it() {
+        let mut limited = api(ApiErrorKind::RateLimited, 429);
+        limited.retry_after = Some(Duration::from_secs(5));
+        let paused = std::cell::Cell::new(Duration::ZERO);
+        let mut calls = 0;
+        let start = tokio::time::Instant::now();
+        let result = Retries { most: 3, when: worth_repeating }
+            .run("/x", &Events::default(), |pause| paused.set(pause), async || {
+                calls += 1;
+                if calls == 1 { Err(Error::Api(Box::new(limited.clone()))) } else { Ok(calls) }
+            })
+            .await;
+        assert_eq!(result.unwrap(), 2);
+        assert_eq!(paused.get(), Duration::from_secs(5));
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+}

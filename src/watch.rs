@@ -1,1 +1,270 @@
-//! Not written yet.
+//! Asking after a job until it is over.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::job::VideoJob;
+use crate::pacing::{History, Pacing, Situation};
+
+/// How long the last question may take beyond the deadline: it is asked at the deadline itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// One answer to the question how a job stands.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The job.
+    pub job: VideoJob,
+    /// When the service wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+/// Whoever can be asked.
+pub trait Ask {
+    /// How the job stands.
+    fn ask(&self, request_id: &str) -> impl Future<Output = Result<Snapshot>> + Send;
+}
+
+/// How to wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Patience {
+    /// For how long; `None` waits for ever.
+    pub timeout: Option<Duration>,
+    /// A fixed interval in place of the paced one.
+    pub poll_interval: Option<Duration>,
+}
+
+/// The changes of one job, from the first answer to the terminal one.
+#[derive(Debug)]
+pub struct Watch<A> {
+    service: A,
+    last: VideoJob,
+    shown: bool,
+    pacing: Pacing,
+    history: History,
+    retry_after: Option<Duration>,
+    /// When the job began, as far as is known.
+    began: Instant,
+    started: Instant,
+    deadline: Option<Instant>,
+    asked: bool,
+}
+
+impl<A: Ask> Watch<A> {
+    /// Watches `job`, which began at `began`.
+    pub fn new(service: A, job: VideoJob, began: Instant, patience: Patience) -> Self {
+        let now = Instant::now();
+        Self {
+            service,
+            last: job,
+            shown: false,
+            pacing: patience.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
+            history: History::default(),
+            retry_after: None,
+            began,
+            started: now,
+            // A timeout beyond what the clock can hold is none.
+            deadline: patience.timeout.and_then(|timeout| now.checked_add(timeout)),
+            asked: false,
+        }
+    }
+
+    /// The next change; nothing more after the terminal one.
+    pub async fn next(&mut self) -> Option<Result<VideoJob>> {
+        if self.last.is_terminal() {
+            return (!std::mem::replace(&mut self.shown, true)).then(|| Ok(self.last.clone()));
+        }
+        loop {
+            match self.step().await {
+                Ok(job) if self.shown && job == self.last => {}
+                Ok(job) => {
+                    self.shown = true;
+                    self.last = job.clone();
+                    return Some(Ok(job));
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// The job once it is over.
+    pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<VideoJob> {
+        while let Some(job) = self.next().await {
+            changed(&job?);
+        }
+        Ok(self.last.clone())
+    }
+
+    /// Whoever is asked.
+    pub fn service_mut(&mut self) -> &mut A {
+        &mut self.service
+    }
+
+    /// Sleeps until the next question is due, and asks it.
+    async fn step(&mut self) -> Result<VideoJob> {
+        if self.asked {
+            self.pause().await?;
+        }
+        self.asked = true;
+        let answer = self.service.ask(&self.last.request_id);
+        let snapshot = match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.max(Instant::now()) + GRACE, answer)
+                .await
+                .map_err(|_| self.too_late())??,
+            None => answer.await?,
+        };
+        self.retry_after = snapshot.retry_after;
+        self.history.saw(self.began.elapsed(), snapshot.job.progress);
+        Ok(snapshot.job)
+    }
+
+    async fn pause(&self) -> Result<()> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(self.too_late());
+        }
+        let delay = self.pacing.next_delay(&Situation {
+            elapsed: self.began.elapsed(),
+            history: &self.history,
+            retry_after: self.retry_after,
+            deadline: left,
+            jitter: fastrand::f64(),
+            known: None,
+        });
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+
+    fn too_late(&self) -> Error {
+        Error::WaitTimeout { job: Box::new(self.last.clone()), waited: self.started.elapsed() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::job::JobStatus;
+
+    /// A service whose job goes through `states`, one a second.
+    struct Script {
+        states: Vec<(JobStatus, Option<u8>)>,
+        start: Instant,
+        asked: Mutex<Vec<Duration>>,
+        retry_after: Option<Duration>,
+    }
+
+    impl Script {
+        fn new(states: &[(JobStatus, Option<u8>)]) -> Self {
+            Self { states: states.to_vec(), start: Instant::now(), asked: Mutex::default(), retry_after: None }
+        }
+    }
+
+    impl Ask for &Script {
+        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+            let elapsed = self.start.elapsed();
+            self.asked.lock().unwrap().push(elapsed);
+            let at = usize::try_from(elapsed.as_secs()).unwrap().min(self.states.len() - 1);
+            let (status, progress) = self.states[at];
+            let job = VideoJob { status, progress, ..VideoJob::pending(request_id) };
+            Ok(Snapshot { job, retry_after: self.retry_after })
+        }
+    }
+
+    fn every(seconds: f64) -> Patience {
+        Patience { timeout: None, poll_interval: Some(Duration::from_secs_f64(seconds)) }
+    }
+
+    fn watch(script: &Script, patience: Patience) -> Watch<&Script> {
+        Watch::new(script, VideoJob::pending("a"), Instant::now(), patience)
+    }
+
+    use JobStatus::{Done, Failed, Pending, Processing, Unknown};
+
+    #[tokio::test(start_paused = true)]
+    async fn every_change_once_and_the_terminal_one_last() {
+        let script = Script::new(&[
+            (Pending, None),
+            (Pending, None),
+            (Processing, Some(10)),
+            (Processing, Some(10)),
+            (Unknown, None),
+            (Processing, Some(90)),
+            (Done, Some(100)),
+        ]);
+        let mut watch = watch(&script, every(0.5));
+        let mut seen = Vec::new();
+        while let Some(job) = watch.next().await {
+            seen.push((job.as_ref().unwrap().status, job.unwrap().progress));
+        }
+        assert_eq!(
+            seen,
+            [(Pending, None), (Processing, Some(10)), (Unknown, None), (Processing, Some(90)), (Done, Some(100))]
+        );
+        assert!(watch.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixed_interval_is_used_as_it_is() {
+        let script = Script::new(&[(Pending, None), (Pending, None), (Failed, None)]);
+        let job = watch(&script, every(0.75)).end(|_| {}).await.unwrap();
+        assert_eq!(job.status, Failed);
+        let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
+        assert_eq!(asked, [0, 750, 1500, 2250]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_terminal_job_is_not_asked_after() {
+        let script = Script::new(&[(Pending, None)]);
+        let job = VideoJob { status: Done, ..VideoJob::pending("a") };
+        let mut watch = Watch::new(&script, job.clone(), Instant::now(), Patience::default());
+        assert_eq!(watch.next().await.unwrap().unwrap(), job);
+        assert!(watch.next().await.is_none());
+        assert!(script.asked.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_timeout_asks_once_more_at_the_deadline_and_keeps_the_last_snapshot() {
+        let script = Script::new(&[(Processing, Some(5))]);
+        let patience = Patience { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
+        let error = watch(&script, patience).end(|_| {}).await.unwrap_err();
+        let Error::WaitTimeout { job, waited } = error else { panic!("{error:?}") };
+        assert_eq!((job.progress, waited.as_secs()), (Some(5), 7));
+        let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_secs).collect();
+        assert_eq!(asked, [0, 3, 6, 7]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_of_zero_asks_once() {
+        let script = Script::new(&[(Processing, None)]);
+        let patience = Patience { timeout: Some(Duration::ZERO), poll_interval: None };
+        assert!(matches!(watch(&script, patience).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
+        assert_eq!(script.asked.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_ends_with_the_timeout() {
+        struct Silence;
+        impl Ask for Silence {
+            async fn ask(&self, _: &str) -> Result<Snapshot> {
+                std::future::pending().await
+            }
+        }
+        let patience = Patience { timeout: Some(Duration::from_secs(5)), poll_interval: None };
+        let mut watch = Watch::new(Silence, VideoJob::pending("a"), Instant::now(), patience);
+        assert!(matches!(watch.next().await, Some(Err(Error::WaitTimeout { .. }))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_services_word_on_when_to_ask_again_is_kept() {
+        let mut script = Script::new(&[(Processing, None); 30]);
+        script.states.push((Done, None));
+        script.retry_after = Some(Duration::from_secs(20));
+        watch(&script, Patience::default()).end(|_| {}).await.unwrap();
+        let asked = script.asked.lock().unwrap();
+        assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(20)), "{asked:?}");
+    }
+}

@@ -1,0 +1,300 @@
+//! The two ways a Rust future is handed to Python: a blocking call, or an awaitable.
+//!
+//! Either way an optional listener hears of events while the future runs. It is called on the
+//! caller's own thread, so Python code never runs on a worker.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::PyCFunction;
+use pyo3::{IntoPyObjectExt, intern};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::engine::{self, Return};
+use super::{errors, values};
+use crate::error::Result;
+use crate::event::{Event, Events};
+
+/// How often a blocking call on the main thread looks for Ctrl-C.
+const SLICE: Duration = Duration::from_millis(50);
+
+type Outcome<T> = std::result::Result<Result<T>, Box<dyn Any + Send>>;
+
+/// A Python callable that takes events, or nobody.
+pub(super) type Listener = Option<Py<PyAny>>;
+
+// ---- blocking ---------------------------------------------------------------------------------
+
+enum Message<T> {
+    Event(Event),
+    Done(Outcome<T>),
+}
+
+/// Stops the work when the wait for it is left early.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs `work` to its end, detached, letting Ctrl-C through.
+pub(super) fn block_on<F, T>(py: Python<'_>, listener: &Listener, work: impl FnOnce(Events) -> F) -> PyResult<T>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let handle = engine::handle(py)?;
+    let (sender, receiver) = mpsc::channel();
+    let events = match listener {
+        Some(_) => {
+            let sender = sender.clone();
+            Events::to(move |event| drop(sender.send(Message::Event(event))))
+        }
+        None => Events::default(),
+    };
+    let future = work(events);
+    let _task = AbortOnDrop(handle.spawn(async move {
+        let outcome = AssertUnwindSafe(future).catch_unwind().await;
+        let _ = sender.send(Message::Done(outcome));
+    }));
+    // Only the lock makes the receiver shareable with the detached closure.
+    let receiver = Mutex::new(receiver);
+    let mut slice = SLICE;
+    loop {
+        let (message, _returning) = py.detach(|| {
+            let message = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(slice);
+            (message, Return::announce())
+        });
+        match message {
+            Ok(Message::Done(outcome)) => return settle(py, outcome),
+            Ok(Message::Event(event)) => tell(py, listener, event)?,
+            Err(RecvTimeoutError::Timeout) => {
+                py.check_signals()?;
+                slice = next_slice(py)?;
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PyRuntimeError::new_err("the call was dropped: the interpreter is shutting down"));
+            }
+        }
+    }
+}
+
+/// Signals reach only the main thread; others need not wake for them.
+fn next_slice(py: Python<'_>) -> PyResult<Duration> {
+    let threading = py.import(intern!(py, "threading"))?;
+    let here = threading.call_method0(intern!(py, "get_ident"))?;
+    let main = threading.call_method0(intern!(py, "main_thread"))?.getattr(intern!(py, "ident"))?;
+    Ok(if here.eq(main)? { SLICE } else { Duration::from_secs(3600) })
+}
+
+fn settle<T>(py: Python<'_>, outcome: Outcome<T>) -> PyResult<T> {
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(errors::raise(py, error)),
+        Err(panic) => Err(panicked(panic.as_ref())),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> PyErr {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    PyRuntimeError::new_err(format!("internal error in vidjob, please report it: {text}"))
+}
+
+fn tell(py: Python<'_>, listener: &Listener, event: Event) -> PyResult<()> {
+    let Some(listener) = listener else { return Ok(()) };
+    let (description, job) = values::describe(py, event)?;
+    listener.call1(py, (description, job))?;
+    Ok(())
+}
+
+// ---- awaitable --------------------------------------------------------------------------------
+
+type Fill = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>> + Send>;
+
+/// What waits for an event loop to take it.
+enum Delivery {
+    Event { future: Py<PyAny>, listener: Py<PyAny>, event: Event },
+    Done { future: Py<PyAny>, fill: Fill },
+}
+
+/// What waits for one event loop. However much it is, the loop is woken once.
+struct Mailbox {
+    event_loop: Py<PyAny>,
+    waiting: Mutex<Vec<Delivery>>,
+    /// The loop's callback. It holds the mailbox weakly: a cycle through Python would never be freed.
+    drain: OnceLock<Py<PyAny>>,
+}
+
+/// By the loop's address. Locked only while attached, and never across Python code.
+static MAILBOXES: LazyLock<Mutex<HashMap<usize, Arc<Mailbox>>>> = LazyLock::new(Mutex::default);
+
+/// After a fork: the loops are the parent's, and a worker may have been writing to their mailboxes.
+pub(super) fn forget_loops(py: Python<'_>) {
+    std::mem::forget(std::mem::take(&mut *lock(&MAILBOXES, py)));
+}
+
+fn lock<'a, T>(mutex: &'a Mutex<T>, py: Python<'_>) -> std::sync::MutexGuard<'a, T> {
+    mutex.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Mailbox {
+    /// The mailbox of `event_loop`.
+    fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let py = event_loop.py();
+        let address = event_loop.as_ptr() as usize;
+        if let Some(mailbox) = lock(&MAILBOXES, py).get(&address) {
+            return Ok(Arc::clone(mailbox));
+        }
+        // The mailbox keeps its loop alive, so an address stands for one loop as long as it is listed.
+        let dead = Self::take_closed(py)?;
+        let mailbox = Arc::new(Self {
+            event_loop: event_loop.clone().unbind(),
+            waiting: Mutex::default(),
+            drain: OnceLock::new(),
+        });
+        let weak = Arc::downgrade(&mailbox);
+        let drain = PyCFunction::new_closure(py, None, None, move |arguments, _| match weak.upgrade() {
+            Some(mailbox) => mailbox.empty(arguments.py()),
+            None => Ok(()),
+        })?;
+        let _ = mailbox.drain.set(drain.into_any().unbind());
+        let mailbox = Arc::clone(lock(&MAILBOXES, py).entry(address).or_insert(mailbox));
+        drop(dead);
+        Ok(mailbox)
+    }
+
+    /// Takes the mailboxes of closed loops off the list; to be dropped outside the lock.
+    fn take_closed(py: Python<'_>) -> PyResult<Vec<Arc<Self>>> {
+        let all: Vec<_> = lock(&MAILBOXES, py).iter().map(|(key, mailbox)| (*key, Arc::clone(mailbox))).collect();
+        let mut dead = Vec::new();
+        for (address, mailbox) in all {
+            if mailbox.event_loop.call_method0(py, intern!(py, "is_closed"))?.is_truthy(py)? {
+                dead.extend(lock(&MAILBOXES, py).remove(&address));
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Called by workers: puts a delivery in, and wakes the loop if it is the first.
+    fn put(&self, delivery: Delivery) {
+        let first = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(delivery);
+            waiting.len() == 1
+        };
+        if !first {
+            return;
+        }
+        Python::try_attach(|py| {
+            if let Some(drain) = self.drain.get() {
+                // A closed loop has nobody left to tell.
+                let _ = self.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (drain,));
+            }
+        });
+    }
+
+    /// On the loop's own thread: hands out what waits.
+    fn empty(&self, py: Python<'_>) -> PyResult<()> {
+        let waiting = std::mem::take(&mut *lock(&self.waiting, py));
+        for delivery in waiting {
+            delivery.hand_out(py)?;
+        }
+        Ok(())
+    }
+}
+
+impl Delivery {
+    fn hand_out(self, py: Python<'_>) -> PyResult<()> {
+        let (Self::Event { future, .. } | Self::Done { future, .. }) = &self;
+        let future = future.clone_ref(py).into_bound(py);
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return Ok(());
+        }
+        let result = match self {
+            Self::Event { listener, event, .. } => match tell(py, &Some(listener), event) {
+                Ok(()) => return Ok(()),
+                Err(error) => Err(error),
+            },
+            Self::Done { fill, .. } => fill(py),
+        };
+        match result {
+            Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
+            Err(error) => future.call_method1(intern!(py, "set_exception"), (error,))?,
+        };
+        Ok(())
+    }
+}
+
+/// The future's done callback: drops the work if the future ended without it.
+#[pyclass(frozen)]
+struct OnDone(Mutex<Option<oneshot::Sender<()>>>);
+
+#[pymethods]
+impl OnDone {
+    fn __call__(&self, py: Python<'_>, _future: &Bound<'_, PyAny>) {
+        if let Some(stop) = lock(&self.0, py).take() {
+            // Nobody listens any more when the work ended first.
+            let _ = stop.send(());
+        }
+    }
+}
+
+/// Starts `work`; the returned `asyncio.Future` ends with it. Cancelling the one drops the other.
+pub(super) fn awaitable<'py, F, T>(
+    py: Python<'py>,
+    listener: Listener,
+    work: impl FnOnce(Events) -> F,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: for<'p> IntoPyObject<'p> + Send + 'static,
+{
+    let event_loop = pyo3_async_runtimes::get_running_loop(py)?;
+    let handle = engine::handle(py)?;
+    let py_future = event_loop.call_method0(intern!(py, "create_future"))?;
+    let (stop, stopped) = oneshot::channel();
+    py_future.call_method1(intern!(py, "add_done_callback"), (OnDone(Mutex::new(Some(stop))),))?;
+    let mailbox = Mailbox::of(&event_loop)?;
+    let future = py_future.clone().unbind();
+    let events = events_for(py, &mailbox, &future, listener);
+    let work = work(events);
+    handle.spawn(async move {
+        let outcome = tokio::select! {
+            biased;
+            _ = stopped => return,
+            outcome = AssertUnwindSafe(work).catch_unwind() => outcome,
+        };
+        let fill: Fill = Box::new(move |py| settle(py, outcome)?.into_bound_py_any(py));
+        mailbox.put(Delivery::Done { future, fill });
+    });
+    Ok(py_future)
+}
+
+fn events_for(py: Python<'_>, mailbox: &Arc<Mailbox>, future: &Py<PyAny>, listener: Listener) -> Events {
+    let Some(listener) = listener else { return Events::default() };
+    let addressee = Arc::new((future.clone_ref(py), listener));
+    let mailbox = Arc::clone(mailbox);
+    Events::to(move |event| {
+        let addressee = Arc::clone(&addressee);
+        let copies = Python::try_attach(|py| (addressee.0.clone_ref(py), addressee.1.clone_ref(py)));
+        if let Some((future, listener)) = copies {
+            mailbox.put(Delivery::Event { future, listener, event });
+        }
+    })
+}

@@ -1,0 +1,27 @@
+//! The Python face: the only place that names pyo3.
+
+mod bridge;
+mod client;
+mod engine;
+mod errors;
+mod simulator;
+mod values;
+
+/// The compiled part of vidjob; its own names are private, and may change.
+#[pyo3::pymodule(name = "_native")]
+mod native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::client::{Client, Watch};
+    #[pymodule_export]
+    use super::simulator::Simulator;
+    #[pymodule_export]
+    use super::values::{Download, JobError, Usage, Video, VideoJob};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        super::engine::register(module)
+    }
+}

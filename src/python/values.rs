@@ -1,0 +1,442 @@
+//! The values that Python sees: frozen, equal and hashable by what they say, and plain JSON inside.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::Event;
+use crate::job::{self, JobStatus};
+
+const TICKS_EXPONENT: i32 = -10;
+
+// ---- what all values share -------------------------------------------------------------------
+
+fn json_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import("json")
+}
+
+/// A value as plain Python objects.
+fn to_dict<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    json_module(py)?.call_method1("loads", (to_json(value)?,))
+}
+
+fn to_json(value: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> PyResult<T> {
+    serde_json::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn from_dict<T: DeserializeOwned>(data: &Bound<'_, PyAny>) -> PyResult<T> {
+    from_json(&dump(data)?)
+}
+
+/// Python objects as JSON text.
+pub(super) fn dump(data: &Bound<'_, PyAny>) -> PyResult<String> {
+    json_module(data.py())?.call_method1("dumps", (data,))?.extract()
+}
+
+/// `Name(field=value, ...)`, leaving out what is `None` after the first field.
+fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let class = value.get_type();
+    let mut shown = Vec::new();
+    for field in class.getattr("__match_args__")?.cast_into::<PyTuple>()? {
+        let field: String = field.extract()?;
+        let content = value.getattr(field.as_str())?;
+        if shown.is_empty() || !content.is_none() {
+            shown.push(format!("{field}={}", content.repr()?));
+        }
+    }
+    Ok(format!("{}({})", class.name()?, shown.join(", ")))
+}
+
+/// Pickling: the class's own `_from_json` on the value's JSON.
+fn reduce<'py>(class: &Bound<'py, PyType>, value: &impl Serialize) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+    Ok((class.getattr("_from_json")?, (to_json(value)?,)))
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The methods that every value has, over its field `inner`.
+macro_rules! value_methods {
+    ($class:ident { $($own:tt)* }) => {
+        #[pymethods]
+        impl $class {
+            $($own)*
+
+            fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                to_dict(py, &self.inner)
+            }
+
+            #[classmethod]
+            fn from_dict(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+                Ok(from_dict::<_>(data).map(Self::from_inner)?)
+            }
+
+            #[classmethod]
+            fn _from_json(_class: &Bound<'_, PyType>, text: &str) -> PyResult<Self> {
+                Ok(from_json::<_>(text).map(Self::from_inner)?)
+            }
+
+            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+                reduce(&slf.get_type(), &slf.get().inner)
+            }
+
+            fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+                repr(slf.as_any())
+            }
+
+            fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+                other.cast::<Self>().is_ok_and(|other| other.get().inner == self.inner)
+            }
+
+            fn __hash__(&self) -> u64 {
+                hash(&self.inner)
+            }
+
+            fn __copy__(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+                slf
+            }
+        }
+    };
+}
+
+// ---- the values ------------------------------------------------------------------------------
+
+/// The video of a job.
+#[pyclass(frozen, module = "vidjob", from_py_object)]
+#[derive(Clone)]
+pub(super) struct Video {
+    inner: job::Video,
+}
+
+impl Video {
+    fn from_inner(inner: job::Video) -> Self {
+        Self { inner }
+    }
+}
+
+value_methods!(Video {
+    #[new]
+    #[pyo3(signature = (url=None, duration=None, respect_moderation=None))]
+    fn new(url: Option<String>, duration: Option<f64>, respect_moderation: Option<bool>) -> PyResult<Self> {
+        if duration.is_some_and(|seconds| !seconds.is_finite()) {
+            return Err(PyValueError::new_err("duration must be a finite number of seconds"));
+        }
+        Ok(Self::from_inner(job::Video { url, duration, respect_moderation }))
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str) {
+        ("url", "duration", "respect_moderation")
+    }
+
+    #[getter]
+    pub(super) fn url(&self) -> Option<&str> {
+        self.inner.url.as_deref()
+    }
+
+    #[getter]
+    fn duration(&self) -> Option<f64> {
+        self.inner.duration
+    }
+
+    #[getter]
+    fn respect_moderation(&self) -> Option<bool> {
+        self.inner.respect_moderation
+    }
+});
+
+/// What a job cost.
+#[pyclass(frozen, module = "vidjob", from_py_object)]
+#[derive(Clone)]
+pub(super) struct Usage {
+    inner: job::Usage,
+}
+
+impl Usage {
+    fn from_inner(inner: job::Usage) -> Self {
+        Self { inner }
+    }
+}
+
+value_methods!(Usage {
+    #[new]
+    fn new(cost_in_usd_ticks: i64) -> Self {
+        Self::from_inner(job::Usage { cost_in_usd_ticks })
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str,) {
+        ("cost_in_usd_ticks",)
+    }
+
+    #[getter]
+    fn cost_in_usd_ticks(&self) -> i64 {
+        self.inner.cost_in_usd_ticks
+    }
+
+    #[getter]
+    fn cost_usd<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let ticks = py.import("decimal")?.getattr("Decimal")?.call1((self.inner.cost_in_usd_ticks,))?;
+        ticks.call_method1("scaleb", (TICKS_EXPONENT,))
+    }
+});
+
+/// Why a job failed.
+#[pyclass(frozen, module = "vidjob", from_py_object)]
+#[derive(Clone)]
+pub(super) struct JobError {
+    inner: job::JobError,
+}
+
+impl JobError {
+    fn from_inner(inner: job::JobError) -> Self {
+        Self { inner }
+    }
+}
+
+value_methods!(JobError {
+    #[new]
+    #[pyo3(signature = (code, message))]
+    fn new(code: Option<String>, message: String) -> Self {
+        Self::from_inner(job::JobError { code, message })
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str) {
+        ("code", "message")
+    }
+
+    #[getter]
+    fn code(&self) -> Option<&str> {
+        self.inner.code.as_deref()
+    }
+
+    #[getter]
+    fn message(&self) -> &str {
+        &self.inner.message
+    }
+});
+
+/// One snapshot of a job.
+#[pyclass(frozen, module = "vidjob")]
+pub(super) struct VideoJob {
+    pub(super) inner: job::VideoJob,
+    raw: PyOnceLock<Py<PyAny>>,
+}
+
+impl VideoJob {
+    pub(super) fn from_inner(inner: job::VideoJob) -> Self {
+        Self { inner, raw: PyOnceLock::new() }
+    }
+}
+
+value_methods!(VideoJob {
+    #[new]
+    #[pyo3(signature = (request_id, status=None, progress=None, model=None, video=None, usage=None, error=None, raw=None))]
+    #[expect(clippy::too_many_arguments, reason = "a constructor names every field")]
+    fn new(
+        request_id: String,
+        status: Option<&str>,
+        progress: Option<u8>,
+        model: Option<String>,
+        video: Option<Video>,
+        usage: Option<Usage>,
+        error: Option<JobError>,
+        raw: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        if progress.is_some_and(|percent| percent > 100) {
+            return Err(PyValueError::new_err("progress must be 0 to 100"));
+        }
+        let raw = raw.map(dump).transpose()?.map(Arc::from);
+        Ok(Self::from_inner(job::VideoJob {
+            request_id,
+            status: status.map_or(Ok(JobStatus::Pending), status_from)?,
+            progress,
+            model,
+            video: video.map(|video| video.inner),
+            usage: usage.map(|usage| usage.inner),
+            error: error.map(|error| error.inner),
+            raw,
+        }))
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str, &'static str) {
+        ("request_id", "status", "progress", "model", "video", "usage", "error")
+    }
+
+    #[getter]
+    fn request_id(&self) -> &str {
+        &self.inner.request_id
+    }
+
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        status_to(py, self.inner.status)
+    }
+
+    #[getter]
+    fn progress(&self) -> Option<u8> {
+        self.inner.progress
+    }
+
+    #[getter]
+    fn model(&self) -> Option<&str> {
+        self.inner.model.as_deref()
+    }
+
+    #[getter]
+    fn video(&self) -> Option<Video> {
+        self.inner.video.clone().map(Video::from_inner)
+    }
+
+    #[getter]
+    fn usage(&self) -> Option<Usage> {
+        self.inner.usage.map(Usage::from_inner)
+    }
+
+    #[getter]
+    fn error(&self) -> Option<JobError> {
+        self.inner.error.clone().map(JobError::from_inner)
+    }
+
+    #[getter]
+    fn raw(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let Some(raw) = &self.inner.raw else { return Ok(None) };
+        let parse = || Ok::<_, PyErr>(json_module(py)?.call_method1("loads", (&**raw,))?.unbind());
+        Ok(Some(self.raw.get_or_try_init(py, parse)?.clone_ref(py)))
+    }
+
+    #[getter]
+    fn is_terminal(&self) -> bool {
+        self.inner.is_terminal()
+    }
+});
+
+/// A kept file.
+#[pyclass(frozen, module = "vidjob")]
+pub(super) struct Download {
+    inner: crate::download::Download,
+}
+
+impl Download {
+    pub(super) fn from_inner(inner: crate::download::Download) -> Self {
+        Self { inner }
+    }
+}
+
+value_methods!(Download {
+    #[new]
+    #[pyo3(signature = (path, bytes, sha256, content_type=None))]
+    fn new(path: PathBuf, bytes: u64, sha256: String, content_type: Option<String>) -> Self {
+        Self::from_inner(crate::download::Download { path, bytes, sha256, content_type })
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str) {
+        ("path", "bytes", "sha256", "content_type")
+    }
+
+    #[getter]
+    fn path(&self) -> &std::path::Path {
+        &self.inner.path
+    }
+
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.inner.bytes
+    }
+
+    #[getter]
+    fn sha256(&self) -> &str {
+        &self.inner.sha256
+    }
+
+    #[getter]
+    fn content_type(&self) -> Option<&str> {
+        self.inner.content_type.as_deref()
+    }
+});
+
+// ---- status ----------------------------------------------------------------------------------
+
+/// Python's `JobStatus` member.
+fn status_to(py: Python<'_>, status: JobStatus) -> PyResult<Bound<'_, PyAny>> {
+    static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
+    let members = MEMBERS.get_or_try_init(py, || {
+        let class = py.import("vidjob._values")?.getattr("JobStatus")?;
+        JobStatus::ALL.iter().map(|status| Ok::<_, PyErr>(class.call1((status.as_str(),))?.unbind())).collect()
+    })?;
+    Ok(members[status as usize].bind(py).clone())
+}
+
+fn status_from(word: &str) -> PyResult<JobStatus> {
+    JobStatus::ALL
+        .into_iter()
+        .find(|status| status.as_str() == word)
+        .ok_or_else(|| PyValueError::new_err(format!("{word:?} is not a status of a job")))
+}
+
+// ---- events ----------------------------------------------------------------------------------
+
+/// An event as a dictionary of plain JSON types, and the job it shows, if it shows one.
+pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDict>, Option<VideoJob>)> {
+    let told = PyDict::new(py);
+    let job = match event {
+        Event::Request { method, path, status_code, elapsed } => {
+            told.set_item("event", "request")?;
+            told.set_item("method", method)?;
+            told.set_item("path", path)?;
+            told.set_item("status_code", status_code)?;
+            told.set_item("elapsed", elapsed.as_secs_f64())?;
+            None
+        }
+        Event::Retry { path, attempt, delay, reason } => {
+            told.set_item("event", "retry")?;
+            told.set_item("path", path)?;
+            told.set_item("attempt", attempt)?;
+            told.set_item("delay", delay.as_secs_f64())?;
+            told.set_item("reason", reason)?;
+            None
+        }
+        Event::Accepted(job) => {
+            told.set_item("event", "accepted")?;
+            told.set_item("request_id", &job.request_id)?;
+            Some(job)
+        }
+        Event::Status(job) => {
+            told.set_item("event", "status")?;
+            told.set_item("request_id", &job.request_id)?;
+            told.set_item("status", job.status.as_str())?;
+            told.set_item("progress", job.progress)?;
+            Some(job)
+        }
+        Event::Download { request_id, received, total } => {
+            told.set_item("event", "download")?;
+            told.set_item("request_id", request_id)?;
+            told.set_item("received", received)?;
+            told.set_item("total", total)?;
+            None
+        }
+    };
+    Ok((told, job.map(VideoJob::from_inner)))
+}
