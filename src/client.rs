@@ -96,7 +96,7 @@ impl VideoClient {
         // A bare id says nothing of a link, and a link may have expired since it was seen.
         let job = if job.is_terminal() { job.clone() } else { self.get(&job.request_id).await? };
         let link = link(&job)?;
-        let refresh = async || Ok(self.get(&job.request_id).await?.url().map(str::to_owned));
+        let refresh = || async { Ok(self.get(&job.request_id).await?.url().map(str::to_owned)) };
         let order = Order { link, path, options, request_id: Some(&job.request_id) };
         self.files()?.keep(order, &self.events, refresh).await
     }
@@ -105,7 +105,7 @@ impl VideoClient {
     pub async fn download_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
         let order = Order { link, path, options, request_id: None };
-        self.files()?.keep(order, &self.events, async || Ok(None)).await
+        self.files()?.keep(order, &self.events, || async { Ok(None) }).await
     }
 
     /// Creates a job, waits for it and keeps its file.
@@ -126,11 +126,11 @@ impl VideoClient {
 
     async fn create(&self, path: &str, body: bytes::Bytes) -> Result<VideoJob> {
         let http = &self.shared.http;
-        let name = format!("vidjob-{:032x}", fastrand::u128(..));
+        let (events, body, name) = (&self.events, &body, &format!("vidjob-{:032x}", fastrand::u128(..)));
         let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
         let job = retries
-            .run(path, &self.events, |pause| http.slow_down(pause), async || {
-                match http.create(path, body.clone(), &name, &self.events).await {
+            .run(path, events, |pause| http.slow_down(pause), || async move {
+                match http.create(path, body.clone(), name, events).await {
                     Ok(answer) => response::created(&answer),
                     Err(error) => Err(lost(error)),
                 }
@@ -175,11 +175,11 @@ impl Watch<VideoClient> {
 impl Ask for VideoClient {
     async fn ask(&self, request_id: &str) -> Result<Snapshot> {
         let http = &self.shared.http;
-        let path = format!("/videos/{request_id}");
+        let (events, path) = (&self.events, &format!("/videos/{request_id}"));
         let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
         let result = retries
-            .run(&path, &self.events, |pause| http.slow_down(pause), async || {
-                let answer = http.get(&path, &self.events).await?;
+            .run(path, events, |pause| http.slow_down(pause), || async move {
+                let answer = http.get(path, events).await?;
                 let job = response::job(request_id, &answer)?;
                 Ok(Snapshot { job, retry_after: answer.retry_after })
             })

@@ -174,7 +174,7 @@ pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |error| error.source())
+    std::iter::successors(error.source(), |&error| error.source())
 }
 
 fn innermost(error: &reqwest::Error) -> String {

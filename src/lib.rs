@@ -13,6 +13,7 @@ pub mod job;
 mod limiter;
 pub mod pacing;
 mod resolver;
+mod tls;
 pub mod retry;
 pub mod simulator;
 pub mod watch;
@@ -21,7 +22,7 @@ pub mod wire;
 #[cfg(feature = "python")]
 mod python;
 
-//pub use client::VideoClient;
+pub use client::VideoClient;
 pub use config::{Config, Settings};
 pub use error::{Error, Result};
 pub use job::{JobError, JobStatus, Usage, Video, VideoJob};

@@ -1,5 +1,6 @@
 //! What is worth trying again, and when. Decisions are pure; only [`Retries::run`] sleeps.
 
+use std::future::Future;
 use std::time::Duration;
 
 use crate::error::{ApiErrorKind, Error, Result};
@@ -64,12 +65,12 @@ pub struct Retries {
 impl Retries {
     /// Runs `exchange` until it succeeds, fails for good or has been repeated often enough.
     /// `slow_down` is told of every 429, so that the whole client pauses.
-    pub async fn run<T>(
+    pub async fn run<T, F: Future<Output = Result<T>>>(
         self,
         path: &str,
         events: &Events,
         slow_down: impl Fn(Duration),
-        mut exchange: impl AsyncFnMut() -> Result<T>,
+        mut exchange: impl FnMut() -> F,
     ) -> Result<T> {
         let mut attempt = 0;
         loop {
@@ -175,9 +176,9 @@ mod tests {
         let retries = Retries { most: 3, when: worth_repeating };
         let mut calls = 0;
         let result: Result<()> = retries
-            .run("/x", &Events::default(), |_| {}, async || {
+            .run("/x", &Events::default(), |_| {}, || {
                 calls += 1;
-                Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500))))
+                std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
             })
             .await;
         assert!(result.is_err());
@@ -192,9 +193,9 @@ mod tests {
         let mut calls = 0;
         let start = tokio::time::Instant::now();
         let result = Retries { most: 3, when: worth_repeating }
-            .run("/x", &Events::default(), |pause| paused.set(pause), async || {
+            .run("/x", &Events::default(), |pause| paused.set(pause), || {
                 calls += 1;
-                if calls == 1 { Err(Error::Api(Box::new(limited.clone()))) } else { Ok(calls) }
+                std::future::ready(if calls == 1 { Err(Error::Api(Box::new(limited.clone()))) } else { Ok(calls) })
             })
             .await;
         assert_eq!(result.unwrap(), 2);

@@ -13,7 +13,7 @@ use super::bridge::{self, Listener};
 use super::{errors, values};
 use crate::client::{Rendered, VideoClient};
 use crate::config::{Config, Secret, Settings};
-use crate::download::{Download, Options};
+use crate::download::Options;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::job::VideoJob;

@@ -1,0 +1,78 @@
+"""Create, follow and keep xAI (Grok) video jobs.
+
+    from vidjob import VideoClient
+
+    client = VideoClient()  # key from COMETAPI_KEY
+    result = client.render("A candle flickers on a wooden table.", "candle.mp4", duration=5)
+
+Every verb of [VideoClient][vidjob.VideoClient] has an ``_async`` twin with the same arguments.
+"""
+
+from vidjob._client import VideoClient
+from vidjob._errors import (
+    APIError,
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    ConnectionFailed,
+    DownloadError,
+    IncompleteDownload,
+    InsufficientBalance,
+    InvalidRequest,
+    InvalidResponse,
+    JobBlocked,
+    JobExpired,
+    JobFailed,
+    NotAVideo,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    SubmitUnknown,
+    TooLarge,
+    UnsafeUrl,
+    VideoUrlExpired,
+    VidjobError,
+    WaitTimeout,
+)
+from vidjob._native import Download, JobError, Simulator, Usage, Video, VideoJob, __version__
+from vidjob._values import JobStatus, RenderResult
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BadRequest",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "Download",
+    "DownloadError",
+    "IncompleteDownload",
+    "InsufficientBalance",
+    "InvalidRequest",
+    "InvalidResponse",
+    "JobBlocked",
+    "JobError",
+    "JobExpired",
+    "JobFailed",
+    "JobStatus",
+    "NotAVideo",
+    "NotFound",
+    "PermissionDenied",
+    "RateLimited",
+    "RenderResult",
+    "RequestTimeout",
+    "ServerError",
+    "Simulator",
+    "SubmitUnknown",
+    "TooLarge",
+    "UnsafeUrl",
+    "Usage",
+    "Video",
+    "VideoClient",
+    "VideoJob",
+    "VideoUrlExpired",
+    "VidjobError",
+    "WaitTimeout",
+    "__version__",
+]

@@ -1,0 +1,481 @@
+"""The client: each verb blocking and, as its ``_async`` twin, for asyncio."""
+
+from __future__ import annotations
+
+from vidjob import _native
+from vidjob._listening import Trace, listener
+from vidjob._values import RenderResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from types import TracebackType
+    from typing import Any, TypeAlias
+
+    from typing_extensions import Self
+
+    from vidjob._native import Download, Video, VideoJob
+
+    Job: TypeAlias = VideoJob | str
+    Event: TypeAlias = Mapping[str, Any]
+    Progress: TypeAlias = bool | Callable[[Event], object] | None
+
+__all__ = ["VideoClient"]
+
+#: The largest file that is kept unless told otherwise, in bytes.
+MAX_BYTES = 2 * 1024**3
+
+
+class VideoClient:
+    """A client of xAI (Grok) video jobs, through CometAPI or xAI itself.
+
+    It may be shared by threads and event loops, survives a fork, and pickles as configuration.
+    Nothing is connected until the first verb is called.
+    """
+
+    __slots__ = ("__weakref__", "_native", "_on_event", "_settings")
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        max_retries: int = 4,
+        requests_per_second: float | None = None,
+        creates_per_second: float | None = None,
+        max_concurrent_requests: int = 64,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        pickle_key: bool = False,
+    ) -> None:
+        """Sets up a client.
+
+        Args:
+            api_key: Bearer token. Default: ``COMETAPI_KEY`` or, for a ``base_url`` on ``api.x.ai``,
+                ``XAI_API_KEY``. A key in the environment is sent only to the host it belongs to.
+            base_url: What ``/videos/...`` is appended to. Default: ``VIDJOB_BASE_URL``, else
+                ``https://api.cometapi.com/grok/v1``.
+            timeout: Seconds for one HTTP exchange; connecting may take 10 of them.
+            max_retries: Retries of one safe exchange. A create is repeated only when it certainly did not start.
+            requests_per_second: Cap on requests, shared by all calls of this client.
+            creates_per_second: Cap on creates. Default: 1 on ``api.x.ai``, as xAI documents, else none.
+            max_concurrent_requests: HTTP exchanges in flight.
+            proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY`` and kin, with ``NO_PROXY``.
+            ca_file: PEM file with certificate authorities to trust beside the system's.
+            headers: Extra headers, sent to the API only.
+            on_event: Called with one dict of plain JSON types per event, on the caller's thread (or
+                event loop): ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``.
+                What it raises is logged and otherwise ignored.
+            pickle_key: Whether a key given as ``api_key`` travels in pickles. The name of an environment
+                variable always does.
+
+        Raises:
+            ConfigurationError: No key, a bad ``base_url``, an unreadable ``ca_file``, a number out of range.
+        """
+        self._settings: dict[str, Any] = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "timeout": timeout,
+            "max_retries": max_retries,
+            "requests_per_second": requests_per_second,
+            "creates_per_second": creates_per_second,
+            "max_concurrent_requests": max_concurrent_requests,
+            "proxy": proxy,
+            "ca_file": ca_file,
+            "headers": dict(headers or {}),
+            "on_event": on_event,
+            "pickle_key": pickle_key,
+        }
+        self._on_event = on_event
+        self._native = _native.Client(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            requests_per_second=requests_per_second,
+            creates_per_second=creates_per_second,
+            max_concurrent_requests=max_concurrent_requests,
+            proxy=proxy,
+            ca_file=ca_file,
+            headers=list(self._settings["headers"].items()),
+        )
+
+    # ---- asking ------------------------------------------------------------------------------
+
+    def get(self, job: Job) -> VideoJob:
+        """Asks once how a job stands: ``GET /videos/{request_id}``.
+
+        Moderation is a state of the job, not of the call: a refused job comes back as failed, with its
+        error and usage. Right after a create of this client, "not found" means "not there yet" for 30 s.
+
+        Args:
+            job: A job, or the ``request_id`` of one.
+
+        Returns:
+            A fresh snapshot.
+
+        Raises:
+            InvalidRequest: The id is malformed, or the client is closed.
+            NotFound: The service does not know the job; it must be asked with the key that made it.
+            APIError: The service answered with another error, after retries.
+            ConnectionFailed: No connection, after retries.
+            RequestTimeout: No answer in time, after retries.
+            InvalidResponse: The answer is not what the contract allows.
+        """
+        return self._native.get(job, listener=listener(self._on_event))
+
+    async def get_async(self, job: Job) -> VideoJob:
+        """The twin of [get][vidjob.VideoClient.get] for asyncio."""
+        return await self._native.get_async(job, listener=listener(self._on_event))
+
+    def watch(
+        self, job: Job, *, timeout: float | None = None, poll_interval: float | None = None
+    ) -> Iterator[VideoJob]:
+        """Follows a job: yields a snapshot at each change, and ends after the terminal one.
+
+        Args:
+            job: A job, or the ``request_id`` of one.
+            timeout: Seconds to follow it for. Default: until it is over.
+            poll_interval: Seconds between questions. Default: paced by elapsed time, progress and the
+                service's ``Retry-After``, between 1 s and 10 s.
+
+        Yields:
+            Snapshots; the last one ``is_terminal``, well or badly.
+
+        Raises:
+            WaitTimeout: ``timeout`` is over and the job is not.
+            VidjobError: As [get][vidjob.VideoClient.get] does.
+        """
+        watch = self._native.watch(job, _waiting(timeout, poll_interval))
+        return self._follow(watch, job)
+
+    def _follow(self, watch: _native.Watch, job: Job) -> Iterator[VideoJob]:
+        with Trace(job):
+            while (snapshot := watch.next(listener=listener(self._on_event))) is not None:
+                yield snapshot
+
+    def watch_async(
+        self, job: Job, *, timeout: float | None = None, poll_interval: float | None = None
+    ) -> AsyncIterator[VideoJob]:
+        """The twin of [watch][vidjob.VideoClient.watch] for ``async for``."""
+        watch = self._native.watch(job, _waiting(timeout, poll_interval))
+        return self._follow_async(watch, job)
+
+    async def _follow_async(self, watch: _native.Watch, job: Job) -> AsyncIterator[VideoJob]:
+        with Trace(job):
+            while (snapshot := await watch.next_async(listener=listener(self._on_event))) is not None:
+                yield snapshot
+
+    def wait(
+        self,
+        job: Job,
+        *,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        on_update: Callable[[VideoJob], object] | None = None,
+        progress: Progress = None,
+    ) -> VideoJob:
+        """Waits until a job is done.
+
+        Args:
+            job: A job, or the ``request_id`` of one.
+            timeout: Seconds to wait for. Default: until it is over. The job goes on either way.
+            poll_interval: Seconds between questions. Default: paced, see [watch][vidjob.VideoClient.watch].
+            on_update: Called with each changed snapshot, on the caller's thread.
+            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
+
+        Returns:
+            The job, done.
+
+        Raises:
+            JobFailed: It ended without a video.
+            JobBlocked: Moderation withheld the video.
+            JobExpired: The video is gone from the service.
+            WaitTimeout: ``timeout`` is over and the job is not.
+            VidjobError: As [get][vidjob.VideoClient.get] does.
+        """
+        with Trace(job) as trace:
+            heard = listener(self._on_event, trace.updates(on_update), trace.shows(progress))
+            return self._native.wait(job, _waiting(timeout, poll_interval), listener=heard)
+
+    async def wait_async(
+        self,
+        job: Job,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the job's, not the task's
+        poll_interval: float | None = None,
+        on_update: Callable[[VideoJob], object] | None = None,
+        progress: Progress = None,
+    ) -> VideoJob:
+        """The twin of [wait][vidjob.VideoClient.wait] for asyncio."""
+        with Trace(job) as trace:
+            heard = listener(self._on_event, trace.updates(on_update), trace.shows(progress))
+            return await self._native.wait_async(job, _waiting(timeout, poll_interval), listener=heard)
+
+    # ---- creating ----------------------------------------------------------------------------
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        duration: int | None = None,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> VideoJob:
+        """Creates a job from a prompt: ``POST /videos/generations``. From here on it costs money.
+
+        It is sent again only when it certainly did not start: no connection, 429, or a 503 that says so.
+
+        Args:
+            prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI).
+            duration: Seconds, 1 to 15. Default: the service's, 8 (documented by CometAPI and xAI).
+            aspect_ratio: ``1:1``, ``16:9``, ``9:16``, ``4:3``, ``3:4``, ``3:2`` or ``2:3``. Default: the
+                service's, 16:9.
+            resolution: ``480p``, ``720p`` or ``1080p`` (only ``grok-imagine-video-1.5``). Default: the
+                service's, 480p.
+            model: Default: the service's, ``grok-imagine-video`` on CometAPI. Unknown names are sent as they are.
+            user: An id of your own end user, for the service.
+            extra: Merged into the JSON body last, so that a field the service adds tomorrow can be used today.
+
+        Returns:
+            The job, just accepted.
+
+        Raises:
+            InvalidRequest: Refused here; nothing was sent.
+            SubmitUnknown: The answer was lost: a job may exist and be billed. Never sent again by itself.
+            InsufficientBalance: No money left.
+            APIError: The service refused.
+            ConnectionFailed: No connection, after retries; nothing was sent.
+            RequestTimeout: No connection in time, after retries; nothing was sent.
+        """
+        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        with Trace.of_create() as trace:
+            return self._native.generate(prompted, listener=listener(self._on_event, trace.hears))
+
+    async def generate_async(
+        self,
+        prompt: str,
+        *,
+        duration: int | None = None,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> VideoJob:
+        """The twin of [generate][vidjob.VideoClient.generate] for asyncio."""
+        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        with Trace.of_create() as trace:
+            return await self._native.generate_async(prompted, listener=listener(self._on_event, trace.hears))
+
+    # ---- keeping -----------------------------------------------------------------------------
+
+    def download(
+        self,
+        job_or_video: Job | Video,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = MAX_BYTES,
+        overwrite: bool = False,
+        progress: Progress = None,
+    ) -> Download:
+        """Keeps the file of a finished job: streamed, resumed, checked, then renamed into place.
+
+        The key is not sent along, unless the link has the API's own scheme, host and port. A link that
+        has expired is refreshed by asking the job once more.
+
+        Args:
+            job_or_video: A job, its ``request_id``, or a video.
+            path: Where to keep the file. Its folder must exist.
+            max_bytes: The largest file to keep, in bytes. Default: 2 GiB.
+            overwrite: Whether an existing file may be replaced.
+            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
+
+        Returns:
+            The kept file: path, size, SHA-256, content type.
+
+        Raises:
+            VideoUrlExpired: The link is no longer good, and there is no fresh one.
+            UnsafeUrl: The link is not https, or leads into a private network.
+            NotAVideo: What came is not a video.
+            IncompleteDownload: The file did not arrive whole, after retries.
+            TooLarge: It is larger than ``max_bytes``.
+            DownloadError: The disk refused, the target exists, or the job has no link.
+            JobFailed: The job has no video.
+            VidjobError: As [get][vidjob.VideoClient.get] does.
+        """
+        with Trace(job_or_video) as trace:
+            heard = listener(self._on_event, trace.shows(progress))
+            return self._native.download(job_or_video, _keep(path, max_bytes, overwrite), listener=heard)
+
+    async def download_async(
+        self,
+        job_or_video: Job | Video,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = MAX_BYTES,
+        overwrite: bool = False,
+        progress: Progress = None,
+    ) -> Download:
+        """The twin of [download][vidjob.VideoClient.download] for asyncio."""
+        with Trace(job_or_video) as trace:
+            heard = listener(self._on_event, trace.shows(progress))
+            return await self._native.download_async(job_or_video, _keep(path, max_bytes, overwrite), listener=heard)
+
+    def render(
+        self,
+        prompt: str,
+        path: str | os.PathLike[str],
+        *,
+        duration: int | None = None,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        on_update: Callable[[VideoJob], object] | None = None,
+        max_bytes: int = MAX_BYTES,
+        overwrite: bool = False,
+        progress: Progress = None,
+    ) -> RenderResult:
+        """Creates a job, waits for it and keeps its file. Whether the file can be kept is checked before buying.
+
+        Args:
+            prompt: As [generate][vidjob.VideoClient.generate] takes it, with the arguments up to ``extra``.
+            path: As [download][vidjob.VideoClient.download] takes it, with ``max_bytes`` and ``overwrite``.
+            duration: See ``generate``.
+            aspect_ratio: See ``generate``.
+            resolution: See ``generate``.
+            model: See ``generate``.
+            user: See ``generate``.
+            extra: See ``generate``.
+            timeout: Seconds to wait for the job, as [wait][vidjob.VideoClient.wait] takes it.
+            poll_interval: See ``wait``.
+            on_update: See ``wait``.
+            max_bytes: See ``download``.
+            overwrite: See ``download``.
+            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
+
+        Returns:
+            The job, where its file is, its size and SHA-256.
+
+        Raises:
+            VidjobError: As ``generate``, ``wait`` and ``download`` do. Once the job is accepted, each carries
+                its ``request_id``.
+        """
+        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        with Trace.of_create() as trace:
+            heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
+            job, kept = self._native.render(
+                prompted, _waiting(timeout, poll_interval), _keep(path, max_bytes, overwrite), listener=heard
+            )
+        return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
+
+    async def render_async(
+        self,
+        prompt: str,
+        path: str | os.PathLike[str],
+        *,
+        duration: int | None = None,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the job's, not the task's
+        poll_interval: float | None = None,
+        on_update: Callable[[VideoJob], object] | None = None,
+        max_bytes: int = MAX_BYTES,
+        overwrite: bool = False,
+        progress: Progress = None,
+    ) -> RenderResult:
+        """The twin of [render][vidjob.VideoClient.render] for asyncio."""
+        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        with Trace.of_create() as trace:
+            heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
+            job, kept = await self._native.render_async(
+                prompted, _waiting(timeout, poll_interval), _keep(path, max_bytes, overwrite), listener=heard
+            )
+        return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
+
+    # ---- life --------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """What ``/videos/...`` is appended to."""
+        return self._native.base_url
+
+    def close(self) -> None:
+        """Closes the client; calls in flight go on to their end. Closing twice is fine."""
+        self._native.close()
+
+    async def aclose(self) -> None:
+        """The twin of [close][vidjob.VideoClient.close]; it never blocks."""
+        self._native.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._native.closed else ""
+        return f"VideoClient(base_url={self.base_url!r}{state})"
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], VideoClient], tuple[dict[str, Any]]]:
+        settings = {**self._settings, "base_url": self.base_url}
+        if not settings["pickle_key"]:
+            settings["api_key"] = None
+        return _restore, (settings,)
+
+
+def _restore(settings: dict[str, Any]) -> VideoClient:
+    return VideoClient(**settings)
+
+
+def _waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any]:
+    return {"timeout": timeout, "poll_interval": poll_interval}
+
+
+def _keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
+    return {"path": path, "max_bytes": max_bytes, "overwrite": overwrite}
+
+
+def _prompted(
+    prompt: str,
+    duration: int | None,
+    aspect_ratio: str | None,
+    resolution: str | None,
+    model: str | None,
+    user: str | None,
+    extra: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "prompt": prompt,
+        "duration": duration,
+        "aspect_ratio": aspect_ratio,
+        "resolution": resolution,
+        "model": model,
+        "user": user,
+        "extra": None if extra is None else dict(extra),
+    }

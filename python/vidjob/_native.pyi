@@ -1,0 +1,355 @@
+"""The compiled part of vidjob. What ``vidjob`` exports is public; the rest may change."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeAlias, final
+
+from typing_extensions import Self
+
+from vidjob._client import VideoClient
+from vidjob._values import JobStatus
+
+__version__: str
+
+_Listener: TypeAlias = Callable[[Mapping[str, Any], VideoJob | None], object] | None
+
+@final
+class Video:
+    """The video of a job. Frozen; equal and hashable by value.
+
+    Attributes:
+        url: Temporary link to the file, good for about 24 h (documented by xAI). ``None`` when moderation
+            withheld the video, or it was delivered elsewhere.
+        duration: Length in seconds, or ``None``.
+        respect_moderation: ``False`` when moderation withheld the video; ``None`` when nothing was said.
+    """
+
+    __match_args__ = ("url", "duration", "respect_moderation")
+
+    def __new__(
+        cls, url: str | None = None, duration: float | None = None, respect_moderation: bool | None = None
+    ) -> Self: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def duration(self) -> float | None: ...
+    @property
+    def respect_moderation(self) -> bool | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Usage:
+    """What a job cost. Frozen; equal and hashable by value.
+
+    Attributes:
+        cost_in_usd_ticks: Cost in ticks; 10,000,000,000 ticks are 1 USD (documented by xAI).
+        cost_usd: The same in US dollars.
+    """
+
+    __match_args__ = ("cost_in_usd_ticks",)
+
+    def __new__(cls, cost_in_usd_ticks: int) -> Self: ...
+    @property
+    def cost_in_usd_ticks(self) -> int: ...
+    @property
+    def cost_usd(self) -> Decimal: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class JobError:
+    """Why a job failed. Frozen; equal and hashable by value.
+
+    Attributes:
+        code: The service's code, or ``None``.
+        message: The service's words.
+    """
+
+    __match_args__ = ("code", "message")
+
+    def __new__(cls, code: str | None, message: str) -> Self: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def message(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class VideoJob:
+    """One snapshot of a job. Frozen; equal and hashable by value, in which ``raw`` takes no part.
+
+    Attributes:
+        request_id: The id the service gave at creation.
+        status: Where the job stands.
+        progress: Percent from 0 to 100 when the service reports it, else ``None``. A done job has 100.
+        model: The model that renders, or ``None``.
+        video: The video, once there is one.
+        usage: The cost, once it is known.
+        error: Why the job failed.
+        raw: The JSON as received, parsed on first use; ``None`` when nothing was received. Unknown fields
+            and unknown words of the service are found here.
+        is_terminal: Whether the job is over, well or badly.
+    """
+
+    __match_args__ = ("request_id", "status", "progress", "model", "video", "usage", "error")
+
+    def __new__(
+        cls,
+        request_id: str,
+        status: JobStatus | str | None = None,
+        progress: int | None = None,
+        model: str | None = None,
+        video: Video | None = None,
+        usage: Usage | None = None,
+        error: JobError | None = None,
+        raw: Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def status(self) -> JobStatus: ...
+    @property
+    def progress(self) -> int | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def video(self) -> Video | None: ...
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def error(self) -> JobError | None: ...
+    @property
+    def raw(self) -> dict[str, Any] | None: ...
+    @property
+    def is_terminal(self) -> bool: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Download:
+    """A kept file. Frozen; equal and hashable by value.
+
+    Attributes:
+        path: Where it is.
+        bytes: Its size.
+        sha256: Its SHA-256 in hexadecimal.
+        content_type: The ``Content-Type`` it came with, or ``None``.
+    """
+
+    __match_args__ = ("path", "bytes", "sha256", "content_type")
+
+    def __new__(
+        cls, path: str | PathLike[str], bytes: int, sha256: str, content_type: str | None = None
+    ) -> Self: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def content_type(self) -> str | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Simulator:
+    """The service on loopback, in this process: no key, no cost, no network. A context manager.
+
+    It answers as the documentation says, renders in simulated time, serves real MP4 files, and keeps a
+    ledger, so that a test can assert what was bought.
+
+    Args:
+        shape: Whose answers: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
+        port: Port on 127.0.0.1; 0 takes any.
+        seed: The n-th job's render time and fate depend on this alone.
+        render_seconds: Median render time in seconds.
+        spread: Sigma of the lognormal render time; 0 makes all equal.
+        queue_seconds: Time in the queue before rendering, in seconds.
+        progress: Whether and how progress is reported; ``None`` leaves it out.
+        link_seconds: How long a video's link is good, in seconds.
+        creates_per_second: Above it, creates get 429.
+        requests_per_second: Above it, every request gets 429.
+        api_key: The one key that is good; ``None`` takes any.
+        video_bytes: Pads each MP4 file to this size.
+
+    Raises:
+        OSError: The port is taken.
+        ValueError: An argument is out of range.
+    """
+
+    def __new__(
+        cls,
+        shape: Literal["cometapi", "envelope", "xai"] = "cometapi",
+        *,
+        port: int = 0,
+        seed: int = 0,
+        render_seconds: float = 8.0,
+        spread: float = 0.35,
+        queue_seconds: float = 0.0,
+        progress: Literal["linear", "stalling"] | None = "linear",
+        link_seconds: float = 86400.0,
+        creates_per_second: float | None = None,
+        requests_per_second: float | None = None,
+        api_key: str | None = None,
+        video_bytes: int | None = None,
+    ) -> Self: ...
+    @property
+    def base_url(self) -> str:
+        """What to give a client as ``base_url``."""
+
+    @property
+    def accepted(self) -> list[dict[str, Any]]:
+        """The ledger: every create that was accepted, in order."""
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """Every request that came, with the answer's status: the last 100,000."""
+
+    def client(self, **settings: Any) -> VideoClient:
+        """A client of this simulator; takes ``VideoClient``'s arguments."""
+
+    def inject(
+        self,
+        kind: Literal[
+            "lost_response",
+            "reset",
+            "rate_limited",
+            "server_error",
+            "truncated",
+            "wrong_type",
+            "garbage",
+            "hang",
+            "oversized",
+            "job_fails",
+            "job_moderated",
+            "job_expires",
+            "link_expired",
+            "not_found_yet",
+        ],
+        *,
+        on: Literal["create", "get", "download"],
+        times: int = 1,
+        after: int = 0,
+        status: int = 500,
+        retry_after: float | None = None,
+        seconds: float = 1.0,
+    ) -> None:
+        """Scripts a fault for the next matching requests.
+
+        Args:
+            kind: What goes wrong.
+            on: In which kind of request.
+            times: For how many requests.
+            after: How many matching requests pass unharmed first.
+            status: The status of a ``server_error``.
+            retry_after: Seconds that a ``rate_limited`` answer asks for.
+            seconds: How long a ``hang`` lasts.
+
+        Raises:
+            ValueError: The kind is unknown.
+        """
+
+    def respond(
+        self,
+        on: Literal["create", "get", "download"],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str = b"",
+    ) -> None:
+        """Answers the next matching request with exactly this; several are used in order."""
+
+    def close(self) -> None:
+        """Stops the service. Closing twice is fine."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+
+@final
+class Client:
+    def __new__(
+        cls,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        requests_per_second: float | None = None,
+        creates_per_second: float | None = None,
+        max_concurrent_requests: int | None = None,
+        proxy: str | None = None,
+        ca_file: str | PathLike[str] | None = None,
+        headers: list[tuple[str, str]] = ...,
+    ) -> Self: ...
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def key_variable(self) -> str | None: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def get(self, job: VideoJob | str, *, listener: _Listener) -> VideoJob: ...
+    def get_async(self, job: VideoJob | str, *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def wait(self, job: VideoJob | str, waiting: dict[str, Any], *, listener: _Listener) -> VideoJob: ...
+    def wait_async(self, job: VideoJob | str, waiting: dict[str, Any], *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def watch(self, job: VideoJob | str, waiting: dict[str, Any]) -> Watch: ...
+    def generate(self, prompted: dict[str, Any], *, listener: _Listener) -> VideoJob: ...
+    def generate_async(self, prompted: dict[str, Any], *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def download(self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener) -> Download: ...
+    def download_async(
+        self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener
+    ) -> Awaitable[Download]: ...
+    def render(
+        self, prompted: dict[str, Any], waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
+    ) -> tuple[VideoJob, Download]: ...
+    def render_async(
+        self, prompted: dict[str, Any], waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
+    ) -> Awaitable[tuple[VideoJob, Download]]: ...
+
+@final
+class Watch:
+    def next(self, *, listener: _Listener) -> VideoJob | None: ...
+    def next_async(self, *, listener: _Listener) -> Awaitable[VideoJob | None]: ...
