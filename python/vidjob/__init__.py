@@ -37,7 +37,10 @@ from vidjob._errors import (
     WaitTimeout,
 )
 from vidjob._native import Download, JobError, Simulator, Usage, Video, VideoJob, __version__
-from vidjob._values import JobStatus, RenderResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vidjob._values import JobStatus, RenderResult
 
 __all__ = [
     "APIError",
@@ -76,3 +79,13 @@ __all__ = [
     "WaitTimeout",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The standard library's enum alone takes longer to import than all of vidjob.
+    if name in ("JobStatus", "RenderResult"):
+        from vidjob import _values
+
+        globals().update(JobStatus=_values.JobStatus, RenderResult=_values.RenderResult)
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

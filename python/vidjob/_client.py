@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vidjob import _native
 from vidjob._listening import Trace, listener
-from vidjob._values import RenderResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vidjob._native import Download, Video, VideoJob
+    from vidjob._values import RenderResult
 
     Job: TypeAlias = VideoJob | str
     Event: TypeAlias = Mapping[str, Any]
@@ -378,7 +378,7 @@ class VideoClient:
             job, kept = self._native.render(
                 prompted, _waiting(timeout, poll_interval), _keep(path, max_bytes, overwrite), listener=heard
             )
-        return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
+        return _result(job, kept)
 
     async def render_async(
         self,
@@ -405,7 +405,7 @@ class VideoClient:
             job, kept = await self._native.render_async(
                 prompted, _waiting(timeout, poll_interval), _keep(path, max_bytes, overwrite), listener=heard
             )
-        return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
+        return _result(job, kept)
 
     # ---- life --------------------------------------------------------------------------------
 
@@ -451,6 +451,12 @@ class VideoClient:
 
 def _restore(settings: dict[str, Any]) -> VideoClient:
     return VideoClient(**settings)
+
+
+def _result(job: VideoJob, kept: Download) -> RenderResult:
+    from vidjob._values import RenderResult
+
+    return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
 
 
 def _waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""What all tests share: the two faces of the client, and a simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from vidjob import Simulator, VideoClient
+
+KEY = "sk-test-0123456789abcdef"
+
+
+class Face:
+    """One face of the client: ``face(client, "get", job)`` calls the verb or its twin."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, client: VideoClient, verb: str, *args: Any, **kwargs: Any) -> Any:
+        if self.name == "blocking":
+            result = getattr(client, verb)(*args, **kwargs)
+            return list(result) if verb == "watch" else result
+        return asyncio.run(self._awaited(client, verb, *args, **kwargs))
+
+    @staticmethod
+    async def _awaited(client: VideoClient, verb: str, *args: Any, **kwargs: Any) -> Any:
+        result = getattr(client, f"{verb}_async")(*args, **kwargs)
+        if verb == "watch":
+            return [job async for job in result]
+        return await result
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def face(request: pytest.FixtureRequest) -> Face:
+    return Face(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["COMETAPI_KEY", "XAI_API_KEY", "VIDJOB_BASE_URL", "VIDJOB_LOG"]
+    names += [f"{scheme}_PROXY" for scheme in ("HTTP", "HTTPS", "ALL", "NO")]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(render_seconds=0.2, spread=0.1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> Iterator[VideoClient]:
+    with VideoClient(KEY, base_url=simulator.base_url, max_retries=2, timeout=10) as client:
+        yield client
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_python() -> Run:
+    """Runs a program in a fresh interpreter, and gives what it printed."""
+
+    def run(program: str, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **options.pop("env", {})}
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", program, *args],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+            **options,
+        )
+
+    return run

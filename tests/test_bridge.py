@@ -1,0 +1,291 @@
+"""The bridge between tokio and Python: exits, signals, threads, forks, loops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import textwrap
+import threading
+import time
+from typing import Any
+
+import pytest
+from conftest import KEY, Run
+
+import vidjob
+from vidjob import Simulator, VideoClient
+
+#: A client whose every call stays unanswered, and what may still be pending when the process ends.
+EXITS = {
+    "blocking threads": """
+        def ask():
+            try:
+                client.get("abc")
+            except vidjob.VidjobError:
+                pass
+        for _ in range(400):
+            threading.Thread(target=ask, daemon=True).start()
+        while len(accepted) < 64:
+            time.sleep(0.01)
+    """,
+    "tasks": """
+        async def main():
+            tasks = [asyncio.create_task(client.get_async("abc")) for _ in range(400)]
+            while len(accepted) < 64:
+                await asyncio.sleep(0.01)
+        asyncio.run(main())
+    """,
+    "loop closed early": """
+        loop = asyncio.new_event_loop()
+        futures = []
+        async def main():
+            futures.extend(client._native.get_async("abc", listener=None) for _ in range(400))
+            while len(accepted) < 64:
+                await asyncio.sleep(0.01)
+        loop.run_until_complete(main())
+        loop.close()
+    """,
+    "loop left open": """
+        loop = asyncio.new_event_loop()
+        futures = []
+        async def main():
+            futures.extend(client._native.get_async("abc", listener=None) for _ in range(400))
+            while len(accepted) < 64:
+                await asyncio.sleep(0.01)
+        loop.run_until_complete(main())
+        import warnings
+        warnings.simplefilter("ignore")
+    """,
+    "answers arriving": """
+        answering.set()
+        async def main():
+            tasks = [asyncio.create_task(client.get_async("abc")) for _ in range(400)]
+            await asyncio.sleep(0.02)
+        asyncio.run(main())
+        for _ in range(40):
+            threading.Thread(target=lambda: client.get("abc"), daemon=True).start()
+    """,
+}
+
+SILENT_SERVER = """
+import asyncio, socket, threading, time
+import vidjob
+
+accepted, answering = [], threading.Event()
+listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+
+def answer(connection):
+    try:
+        while connection.recv(65536):
+            connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 19\\r\\n\\r\\n{"status":"queued"}')
+    except OSError:
+        pass
+
+def accept():
+    while True:
+        connection, _ = listening.accept()
+        accepted.append(connection)
+        if answering.is_set():
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+threading.Thread(target=accept, daemon=True).start()
+address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+client = vidjob.VideoClient("k", base_url=address, max_retries=0)
+"""
+
+
+@pytest.mark.parametrize("kind", EXITS)
+def test_exits_are_quiet_with_anything_pending(run_python: Run, kind: str) -> None:
+    """A short run of what `VIDJOB_EXITS=200` repeats at length."""
+    for _ in range(int(os.environ.get("VIDJOB_EXITS", "4"))):
+        done = run_python(SILENT_SERVER + textwrap.dedent(EXITS[kind]))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+def test_ctrl_c_comes_through_within_a_tenth_of_a_second(run_python: Run) -> None:
+    program = """
+        import os, signal
+        took = []
+        for verb, arguments in (("get", ["abc"]), ("wait", ["abc"]), ("generate", ["x"]), ("watch", ["abc"])):
+            def interrupt():
+                time.sleep(0.2)
+                took.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Thread(target=interrupt).start()
+            try:
+                result = getattr(client, verb)(*arguments)
+                if verb == "watch":
+                    list(result)
+            except KeyboardInterrupt as stop:
+                print(verb, time.monotonic() - took[-1] < 0.1, *getattr(stop, "__notes__", []))
+    """
+    done = run_python(SILENT_SERVER + textwrap.dedent(program))
+    verbs = [line.split()[:2] for line in done.stdout.splitlines()]
+    assert verbs == [[verb, "True"] for verb in ("get", "wait", "generate", "watch")], done.stderr
+    if sys.version_info >= (3, 11):
+        assert "client.wait('abc')" in done.stdout
+        assert "may exist and be billed" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_can_use_the_client(simulator: Simulator, run_python: Run) -> None:
+    program = """
+        import asyncio, os, sys, warnings
+        warnings.simplefilter("ignore")
+        import vidjob
+        client = vidjob.VideoClient("k", base_url=sys.argv[1])
+        job = client.generate("before")
+        print(client.get(job).request_id == job.request_id, flush=True)
+        watch = client.watch(job)
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                print(client.get(job).request_id == job.request_id, flush=True)
+                print(asyncio.run(client.get_async(job)).request_id == job.request_id, flush=True)
+                print(vidjob.VideoClient("k", base_url=sys.argv[1]).get(job) is not None, flush=True)
+                client.close()
+                sys.exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        print(client.wait(job).status, flush=True)
+    """
+    done = run_python(textwrap.dedent(program), simulator.base_url)
+    assert done.stdout.split() == ["True"] * 10 + ["done"], done.stderr
+    assert done.stderr == ""
+
+
+def test_multiprocessing_by_every_start_method(simulator: Simulator, run_python: Run) -> None:
+    program = """
+        import multiprocessing, sys, warnings
+        warnings.simplefilter("ignore")
+        import vidjob
+
+        def ask(client):
+            return client.generate("from a worker").status.value
+
+        if __name__ == "__main__":
+            client = vidjob.VideoClient("k", base_url=sys.argv[1], pickle_key=True)
+            client.generate("from the parent")
+            for method in ("fork", "forkserver", "spawn"):
+                if method in multiprocessing.get_all_start_methods():
+                    with multiprocessing.get_context(method).Pool(2) as pool:
+                        print(*pool.map(ask, [client] * 4))
+    """
+    import pathlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        script = pathlib.Path(folder, "pool.py")
+        script.write_text(textwrap.dedent(program))
+        done = run_python(f"import runpy, sys; sys.argv[:] = {[str(script), simulator.base_url]!r};"
+                          f"runpy.run_path({str(script)!r}, run_name='__main__')")
+    assert set(done.stdout.split()) == {"pending"}, done.stderr
+
+
+def test_a_call_in_a_second_thread_runs_in_parallel(simulator: Simulator, client: VideoClient) -> None:
+    simulator.inject("hang", on="get", times=4, seconds=0.5)
+    for _ in range(4):
+        simulator.respond("get", body='{"status": "queued"}')
+    start = time.monotonic()
+    threads = [threading.Thread(target=client.get, args=("abc",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    beats = 0
+    while any(thread.is_alive() for thread in threads):
+        beats += 1
+        time.sleep(0.01)
+    assert time.monotonic() - start < 1.5
+    assert beats > 10, "the interpreter went on meanwhile"
+
+
+def test_blocking_verbs_work_inside_a_running_loop(simulator: Simulator, client: VideoClient) -> None:
+    async def main() -> str:
+        simulator.respond("get", body='{"status": "queued"}')
+        return client.get("abc").status.value
+
+    assert asyncio.run(main()) == "queued"
+
+
+def test_twins_are_coroutines(simulator: Simulator, client: VideoClient) -> None:
+    async def main() -> None:
+        for _ in range(3):
+            simulator.respond("get", body='{"status": "queued"}')
+        assert asyncio.iscoroutinefunction(client.get_async)
+        assert (await asyncio.create_task(client.get_async("abc"))).status == "queued"
+        assert (await asyncio.wait_for(client.get_async("abc"), 5)).status == "queued"
+        if sys.version_info >= (3, 11):
+            async with asyncio.TaskGroup() as group, asyncio.timeout(5):
+                group.create_task(client.get_async("abc"))
+
+    asyncio.run(main())
+
+
+def test_a_timeout_drops_the_request(simulator: Simulator, client: VideoClient) -> None:
+    async def main() -> None:
+        simulator.inject("hang", on="get", seconds=30)
+        start = time.monotonic()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.get_async("abc"), 0.2)
+        assert time.monotonic() - start < 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is Unix's")
+def test_under_uvloop(simulator: Simulator, client: VideoClient) -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> list[Any]:
+        jobs = await asyncio.gather(*(client.generate_async("x") for _ in range(50)))
+        return await asyncio.gather(*(client.wait_async(job, poll_interval=0.1) for job in jobs))
+
+    loop = uvloop.new_event_loop()
+    try:
+        assert len(loop.run_until_complete(main())) == 50
+    finally:
+        loop.close()
+
+
+def test_a_thousand_at_once_on_many_loops(simulator: Simulator) -> None:
+    for _ in range(2000):
+        simulator.respond("get", body='{"status": "queued"}')
+    client = VideoClient(KEY, base_url=simulator.base_url)
+
+    async def main() -> int:
+        return len(await asyncio.gather(*(client.get_async("abc") for _ in range(500))))
+
+    counts: list[int] = []
+    threads = [threading.Thread(target=lambda: counts.append(asyncio.run(main()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [500] * 4
+
+
+def test_without_a_loop_the_twins_say_so(client: VideoClient) -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        client.get_async("abc").send(None)
+
+
+def test_context_variables_are_the_callers(simulator: Simulator, client: VideoClient) -> None:
+    from contextvars import ContextVar
+
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen = []
+
+    async def wait(who: str) -> None:
+        name.set(who)
+        await client.wait_async("abc", on_update=lambda _job: seen.append(name.get()))
+
+    async def main() -> None:
+        for _ in range(2):
+            simulator.respond("get", body='{"status": "expired"}')
+        with pytest.raises(vidjob.JobExpired):
+            await asyncio.gather(asyncio.create_task(wait("ada")))
+        with pytest.raises(vidjob.JobExpired):
+            await asyncio.gather(asyncio.create_task(wait("bob")))
+
+    asyncio.run(main())
+    assert seen == ["ada", "bob"]

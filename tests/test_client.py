@@ -1,0 +1,208 @@
+"""Setting up a client: keys, addresses, closing, pickling."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pytest
+from conftest import KEY, Face
+
+import vidjob
+from vidjob import ConfigurationError, Simulator, VideoClient
+
+
+def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="COMETAPI_KEY"):
+        VideoClient()
+    with pytest.raises(ConfigurationError, match="XAI_API_KEY"):
+        VideoClient(base_url="https://api.x.ai/v1")
+    monkeypatch.setenv("COMETAPI_KEY", " ")
+    with pytest.raises(ConfigurationError, match="COMETAPI_KEY"):
+        VideoClient()
+
+
+def test_keys_in_the_environment_go_home_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    monkeypatch.setenv("XAI_API_KEY", KEY)
+    assert VideoClient().base_url == "https://api.cometapi.com/grok/v1"
+    assert VideoClient(base_url="https://api.x.ai/v1/").base_url == "https://api.x.ai/v1"
+    for elsewhere in ("https://example.com/v1", "http://api.cometapi.com/grok/v1", "http://127.0.0.1:1/v1"):
+        with pytest.raises(ConfigurationError, match="pass api_key"):
+            VideoClient(base_url=elsewhere)
+        monkeypatch.setenv("VIDJOB_BASE_URL", elsewhere)
+        with pytest.raises(ConfigurationError, match="pass api_key"):
+            VideoClient()
+        assert VideoClient(KEY).base_url == elsewhere
+        monkeypatch.delenv("VIDJOB_BASE_URL")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": "nonsense"},
+        {"base_url": "ftp://a.example/"},
+        {"base_url": "https://u:p@a.example/"},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"requests_per_second": 0},
+        {"creates_per_second": -1},
+        {"max_concurrent_requests": 0},
+        {"proxy": "nonsense"},
+        {"ca_file": "/nowhere/ca.pem"},
+        {"headers": {"Authorization": "Bearer x"}},
+        {"headers": {"a b": "c"}},
+        {"headers": {"a": "b\nc"}},
+        {"api_key": "two words"},
+        {"api_key": ""},
+    ],
+)
+def test_bad_settings_have_names(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        VideoClient(**{"api_key": KEY, **settings})
+    assert isinstance(caught.value, ValueError)
+    assert KEY not in str(caught.value)
+
+
+def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    with pytest.raises(ConfigurationError, match="ca_file"):
+        VideoClient(KEY, ca_file=path).get("abc")
+
+
+def test_nothing_shows_the_key(simulator: Simulator) -> None:
+    client = VideoClient(KEY, base_url=simulator.base_url)
+    simulator.respond("get", status=401, body=f'{{"error": "bad key {KEY}"}}')
+    with pytest.raises(vidjob.AuthenticationError) as caught:
+        client.get("abc")
+    shown = [repr(client), str(client), repr(pickle.dumps(client)), repr(client._native)]
+    assert KEY not in "".join(shown)
+    assert simulator.base_url in repr(client)
+    assert caught.value.__cause__ is None
+
+
+def test_extra_headers_go_to_the_api(face: Face, simulator: Simulator) -> None:
+    with VideoClient(KEY, base_url=simulator.base_url, headers={"X-Team": "blue"}) as client:
+        simulator.respond("get", body='{"status": "queued"}')
+        face(client, "get", "abc")
+    headers = simulator.requests[0]["headers"]
+    assert headers["x-team"] == "blue"
+    assert headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("verb", ["get", "watch", "wait", "generate", "download", "render"])
+def test_a_closed_client_says_so(face: Face, client: VideoClient, verb: str, tmp_path: Path) -> None:
+    client.close()
+    client.close()
+    arguments = {"download": ["abc", tmp_path / "a"], "render": ["abc", tmp_path / "a"]}.get(verb, ["abc"])
+    with pytest.raises(vidjob.InvalidRequest, match="closed"):
+        face(client, verb, *arguments)
+    assert "closed" in repr(client)
+
+
+def test_context_managers_close(simulator: Simulator) -> None:
+    with VideoClient(KEY, base_url=simulator.base_url) as client:
+        pass
+    assert "closed" in repr(client)
+
+    async def use() -> VideoClient:
+        async with VideoClient(KEY, base_url=simulator.base_url) as client:
+            await client.aclose()
+        return client
+
+    assert "closed" in repr(asyncio.run(use()))
+
+
+@pytest.mark.parametrize("dump", [pickle.dumps, cloudpickle.dumps])
+def test_pickled_as_configuration(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, dump: Any) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    client = pickle.loads(dump(VideoClient(timeout=5)))  # noqa: S301
+    assert client.base_url == "https://api.cometapi.com/grok/v1"
+    assert KEY.encode() not in dump(VideoClient())
+
+    given = VideoClient(KEY, base_url=simulator.base_url)
+    assert KEY.encode() not in dump(given)
+    with pytest.raises(ConfigurationError):
+        pickle.loads(dump(given))  # noqa: S301
+
+    travelling = VideoClient(KEY, base_url=simulator.base_url, pickle_key=True)
+    simulator.respond("get", body='{"status": "queued"}')
+    assert pickle.loads(dump(travelling)).get("abc").status == "queued"  # noqa: S301
+
+
+def test_events_are_told(face: Face, simulator: Simulator) -> None:
+    events: list[Any] = []
+    with VideoClient(KEY, base_url=simulator.base_url, on_event=events.append) as client:
+        simulator.respond("get", status=503, headers={"Retry-After": "0"})
+        simulator.respond("get", body='{"status": "queued"}')
+        face(client, "get", "abc")
+    assert [event["event"] for event in events] == ["request", "retry", "request"]
+    assert events[0]["status_code"] == 503
+    assert events[0]["path"] == "/videos/abc"
+    assert events[1]["attempt"] == 1
+
+
+def test_an_observers_mistake_costs_nothing(
+    face: Face, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_event: object) -> None:
+        raise ZeroDivisionError
+
+    with VideoClient(KEY, base_url=simulator.base_url, on_event=fails) as client:
+        simulator.respond("get", body='{"status": "queued"}')
+        assert face(client, "get", "abc").status == "queued"
+    assert "on_event failed" in caplog.text
+
+
+def test_requests_per_second_are_kept(simulator: Simulator) -> None:
+    async def ask(client: VideoClient) -> None:
+        await asyncio.gather(*(client.get_async("abc") for _ in range(6)))
+
+    for _ in range(6):
+        simulator.respond("get", body='{"status": "queued"}')
+    with VideoClient(KEY, base_url=simulator.base_url, requests_per_second=20) as client:
+        asyncio.run(ask(client))
+    times = [request["at"] for request in simulator.requests]
+    assert times[-1] - times[0] >= 0.24
+
+
+def test_a_429_slows_the_whole_client(simulator: Simulator) -> None:
+    async def ask(client: VideoClient) -> None:
+        first = asyncio.create_task(client.get_async("first"))
+        while not simulator.requests:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        await client.get_async("second")
+        await first
+
+    simulator.respond("get", status=429, headers={"Retry-After": "1"})
+    for _ in range(2):
+        simulator.respond("get", body='{"status": "queued"}')
+    with VideoClient(KEY, base_url=simulator.base_url) as client:
+        asyncio.run(ask(client))
+    times = [request["at"] for request in simulator.requests]
+    assert min(times[1:]) - times[0] >= 0.95
+
+
+def test_importing_costs_little() -> None:
+    program = "import sys; before = set(sys.modules); import vidjob; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False, env={
+        "PYTHONPATH": str(Path(vidjob.__file__).parent.parent)
+    })
+    loaded = set(done.stdout.split())
+    assert "vidjob._client" in loaded, done.stderr
+    heavy = {"asyncio", "logging", "typing", "enum", "dataclasses", "json", "decimal", "inspect", "ssl", "re"}
+    assert loaded & heavy == set()
+
+
+def test_everything_public_is_there() -> None:
+    for name in vidjob.__all__:
+        assert getattr(vidjob, name) is not None
+    with pytest.raises(AttributeError):
+        vidjob.nonsense  # noqa: B018

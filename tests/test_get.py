@@ -1,0 +1,245 @@
+"""One query: every documented shape, through the whole client, on both faces."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from conftest import Face
+
+import vidjob
+from vidjob import JobError, JobStatus, Simulator, Usage, Video, VideoClient, VidjobError
+
+ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
+URL = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4"
+MODEL = "grok-imagine-video"
+ENVELOPE_URL = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-72924fdc-e6d7-4885-b318-8a367aaa9a02.mp4"
+
+
+def envelope(status: str, inner: dict[str, Any] | None = None, **outer: Any) -> dict[str, Any]:
+    return {
+        "code": "success",
+        "message": "",
+        "data": {
+            "task_id": "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3",
+            "action": "VIDEO_GENERATION",
+            "status": status,
+            "fail_reason": "",
+            "submit_time": 1773297002,
+            "start_time": 0,
+            "finish_time": 1773297014,
+            **outer,
+            "data": inner,
+        },
+    }
+
+
+#: (HTTP status, body, what the job says)
+SHAPES: list[tuple[int, Any, dict[str, Any]]] = [
+    (200, {"request_id": ID}, {"status": "pending"}),
+    (200, {"request_id": "x", "id": "task_x"}, {"status": "pending"}),
+    (200, {"status": "pending", "progress": 0}, {"status": "pending", "progress": 0}),
+    (202, {"status": "pending", "progress": 24}, {"status": "pending", "progress": 24}),
+    (202, b"", {"status": "pending", "progress": None, "raw": None}),
+    (
+        200,
+        {"status": "processing", "progress": 81, "model": MODEL},
+        {"status": "processing", "progress": 81, "model": MODEL},
+    ),
+    (
+        200,
+        {
+            "status": "done",
+            "video": {"url": URL, "duration": 1, "respect_moderation": True},
+            "model": MODEL,
+            "usage": {"cost_in_usd_ticks": 500000000},
+            "progress": 100,
+        },
+        {
+            "status": "done",
+            "progress": 100,
+            "video": Video(URL, 1, True),  # noqa: FBT003
+            "usage": Usage(500000000),
+            "model": MODEL,
+        },
+    ),
+    (
+        200,
+        {"video": {"url": URL, "duration": 6}, "model": MODEL},
+        {"status": "done", "progress": 100, "video": Video(URL, 6)},
+    ),
+    (
+        200,
+        {
+            "status": "done",
+            "video": {"url": "", "duration": 6, "respect_moderation": False},
+            "usage": {"cost_in_usd_ticks": 3000000000},
+        },
+        {"status": "done", "video": Video(None, 6, False), "usage": Usage(3000000000)},  # noqa: FBT003
+    ),
+    (
+        200,
+        {"status": "failed", "error": {"code": "internal_error", "message": "…"}},
+        {"status": "failed", "error": JobError("internal_error", "…")},
+    ),
+    (
+        200,
+        {"status": "failed", "model": "", "video": {"duration": 0, "respect_moderation": True}, "error": "…"},
+        {"status": "failed", "model": None, "error": JobError(None, "…")},
+    ),
+    (200, {"status": "expired"}, {"status": "expired"}),
+    (
+        200,
+        {"status": "done", "response": {"model": MODEL, "video": {"url": "https://a.example/v.mp4"}}},
+        {"status": "done", "model": MODEL, "video": Video("https://a.example/v.mp4")},
+    ),
+    (
+        400,
+        {
+            "code": "Client specified an invalid argument",
+            "error": "Generated video rejected by content moderation.",
+            "usage": {"cost_in_usd_ticks": 2500000000},
+        },
+        {"status": "failed", "usage": Usage(2500000000)},
+    ),
+    (
+        200,
+        envelope(
+            "SUCCESS",
+            {
+                "model": MODEL,
+                "usage": {"cost_in_usd_ticks": 500000000},
+                "video": {"url": ENVELOPE_URL, "duration": 1, "respect_moderation": True},
+                "status": "done",
+            },
+            fail_reason=ENVELOPE_URL,
+            progress="100%",
+        ),
+        {"status": "done", "video": Video(ENVELOPE_URL, 1, True), "usage": Usage(500000000)},  # noqa: FBT003
+    ),
+    (200, envelope("IN_PROGRESS", None, progress="30%"), {"status": "processing", "progress": 30}),
+    (
+        200,
+        envelope("FAILURE", None, fail_reason="upstream returned empty status", progress="100%"),
+        {"status": "failed", "error": JobError(None, "upstream returned empty status")},
+    ),
+    (200, {"status": "reticulating splines"}, {"status": "unknown", "raw": {"status": "reticulating splines"}}),
+    (200, {"status": "processing", "progress": "45%"}, {"status": "processing", "progress": 45}),
+    (200, {"status": "processing", "progress": 45.0}, {"progress": 45}),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), SHAPES)
+def test_documented_shapes(
+    face: Face, simulator: Simulator, client: VideoClient, status: int, body: Any, expected: dict[str, Any]
+) -> None:
+    simulator.respond("get", status=status, body=body if isinstance(body, bytes) else json.dumps(body))
+    job = face(client, "get", ID)
+    assert job.request_id == ID
+    assert {name: getattr(job, name) for name in expected} == expected
+
+
+ERRORS: list[tuple[int, Any, type[VidjobError]]] = [
+    (
+        401,
+        {"error": {"message": "no (request id: 2026)", "type": "comet_api_error", "param": "", "code": ""}},
+        vidjob.AuthenticationError,
+    ),
+    (
+        400,
+        {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: sk***"},
+        vidjob.AuthenticationError,
+    ),
+    (400, {"error": {"message": "no", "code": "invalid_request"}}, vidjob.BadRequest),
+    (402, {"error": "pay"}, vidjob.InsufficientBalance),
+    (403, {"error": {"message": "no", "code": "insufficient_user_quota"}}, vidjob.InsufficientBalance),
+    (403, {"error": "blocked"}, vidjob.PermissionDenied),
+    (404, {"code": "not-found", "error": "no such job"}, vidjob.NotFound),
+    (200, {"code": "task_not_exist", "message": "task_not_exist", "data": None}, vidjob.NotFound),
+    (422, {"error": "missing field"}, vidjob.BadRequest),
+    (429, {"error": "Purchase credits"}, vidjob.InsufficientBalance),
+    (301, "", vidjob.InvalidResponse),
+    (200, "<html><body>hello</body></html>", vidjob.InvalidResponse),
+    (200, "", vidjob.InvalidResponse),
+    (200, "[]", vidjob.InvalidResponse),
+    (200, '{"status": 7}', vidjob.InvalidResponse),
+    (200, '{"status": "done", "video": "x"}', vidjob.InvalidResponse),
+    (200, "x" * (1 << 20) + "xx", vidjob.InvalidResponse),
+    (418, "teapot", vidjob.APIError),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "error"), ERRORS)
+def test_documented_errors(
+    face: Face, simulator: Simulator, client: VideoClient, status: int, body: Any, error: type[VidjobError]
+) -> None:
+    simulator.respond("get", status=status, body=body if isinstance(body, str) else json.dumps(body))
+    with pytest.raises(error) as caught:
+        face(client, "get", ID)
+    assert type(caught.value) is error
+    assert caught.value.request_id == ID
+    assert str(caught.value)
+    assert len(simulator.requests) == 1, "none of these is worth repeating"
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 524, 529])
+def test_passing_trouble_is_tried_again(face: Face, simulator: Simulator, client: VideoClient, status: int) -> None:
+    simulator.respond("get", status=status, headers={"Retry-After": "0"}, body="error code")
+    simulator.respond("get", body='{"status": "processing"}')
+    assert face(client, "get", ID).status is JobStatus.PROCESSING
+    assert len(simulator.requests) == 2
+
+
+def test_lasting_trouble_is_raised(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    for _ in range(3):
+        simulator.respond("get", status=503, headers={"Retry-After": "0"}, body="error code: 503")
+    with pytest.raises(vidjob.ServerError) as caught:
+        face(client, "get", ID)
+    assert caught.value.status_code == 503
+    assert len(simulator.requests) == 3
+
+
+@pytest.mark.parametrize("bad", ["", "../", "..", "a/b", "a b", "x" * 300, "%2e%2e", "a\nb", "ä"])
+def test_malformed_ids_are_refused_before_anything_is_sent(
+    face: Face, simulator: Simulator, client: VideoClient, bad: str
+) -> None:
+    with pytest.raises(vidjob.InvalidRequest) as caught:
+        face(client, "get", bad)
+    assert caught.value.field == "job"
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize("bad", [None, 7, b"id", ["id"]])
+def test_what_is_no_job_at_all(face: Face, client: VideoClient, bad: Any) -> None:
+    with pytest.raises(TypeError, match="VideoJob or the request_id"):
+        face(client, "get", bad)
+
+
+def test_a_job_stands_for_its_id(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    simulator.respond("get", body='{"status": "queued"}')
+    job = face(client, "get", vidjob.VideoJob(ID))
+    assert (job.request_id, job.status) == (ID, "queued")
+
+
+def test_thousands_of_malformed_answers(simulator: Simulator) -> None:
+    """Whatever comes, it is a job or a named error, and no signed query is repeated."""
+    chance = random.Random(7)  # noqa: S311
+    texts = [json.dumps(body).encode() for _, body, _ in SHAPES if not isinstance(body, bytes)]
+    texts.append(json.dumps({"status": "done", "video": {"url": f"{URL}?sig=hush"}}).encode())
+    with VideoClient("k", base_url=simulator.base_url, max_retries=0) as client:
+        for _ in range(3000):
+            body = bytearray(chance.choice(texts))
+            for _ in range(chance.randint(1, 6)):
+                at = chance.randrange(len(body))
+                body[at : at + chance.randint(0, 3)] = bytes(chance.choices(b'{}[]",:0-9truefalsn\\u\xff\x00', k=2))
+            status = chance.choice([200, 200, 200, 202, 400, 404, 500])
+            simulator.respond("get", status=status, body=bytes(body))
+            try:
+                job = client.get(ID)
+            except VidjobError as error:
+                assert "hush" not in str(error) + repr(getattr(error, "body", ""))  # noqa: PT017
+            else:
+                assert job.request_id == ID
+                assert job.progress is None or 0 <= job.progress <= 100

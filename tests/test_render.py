@@ -1,0 +1,129 @@
+"""Create, wait and keep, in one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import textwrap
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from conftest import KEY, Face, Run
+
+import vidjob
+from vidjob import JobStatus, Simulator, VideoClient
+
+
+@pytest.mark.parametrize("shape", ["cometapi", "envelope", "xai"])
+def test_the_whole_path_in_every_shape(face: Face, tmp_path: Path, shape: str) -> None:
+    with (
+        Simulator(shape, render_seconds=0.2) as simulator,  # type: ignore[arg-type]
+        VideoClient(KEY, base_url=simulator.base_url) as client,
+    ):
+        seen = []
+        result = face(
+            client,
+            "render",
+            "A candle flickers on a wooden table.",
+            tmp_path / "candle.mp4",
+            duration=5,
+            aspect_ratio="9:16",
+            poll_interval=0.05,
+            on_update=lambda job: seen.append(job.status),
+        )
+        [entry] = simulator.accepted
+    assert result.ok
+    assert result.job.status is JobStatus.DONE
+    assert result.job.request_id == result.id == entry["request_id"]
+    assert result.job.usage.cost_usd == Decimal("0.25")
+    assert result.sha256 == hashlib.sha256((tmp_path / "candle.mp4").read_bytes()).hexdigest()
+    assert seen[-1] is JobStatus.DONE
+    assert entry["body"]["aspect_ratio"] == "9:16"
+
+
+def test_a_target_that_cannot_be_kept_buys_nothing(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"mine")
+    for path in (tmp_path / "a.mp4", tmp_path / "no" / "a.mp4", tmp_path):
+        with pytest.raises(vidjob.DownloadError):
+            face(client, "render", "a candle", path)
+    assert simulator.requests == []
+
+
+def test_a_failure_after_the_purchase_names_the_job(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    for fault, error in (
+        ("job_fails", vidjob.JobFailed),
+        ("job_moderated", vidjob.JobBlocked),
+        ("job_expires", vidjob.JobExpired),
+    ):
+        simulator.inject(fault, on="create")  # type: ignore[arg-type]
+        with pytest.raises(error) as caught:
+            face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+        assert caught.value.request_id == simulator.accepted[-1]["request_id"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_file_after_the_purchase_names_the_job(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    simulator.inject("wrong_type", on="download")
+    with pytest.raises(vidjob.NotAVideo) as caught:
+        face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+    assert caught.value.request_id == simulator.accepted[0]["request_id"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+@pytest.mark.parametrize("verb", ["render", "render_async"])
+def test_ctrl_c_leaves_a_note_with_the_job(run_python: Run, tmp_path: Path, verb: str) -> None:
+    """The first status change sends the signal, so that the job is known by then."""
+    program = """
+        import asyncio, os, signal, sys, time
+        import vidjob
+
+        sent = []
+        def interrupt(job):
+            if not sent:
+                sent.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with vidjob.Simulator(render_seconds=300) as simulator, simulator.client() as client:
+            call = getattr(client, sys.argv[1])("a candle", sys.argv[2], poll_interval=0.05, on_update=interrupt)
+    """
+    blocking = """
+        try:
+            with vidjob.Simulator(render_seconds=300) as simulator, simulator.client() as client:
+                client.render("a candle", sys.argv[2], poll_interval=0.05, on_update=interrupt)
+        except KeyboardInterrupt as stop:
+            notes = getattr(stop, "__notes__", None)
+    """
+    awaited = """
+        async def main():
+            global notes
+            with vidjob.Simulator(render_seconds=300) as simulator:
+                async with simulator.client() as client:
+                    try:
+                        await client.render_async("a candle", sys.argv[2], poll_interval=0.05, on_update=interrupt)
+                    except asyncio.CancelledError as stop:
+                        notes = getattr(stop, "__notes__", None)
+                        raise
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            pass
+    """
+    head = textwrap.dedent(program).split("with vidjob")[0]
+    tail = "print(time.monotonic() - sent[0] < 2, notes is None or 'goes on' in notes[0])"
+    body = textwrap.dedent(blocking if verb == "render" else awaited)
+    done = run_python(head + "notes = None\n" + body + tail, verb, str(tmp_path / "a.mp4"))
+    expected = "True True" if sys.version_info >= (3, 11) or verb == "render" else "True True"
+    assert done.stdout.strip() == expected, done.stderr
+    assert done.stderr == ""
+    assert os.listdir(tmp_path) == []
+    assert signal.SIGINT
