@@ -21,7 +21,7 @@ pub(super) fn excerpt(body: &[u8]) -> String {
 
 /// The beginning of `text`, at most `limit` characters, fit to be shown.
 pub(super) fn clean(text: &str, limit: usize) -> String {
-    let end = text.floor_char_boundary(READ_LIMIT);
+    let end = text.char_indices().nth(READ_LIMIT).map_or(text.len(), |(at, _)| at);
     // In this order: a control character made a space would end a query string too early.
     shorten(&harmless(&redact(&text[..end])), limit)
 }
@@ -38,26 +38,37 @@ fn steers(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// A stretch of text that is not shown as it is.
+struct Hidden<'a> {
+    /// What of its beginning may be shown.
+    shown: &'a str,
+    /// What stands for the rest.
+    mark: &'static str,
+    /// How long it is in all.
+    length: usize,
+}
+
 /// The text without query strings, user names in addresses, payloads of data URIs, and keys.
 fn redact(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     let mut in_word = false;
     while let Some(next) = rest.chars().next() {
-        let (kept, length) = hidden(rest, in_word).unwrap_or((&rest[..next.len_utf8()], next.len_utf8()));
-        let ellipsis = kept.ends_with([',', '-']) && length > kept.len();
-        shown.push_str(kept);
-        if ellipsis {
-            shown.push('…');
+        if let Some(hidden) = hidden(rest, in_word) {
+            shown.push_str(hidden.shown);
+            shown.push_str(hidden.mark);
+            rest = &rest[hidden.length..];
+        } else {
+            shown.push(next);
+            rest = &rest[next.len_utf8()..];
         }
         in_word = next.is_alphanumeric();
-        rest = &rest[length..];
     }
     shown
 }
 
-/// What to show of the secret that `rest` begins with, and how long the secret is.
-fn hidden(rest: &str, in_word: bool) -> Option<(&str, usize)> {
+/// The secret that `rest` begins with.
+fn hidden(rest: &str, in_word: bool) -> Option<Hidden<'_>> {
     match rest.as_bytes().first()? {
         b'?' | b'%' | b'&' | b'\\' => query(rest),
         b':' => user(rest),
@@ -68,38 +79,42 @@ fn hidden(rest: &str, in_word: bool) -> Option<(&str, usize)> {
 }
 
 /// A query string, or what is left of one, also as JSON escapes it.
-fn query(rest: &str) -> Option<(&str, usize)> {
+fn query(rest: &str) -> Option<Hidden<'_>> {
     let begins = |mark: &str| rest.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+    let all = |length| Hidden { shown: "", mark: "", length };
     if let Some(mark) = ["?", "\\u003f", "%3f"].into_iter().find(|mark| begins(mark)) {
         let run = run(&rest[mark.len()..]);
-        return (run > 0).then_some(("", mark.len() + run));
+        return (run > 0).then(|| all(mark.len() + run));
     }
     let mark = ["&", "\\u0026"].into_iter().find(|mark| begins(mark))?;
     let pair = &rest[mark.len()..];
     let name = pair.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.;".contains(byte)).count();
-    (name > 0 && pair[name..].starts_with('=')).then(|| ("", mark.len() + run(pair)))
+    (name > 0 && pair[name..].starts_with('=')).then(|| all(mark.len() + run(pair)))
 }
 
 /// The user part of an address.
-fn user(rest: &str) -> Option<(&str, usize)> {
+fn user(rest: &str) -> Option<Hidden<'_>> {
     let after = rest.strip_prefix("://")?;
     let authority = &after[..after.find(['/', '?', '#', '"', '\\', '<', ' ']).unwrap_or(after.len())];
-    Some(("://", "://".len() + authority.rfind('@')? + 1))
+    Some(Hidden { shown: "://", mark: "", length: "://".len() + authority.rfind('@')? + 1 })
 }
 
 /// A data URI: its type is shown, its payload is not.
-fn data(rest: &str) -> Option<(&str, usize)> {
-    rest.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("data:"))?;
-    let typed = rest.bytes().take(DATA_TYPE_LIMIT);
-    let head = 5 + typed.skip(5).take_while(|byte| byte.is_ascii_alphanumeric() || b"/\\;=+.-".contains(byte)).count();
-    rest[head..].starts_with(',').then(|| (&rest[..=head], head + run(&rest[head..])))
+fn data(rest: &str) -> Option<Hidden<'_>> {
+    const SCHEME: &str = "data:";
+    rest.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
+    let kind = rest.bytes().skip(SCHEME.len()).take(DATA_TYPE_LIMIT);
+    let comma =
+        SCHEME.len() + kind.take_while(|byte| byte.is_ascii_alphanumeric() || b"/\\;=+.-".contains(byte)).count();
+    let uri = rest[comma..].starts_with(',');
+    uri.then(|| Hidden { shown: &rest[..=comma], mark: "…", length: comma + run(&rest[comma..]) })
 }
 
 /// A key of a known service.
-fn key(rest: &str) -> Option<(&str, usize)> {
+fn key(rest: &str) -> Option<Hidden<'_>> {
     let prefix = KEY_PREFIXES.into_iter().find(|prefix| rest.starts_with(prefix))?;
     let tail = rest[prefix.len()..].bytes().take_while(u8::is_ascii_alphanumeric).count();
-    (tail >= KEY_MINIMUM).then(|| (&rest[..prefix.len()], prefix.len() + tail))
+    (tail >= KEY_MINIMUM).then_some(Hidden { shown: prefix, mark: "…", length: prefix.len() + tail })
 }
 
 /// How far an address goes on: to the next space, double quote or bracket of a tag.

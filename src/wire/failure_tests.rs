@@ -42,7 +42,7 @@ fn every_form_of_body() {
         ("error code: 409", None, "error code: 409 (HTTP 409)"),
         ("", None, "the service gave no reason, HTTP 409"),
         ("{}", None, "the service gave no readable reason, HTTP 409"),
-        (r#"{"error": "#, None, "the service gave no readable reason, HTTP 409"),
+        (r#"{"error":"#, None, "the service gave no readable reason, HTTP 409"),
         ("<!DOCTYPE html><title>no</title>", None, "an HTML page came instead of an answer, HTTP 409"),
     ];
     for (body, code, message) in table {

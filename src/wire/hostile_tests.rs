@@ -112,7 +112,7 @@ fn mutate(target: &mut Value, at: usize, value: Value) {
     };
     let count = children.len();
     match children.into_iter().nth(at % count.max(1)) {
-        Some(child) if at / count % 3 > 0 => mutate(child, at / count / 3, value),
+        Some(child) if !(at / count).is_multiple_of(3) => mutate(child, at / count / 3, value),
         Some(child) => *child = value,
         None => *target = value,
     }

@@ -13,6 +13,8 @@ mod told;
 mod words;
 
 #[cfg(test)]
+mod created_tests;
+#[cfg(test)]
 mod failure_tests;
 #[cfg(test)]
 mod hostile_tests;

@@ -269,19 +269,16 @@ impl Told {
 
     /// Done with a link is done, whatever else is noted; done without one and with an error is moderation, or nonsense.
     fn settle_done(&mut self) -> Believed<()> {
-        self.progress = Some(100);
+        let withheld = self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false));
         if self.url().is_some() {
             self.error = None;
+        } else if self.is_moderated() && !withheld {
+            self.status = Some(JobStatus::Failed);
             return Ok(());
-        }
-        let withheld = self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false));
-        if self.error.is_none() || withheld {
-            return Ok(());
-        }
-        if !self.is_moderated() {
+        } else if self.error.is_some() && !withheld {
             return Err("it says both that the job is done and that there was an error".into());
         }
-        self.status = Some(JobStatus::Failed);
+        self.progress = Some(100);
         Ok(())
     }
 }
