@@ -156,6 +156,7 @@ mod tests {
             "100% of it & more",
             "\"data\": {\"a\":1}",
             "wants 5 > 4",
+            "metadata:a,b and task-aaaaaaaaaaaaaaaaaaaaaaaa",
         ] {
             assert_eq!(clean(text, 300), text);
         }

@@ -37,6 +37,7 @@ fn every_form_of_body() {
         (r#"{"error": "no"}"#, None, "no (HTTP 409)"),
         (r#"{"error": ["no", "never"]}"#, None, "no; never (HTTP 409)"),
         (r#"[{"error": {"code": "c", "message": "no"}}]"#, Some("c"), "no (HTTP 409)"),
+        (r#"{"code": "outer", "error": {"code": "c", "message": "no"}}"#, Some("c"), "no (HTTP 409)"),
         (r#"{"code": "c"}"#, Some("c"), "c (HTTP 409)"),
         (r#""no""#, None, "no (HTTP 409)"),
         ("error code: 409", None, "error code: 409 (HTTP 409)"),
@@ -206,6 +207,8 @@ fn messages_are_bounded_and_hold_no_secrets() {
         assert!(error.code.unwrap().chars().count() <= 101);
         assert!(error.body.chars().count() <= 301);
     }
+    let huge = api(400, &format!(r#"{{"error": "no", "x": "{}"}}"#, "a".repeat(super::MAX_BODY)));
+    assert_eq!(huge.message, "the service gave no readable reason, HTTP 400");
     let key = api(401, r#"{"error": "Incorrect API key provided: xai-SECRETSECRETSECRETSECRET"}"#);
     assert!(!format!("{key:?}").contains("SECRET"));
 }

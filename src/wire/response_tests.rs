@@ -203,8 +203,13 @@ fn envelopes_that_are_over() {
         (record("SUCCESS", &link, &json!(null)), done(linked())),
         (record("SUCCESS", &link, &json!({"status": "pending", "progress": 40})), done(linked())),
         (record("SUCCESS", &link, &json!({"error": "hiccup"})), done(linked())),
+        (record("SUCCESS", &link, &json!({"error": blocked})), done(linked())),
         (record("SUCCESS", &link, &json!({"status": "expired"})), at(100, VideoJob { ..expired(linked()) })),
         (record("SUCCESS", &json!({"result_url": URL, "fail_reason": ""}), &json!({})), done(linked())),
+        (
+            record("SUCCESS", &json!({"result_url": URL, "fail_reason": "https://old.example/"}), &json!({})),
+            done(linked()),
+        ),
         (record("SUCCESS", &json!({"result_url": URL, "fail_reason": "late"}), &json!({})), done(linked())),
         (
             record("SUCCESS", &json!({"result_url": "/v1/videos/x/content"}), &json!({"video": {"url": URL}})),
@@ -259,6 +264,7 @@ fn contradictions() {
         record("SUCCESS", &json!({}), &json!({"status": "failed", "error": "a"})),
         record("SUCCESS", &json!({}), &json!({"error": "a"})),
         record("SUCCESS", &json!({"fail_reason": "no room"}), &json!(null)),
+        record("SUCCESS", &json!({"fail_reason": "https://a.b/c is gone"}), &json!(null)),
         record("FAILURE", &json!({"fail_reason": "a"}), &json!({"status": "done", "video": {"url": URL}})),
         record("FAILURE", &json!({"fail_reason": URL}), &json!({"video": {"url": URL}})),
     ] {
@@ -348,6 +354,7 @@ fn moderation_is_a_state_of_the_job() {
         assert_eq!(ask(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), said) });
         assert_eq!(ask(&task), failed(Some("fail"), said));
     }
+    assert_invalid(job(ID, &answer(302, seen.to_string())), "a redirect is none");
     let unmet = json!({"status": "moderated", "error": said});
     assert_eq!(ask(&unmet).unwrap(), failed(None, said));
     let withheld = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
