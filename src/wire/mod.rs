@@ -4,9 +4,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+mod excerpt;
 pub mod failure;
+mod problem;
 pub mod request;
 pub mod response;
+mod told;
+mod words;
+
+#[cfg(test)]
+mod created_tests;
+#[cfg(test)]
+mod failure_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod response_tests;
 
 /// The largest answer that is read.
 pub const MAX_BODY: usize = 1 << 20;

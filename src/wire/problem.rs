@@ -1,0 +1,196 @@
+//! The service's words for what went wrong, in whatever form they come.
+
+use serde_json::{Map, Value};
+
+use super::excerpt::clean;
+use super::words::text;
+use crate::job::JobError;
+
+/// How much of a code is kept, in characters.
+const CODE_LIMIT: usize = 100;
+/// How much of the reason of a failed job is kept, in characters; `raw` has all of it.
+const REASON_LIMIT: usize = 2000;
+
+/// What a body or an `error` field says is wrong, word for word: not yet fit to be shown.
+#[derive(Debug, Default)]
+pub(super) struct Problem {
+    code: Option<String>,
+    class: Option<String>,
+    message: Option<String>,
+}
+
+impl Problem {
+    /// The problem of which a whole body speaks.
+    pub(super) fn of_body(body: &Value) -> Self {
+        match body {
+            Value::Object(map) => Self::of_map(map),
+            other => Self::of_value(other),
+        }
+    }
+
+    /// The problem of which a plain text speaks.
+    pub(super) fn of_text(words: &str) -> Self {
+        Self { message: Some(words.to_owned()), ..Self::default() }
+    }
+
+    /// The problem of which an object speaks, in its `error` or beside it.
+    pub(super) fn of_map(map: &Map<String, Value>) -> Self {
+        let inner = Self::of_error(map);
+        let beside = Self::beside(map);
+        Self {
+            code: inner.code.or(beside.code),
+            class: inner.class.or(beside.class),
+            message: inner.message.or(beside.message),
+        }
+    }
+
+    /// What the `error` field of an object says: an object, a text or a list.
+    pub(super) fn of_error(map: &Map<String, Value>) -> Self {
+        let Some(error) = map.get("error").or_else(|| map.get("errors")) else { return Self::default() };
+        let problem = Self::of_value(error);
+        if problem.is_empty() && !is_blank(error) {
+            return Self::of_text(&error.to_string());
+        }
+        problem
+    }
+
+    /// What an object says of itself: `code`, `type` and `message`.
+    pub(super) fn beside(map: &Map<String, Value>) -> Self {
+        let message = ["message", "msg", "detail"].into_iter().find_map(|key| Self::of_value(map.get(key)?).message);
+        Self { code: map.get("code").and_then(code), class: text(map.get("type")), message }
+    }
+
+    fn of_value(value: &Value) -> Self {
+        match value {
+            Value::Object(map) => Self::of_map(map),
+            Value::Array(items) => Self::of_list(items),
+            other => Self { message: scalar(other), ..Self::default() },
+        }
+    }
+
+    fn of_list(items: &[Value]) -> Self {
+        let mut all: Vec<Self> = items.iter().map(Self::of_value).collect();
+        let messages: Vec<String> = all.iter_mut().filter_map(|problem| problem.message.take()).collect();
+        Self {
+            code: all.iter_mut().find_map(|problem| problem.code.take()),
+            class: all.iter_mut().find_map(|problem| problem.class.take()),
+            message: (!messages.is_empty()).then(|| messages.join("; ")),
+        }
+    }
+
+    /// Whether nothing is said to be wrong.
+    pub(super) fn is_empty(&self) -> bool {
+        self.code.is_none() && self.message.is_none()
+    }
+
+    /// The code, fit to be shown.
+    pub(super) fn code(&self) -> Option<String> {
+        self.code.as_deref().map(|code| clean(code, CODE_LIMIT)).filter(|code| !code.is_empty())
+    }
+
+    /// The message, fit to be shown, at most `limit` characters.
+    pub(super) fn message(&self, limit: usize) -> Option<String> {
+        self.message.as_deref().map(|words| clean(words, limit)).filter(|words| !words.is_empty())
+    }
+
+    /// Everything that was said, in lower case, to look for words in.
+    pub(super) fn words(&self) -> String {
+        let all = [&self.code, &self.class, &self.message];
+        all.into_iter().flatten().map(|words| words.to_lowercase()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The reason of a failed job, if anything is said to be wrong.
+    pub(super) fn reason(&self) -> Option<JobError> {
+        if self.is_empty() {
+            return None;
+        }
+        let code = self.code();
+        let message = self.message(REASON_LIMIT).or_else(|| code.clone());
+        Some(JobError { message: message.unwrap_or_else(|| "the service gave no readable reason".into()), code })
+    }
+}
+
+/// Whether a `code` says that all is well.
+pub(super) fn is_success(value: &Value) -> bool {
+    match value {
+        Value::String(code) => ["success", "ok"].iter().any(|word| code.trim().eq_ignore_ascii_case(word)),
+        Value::Number(code) => matches!(code.as_i64(), Some(0 | 200)),
+        _ => false,
+    }
+}
+
+/// A code that names a problem.
+fn code(value: &Value) -> Option<String> {
+    if is_success(value) { None } else { scalar(value) }
+}
+
+/// A value that is a word or a number; `false` and 0 say nothing.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(_) => text(Some(value)),
+        Value::Number(number) if number.as_f64() != Some(0.0) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a value says nothing at all.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Object(map) => map.values().all(is_blank),
+        Value::Array(items) => items.iter().all(is_blank),
+        scalar_value => scalar(scalar_value).is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_form_of_error() {
+        let table = [
+            (json!({"error": {"message": "m", "type": "comet_api_error", "param": "", "code": "c"}}), Some("c"), "m"),
+            (json!({"error": {"message": "m", "code": ""}}), None, "m"),
+            (json!({"error": {"message": "m", "code": 13}}), Some("13"), "m"),
+            (json!({"error": {"code": "c"}}), Some("c"), "c"),
+            (json!({"code": "a sentence", "error": "m"}), Some("a sentence"), "m"),
+            (json!({"error": "m"}), None, "m"),
+            (json!({"error": ["m", {"code": "c", "message": "n"}]}), Some("c"), "m; n"),
+            (json!([{"error": {"message": "m"}}]), None, "m"),
+            (json!({"code": "task_not_exist", "message": "m", "data": null}), Some("task_not_exist"), "m"),
+            (json!({"detail": [{"loc": ["body"], "msg": "field required"}]}), None, "field required"),
+            (json!({"error": {"reason": "new"}}), None, r#"{"reason":"new"}"#),
+            (json!({"error": true}), None, "true"),
+            (json!("m"), None, "m"),
+        ];
+        for (body, code, message) in table {
+            let reason = Problem::of_body(&body).reason();
+            assert_eq!(reason, Some(JobError { code: code.map(Into::into), message: message.into() }), "{body}");
+        }
+    }
+
+    #[test]
+    fn nothing_wrong() {
+        for body in [
+            json!({}),
+            json!([]),
+            json!(null),
+            json!({"error": null}),
+            json!({"error": ""}),
+            json!({"error": {}}),
+            json!({"error": []}),
+            json!({"error": false}),
+            json!({"error": {"code": "", "message": ""}}),
+            json!({"code": "success", "message": ""}),
+            json!({"code": "SUCCESS"}),
+            json!({"code": 0}),
+            json!({"code": 200, "message": ""}),
+        ] {
+            assert_eq!(Problem::of_body(&body).reason(), None, "{body}");
+        }
+    }
+}

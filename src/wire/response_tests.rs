@@ -1,0 +1,387 @@
+//! What every documented answer means.
+#![expect(clippy::unnecessary_wraps, reason = "the helpers give fields as `VideoJob` has them")]
+
+use serde_json::{Value, json};
+
+use super::response::job;
+use super::{Answer, MAX_BODY};
+use crate::error::{ApiErrorKind, Error, Result};
+use crate::job::{JobError, JobStatus, Usage, Video, VideoJob};
+
+const ID: &str = "f5f35814-953e-b094-5a2c-4a90014a58cb";
+const OTHER_ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";
+const URL: &str = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4";
+
+fn answer(status: u16, body: impl Into<String>) -> Answer {
+    Answer { status, body: body.into().into(), ..Answer::default() }
+}
+
+fn ask(body: &Value) -> Result<VideoJob> {
+    job(ID, &answer(200, body.to_string()))
+}
+
+fn told(status: JobStatus) -> VideoJob {
+    VideoJob { status, ..VideoJob::pending(ID) }
+}
+
+fn done(video: Option<Video>) -> VideoJob {
+    VideoJob { progress: Some(100), video, ..told(JobStatus::Done) }
+}
+
+fn linked() -> Option<Video> {
+    Some(Video { url: Some(URL.into()), ..Video::default() })
+}
+
+fn failed(code: Option<&str>, message: &str) -> VideoJob {
+    let error = JobError { code: code.map(Into::into), message: message.into() };
+    VideoJob { error: Some(error), ..told(JobStatus::Failed) }
+}
+
+fn cost(ticks: i64) -> Option<Usage> {
+    Some(Usage { cost_in_usd_ticks: ticks })
+}
+
+fn model() -> Option<String> {
+    Some("grok-imagine-video".into())
+}
+
+fn assert_table(table: Vec<(Value, VideoJob)>) {
+    for (body, expected) in table {
+        let job = ask(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(job, expected, "{body}");
+        assert_eq!(job.raw.as_deref(), Some(body.to_string().as_str()));
+    }
+}
+
+fn assert_invalid(result: Result<VideoJob>, what: &str) {
+    match result {
+        Err(Error::InvalidResponse { request_id, .. }) => assert_eq!(request_id.as_deref(), Some(ID), "{what}"),
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+#[test]
+fn flat() {
+    let seconds = |duration| Some(Video { duration: Some(duration), ..linked().unwrap() });
+    let withheld = Video { url: None, duration: Some(6.0), respect_moderation: Some(false) };
+    let nothing = Video { url: None, duration: Some(0.0), respect_moderation: Some(true) };
+    assert_table(vec![
+        (json!({"request_id": ID}), told(JobStatus::Pending)),
+        (json!({"request_id": "x", "id": "task_x"}), told(JobStatus::Pending)),
+        (json!({"status": "pending", "progress": 0}), VideoJob { progress: Some(0), ..told(JobStatus::Pending) }),
+        (
+            json!({"status": "processing", "progress": 81, "model": "grok-imagine-video"}),
+            VideoJob { progress: Some(81), model: model(), ..told(JobStatus::Processing) },
+        ),
+        (
+            json!({"status": "done", "video": {"url": URL, "duration": 1, "respect_moderation": true},
+                   "model": "grok-imagine-video", "usage": {"cost_in_usd_ticks": 500_000_000}, "progress": 100}),
+            VideoJob {
+                model: model(),
+                usage: cost(500_000_000),
+                ..done(Some(Video { respect_moderation: Some(true), ..seconds(1.0).unwrap() }))
+            },
+        ),
+        (
+            json!({"video": {"url": URL, "duration": 6}, "model": "grok-imagine-video"}),
+            VideoJob { model: model(), ..done(seconds(6.0)) },
+        ),
+        (
+            json!({"status": "done", "video": {"url": "", "duration": 6, "respect_moderation": false},
+                   "usage": {"cost_in_usd_ticks": 3_000_000_000_i64}}),
+            VideoJob { usage: cost(3_000_000_000), ..done(Some(withheld)) },
+        ),
+        (
+            json!({"status": "failed", "error": {"code": "internal_error", "message": "…"}}),
+            failed(Some("internal_error"), "…"),
+        ),
+        (
+            json!({"status": "failed", "model": "", "video": {"duration": 0, "respect_moderation": true}, "error": "…"}),
+            VideoJob { video: Some(nothing), ..failed(None, "…") },
+        ),
+        (json!({"status": "expired"}), told(JobStatus::Expired)),
+        (
+            json!({"status": "done", "response": {"model": "grok-imagine-video", "video": {"url": URL}}}),
+            VideoJob { model: model(), ..done(linked()) },
+        ),
+    ]);
+}
+
+#[test]
+fn details_that_vary() {
+    let processing = || told(JobStatus::Processing);
+    assert_table(vec![
+        (json!({"status": "processing", "progress": " 45 %"}), VideoJob { progress: Some(45), ..processing() }),
+        (json!({"status": "processing", "progress": 101, "model": null, "usage": {}}), processing()),
+        (json!({"status": "processing", "usage": {"tokens": 5}, "video": {}, "error": ""}), processing()),
+        (json!({"status": "processing", "error": {"message": "hiccup"}}), processing()),
+        (json!({"status": "moving", "progress": 5}), VideoJob { progress: Some(5), ..told(JobStatus::Unknown) }),
+        (json!({"status": "", "id": "x"}), told(JobStatus::Pending)),
+        (json!({"status": "done", "error": {}, "progress": 12}), done(None)),
+        (json!({"status": "done", "error": [], "video": null}), done(None)),
+        (json!({"status": "done", "error": {"code": "", "message": ""}}), done(None)),
+        (json!({"status": "done", "video": {"url": URL}, "error": "storage failed"}), done(linked())),
+        (json!({"status": "failed"}), told(JobStatus::Failed)),
+        (json!({"status": "failed", "message": "no room"}), failed(None, "no room")),
+        (json!({"status": "failed", "error": ["a", {"code": "c", "message": "b"}]}), failed(Some("c"), "a; b")),
+        (json!({"status": "failed", "code": "c", "error": "a"}), failed(Some("c"), "a")),
+        (
+            json!({"status": "failed", "error": {"message": "a"}, "progress": 100,
+                   "usage": {"cost_in_usd_ticks": "2500000000"}}),
+            VideoJob { progress: Some(100), usage: cost(2_500_000_000), ..failed(None, "a") },
+        ),
+        (
+            json!({"status": "failed", "error": "see https://a.b/c?sig=SECRET\u{1b}[0m"}),
+            failed(None, "see https://a.b/c"),
+        ),
+    ]);
+}
+
+/// A relay's record around a provider's answer.
+fn record(word: &str, fields: &Value, inner: &Value) -> Value {
+    let mut record = json!({"task_id": OTHER_ID, "action": "VIDEO_GENERATION", "status": word, "data": inner});
+    record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    json!({"code": "success", "message": "", "data": record})
+}
+
+#[test]
+fn the_documented_envelope() {
+    let link = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-72924fdc-e6d7-4885-b318-8a367aaa9a02.mp4";
+    let body = json!({"code": "success", "message": "", "data": {
+        "task_id": OTHER_ID, "action": "VIDEO_GENERATION", "status": "SUCCESS", "fail_reason": link,
+        "submit_time": 1_773_297_002, "start_time": 0, "finish_time": 1_773_297_014, "progress": "100%",
+        "data": {"model": "grok-imagine-video", "usage": {"cost_in_usd_ticks": 500_000_000},
+                 "video": {"url": link, "duration": 1, "respect_moderation": true}, "status": "done"}}});
+    let video = Video { url: Some(link.into()), duration: Some(1.0), respect_moderation: Some(true) };
+    assert_table(vec![(body, VideoJob { model: model(), usage: cost(500_000_000), ..done(Some(video)) })]);
+}
+
+#[test]
+fn envelopes_that_run() {
+    let at = |status, progress| VideoJob { progress: Some(progress), ..told(status) };
+    let nothing = json!(null);
+    assert_table(vec![
+        (record("NOT_START", &json!({"progress": "10%"}), &nothing), at(JobStatus::Pending, 10)),
+        (record("SUBMITTED", &json!({"progress": "10%"}), &nothing), at(JobStatus::Queued, 10)),
+        (record("QUEUED", &json!({"progress": "20%"}), &nothing), at(JobStatus::Queued, 20)),
+        (record("IN_PROGRESS", &json!({"progress": "30%"}), &nothing), at(JobStatus::Processing, 30)),
+        (
+            record("IN_PROGRESS", &json!({"progress": "30%"}), &json!({"status": "pending", "progress": 81})),
+            at(JobStatus::Processing, 81),
+        ),
+        (record("UNKNOWN", &json!({}), &nothing), told(JobStatus::Unknown)),
+        (record("UNKNOWN", &json!({}), &json!({"status": "processing"})), told(JobStatus::Processing)),
+        (record("UNKNOWN", &json!({}), &json!({"status": "failed", "error": "a"})), failed(None, "a")),
+        (record("RETRYING", &json!({}), &json!({"status": "queued"})), told(JobStatus::Queued)),
+        (record("RETRYING", &json!({}), &json!({"status": "failed", "error": "a"})), told(JobStatus::Unknown)),
+        (json!({"code": "success", "data": OTHER_ID}), told(JobStatus::Pending)),
+        (json!({"code": "success", "data": {"task_id": OTHER_ID}}), told(JobStatus::Pending)),
+    ]);
+}
+
+#[test]
+fn an_envelope_that_runs_believes_only_a_link() {
+    let running = VideoJob { progress: Some(30), ..told(JobStatus::Processing) };
+    let inner = |inner: Value| record("IN_PROGRESS", &json!({"progress": "30%"}), &inner);
+    assert_table(vec![
+        (inner(json!({"status": "done", "video": {"url": URL}})), done(linked())),
+        (inner(json!({"video": {"url": URL}})), done(linked())),
+        (inner(json!({"status": "done", "progress": 100, "video": {"url": "", "duration": 6}})), running.clone()),
+        (inner(json!({"status": "failed", "progress": 100, "error": "a"})), running.clone()),
+        (inner(json!({"status": "expired"})), running.clone()),
+        (inner(json!({"error": "a", "usage": {"cost_in_usd_ticks": 5}})), VideoJob { usage: cost(5), ..running }),
+    ]);
+}
+
+#[test]
+fn envelopes_that_are_over() {
+    let link = json!({"fail_reason": URL, "progress": "100%"});
+    let at = |progress, job| VideoJob { progress: Some(progress), ..job };
+    let blocked = "Generated video rejected by content moderation.";
+    let failure = |reason: &str| json!({"fail_reason": reason, "progress": "100%"});
+    assert_table(vec![
+        (record("SUCCESS", &link, &json!(null)), done(linked())),
+        (record("SUCCESS", &link, &json!({"status": "pending", "progress": 40})), done(linked())),
+        (record("SUCCESS", &link, &json!({"error": "hiccup"})), done(linked())),
+        (record("SUCCESS", &link, &json!({"error": blocked})), done(linked())),
+        (record("SUCCESS", &link, &json!({"status": "expired"})), at(100, VideoJob { ..expired(linked()) })),
+        (record("SUCCESS", &json!({"result_url": URL, "fail_reason": ""}), &json!({})), done(linked())),
+        (
+            record("SUCCESS", &json!({"result_url": URL, "fail_reason": "https://old.example/"}), &json!({})),
+            done(linked()),
+        ),
+        (record("SUCCESS", &json!({"result_url": URL, "fail_reason": "late"}), &json!({})), done(linked())),
+        (
+            record("SUCCESS", &json!({"result_url": "/v1/videos/x/content"}), &json!({"video": {"url": URL}})),
+            done(linked()),
+        ),
+        (
+            record("SUCCESS", &json!({"fail_reason": "/v1/videos/x/content"}), &json!(null)),
+            done(Some(Video { url: Some("/v1/videos/x/content".into()), ..Video::default() })),
+        ),
+        (
+            record("SUCCESS", &json!({}), &json!({"status": "done", "response": {"video": {"url": URL}}})),
+            done(linked()),
+        ),
+        (record("SUCCESS", &json!({}), &json!({"error": blocked})), failed(None, blocked)),
+        (record("FAILURE", &failure("no room"), &json!(null)), at(100, failed(None, "no room"))),
+        (record("FAILURE", &failure("no room"), &json!({"status": "pending"})), at(100, failed(None, "no room"))),
+        (
+            record("FAILURE", &failure("upstream returned empty status"), &json!({})),
+            at(100, failed(None, "upstream returned empty status")),
+        ),
+        (
+            record("FAILURE", &failure("task failed"), &json!({"code": "invalid-argument", "error": blocked})),
+            at(100, failed(Some("invalid-argument"), &format!("task failed; {blocked}"))),
+        ),
+        (
+            record("FAILURE", &failure("a"), &json!({"status": "failed", "error": {"code": "c", "message": "a b"}})),
+            at(100, failed(Some("c"), "a b")),
+        ),
+        (
+            record("FAILURE", &failure(blocked), &json!({"status": "done", "video": {"url": URL}})),
+            at(100, VideoJob { video: linked(), ..failed(None, blocked) }),
+        ),
+        (
+            record("FAILURE", &failure("no url"), &json!({"status": "done", "video": {"url": ""}})),
+            at(100, failed(None, "no url")),
+        ),
+        (record("FAILURE", &json!({}), &json!({"status": "expired"})), expired(None)),
+    ]);
+}
+
+fn expired(video: Option<Video>) -> VideoJob {
+    VideoJob { video, ..told(JobStatus::Expired) }
+}
+
+#[test]
+fn contradictions() {
+    for body in [
+        json!({"status": "done", "error": {"code": "internal_error", "message": "a"}}),
+        json!({"status": "done", "error": "a", "video": {"duration": 6}}),
+        json!({"status": "done", "error": {"reason": "new"}}),
+        record("SUCCESS", &json!({"fail_reason": URL}), &json!({"status": "failed"})),
+        record("SUCCESS", &json!({}), &json!({"status": "failed", "error": "a"})),
+        record("SUCCESS", &json!({}), &json!({"error": "a"})),
+        record("SUCCESS", &json!({"fail_reason": "no room"}), &json!(null)),
+        record("SUCCESS", &json!({"fail_reason": "https://a.b/c is gone"}), &json!(null)),
+        record("FAILURE", &json!({"fail_reason": "a"}), &json!({"status": "done", "video": {"url": URL}})),
+        record("FAILURE", &json!({"fail_reason": URL}), &json!({"video": {"url": URL}})),
+    ] {
+        assert_invalid(ask(&body), &body.to_string());
+    }
+}
+
+#[test]
+fn what_is_not_an_answer() {
+    for body in [
+        json!([]),
+        json!("done"),
+        json!(null),
+        json!(5),
+        json!({}),
+        json!({"model": "grok-imagine-video"}),
+        json!({"message": "ok"}),
+        json!({"status": 5}),
+        json!({"status": ["done"]}),
+        json!({"status": "done", "video": URL}),
+        json!({"status": "done", "video": [URL]}),
+        json!({"status": "done", "video": {"url": 5}}),
+        json!({"code": "success", "message": "", "data": null}),
+        json!({"code": "success", "data": []}),
+        json!({"code": "success", "data": ""}),
+        json!({"code": "success", "data": {"status": 1}}),
+    ] {
+        assert_invalid(ask(&body), &body.to_string());
+    }
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep_record = format!("{}{}", r#"{"data":"#.repeat(5000), "}".repeat(5000));
+    for body in ["", " \n", "done", "{", r#"{"status": NaN}"#, "<!DOCTYPE html><html>", r#"{"a":"\ud800"}"#] {
+        assert_invalid(job(ID, &answer(200, body)), body);
+    }
+    assert_invalid(job(ID, &answer(200, deep)), "deep");
+    assert_invalid(job(ID, &answer(200, deep_record)), "deep record");
+    let bytes = Answer { status: 200, body: b"{\"status\":\"\xff\"}"[..].into(), ..Answer::default() };
+    assert_invalid(job(ID, &bytes), "not UTF-8");
+}
+
+#[test]
+fn size_is_bounded() {
+    let padded = |length: usize| format!(r#"{{"status":"queued","x":"{}"}}"#, "a".repeat(length - 26));
+    assert_eq!(padded(100).len(), 100);
+    assert_eq!(job(ID, &answer(200, padded(MAX_BODY))).unwrap().status, JobStatus::Queued);
+    assert_invalid(job(ID, &answer(200, padded(MAX_BODY + 1))), "too long");
+}
+
+#[test]
+fn an_unreadable_answer_is_quoted_without_secrets() {
+    let body = format!("{{\"url\": \"{URL}?sig=SECRET\", \x1b[2J {}", "a".repeat(500));
+    let Err(Error::InvalidResponse { message, body, .. }) = job(ID, &answer(200, body)) else { panic!() };
+    assert_eq!(message, "the answer (HTTP 200) cannot be used: it is not readable JSON (line 1, column 77)");
+    assert!(body.starts_with(&format!("{{\"url\": \"{URL}\", [2J aaa")), "{body}");
+    assert_eq!(body.chars().count(), 301);
+}
+
+#[test]
+fn not_ready() {
+    for body in ["", " \r\n", "{}", r#"{"status":"pending"}"#, r#"{"model":""}"#] {
+        assert_eq!(job(ID, &answer(202, body)).unwrap(), told(JobStatus::Pending), "{body}");
+    }
+    assert!(job(ID, &answer(202, "")).unwrap().raw.is_none());
+    let body = r#"{"status":"pending","progress":24}"#;
+    assert_eq!(job(ID, &answer(202, body)).unwrap().progress, Some(24));
+    let body = json!({"status": "done", "video": {"url": URL}}).to_string();
+    assert_eq!(job(ID, &answer(202, body)).unwrap(), done(linked()));
+    assert_invalid(job(ID, &answer(202, "null")), "null");
+    assert_invalid(job(ID, &answer(202, "{")), "broken");
+}
+
+#[test]
+fn moderation_is_a_state_of_the_job() {
+    let said = "Generated video rejected by content moderation.";
+    let sentence = "Client specified an invalid argument";
+    let seen = json!({"code": sentence, "error": said, "usage": {"cost_in_usd_ticks": 2_500_000_000_i64}});
+    let newer = json!({"error": {"code": "imagine:content-moderated", "message": "no"}});
+    let relayed = json!({"error": {"code": "internal_error", "message": said}, "model": "grok-imagine-video"});
+    let task = json!({"code": "fail", "message": said, "data": null});
+    for status in [200, 202, 400, 403, 422, 500, 503] {
+        let ask = |body: &Value| job(ID, &answer(status, body.to_string())).unwrap();
+        let expected = VideoJob { usage: cost(2_500_000_000), ..failed(Some(sentence), said) };
+        assert_eq!(ask(&seen), expected, "{status}");
+        assert_eq!(ask(&seen).raw.as_deref(), Some(seen.to_string().as_str()));
+        assert!(ask(&seen).is_blocked());
+        assert_eq!(ask(&newer), failed(Some("imagine:content-moderated"), "no"));
+        assert_eq!(ask(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), said) });
+        assert_eq!(ask(&task), failed(Some("fail"), said));
+    }
+    assert_invalid(job(ID, &answer(302, seen.to_string())), "a redirect is none");
+    let unmet = json!({"status": "moderated", "error": said});
+    assert_eq!(ask(&unmet).unwrap(), failed(None, said));
+    let withheld = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
+    assert!(ask(&withheld).unwrap().is_blocked());
+    let no_link = json!({"status": "done", "error": said});
+    assert!(ask(&no_link).unwrap().is_blocked());
+}
+
+#[test]
+fn refusals_name_the_job() {
+    let table = [
+        (200, json!({"code": "task_not_exist", "message": "task_not_exist", "data": null}), ApiErrorKind::NotFound),
+        (200, json!({"error": {"message": "a", "code": "c"}}), ApiErrorKind::Other),
+        (200, json!({"code": "fail_to_fetch_task", "message": "a", "data": {}}), ApiErrorKind::Other),
+        (400, json!({"code": "Client specified an invalid argument", "error": "a"}), ApiErrorKind::BadRequest),
+        (404, json!({"code": "not-found", "error": "a"}), ApiErrorKind::NotFound),
+        (500, json!({"status": "done", "video": {"url": URL}}), ApiErrorKind::Server),
+    ];
+    for (status, body, kind) in table {
+        match job(ID, &answer(status, body.to_string())) {
+            Err(Error::Api(error)) => {
+                assert_eq!((error.kind, error.request_id.as_deref()), (kind, Some(ID)), "{status} {body}");
+            }
+            other => panic!("{status} {body}: {other:?}"),
+        }
+    }
+    let error = job(ID, &answer(404, "")).unwrap_err();
+    assert!(error.to_string().contains("only the key that made a job can ask after it"), "{error}");
+    assert_invalid(job(ID, &answer(302, "")), "redirect");
+}

@@ -1,0 +1,284 @@
+//! What an answer tells of a job, put together from its layers: the record a relay keeps, around the provider's answer.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::problem::{Problem, is_success};
+use super::words;
+use crate::job::{JobError, JobStatus, Usage, Video};
+
+/// Why an answer cannot be believed.
+pub(super) type Flaw = Cow<'static, str>;
+
+/// What was read, or why it cannot be believed.
+pub(super) type Believed<T> = std::result::Result<T, Flaw>;
+
+/// The names an id goes by, the first usable one counts.
+pub(super) const ID_FIELDS: [&str; 3] = ["request_id", "id", "task_id"];
+
+/// How an answer is to be taken.
+pub(super) enum Reading {
+    /// It tells of a job.
+    Job(Box<Told>),
+    /// It is an error of the service.
+    Refusal,
+}
+
+/// What is told of a job.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// What the status word means, or the rest implies; absent when neither says anything.
+    pub(super) status: Option<JobStatus>,
+    pub(super) progress: Option<u8>,
+    pub(super) model: Option<String>,
+    pub(super) video: Option<Video>,
+    pub(super) usage: Option<Usage>,
+    pub(super) error: Option<JobError>,
+    /// Whether a job is named.
+    pub(super) named: bool,
+    /// Whether the status word is literally "unknown": whoever says so knows less than the layer below.
+    vague: bool,
+}
+
+/// Reads the top-level object of an answer.
+pub(super) fn read(map: &Map<String, Value>) -> Believed<Reading> {
+    if is_given(map, "status") || is_given(map, "video") {
+        return layers(map)?.settled();
+    }
+    if is_refusal(map) {
+        return Ok(Reading::Refusal);
+    }
+    match map.get("data") {
+        Some(Value::Object(record)) => layers(record)?.settled(),
+        Some(Value::String(_)) => Told { named: words::text(map.get("data")).is_some(), ..Told::default() }.settled(),
+        _ => layers(map)?.settled(),
+    }
+}
+
+/// Whether an object without status and video speaks of an error.
+fn is_refusal(map: &Map<String, Value>) -> bool {
+    let coded = map.get("code").is_some_and(|code| !is_success(code) && !is_blank_code(code));
+    coded || !Problem::of_error(map).is_empty()
+}
+
+fn is_blank_code(code: &Value) -> bool {
+    code.is_null() || code.as_str().is_some_and(|code| code.trim().is_empty())
+}
+
+fn is_given(map: &Map<String, Value>, field: &str) -> bool {
+    map.get(field).is_some_and(|value| !value.is_null() && value != "")
+}
+
+/// An object and the provider's answer inside it, if there is one. The depth is bounded by the JSON reader.
+fn layers(map: &Map<String, Value>) -> Believed<Told> {
+    let outer = layer(map)?;
+    match ["response", "data"].into_iter().find_map(|field| map.get(field)?.as_object()) {
+        Some(inner) => merge(outer, layers(inner)?),
+        None => Ok(outer),
+    }
+}
+
+/// One object by itself.
+fn layer(map: &Map<String, Value>) -> Believed<Told> {
+    let word = match map.get("status") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(word)) => Some(words::normal(word)).filter(|word| !word.is_empty()),
+        Some(_) => return Err("its `status` is not a string".into()),
+    };
+    let status = word.as_deref().map(words::status);
+    let mut told = Told {
+        status,
+        progress: map.get("progress").and_then(words::progress),
+        model: words::text(map.get("model")),
+        video: video(map)?,
+        usage: usage(map),
+        error: reason(map, status),
+        named: ID_FIELDS.into_iter().any(|field| words::text(map.get(field)).is_some()),
+        vague: word.as_deref() == Some("unknown"),
+    };
+    if status == Some(JobStatus::Done) && told.url().is_none() {
+        told.video = with_url(told.video, delivered(map));
+    }
+    Ok(told)
+}
+
+/// The `usage` of an object, when it holds a cost.
+pub(super) fn usage(map: &Map<String, Value>) -> Option<Usage> {
+    let cost_in_usd_ticks = words::ticks(map.get("usage")?.get("cost_in_usd_ticks")?)?;
+    Some(Usage { cost_in_usd_ticks })
+}
+
+fn video(map: &Map<String, Value>) -> Believed<Option<Video>> {
+    let fields = match map.get("video") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err("its `video` is not an object".into()),
+    };
+    let url = match fields.get("url") {
+        None | Some(Value::Null | Value::String(_)) => words::text(fields.get("url")),
+        Some(_) => return Err("its `video.url` is not a string".into()),
+    };
+    let duration = fields.get("duration").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+    let video = Video { url, duration, respect_moderation: fields.get("respect_moderation").and_then(Value::as_bool) };
+    Ok(Some(video).filter(|video| *video != Video::default()))
+}
+
+/// Where a relay's record of a finished job has the link: `result_url`, in older builds `fail_reason`.
+fn delivered(map: &Map<String, Value>) -> Option<String> {
+    ["result_url", "fail_reason"].into_iter().find_map(|field| words::text(map.get(field)).filter(|text| is_link(text)))
+}
+
+fn is_link(text: &str) -> bool {
+    let begins = |start: &str| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    (begins("https://") || begins("http://") || begins("/")) && !text.contains(char::is_whitespace)
+}
+
+/// What an object says went wrong, as far as its status lets that be read.
+fn reason(map: &Map<String, Value>, status: Option<JobStatus>) -> Option<JobError> {
+    let error = Problem::of_error(map);
+    let error = if error.is_empty() { None } else { Problem::of_map(map).reason() };
+    let noted = words::text(map.get("fail_reason")).and_then(|words| Problem::of_text(&words).reason());
+    match status {
+        Some(JobStatus::Done) => join(noted.filter(|_| delivered(map).is_none()), error),
+        Some(JobStatus::Failed | JobStatus::Expired) => join(noted, error).or_else(|| Problem::beside(map).reason()),
+        Some(_) => error,
+        None if is_refusal(map) => join(noted, error).or_else(|| Problem::beside(map).reason()),
+        None => None,
+    }
+}
+
+/// The words of both, with the code of the one nearer to the provider.
+fn join(outer: Option<JobError>, inner: Option<JobError>) -> Option<JobError> {
+    let (Some(outer), Some(inner)) = (&outer, &inner) else { return inner.or(outer) };
+    let message = if inner.message.contains(&outer.message) {
+        inner.message.clone()
+    } else if outer.message.contains(&inner.message) {
+        outer.message.clone()
+    } else {
+        format!("{}; {}", outer.message, inner.message)
+    };
+    Some(JobError { code: inner.code.clone().or_else(|| outer.code.clone()), message })
+}
+
+fn with_url(video: Option<Video>, url: Option<String>) -> Option<Video> {
+    if url.is_none() {
+        return video;
+    }
+    Some(Video { url, ..video.unwrap_or_default() })
+}
+
+/// The record and what it holds, as one. Details come from the inner layer; which status counts, [`verdict`] decides.
+fn merge(outer: Told, inner: Told) -> Believed<Told> {
+    let status = verdict(&outer, &inner)?;
+    let inner = if is_over(status) || !is_over(inner.implied()) { inner } else { inner.cost_only() };
+    Ok(Told {
+        status,
+        progress: inner.progress.or(outer.progress),
+        model: inner.model.or(outer.model),
+        video: overlay(outer.video, inner.video),
+        usage: inner.usage.or(outer.usage),
+        error: join(outer.error, inner.error),
+        named: outer.named || inner.named,
+        vague: outer.vague && inner.vague,
+    })
+}
+
+fn overlay(outer: Option<Video>, inner: Option<Video>) -> Option<Video> {
+    let (Some(outer), Some(inner)) = (&outer, &inner) else { return inner.or(outer) };
+    Some(Video {
+        url: inner.url.clone().or_else(|| outer.url.clone()),
+        duration: inner.duration.or(outer.duration),
+        respect_moderation: inner.respect_moderation.or(outer.respect_moderation),
+    })
+}
+
+/// Which status two layers amount to.
+///
+/// A terminal outer word stands, unless the inner layer is over in another way. A running outer word also stands, with
+/// one exception: an inner layer that is done and has the link. The link proves itself and its time runs, so waiting for
+/// the record to follow would only cost some of it. An inner failure proves nothing yet (the relay may still try
+/// elsewhere), and to believe it wrongly could not be taken back, while asking once more can.
+fn verdict(outer: &Told, inner: &Told) -> Believed<Option<JobStatus>> {
+    let Some(below) = inner.implied() else { return Ok(outer.implied()) };
+    let Some(above) = outer.implied().filter(|_| !outer.vague) else { return Ok(Some(below)) };
+    let status = match (above, below) {
+        (JobStatus::Done | JobStatus::Failed, JobStatus::Expired) => JobStatus::Expired,
+        (JobStatus::Done, JobStatus::Failed) => over_a_failure(outer, inner)?,
+        (JobStatus::Failed, JobStatus::Done) if inner.url().is_some() && !outer.is_moderated() => {
+            return Err("it says both that the job failed and that its video is ready".into());
+        }
+        (JobStatus::Done | JobStatus::Failed | JobStatus::Expired, _) => above,
+        (_, JobStatus::Done) if inner.url().is_some() => below,
+        (JobStatus::Unknown, _) if !below.is_terminal() => below,
+        _ => above,
+    };
+    Ok(Some(status))
+}
+
+/// A record that says done around a provider's failure: moderation settles it, and a link outweighs a stale error body
+/// that has no status of its own.
+fn over_a_failure(outer: &Told, inner: &Told) -> Believed<JobStatus> {
+    if inner.is_moderated() && outer.url().is_none() {
+        return Ok(JobStatus::Failed);
+    }
+    if inner.status.is_none() && outer.url().is_some() {
+        return Ok(JobStatus::Done);
+    }
+    Err("it says both that the job is done and that it failed".into())
+}
+
+fn is_over(status: Option<JobStatus>) -> bool {
+    status.is_some_and(JobStatus::is_terminal)
+}
+
+impl Told {
+    fn url(&self) -> Option<&str> {
+        self.video.as_ref()?.url.as_deref()
+    }
+
+    fn is_moderated(&self) -> bool {
+        self.error.as_ref().is_some_and(JobError::is_moderation)
+    }
+
+    /// The status, or what a link or an error stands for where no word is given.
+    fn implied(&self) -> Option<JobStatus> {
+        let linked = || self.url().map(|_| JobStatus::Done);
+        let broken = || self.error.as_ref().map(|_| JobStatus::Failed);
+        self.status.or_else(linked).or_else(broken)
+    }
+
+    /// What stays of an inner layer that is not believed.
+    fn cost_only(self) -> Self {
+        Self { model: self.model, usage: self.usage, named: self.named, ..Self::default() }
+    }
+
+    /// The whole, free of contradictions.
+    fn settled(mut self) -> Believed<Reading> {
+        self.status = self.implied();
+        match self.status {
+            Some(JobStatus::Done) => self.settle_done()?,
+            Some(JobStatus::Unknown) if self.is_moderated() && self.url().is_none() => {
+                self.status = Some(JobStatus::Failed);
+            }
+            Some(status) if status.is_terminal() => {}
+            _ => self.error = None,
+        }
+        Ok(Reading::Job(Box::new(self)))
+    }
+
+    /// Done with a link is done, whatever else is noted; done without one and with an error is moderation, or nonsense.
+    fn settle_done(&mut self) -> Believed<()> {
+        let withheld = self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false));
+        if self.url().is_some() {
+            self.error = None;
+        } else if self.is_moderated() && !withheld {
+            self.status = Some(JobStatus::Failed);
+            return Ok(());
+        } else if self.error.is_some() && !withheld {
+            return Err("it says both that the job is done and that there was an error".into());
+        }
+        self.progress = Some(100);
+        Ok(())
+    }
+}
