@@ -1,6 +1,6 @@
 //! How a client is set up: what the caller said, the environment and the defaults, made one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -116,7 +116,7 @@ impl Config {
             creates_per_second,
             max_concurrent_requests: concurrency(settings.max_concurrent_requests.unwrap_or(64))?,
             proxy: settings.proxy.as_deref().map(proxy).transpose()?,
-            ca_pem: settings.ca_file.map(ca_file).transpose()?,
+            ca_pem: settings.ca_file.as_deref().map(ca_file).transpose()?,
             headers: headers(&settings.headers)?,
             base_url,
         })
@@ -143,7 +143,8 @@ impl Config {
 fn base_url(given: Option<String>) -> Result<Url> {
     let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
     let wrong = |why: &str| {
-        let shown = Url::parse(&given).map_or_else(|_| crate::error::shorten(&given, 80), |url| crate::error::bare_url(&url));
+        let shown =
+            Url::parse(&given).map_or_else(|_| crate::error::shorten(&given, 80), |url| crate::error::bare_url(&url));
         Error::Configuration(format!("base_url {shown:?} {why}, like {DEFAULT_BASE_URL}"))
     };
     let mut url = Url::parse(given.trim()).map_err(|_| wrong("is not an address; give an http(s) address"))?;
@@ -221,8 +222,9 @@ fn proxy(given: &str) -> Result<Url> {
     Ok(url)
 }
 
-fn ca_file(path: PathBuf) -> Result<Vec<u8>> {
-    std::fs::read(&path).map_err(|error| Error::Configuration(format!("ca_file {} cannot be read: {error}", path.display())))
+fn ca_file(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|error| Error::Configuration(format!("ca_file {} cannot be read: {error}", path.display())))
 }
 
 fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
@@ -260,7 +262,9 @@ mod tests {
 
     #[test]
     fn keys_go_home_only() {
-        let key = |base_url| Config::resolve(settings(base_url, None), both_keys).map(|config| config.api_key.reveal().to_owned());
+        let key = |base_url| {
+            Config::resolve(settings(base_url, None), both_keys).map(|config| config.api_key.reveal().to_owned())
+        };
         assert_eq!(key(None).unwrap(), "comet-key");
         assert_eq!(key(Some("https://api.x.ai/v1/")).unwrap(), "xai-key");
         for elsewhere in [
@@ -283,7 +287,9 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        for bad in ["", "api.x.ai/v1", "ftp://a/b", "https://u:p@a.example/", "https://a.example/?q=1", "file:///etc/passwd"] {
+        for bad in
+            ["", "api.x.ai/v1", "ftp://a/b", "https://u:p@a.example/", "https://a.example/?q=1", "file:///etc/passwd"]
+        {
             assert!(Config::resolve(settings(Some(bad), Some("k")), |_| None).is_err(), "{bad}");
         }
         let config = Config::resolve(settings(Some("https://a.example/v1///"), Some("k")), |_| None).unwrap();
@@ -295,7 +301,9 @@ mod tests {
 
     #[test]
     fn the_environment_may_name_the_base_url() {
-        let config = Config::resolve(settings(None, Some("k")), |name| (name == "VIDJOB_BASE_URL").then(|| "http://[::1]:9/x".into()));
+        let config = Config::resolve(settings(None, Some("k")), |name| {
+            (name == "VIDJOB_BASE_URL").then(|| "http://[::1]:9/x".into())
+        });
         assert!(config.unwrap().is_loopback());
     }
 

@@ -29,15 +29,8 @@ pub enum JobStatus {
 
 impl JobStatus {
     /// Every status, in the order of a job's life.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Queued,
-        Self::Processing,
-        Self::Done,
-        Self::Failed,
-        Self::Expired,
-        Self::Unknown,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Queued, Self::Processing, Self::Done, Self::Failed, Self::Expired, Self::Unknown];
 
     /// The word used in JSON and in Python.
     #[must_use]
@@ -145,8 +138,13 @@ mod verbatim {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
     use serde_json::value::RawValue;
 
+    #[expect(clippy::ref_option, reason = "serde gives the field as it is")]
     pub(super) fn serialize<S: Serializer>(raw: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
-        raw.as_deref().map(serde_json::from_str::<&RawValue>).transpose().map_err(S::Error::custom)?.serialize(serializer)
+        raw.as_deref()
+            .map(serde_json::from_str::<&RawValue>)
+            .transpose()
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
@@ -214,8 +212,7 @@ impl VideoJob {
     pub fn is_blocked(&self) -> bool {
         match self.status {
             JobStatus::Done => {
-                self.url().is_none()
-                    && self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false))
+                self.url().is_none() && self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false))
             }
             JobStatus::Failed => self.error.as_ref().is_some_and(JobError::is_moderation),
             _ => false,
@@ -271,7 +268,9 @@ mod tests {
 
     #[test]
     fn moderation_is_recognised_by_its_words() {
-        for text in ["rejected by content moderation.", "imagine:content-moderated", "ContentModeration", "content_moderated"] {
+        for text in
+            ["rejected by content moderation.", "imagine:content-moderated", "ContentModeration", "content_moderated"]
+        {
             assert!(names_moderation(text), "{text}");
         }
         for text in ["moderate content", "content is moderately long", "internal_error", "content"] {

@@ -43,8 +43,7 @@ pub fn certainly_not_started(error: &Error) -> bool {
 #[must_use]
 pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
     let no_channel = matches!(error, Error::Api(error) if error.not_started);
-    let (first, longest, floor) =
-        if no_channel { (NO_CHANNEL, MAX_RETRY_AFTER, 0.5) } else { (FIRST, LONGEST, 0.0) };
+    let (first, longest, floor) = if no_channel { (NO_CHANNEL, MAX_RETRY_AFTER, 0.5) } else { (FIRST, LONGEST, 0.0) };
     let bound = first.saturating_mul(1 << attempt.min(16)).min(longest);
     let delay = bound.mul_f64((floor + (1.0 - floor) * jitter).clamp(0.0, 1.0));
     match error.retry_after() {
@@ -114,19 +113,19 @@ mod tests {
         }
     }
 
-    fn trouble(not_sent: bool, permanent: bool) -> Box<Trouble> {
-        Box::new(Trouble { message: "no".into(), request_id: None, not_sent, permanent })
+    fn trouble(not_sent: bool, permanent: bool) -> Trouble {
+        Trouble { message: "no".into(), request_id: None, not_sent, permanent }
     }
 
     /// (error, a query is repeated, a create is repeated)
     fn table() -> Vec<(Error, bool, bool)> {
         let plain = |kind, status| Error::Api(Box::new(api(kind, status)));
         vec![
-            (Error::ConnectionFailed(trouble(true, false)), true, true),
-            (Error::ConnectionFailed(trouble(false, false)), true, false),
-            (Error::ConnectionFailed(trouble(true, true)), false, false),
-            (Error::RequestTimeout(trouble(true, false)), true, true),
-            (Error::RequestTimeout(trouble(false, false)), true, false),
+            (Error::ConnectionFailed(Box::new(trouble(true, false))), true, true),
+            (Error::ConnectionFailed(Box::new(trouble(false, false))), true, false),
+            (Error::ConnectionFailed(Box::new(trouble(true, true))), false, false),
+            (Error::RequestTimeout(Box::new(trouble(true, false))), true, true),
+            (Error::RequestTimeout(Box::new(trouble(false, false))), true, false),
             (plain(ApiErrorKind::RateLimited, 429), true, true),
             (plain(ApiErrorKind::InsufficientBalance, 429), false, false),
             (plain(ApiErrorKind::Server, 500), true, false),
@@ -176,10 +175,15 @@ mod tests {
         let retries = Retries { most: 3, when: worth_repeating };
         let mut calls = 0;
         let result: Result<()> = retries
-            .run("/x", &Events::default(), |_| {}, || {
-                calls += 1;
-                std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
-            })
+            .run(
+                "/x",
+                &Events::default(),
+                |_| {},
+                || {
+                    calls += 1;
+                    std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
+                },
+            )
             .await;
         assert!(result.is_err());
         assert_eq!(calls, 4);
@@ -193,10 +197,15 @@ mod tests {
         let mut calls = 0;
         let start = tokio::time::Instant::now();
         let result = Retries { most: 3, when: worth_repeating }
-            .run("/x", &Events::default(), |pause| paused.set(pause), || {
-                calls += 1;
-                std::future::ready(if calls == 1 { Err(Error::Api(Box::new(limited.clone()))) } else { Ok(calls) })
-            })
+            .run(
+                "/x",
+                &Events::default(),
+                |pause| paused.set(pause),
+                || {
+                    calls += 1;
+                    std::future::ready(if calls == 1 { Err(Error::Api(Box::new(limited.clone()))) } else { Ok(calls) })
+                },
+            )
             .await;
         assert_eq!(result.unwrap(), 2);
         assert_eq!(paused.get(), Duration::from_secs(5));

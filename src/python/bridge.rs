@@ -50,7 +50,11 @@ impl Drop for AbortOnDrop {
 }
 
 /// Runs `work` to its end, detached, letting Ctrl-C through.
-pub(super) fn block_on<F, T>(py: Python<'_>, listener: &Listener, work: impl FnOnce(Events) -> F) -> PyResult<T>
+pub(super) fn block_on<F, T>(
+    py: Python<'_>,
+    listener: Option<&Py<PyAny>>,
+    work: impl FnOnce(Events) -> F,
+) -> PyResult<T>
 where
     F: Future<Output = Result<T>> + Send + 'static,
     T: Send + 'static,
@@ -116,7 +120,7 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
     PyRuntimeError::new_err(format!("internal error in vidjob, please report it: {text}"))
 }
 
-fn tell(py: Python<'_>, listener: &Listener, event: Event) -> PyResult<()> {
+fn tell(py: Python<'_>, listener: Option<&Py<PyAny>>, event: Event) -> PyResult<()> {
     let Some(listener) = listener else { return Ok(()) };
     let (description, job) = values::describe(py, event)?;
     listener.call1(py, (description, job))?;
@@ -227,7 +231,7 @@ impl Delivery {
             return Ok(());
         }
         let result = match self {
-            Self::Event { listener, event, .. } => match tell(py, &Some(listener), event) {
+            Self::Event { listener, event, .. } => match tell(py, Some(&listener), event) {
                 Ok(()) => return Ok(()),
                 Err(error) => Err(error),
             },

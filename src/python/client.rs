@@ -1,5 +1,7 @@
 //! The verbs, for Python: one future for each, and two ways out of it.
 
+#![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +54,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source {
     fn extract(argument: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(video) = argument.cast::<values::Video>() {
             let link = video.get().url().ok_or_else(|| {
-                let error = Error::invalid("job_or_video", "this video has no url: it was withheld or delivered elsewhere");
+                let error =
+                    Error::invalid("job_or_video", "this video has no url: it was withheld or delivered elsewhere");
                 errors::raise(argument.py(), error)
             })?;
             return Ok(Self::Link(link.to_owned()));
@@ -77,7 +80,7 @@ impl Keep {
 }
 
 /// How long to wait, and how often to ask.
-#[derive(FromPyObject)]
+#[derive(Clone, Copy, FromPyObject)]
 #[pyo3(from_item_all)]
 struct Waiting {
     timeout: Option<f64>,
@@ -85,7 +88,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn patience(&self) -> Result<Patience> {
+    fn patience(self) -> Result<Patience> {
         let timeout = self.timeout.map(|seconds| span("timeout", seconds)).transpose()?;
         let poll_interval = self.poll_interval.map(|seconds| span("poll_interval", seconds)).transpose()?;
         if poll_interval.is_some_and(|interval| interval.is_zero()) {
@@ -189,12 +192,12 @@ impl Client {
         Ok(move |events| work(core.observed(events)))
     }
 
-    fn block_on<F, T>(&self, py: Python<'_>, listener: &Listener, work: impl FnOnce(VideoClient) -> F) -> PyResult<T>
+    fn block_on<F, T>(&self, py: Python<'_>, listener: Listener, work: impl FnOnce(VideoClient) -> F) -> PyResult<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        bridge::block_on(py, listener, self.verb(py, work)?)
+        bridge::block_on(py, listener.as_ref(), self.verb(py, work)?)
     }
 
     fn awaitable<'py, F, T>(
@@ -242,11 +245,7 @@ fn download(source: Source, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture
 type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 type Kept = (values::VideoJob, values::Download);
 
-fn render(
-    generation: Generation,
-    waiting: Waiting,
-    keep: Keep,
-) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
+fn render(generation: Generation, waiting: Waiting, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
     move |client| {
         Box::pin(async move {
             let Rendered { job, file } =
@@ -287,7 +286,8 @@ impl Client {
             ca_file,
             headers,
         };
-        let config = Config::resolve(settings, |name| std::env::var(name).ok()).map_err(|error| errors::raise(py, error))?;
+        let config =
+            Config::resolve(settings, |name| std::env::var(name).ok()).map_err(|error| errors::raise(py, error))?;
         Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)) })
     }
 
@@ -318,7 +318,7 @@ impl Client {
 
     #[pyo3(signature = (job, *, listener))]
     fn get(&self, py: Python<'_>, job: JobArgument, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, &listener, get(job))
+        self.block_on(py, listener, get(job))
     }
 
     #[pyo3(signature = (job, *, listener))]
@@ -334,7 +334,7 @@ impl Client {
         waiting: Waiting,
         listener: Listener,
     ) -> PyResult<values::VideoJob> {
-        self.block_on(py, &listener, wait(job, waiting))
+        self.block_on(py, listener, wait(job, waiting))
     }
 
     #[pyo3(signature = (job, waiting, *, listener))]
@@ -357,7 +357,7 @@ impl Client {
 
     #[pyo3(signature = (prompted, *, listener))]
     fn generate(&self, py: Python<'_>, prompted: Prompted, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, &listener, generate(prompted.generation(py)?))
+        self.block_on(py, listener, generate(prompted.generation(py)?))
     }
 
     #[pyo3(signature = (prompted, *, listener))]
@@ -372,7 +372,7 @@ impl Client {
 
     #[pyo3(signature = (source, keep, *, listener))]
     fn download(&self, py: Python<'_>, source: Source, keep: Keep, listener: Listener) -> PyResult<values::Download> {
-        self.block_on(py, &listener, download(source, keep))
+        self.block_on(py, listener, download(source, keep))
     }
 
     #[pyo3(signature = (source, keep, *, listener))]
@@ -395,7 +395,7 @@ impl Client {
         keep: Keep,
         listener: Listener,
     ) -> PyResult<Kept> {
-        self.block_on(py, &listener, render(prompted.generation(py)?, waiting, keep))
+        self.block_on(py, listener, render(prompted.generation(py)?, waiting, keep))
     }
 
     #[pyo3(signature = (prompted, waiting, keep, *, listener))]
@@ -441,7 +441,7 @@ impl Watch {
     /// The next change, or `None` after the terminal one.
     #[pyo3(signature = (*, listener))]
     fn next(&self, py: Python<'_>, listener: Listener) -> PyResult<Option<values::VideoJob>> {
-        bridge::block_on(py, &listener, self.step()?)
+        bridge::block_on(py, listener.as_ref(), self.step()?)
     }
 
     #[pyo3(signature = (*, listener))]

@@ -40,7 +40,7 @@ pub(super) fn is_closed() -> bool {
 
 /// A thread's way back into the interpreter, which may be closing just now.
 ///
-/// CPython before 3.14 ends a thread that attaches after finalisation by unwinding its stack,
+/// Python before 3.14 ends a thread that attaches after finalisation by unwinding its stack,
 /// which aborts the process when there is Rust on it. So a thread that comes too late sleeps
 /// until the process ends, and `shutdown` waits for those that came just in time.
 pub(super) struct Return;

@@ -24,7 +24,7 @@ fn json_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 }
 
 /// A value as plain Python objects.
-fn to_dict<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn to_dict<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     json_module(py)?.call_method1("loads", (to_json(value)?,))
 }
 
@@ -83,12 +83,12 @@ macro_rules! value_methods {
 
             #[classmethod]
             fn from_dict(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
-                Ok(from_dict::<_>(data).map(Self::from_inner)?)
+                from_dict::<_>(data).map(Self::from_inner)
             }
 
             #[classmethod]
             fn _from_json(_class: &Bound<'_, PyType>, text: &str) -> PyResult<Self> {
-                Ok(from_json::<_>(text).map(Self::from_inner)?)
+                from_json::<_>(text).map(Self::from_inner)
             }
 
             fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
