@@ -1,1 +1,256 @@
-//! x
+//! The service on loopback, for tests and demonstrations: all endpoints, all documented shapes,
+//! simulated render times, real MP4 files, and faults by script. It shares no decoding with the client.
+
+mod answers;
+mod check;
+mod clips;
+mod files;
+mod ledger;
+mod life;
+mod server;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+pub use ledger::{Accepted, Logged};
+
+/// Whose answers are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// `CometAPI`'s flat form.
+    #[default]
+    Cometapi,
+    /// `CometAPI`'s earlier form: the job inside an envelope.
+    Envelope,
+    /// xAI's own form.
+    Xai,
+}
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "cometapi" => Ok(Self::Cometapi),
+            "envelope" => Ok(Self::Envelope),
+            "xai" => Ok(Self::Xai),
+            other => Err(format!("{other:?} is not a shape: cometapi, envelope or xai")),
+        }
+    }
+}
+
+/// Whether and how progress is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Progress {
+    /// In step with time.
+    #[default]
+    Linear,
+    /// In jumps, with halts between.
+    Stalling,
+    /// Not at all.
+    None,
+}
+
+/// How the service behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whose answers are given.
+    pub shape: Shape,
+    /// Port on 127.0.0.1; 0 takes any.
+    pub port: u16,
+    /// The n-th job's render time and fate depend on this alone.
+    pub seed: u64,
+    /// Median render time.
+    pub render_seconds: f64,
+    /// Sigma of the lognormal render time.
+    pub spread: f64,
+    /// Time in the queue before rendering.
+    pub queue_seconds: f64,
+    /// Whether and how progress is reported.
+    pub progress: Progress,
+    /// How long a link is good.
+    pub link_seconds: f64,
+    /// Above it, creates get 429.
+    pub creates_per_second: Option<f64>,
+    /// Above it, every request to the API gets 429.
+    pub requests_per_second: Option<f64>,
+    /// The one key that is good; `None` takes any.
+    pub api_key: Option<String>,
+    /// Pads each file to this size.
+    pub video_bytes: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            shape: Shape::default(),
+            port: 0,
+            seed: 0,
+            render_seconds: 8.0,
+            spread: 0.35,
+            queue_seconds: 0.0,
+            progress: Progress::default(),
+            link_seconds: 86_400.0,
+            creates_per_second: None,
+            requests_per_second: None,
+            api_key: None,
+            video_bytes: None,
+        }
+    }
+}
+
+/// A kind of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// A create.
+    Create,
+    /// A query.
+    Get,
+    /// A file.
+    Download,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FaultKind {
+    /// The request is carried out, and the connection ends without an answer.
+    LostResponse,
+    /// The connection is reset before anything is done.
+    Reset,
+    /// 429.
+    RateLimited {
+        /// `Retry-After`, in seconds.
+        retry_after: Option<f64>,
+    },
+    /// A 5xx.
+    ServerError {
+        /// Which.
+        status: u16,
+    },
+    /// The body ends half way.
+    Truncated,
+    /// An HTML page under status 200.
+    WrongType,
+    /// Random bytes under status 200.
+    Garbage,
+    /// The answer comes late.
+    Hang {
+        /// By how many seconds.
+        seconds: f64,
+    },
+    /// More JSON than any client should read.
+    Oversized,
+    /// The job created will fail.
+    JobFails,
+    /// The job created will be withheld by moderation.
+    JobModerated,
+    /// The job created will end expired.
+    JobExpires,
+    /// The link is no longer good; a query gives a fresh one.
+    LinkExpired,
+    /// The query is answered as if the job did not exist.
+    NotFoundYet,
+}
+
+/// A fault by script.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// In which requests.
+    pub on: On,
+    /// For how many of them.
+    pub times: u32,
+    /// How many pass unharmed first.
+    pub after: u32,
+}
+
+/// An answer by script.
+#[derive(Debug, Clone)]
+pub struct Canned {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The running service; it stops when dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    shape: Shape,
+    ledger: Arc<Mutex<ledger::Ledger>>,
+    running: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Simulator {
+    /// Starts the service on a thread of its own; it listens when this returns.
+    pub fn start(options: Options) -> std::io::Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let shape = options.shape;
+        let ledger = Arc::new(Mutex::new(ledger::Ledger::new(options, address)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("vidjob-simulator".into()).spawn({
+            let ledger = Arc::clone(&ledger);
+            move || runtime.block_on(server::run(listener, ledger, stopped))
+        })?;
+        Ok(Self { address, shape, ledger, running: Mutex::new(Some((stop, thread))) })
+    }
+
+    /// What to give a client.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        let prefix = if self.shape == Shape::Xai { "v1" } else { "grok/v1" };
+        format!("http://{}/{prefix}", self.address)
+    }
+
+    /// Scripts a fault.
+    pub fn inject(&self, fault: Fault) {
+        ledger::lock(&self.ledger).faults.push_back(fault);
+    }
+
+    /// Scripts the answer to the next matching request; several are used in order.
+    pub fn respond(&self, on: On, answer: Canned) {
+        ledger::lock(&self.ledger).canned.push_back((on, answer));
+    }
+
+    /// Every create that was accepted, in order.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<Accepted> {
+        ledger::lock(&self.ledger).accepted()
+    }
+
+    /// The last requests that came, with the answers' status.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Logged> {
+        ledger::lock(&self.ledger).requests.iter().cloned().collect()
+    }
+
+    /// Stops the service and closes its port.
+    pub fn stop(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((stop, thread)) = running else { return };
+        drop(stop);
+        // A panic there has been reported by then.
+        let _ = thread.join();
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The files: ranges, validators, and padding made while it is sent.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{IF_RANGE, RANGE};
+
+use super::clips;
+
+const BOX_HEADER: u64 = 8;
+const CHUNK: u64 = 1 << 16;
+static ZEROS: [u8; CHUNK as usize] = [0; CHUNK as usize];
+
+/// One file: bytes, and zeros after them.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    head: Bytes,
+    zeros: u64,
+    pub(super) etag: String,
+}
+
+/// What part of a file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Range { from: u64, to: u64 },
+    Unsatisfiable,
+}
+
+impl File {
+    /// The file of a job: its clip, its id in a `free` box (players pass over those), and padding up to `bytes`.
+    pub(super) fn of(request_id: &str, ratio: &str, seconds: u64, bytes: Option<u64>) -> Self {
+        let clip = clips::clip(ratio, seconds);
+        let mut head = BytesMut::from(clip);
+        let tag = request_id.as_bytes();
+        put_free_box(&mut head, BOX_HEADER + tag.len() as u64);
+        head.put_slice(tag);
+        let missing = bytes.unwrap_or(0).saturating_sub(head.len() as u64);
+        let mut zeros = 0;
+        if missing >= 2 * BOX_HEADER {
+            let header = put_free_box(&mut head, missing);
+            zeros = missing - header;
+        }
+        let etag = format!("\"{request_id}-{:x}\"", head.len() as u64 + zeros);
+        Self { head: head.freeze(), zeros, etag }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.head.len() as u64 + self.zeros
+    }
+
+    /// What part of it the headers ask for.
+    pub(super) fn part(&self, headers: &HeaderMap) -> Part {
+        let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let Some(range) = text(RANGE) else { return Part::Whole };
+        if text(IF_RANGE).is_some_and(|validator| validator != self.etag) {
+            return Part::Whole;
+        }
+        parse(range, self.size()).unwrap_or(Part::Whole)
+    }
+
+    /// The next piece of the file from `from`, at most up to and with `to`.
+    pub(super) fn piece(&self, from: u64, to: u64) -> Bytes {
+        let head = self.head.len() as u64;
+        let end = (to + 1).min(from + CHUNK);
+        if from >= head {
+            return Bytes::from_static(&ZEROS[..index(end - from)]);
+        }
+        self.head.slice(index(from)..index(end.min(head)))
+    }
+}
+
+/// Fits: pieces are no longer than a chunk, and heads are small.
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+/// Begins a `free` box of `size` bytes in all; gives the length of its header.
+fn put_free_box(bytes: &mut BytesMut, size: u64) -> u64 {
+    if let Ok(small) = u32::try_from(size) {
+        bytes.put_u32(small);
+        bytes.put_slice(b"free");
+        return BOX_HEADER;
+    }
+    bytes.put_u32(1);
+    bytes.put_slice(b"free");
+    bytes.put_u64(size);
+    2 * BOX_HEADER
+}
+
+/// A single range; what is no such range is ignored, as HTTP wants it.
+fn parse(range: &str, size: u64) -> Option<Part> {
+    let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+    if from.is_empty() {
+        let last: u64 = to.parse().ok()?;
+        if last == 0 {
+            return Some(Part::Unsatisfiable);
+        }
+        return Some(Part::Range { from: size.saturating_sub(last), to: size - 1 });
+    }
+    let from: u64 = from.parse().ok()?;
+    let to: u64 = if to.is_empty() { size - 1 } else { to.parse().ok()? };
+    if from > to && from < size {
+        return None;
+    }
+    if from >= size {
+        return Some(Part::Unsatisfiable);
+    }
+    Some(Part::Range { from, to: to.min(size - 1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &File, from: u64, to: u64) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut at = from;
+        while at <= to {
+            let piece = file.piece(at, to);
+            at += piece.len() as u64;
+            all.extend_from_slice(&piece);
+        }
+        all
+    }
+
+    #[test]
+    fn padded_to_the_size_asked_for() {
+        for size in [10_000, 100_000, 1_000_000] {
+            let file = File::of("some-id", "16:9", 5, Some(size));
+            assert_eq!(file.size(), size);
+            assert_eq!(read(&file, 0, size - 1).len() as u64, size);
+        }
+        assert_eq!(File::of("a", "16:9", 5, Some(5_000_000_000)).size(), 5_000_000_000);
+        assert!(File::of("a", "16:9", 5, Some(1)).size() > 1000);
+    }
+
+    #[test]
+    fn boxes_fill_the_file() {
+        let file = File::of("some-id", "1:1", 2, Some(200_000));
+        let bytes = read(&file, 0, file.size() - 1);
+        let mut at = 0;
+        let mut kinds = Vec::new();
+        while at < bytes.len() {
+            let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+            kinds.push(String::from_utf8(bytes[at + 4..at + 8].to_vec()).unwrap());
+            at += size;
+        }
+        assert_eq!(at, bytes.len());
+        assert_eq!(kinds.first().map(String::as_str), Some("ftyp"));
+        assert_eq!(kinds[kinds.len() - 2..], ["free", "free"]);
+    }
+
+    #[test]
+    fn files_of_different_jobs_differ() {
+        let of = |id| read(&File::of(id, "1:1", 2, None), 0, 100_000_000.min(File::of(id, "1:1", 2, None).size() - 1));
+        assert_ne!(of("a"), of("b"));
+        assert_eq!(of("a"), of("a"));
+    }
+
+    #[test]
+    fn ranges() {
+        let cases = [
+            ("bytes=0-", Some(Part::Range { from: 0, to: 99 })),
+            ("bytes=10-19", Some(Part::Range { from: 10, to: 19 })),
+            ("bytes=10-1000", Some(Part::Range { from: 10, to: 99 })),
+            ("bytes=-10", Some(Part::Range { from: 90, to: 99 })),
+            ("bytes=-1000", Some(Part::Range { from: 0, to: 99 })),
+            ("bytes=100-", Some(Part::Unsatisfiable)),
+            ("bytes=-0", Some(Part::Unsatisfiable)),
+            ("bytes=20-10", None),
+            ("bytes=a-b", None),
+            ("lines=1-2", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text, 100), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_another_edition_is_the_whole() {
+        let file = File::of("a", "1:1", 1, None);
+        let mut headers = HeaderMap::new();
+        headers.insert(RANGE, "bytes=5-".parse().unwrap());
+        assert!(matches!(file.part(&headers), Part::Range { from: 5, .. }));
+        headers.insert(IF_RANGE, "\"other\"".parse().unwrap());
+        assert_eq!(file.part(&headers), Part::Whole);
+        headers.insert(IF_RANGE, file.etag.parse().unwrap());
+        assert!(matches!(file.part(&headers), Part::Range { from: 5, .. }));
+    }
+}

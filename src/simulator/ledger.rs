@@ -1,0 +1,291 @@
+//! What the service remembers: jobs, requests, and what is scripted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::check::Purchase;
+use super::life::{End, Life, State};
+use super::{Canned, Fault, FaultKind, On, Options};
+
+/// How many requests are remembered.
+const REQUESTS: usize = 10_000;
+
+/// One entry of the ledger: a create that was accepted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Accepted {
+    /// The job's id.
+    pub request_id: String,
+    /// `generations`, `edits` or `extensions`.
+    pub operation: String,
+    /// The body as it came.
+    pub body: Map<String, Value>,
+    /// The name the client gave the create, if it gave one.
+    pub idempotency_key: Option<String>,
+    /// Seconds since the start.
+    pub accepted_at: f64,
+    /// When the job is over, in seconds since the start.
+    pub over_at: f64,
+    /// How the job ends: `done`, `failed`, `moderated` or `expired`.
+    pub end: &'static str,
+    /// What it costs.
+    pub cost_in_usd_ticks: i64,
+    /// How often it was asked after.
+    pub queries: u64,
+    /// How often its file was sent to the end.
+    pub downloads: u64,
+}
+
+/// One request that came.
+#[derive(Debug, Clone, Serialize)]
+pub struct Logged {
+    /// The method.
+    pub method: String,
+    /// The path, without its query.
+    pub path: String,
+    /// The status of the answer; `None` when the connection ended without one.
+    pub status: Option<u16>,
+    /// The headers, by names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Seconds since the start.
+    pub at: f64,
+}
+
+/// One job.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) entry: Accepted,
+    pub(super) life: Life,
+    pub(super) purchase: Purchase,
+    link: Option<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    signature: u64,
+    issued: f64,
+}
+
+/// Everything, behind one lock that is never held across an await.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) options: Options,
+    pub(super) requests: VecDeque<Logged>,
+    pub(super) faults: VecDeque<Fault>,
+    pub(super) canned: VecDeque<(On, Canned)>,
+    pub(super) chance: fastrand::Rng,
+    address: SocketAddr,
+    started: Instant,
+    jobs: Vec<Job>,
+    by_id: HashMap<String, usize>,
+    creates: Throttle,
+    calls: Throttle,
+}
+
+/// Locks; a panic of another holder left nothing half-done that matters here.
+pub(super) fn lock(ledger: &Arc<Mutex<Ledger>>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    pub(super) fn new(options: Options, address: SocketAddr) -> Self {
+        Self {
+            requests: VecDeque::new(),
+            faults: VecDeque::new(),
+            canned: VecDeque::new(),
+            chance: fastrand::Rng::with_seed(options.seed),
+            address,
+            started: Instant::now(),
+            jobs: Vec::new(),
+            by_id: HashMap::new(),
+            creates: Throttle::new(options.creates_per_second),
+            calls: Throttle::new(options.requests_per_second),
+            options,
+        }
+    }
+
+    /// Seconds since the start.
+    pub(super) fn now(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Remembers a request, and forgets the oldest.
+    pub(super) fn log(&mut self, request: Logged) {
+        if self.requests.len() == REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(request);
+    }
+
+    /// The fault scripted for this request, if one is.
+    pub(super) fn take_fault(&mut self, on: On) -> Option<FaultKind> {
+        let at = self.faults.iter().position(|fault| fault.on == on)?;
+        let fault = self.faults.get_mut(at)?;
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        let kind = fault.kind;
+        fault.times = fault.times.saturating_sub(1);
+        if fault.times == 0 {
+            self.faults.remove(at);
+        }
+        Some(kind)
+    }
+
+    /// The answer scripted for this request, if one is.
+    pub(super) fn take_canned(&mut self, on: On) -> Option<Canned> {
+        let at = self.canned.iter().position(|(kind, _)| *kind == on)?;
+        self.canned.remove(at).map(|(_, answer)| answer)
+    }
+
+    /// Whether one more request of this kind is too many.
+    pub(super) fn is_throttled(&mut self, on: On) -> bool {
+        let now = self.now();
+        !self.calls.admits(now) || (on == On::Create && !self.creates.admits(now))
+    }
+
+    /// Accepts a create, and gives the new job's id.
+    pub(super) fn accept(
+        &mut self,
+        operation: &str,
+        body: Map<String, Value>,
+        idempotency_key: Option<String>,
+        purchase: Purchase,
+        fault: Option<FaultKind>,
+    ) -> String {
+        let number = self.jobs.len() as u64;
+        let Options { seed, render_seconds, spread, .. } = self.options;
+        let mut life = Life::of(seed, number, render_seconds, spread);
+        life.queue = self.options.queue_seconds;
+        life.progress = self.options.progress;
+        life.end = match fault {
+            Some(FaultKind::JobFails) => End::Failed,
+            Some(FaultKind::JobModerated) => End::Moderated,
+            Some(FaultKind::JobExpires) => End::Expired,
+            _ => End::Done,
+        };
+        let request_id = id(seed, number);
+        let now = self.now();
+        let entry = Accepted {
+            request_id: request_id.clone(),
+            operation: operation.to_owned(),
+            body,
+            idempotency_key,
+            accepted_at: now,
+            over_at: now + life.length(),
+            end: word(life.end),
+            cost_in_usd_ticks: purchase.ticks,
+            queries: 0,
+            downloads: 0,
+        };
+        self.by_id.insert(request_id.clone(), self.jobs.len());
+        self.jobs.push(Job { entry, life, purchase, link: None });
+        request_id
+    }
+
+    pub(super) fn accepted(&self) -> Vec<Accepted> {
+        self.jobs.iter().map(|job| job.entry.clone()).collect()
+    }
+
+    pub(super) fn job(&mut self, request_id: &str) -> Option<&mut Job> {
+        let at = *self.by_id.get(request_id)?;
+        self.jobs.get_mut(at)
+    }
+
+    /// Where a job stands now; counts the question.
+    pub(super) fn query(&mut self, request_id: &str) -> Option<State> {
+        let now = self.now();
+        let job = self.job(request_id)?;
+        job.entry.queries += 1;
+        Some(job.life.state_at(now - job.entry.accepted_at))
+    }
+
+    /// A link to a job's file that is good now.
+    pub(super) fn link(&mut self, request_id: &str) -> Option<String> {
+        let (now, address, life_of_links) = (self.now(), self.address, self.options.link_seconds);
+        let signature = self.chance.u64(..);
+        let job = self.job(request_id)?;
+        if job.link.as_ref().is_none_or(|link| now - link.issued >= life_of_links) {
+            job.link = Some(Link { signature, issued: now });
+        }
+        let signature = job.link.as_ref()?.signature;
+        Some(format!("http://{address}/vidgen/xai-video-{request_id}.mp4?sig={signature:016x}"))
+    }
+
+    /// Makes a job's link bad until the job is asked after again.
+    pub(super) fn expire_link(&mut self, request_id: &str) {
+        if let Some(job) = self.job(request_id) {
+            job.link = None;
+        }
+    }
+
+    /// Whether the link with this signature is good.
+    pub(super) fn is_good_link(&mut self, request_id: &str, signature: &str) -> bool {
+        let (now, life_of_links) = (self.now(), self.options.link_seconds);
+        let link = self.job(request_id).and_then(|job| job.link.as_ref());
+        link.is_some_and(|link| format!("{:016x}", link.signature) == signature && now - link.issued < life_of_links)
+    }
+}
+
+fn word(end: End) -> &'static str {
+    match end {
+        End::Done => "done",
+        End::Failed => "failed",
+        End::Moderated => "moderated",
+        End::Expired => "expired",
+    }
+}
+
+/// An id in the form of a UUID, from seed and number.
+fn id(seed: u64, number: u64) -> String {
+    let mut chance = fastrand::Rng::with_seed(!seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
+    let bits = format!("{:032x}", chance.u128(..));
+    [&bits[..8], &bits[8..12], &bits[12..16], &bits[16..20], &bits[20..]].join("-")
+}
+
+/// Lets through at a rate, with some tolerance for callers that keep to it.
+#[derive(Debug)]
+struct Throttle {
+    interval: f64,
+    next: f64,
+}
+
+impl Throttle {
+    fn new(per_second: Option<f64>) -> Self {
+        Self { interval: per_second.map_or(0.0, |rate| 1.0 / rate), next: 0.0 }
+    }
+
+    fn admits(&mut self, now: f64) -> bool {
+        if now < self.next - 0.2 * self.interval {
+            return false;
+        }
+        self.next = self.next.max(now) + self.interval;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_look_like_uuids_and_differ() {
+        let ids: std::collections::HashSet<_> = (0..10_000).map(|number| id(1, number)).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.len() == 36 && id.matches('-').count() == 4));
+    }
+
+    #[test]
+    fn the_throttle_keeps_the_rate() {
+        let mut throttle = Throttle::new(Some(1.0));
+        let admitted = [0.0, 0.5, 1.0, 1.9, 2.0, 3.0, 3.1].map(|now| throttle.admits(now));
+        assert_eq!(admitted, [true, false, true, true, false, true, false]);
+        let mut open = Throttle::new(None);
+        assert!((0..1000).all(|_| open.admits(0.0)));
+    }
+}

@@ -1,0 +1,398 @@
+//! The server: connections, routes, and faults on the way.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use super::answers::{self, Answer};
+use super::check::{self, Operation};
+use super::files::{File, Part};
+use super::ledger::{Ledger, Logged, lock};
+use super::{Canned, FaultKind, On, Shape};
+
+const MAX_BODY: usize = 64 << 20;
+const OVERSIZED: usize = (1 << 20) + 4096;
+const PAGE: &str = "<!DOCTYPE html><html><head><title>Hello</title></head><body>This is not what you want.</body></html>";
+
+type Shared = Arc<Mutex<Ledger>>;
+type Body = UnsyncBoxBody<Bytes, Broken>;
+
+/// The connection ends here, without an answer or in the middle of one.
+#[derive(Debug, thiserror::Error)]
+#[error("scripted end of the connection")]
+pub(super) struct Broken;
+
+/// Serves until `stopped`.
+pub(super) async fn run(listener: std::net::TcpListener, ledger: Shared, stopped: oneshot::Receiver<()>) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    tokio::select! {
+        // Its sender says nothing: being dropped is the word.
+        _ = stopped => {}
+        never = accept(listener, ledger) => match never {},
+    }
+}
+
+async fn accept(listener: TcpListener, ledger: Shared) -> Infallible {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(&ledger)))),
+            // Out of file descriptors: some will be free again.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, ledger: Shared) {
+    // Without it, short answers wait for acknowledgements.
+    let _ = stream.set_nodelay(true);
+    let reset = Arc::new(AtomicBool::new(false));
+    let wire = TokioIo::new(Wire { stream, reset: Arc::clone(&reset) });
+    let service = service_fn(move |request| answer(request, Arc::clone(&ledger), Arc::clone(&reset)));
+    // The client's going away, and every scripted end, arrive here as errors.
+    let _ = http1::Builder::new().serve_connection(wire, service).await;
+}
+
+async fn answer(request: Request<Incoming>, ledger: Shared, reset: Arc<AtomicBool>) -> Result<Response<Body>, Broken> {
+    let mut logged = Logged {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        status: None,
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        at: lock(&ledger).now(),
+    };
+    let result = routed(request, &ledger, &reset).await;
+    logged.status = result.as_ref().ok().map(|response| response.status().as_u16());
+    lock(&ledger).log(logged);
+    result
+}
+
+// ---- routes ----------------------------------------------------------------------------------
+
+enum Route {
+    Create(String, Operation),
+    Get(String),
+    Download(String),
+}
+
+impl Route {
+    fn of(method: &Method, path: &str) -> Option<Self> {
+        if let Some(name) = path.strip_prefix("/vidgen/") {
+            let id = name.strip_prefix("xai-video-").unwrap_or(name).strip_suffix(".mp4").unwrap_or(name);
+            return matches!(*method, Method::GET | Method::HEAD).then(|| Self::Download(id.to_owned()));
+        }
+        let path = path.strip_prefix("/grok").unwrap_or(path);
+        let name = path.strip_prefix("/v1/videos/").or_else(|| path.strip_prefix("/videos/"))?;
+        match (method, Operation::of(name)) {
+            (&Method::POST, Some(operation)) => Some(Self::Create(name.to_owned(), operation)),
+            (&Method::GET, None) if !name.contains('/') => Some(Self::Get(name.to_owned())),
+            _ => None,
+        }
+    }
+
+    fn on(&self) -> On {
+        match self {
+            Self::Create(..) => On::Create,
+            Self::Get(_) => On::Get,
+            Self::Download(_) => On::Download,
+        }
+    }
+}
+
+async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool) -> Result<Response<Body>, Broken> {
+    let shape = lock(ledger).options.shape;
+    let Some(route) = Route::of(request.method(), request.uri().path()) else {
+        return Ok(json(answers::error(shape, 404, "Invalid URL")));
+    };
+    let on = route.on();
+    let fault = lock(ledger).take_fault(on);
+    if let Some(FaultKind::Hang { seconds }) = fault {
+        tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await;
+    }
+    if let Some(response) = instead(fault, shape, ledger, reset)? {
+        return Ok(response);
+    }
+    let canned = lock(ledger).take_canned(on);
+    if let Some(canned) = canned {
+        return Ok(scripted(canned));
+    }
+    if on != On::Download && lock(ledger).is_throttled(on) {
+        return Ok(too_many(shape, Some(1.0)));
+    }
+    let response = match route {
+        Route::Create(name, operation) => create(request, ledger, &name, operation, fault).await,
+        Route::Get(id) => get(request.headers(), ledger, &id, fault),
+        Route::Download(id) => download(&request, ledger, &id, fault),
+    };
+    match fault {
+        Some(FaultKind::LostResponse) => Err(Broken),
+        Some(FaultKind::Truncated) => truncated(response).await,
+        _ => Ok(response),
+    }
+}
+
+/// The faults that take the answer's place.
+fn instead(
+    fault: Option<FaultKind>,
+    shape: Shape,
+    ledger: &Shared,
+    reset: &AtomicBool,
+) -> Result<Option<Response<Body>>, Broken> {
+    Ok(Some(match fault {
+        Some(FaultKind::Reset) => {
+            reset.store(true, Ordering::Relaxed);
+            return Err(Broken);
+        }
+        Some(FaultKind::RateLimited { retry_after }) => too_many(shape, retry_after),
+        Some(FaultKind::ServerError { status }) => json(answers::error(shape, status, "The service is in trouble.")),
+        Some(FaultKind::WrongType) => response(200, "text/html; charset=utf-8", PAGE.into()),
+        Some(FaultKind::Garbage) => response(200, "application/json", garbage(ledger)),
+        Some(FaultKind::Oversized) => {
+            response(200, "application/json", format!("{{\"padding\":\"{}\"}}", "x".repeat(OVERSIZED)).into())
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn garbage(ledger: &Shared) -> Bytes {
+    let mut bytes = BytesMut::zeroed(512);
+    lock(ledger).chance.fill(&mut bytes);
+    bytes.freeze()
+}
+
+async fn create(
+    request: Request<Incoming>,
+    ledger: &Shared,
+    name: &str,
+    operation: Operation,
+    fault: Option<FaultKind>,
+) -> Response<Body> {
+    let shape = lock(ledger).options.shape;
+    let refuse = |status, words: &str| json(answers::error(shape, status, words));
+    let headers = request.headers().clone();
+    if !header(&headers, CONTENT_TYPE).starts_with("application/json") {
+        return refuse(415, "Expected request with `Content-Type: application/json`");
+    }
+    let Ok(body) = http_body_util::Limited::new(request.into_body(), MAX_BODY).collect().await else {
+        return refuse(413, "The request body is too large.");
+    };
+    let Ok(serde_json::Value::Object(body)) = serde_json::from_slice(&body.to_bytes()) else {
+        return refuse(422, "Failed to parse the request body as JSON");
+    };
+    let purchase = match check::purchase(operation, &body) {
+        Ok(purchase) => purchase,
+        Err((status, words)) => return refuse(status, &words),
+    };
+    let mut ledger = lock(ledger);
+    if let Some(refusal) = key_refused(&ledger, &headers) {
+        return json(refusal);
+    }
+    let name_of_create = headers.get("x-idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    json(answers::created(&ledger.accept(name, body, name_of_create, purchase, fault)))
+}
+
+fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Option<FaultKind>) -> Response<Body> {
+    let mut ledger = lock(ledger);
+    let shape = ledger.options.shape;
+    if let Some(refusal) = key_refused(&ledger, headers) {
+        return json(refusal);
+    }
+    let state = if fault == Some(FaultKind::NotFoundYet) { None } else { ledger.query(request_id) };
+    let answer = state.and_then(|state| answers::status(&mut ledger, request_id, state));
+    json(answer.unwrap_or_else(|| answers::unknown_job(shape)))
+}
+
+/// A missing key is 401; a wrong one is 401 too, and 400 on xAI.
+fn key_refused(ledger: &Ledger, headers: &HeaderMap) -> Option<Answer> {
+    let shape = ledger.options.shape;
+    let Some(key) = header(headers, AUTHORIZATION).strip_prefix("Bearer ").filter(|key| !key.is_empty()) else {
+        return Some(answers::error(shape, 401, "No API key provided."));
+    };
+    if ledger.options.api_key.as_deref().is_none_or(|good| good == key) {
+        return None;
+    }
+    Some(match shape {
+        Shape::Xai => answers::error(shape, 400, "Incorrect API key provided. Obtain one from the console."),
+        _ => answers::error(shape, 401, "Invalid token"),
+    })
+}
+
+fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Option<FaultKind>) -> Response<Body> {
+    let shared = Arc::clone(ledger);
+    let mut ledger = lock(ledger);
+    if fault == Some(FaultKind::LinkExpired) {
+        ledger.expire_link(id);
+    }
+    let signature = request.uri().query().and_then(|query| query.strip_prefix("sig=")).unwrap_or_default();
+    if !ledger.is_good_link(id, signature) {
+        return response(403, "application/xml", "<Error><Code>AccessDenied</Code></Error>".into());
+    }
+    let bytes = ledger.options.video_bytes;
+    let Some(job) = ledger.job(id) else { return response(404, "text/plain", "no such file".into()) };
+    let file = File::of(id, &job.purchase.ratio, job.purchase.seconds, bytes);
+    let part = file.part(request.headers());
+    drop(ledger);
+    let whole_sent = (part == Part::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));
+    send(file, part, whole_sent)
+}
+
+fn send(file: File, part: Part, whole_sent: Option<(Shared, String)>) -> Response<Body> {
+    let size = file.size();
+    let (status, from, to) = match part {
+        Part::Whole => (StatusCode::OK, 0, size - 1),
+        Part::Range { from, to } => (StatusCode::PARTIAL_CONTENT, from, to),
+        Part::Unsatisfiable => {
+            let mut response = response(416, "text/plain", Bytes::new());
+            set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
+            return response;
+        }
+    };
+    let etag = file.etag.clone();
+    let pieces = futures_util::stream::unfold((file, from, whole_sent), move |(file, at, mut whole_sent)| async move {
+        if at > to {
+            return None;
+        }
+        let piece = file.piece(at, to);
+        let at = at + piece.len() as u64;
+        if at > to
+            && let Some((ledger, id)) = whole_sent.take()
+            && let Some(job) = lock(&ledger).job(&id)
+        {
+            job.entry.downloads += 1;
+        }
+        Some((Ok::<_, Broken>(Frame::data(piece)), (file, at, whole_sent)))
+    });
+    let mut response = Response::new(StreamBody::new(pieces).boxed_unsync());
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, "video/mp4");
+    set(&mut response, CONTENT_LENGTH, &(to - from + 1).to_string());
+    set(&mut response, ACCEPT_RANGES, "bytes");
+    set(&mut response, ETAG, &etag);
+    set(&mut response, LAST_MODIFIED, "Mon, 23 Nov 2026 00:00:00 GMT");
+    if status == StatusCode::PARTIAL_CONTENT {
+        set(&mut response, CONTENT_RANGE, &format!("bytes {from}-{to}/{size}"));
+    }
+    response
+}
+
+// ---- answers ---------------------------------------------------------------------------------
+
+fn response(status: u16, content_type: &str, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+    // A status by script may be none that HTTP knows.
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if !content_type.is_empty() {
+        set(&mut response, CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+fn json((status, body): Answer) -> Response<Body> {
+    match body {
+        Some(body) => response(status, "application/json", body.to_string().into()),
+        None => response(status, "", Bytes::new()),
+    }
+}
+
+fn too_many(shape: Shape, retry_after: Option<f64>) -> Response<Body> {
+    let words = "Too many requests. Requests per Second (actual/limit): 2/1";
+    let mut response = json(answers::error(shape, 429, words));
+    if let Some(seconds) = retry_after {
+        set(&mut response, RETRY_AFTER, &seconds.to_string());
+    }
+    response
+}
+
+fn scripted(canned: Canned) -> Response<Body> {
+    let mut response = response(canned.status, "", canned.body);
+    for (name, value) in canned.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// The same answer, whose body ends half way.
+async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
+    let (mut parts, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
+    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    let half = body.slice(..body.len() / 2);
+    let frames = futures_util::stream::unfold(Some(half), |half| async move {
+        if let Some(half) = half {
+            return Some((Ok(Frame::data(half)), None));
+        }
+        // The half must be on its way before the end is.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Err(Broken), None))
+    });
+    Ok(Response::from_parts(parts, StreamBody::new(frames).boxed_unsync()))
+}
+
+fn set(response: &mut Response<Body>, name: http::HeaderName, value: &str) {
+    if let Ok(value) = value.parse() {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn header(headers: &HeaderMap, name: http::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+// ---- connections -----------------------------------------------------------------------------
+
+/// A connection that can be reset: then its end is a RST and no orderly close.
+struct Wire {
+    stream: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.reset.load(Ordering::Relaxed) {
+            // Where it cannot be had, the orderly close must do.
+            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
