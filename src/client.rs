@@ -48,12 +48,8 @@ pub struct Rendered {
 impl VideoClient {
     /// A client as configured. Nothing is connected yet.
     pub fn new(config: Arc<Config>) -> Result<Self> {
-        let shared = Shared {
-            http: Http::new(config.clone())?,
-            files: OnceLock::new(),
-            newborn: Mutex::default(),
-            config,
-        };
+        let shared =
+            Shared { http: Http::new(config.clone())?, files: OnceLock::new(), newborn: Mutex::default(), config };
         Ok(Self { shared: Arc::new(shared), events: Events::default() })
     }
 
@@ -129,12 +125,17 @@ impl VideoClient {
         let (events, body, name) = (&self.events, &body, &format!("vidjob-{:032x}", fastrand::u128(..)));
         let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
         let job = retries
-            .run(path, events, |pause| http.slow_down(pause), || async move {
-                match http.create(path, body.clone(), name, events).await {
-                    Ok(answer) => response::created(&answer),
-                    Err(error) => Err(lost(error)),
-                }
-            })
+            .run(
+                path,
+                events,
+                |pause| http.slow_down(pause),
+                || async move {
+                    match http.create(path, body.clone(), name, events).await {
+                        Ok(answer) => response::created(&answer),
+                        Err(error) => Err(lost(error)),
+                    }
+                },
+            )
             .await?;
         self.remember(&job.request_id);
         self.events.tell(|| Event::Accepted(job.clone()));
@@ -178,11 +179,16 @@ impl Ask for VideoClient {
         let (events, path) = (&self.events, &format!("/videos/{request_id}"));
         let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
         let result = retries
-            .run(path, events, |pause| http.slow_down(pause), || async move {
-                let answer = http.get(path, events).await?;
-                let job = response::job(request_id, &answer)?;
-                Ok(Snapshot { job, retry_after: answer.retry_after })
-            })
+            .run(
+                path,
+                events,
+                |pause| http.slow_down(pause),
+                || async move {
+                    let answer = http.get(path, events).await?;
+                    let job = response::job(request_id, &answer)?;
+                    Ok(Snapshot { job, retry_after: answer.retry_after })
+                },
+            )
             .await;
         match result {
             Err(error) if not_there(&error) && self.is_newborn(request_id) => {

@@ -112,10 +112,8 @@ fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let builder = tls::builder(config)?
-        .default_headers(headers)
-        .timeout(config.timeout)
-        .pool_max_idle_per_host(idle_connections);
+    let builder =
+        tls::builder(config)?.default_headers(headers).timeout(config.timeout).pool_max_idle_per_host(idle_connections);
     tls::build(builder)
 }
 

@@ -13,9 +13,9 @@ pub mod job;
 mod limiter;
 pub mod pacing;
 mod resolver;
-mod tls;
 pub mod retry;
 pub mod simulator;
+mod tls;
 pub mod watch;
 pub mod wire;
 
