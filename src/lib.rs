@@ -15,6 +15,7 @@ pub mod pacing;
 mod resolver;
 pub mod retry;
 pub mod simulator;
+mod tls;
 pub mod watch;
 pub mod wire;
 
