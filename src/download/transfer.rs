@@ -58,7 +58,7 @@ pub(super) struct Transfer<'a> {
     pub(super) size: Option<u64>,
     validator: Option<Validator>,
     pub(super) content_type: Option<String>,
-    /// Whether any answer ever came.
+    /// Whether an answer ever came from where the file is.
     pub(super) answered: bool,
 }
 
@@ -87,6 +87,7 @@ impl<'a> Transfer<'a> {
             self.start_over().await?;
         }
         let response = self.follow(url).await?;
+        self.answered = true;
         self.begin(&response).await?;
         self.read(response).await
     }
@@ -104,7 +105,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// The answer at the end of the redirects, each of which is checked like the first address.
-    async fn follow(&mut self, url: &Url) -> Attempt<Response> {
+    async fn follow(&self, url: &Url) -> Attempt<Response> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.request(&url).await?;
@@ -119,14 +120,12 @@ impl<'a> Transfer<'a> {
             .into())
     }
 
-    async fn request(&mut self, url: &Url) -> Attempt<Response> {
+    async fn request(&self, url: &Url) -> Attempt<Response> {
         let mut request = self.files.get(url)?;
         if let Some(validator) = self.validator.as_ref().filter(|_| self.kept > 0) {
             request = request.header(RANGE, format!("bytes={}-", self.kept)).header(IF_RANGE, validator.value.clone());
         }
-        let response = request.send().await.map_err(|error| setback(url, error))?;
-        self.answered = true;
-        Ok(response)
+        request.send().await.map_err(|error| setback(url, error))
     }
 
     /// Judges an answer by its status and headers.

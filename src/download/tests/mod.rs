@@ -331,8 +331,9 @@ async fn a_part_that_does_not_fit_is_not_used() {
 async fn a_part_with_more_than_it_announced_is_not_used() {
     // Without a length of its own, the part ends where the connection does.
     let second = Reply::status(206).header("content-range", "bytes 500-999/1000").body(&video(2000)[500..]);
-    let (_, bench, download) = resumed_by(second, other_video()).await;
+    let (server, bench, download) = resumed_by(second, other_video()).await;
     bench.assert_kept(&download, &other_video());
+    assert_eq!(server.seen()[2].header("range"), None);
 }
 
 #[tokio::test]
@@ -386,12 +387,16 @@ async fn no_connection_at_all() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let bench = Bench::new();
-    let error = bench.keep(&files(&address), "/a?sig=secret").await.unwrap_err();
-    let Error::ConnectionFailed(trouble) = error else { panic!("{error:?}") };
-    assert!(trouble.not_sent && trouble.request_id.as_deref() == Some("job-1"), "{trouble:?}");
-    assert!(!trouble.message.contains("secret") && trouble.message.contains("/a"), "{}", trouble.message);
-    assert!(bench.names().is_empty());
+    let location = format!("{address}/a?sig=secret");
+    let redirecting = Server::start(move |_, _| Reply::status(302).header("location", &location)).await;
+    for api in [&address, &redirecting.address] {
+        let bench = Bench::new();
+        let error = bench.keep(&files(api), "/a?sig=secret").await.unwrap_err();
+        let Error::ConnectionFailed(trouble) = error else { panic!("{error:?}") };
+        assert!(trouble.not_sent && trouble.request_id.as_deref() == Some("job-1"), "{trouble:?}");
+        assert!(!trouble.message.contains("secret") && trouble.message.contains("/a"), "{}", trouble.message);
+        assert!(bench.names().is_empty());
+    }
 }
 
 #[tokio::test]
@@ -423,12 +428,14 @@ async fn an_expired_link_is_refreshed_once() {
         let download = bench.keep_refreshed(&files, "/old", || async { Ok(Some("/new".into())) }).await.unwrap();
         bench.assert_kept(&download, &video(100));
 
-        for fresh in [None, Some("/old"), Some("/older")] {
+        for (fresh, requests) in [(None, 1), (Some("/old"), 1), (Some("/older"), 2)] {
             let fresh = fresh.map(str::to_owned);
+            let before = server.seen().len();
             let bench = Bench::new();
             let (kind, _) = told(bench.keep_refreshed(&files, "/old", || async { Ok(fresh) }).await);
             assert_eq!(kind, DownloadErrorKind::VideoUrlExpired);
             assert!(bench.names().is_empty());
+            assert_eq!(server.seen().len() - before, requests);
         }
     }
 }
