@@ -1,0 +1,282 @@
+//! Where the file is kept: a temporary beside it that takes its name at the very end.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use super::Options;
+use super::writer::Written;
+use crate::error::{DownloadErrorKind, Error, Result};
+
+/// C's error numbers, the same wherever Python runs.
+const ENOENT: i32 = 2;
+const EEXIST: i32 = 17;
+const EISDIR: i32 = 21;
+const EINVAL: i32 = 22;
+
+/// Longer names are cut in the temporary's, which must fit where the target's does.
+const NAME_IN_TEMPORARY: usize = 50;
+
+/// Refuses a target that could not be kept, before anything is bought for it.
+///
+/// A temporary file is made in its folder and removed again, as nothing less shows that one can be.
+pub fn check_target(path: &Path, options: &Options) -> Result<()> {
+    Temporary::create(path, options).map(drop)
+}
+
+/// A file that vanishes unless it is kept.
+pub(super) struct Temporary {
+    path: TempPath,
+    target: PathBuf,
+    overwrite: bool,
+}
+
+impl Temporary {
+    /// A new temporary for `path`, after a check that `path` may be written.
+    pub(super) fn create(path: &Path, options: &Options) -> Result<(File, Self)> {
+        let name = checked_name(path)?;
+        check_vacant(path, options.overwrite)?;
+        let file = make(folder_of(path), &name).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                refusal(ENOENT, format!("the folder of {} does not exist; create it", path.display()))
+            }
+            _ => disk_error(path, &error),
+        })?;
+        let (file, temporary) = file.into_parts();
+        Ok((file, Self { path: temporary, target: path.to_owned(), overwrite: options.overwrite }))
+    }
+
+    /// Brings what was written to the disk, and gives it the target's name. Blocks.
+    pub(super) fn keep(self, written: &Written) -> Result<()> {
+        let Self { path, target, overwrite } = self;
+        written.file.sync_all().map_err(|error| disk_error(&target, &error))?;
+        let renamed =
+            if overwrite { path.persist(&target).map_err(|error| error.error) } else { persist_new(path, &target) };
+        renamed.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => exists(&target),
+            _ => disk_error(&target, &error),
+        })?;
+        sync_folder(folder_of(&target));
+        Ok(())
+    }
+}
+
+fn checked_name(path: &Path) -> Result<String> {
+    let text = path.as_os_str().to_string_lossy();
+    if text.is_empty() || text.contains('\0') {
+        return Err(refusal(EINVAL, format!("{text:?} is not the name of a file")));
+    }
+    match path.file_name() {
+        Some(name) if !text.ends_with(std::path::is_separator) => Ok(name.to_string_lossy().into_owned()),
+        _ => Err(is_folder(path)),
+    }
+}
+
+fn check_vacant(path: &Path, overwrite: bool) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(disk_error(path, &error)),
+        Ok(_) => {}
+    }
+    // A link that leads nowhere has no metadata, and is a name that can be taken over.
+    let metadata = std::fs::metadata(path).ok();
+    if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
+        return Err(is_folder(path));
+    }
+    if !overwrite {
+        return Err(exists(path));
+    }
+    if metadata.is_some_and(|metadata| !metadata.is_file()) {
+        return Err(refusal(EINVAL, format!("{} is not a regular file", path.display())));
+    }
+    Ok(())
+}
+
+fn make(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
+    let name: String = name.chars().take(NAME_IN_TEMPORARY).collect();
+    let prefix = format!(".{name}.");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The umask takes its share, as for any file.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn persist_new(temporary: TempPath, target: &Path) -> io::Result<()> {
+    let Err(failure) = temporary.persist_noclobber(target) else { return Ok(()) };
+    match failure.error.kind() {
+        ErrorKind::AlreadyExists => Err(failure.error),
+        _ if target.symlink_metadata().is_ok() => Err(ErrorKind::AlreadyExists.into()),
+        // Some filesystems know neither hard links nor a rename that spares what is there;
+        // what is left is a look just before.
+        _ => failure.path.persist(target).map_err(|error| error.error),
+    }
+}
+
+/// Makes the rename outlive a power cut. The file is in place whether or not this works, and
+/// several filesystems refuse it, so a failure is not one of the download.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix) {
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+}
+
+/// The disk's refusal to keep `path`, with what to do about it.
+pub(super) fn disk_error(path: &Path, error: &io::Error) -> Error {
+    let advice = match error.kind() {
+        ErrorKind::StorageFull => "; free some space there, or choose another folder",
+        ErrorKind::QuotaExceeded => "; free some of your quota there, or choose another folder",
+        ErrorKind::PermissionDenied => "; choose a folder that you may write to",
+        ErrorKind::ReadOnlyFilesystem => "; choose a folder that can be written to",
+        ErrorKind::FileTooLarge => "; choose a folder on a filesystem for large files",
+        ErrorKind::InvalidFilename => "; choose a shorter or simpler name",
+        _ => "",
+    };
+    let doing = format!("{} cannot be written", path.display());
+    let mut refused = Error::disk(&doing, error);
+    if let Error::Download(details) = &mut refused {
+        details.message.push_str(advice);
+    }
+    refused
+}
+
+fn exists(path: &Path) -> Error {
+    refusal(EEXIST, format!("{} exists already; pass overwrite=True to replace it", path.display()))
+}
+
+fn is_folder(path: &Path) -> Error {
+    refusal(EISDIR, format!("{} is a folder; add the name of a file to it", path.display()))
+}
+
+fn refusal(errno: i32, message: String) -> Error {
+    let mut refused = Error::download(DownloadErrorKind::Other, message);
+    if let Error::Download(details) = &mut refused {
+        details.errno = Some(errno);
+    }
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OVERWRITE: Options = Options { max_bytes: 1 << 31, overwrite: true };
+
+    fn refused(path: &Path, options: &Options) -> (Option<i32>, String) {
+        match check_target(path, options) {
+            Err(Error::Download(error)) => (error.errno, error.message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn write(path: &Path, options: &Options, text: &[u8]) -> (Temporary, Written) {
+        let (mut file, temporary) = Temporary::create(path, options).unwrap();
+        io::Write::write_all(&mut file, text).unwrap();
+        (temporary, Written { file, sha256: String::new() })
+    }
+
+    #[test]
+    fn a_good_target_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        check_target(&folder.path().join("a.mp4"), &Options::default()).unwrap();
+        check_target(Path::new("no-such-file-here.mp4"), &Options::default()).unwrap();
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn targets_that_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("there.mp4"), b"x").unwrap();
+        let (errno, message) = refused(&at("there.mp4"), &Options::default());
+        assert!(errno == Some(EEXIST) && message.contains("overwrite=True"), "{message}");
+        check_target(&at("there.mp4"), &OVERWRITE).unwrap();
+        for options in [&Options::default(), &OVERWRITE] {
+            assert_eq!(refused(folder.path(), options).0, Some(EISDIR));
+            assert_eq!(refused(&at("new/"), options).0, Some(EISDIR));
+            assert_eq!(refused(Path::new(""), options).0, Some(EINVAL));
+            assert_eq!(refused(Path::new(".."), options).0, Some(EISDIR));
+            let (errno, message) = refused(&at("missing/a.mp4"), options);
+            assert!(errno == Some(ENOENT) && message.contains("create it"), "{message}");
+            assert!(refused(&at("there.mp4/a.mp4"), options).0.is_some());
+            assert!(refused(&at(&"x".repeat(300)), options).0.is_some());
+        }
+        assert_eq!(names(folder.path()), ["there.mp4"]);
+    }
+
+    #[test]
+    fn a_name_of_greatest_length_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        check_target(&folder.path().join("ż".repeat(125) + ".mp4"), &Options::default()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_dangling_links() {
+        assert_eq!(refused(Path::new("/dev/null"), &OVERWRITE).0, Some(EINVAL));
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.mp4");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert_eq!(refused(&link, &Options::default()).0, Some(EEXIST));
+        check_target(&link, &OVERWRITE).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_kept_file_has_ordinary_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        File::create(folder.path().join("ordinary")).unwrap();
+        let (temporary, written) = write(&folder.path().join("kept"), &Options::default(), b"x");
+        temporary.keep(&written).unwrap();
+        assert_eq!(mode("kept"), mode("ordinary"));
+    }
+
+    #[test]
+    fn a_target_that_appears_meanwhile_is_spared() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.mp4");
+        let (temporary, written) = write(&target, &Options::default(), b"ours");
+        assert!(names(folder.path())[0].starts_with(".a.mp4."));
+        std::fs::write(&target, b"theirs").unwrap();
+        let Err(Error::Download(error)) = temporary.keep(&written) else { panic!("replaced") };
+        assert_eq!(error.errno, Some(EEXIST));
+        assert_eq!(std::fs::read(&target).unwrap(), b"theirs");
+        assert_eq!(names(folder.path()), ["a.mp4"]);
+    }
+
+    #[test]
+    fn overwriting_replaces() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.mp4");
+        std::fs::write(&target, b"theirs").unwrap();
+        let (temporary, written) = write(&target, &OVERWRITE, b"ours");
+        temporary.keep(&written).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"ours");
+        assert_eq!(names(folder.path()), ["a.mp4"]);
+    }
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let Error::Download(error) = disk_error(Path::new("a.mp4"), &ErrorKind::StorageFull.into()) else { panic!() };
+        assert!(error.message.contains("a.mp4") && error.message.contains("free some space"), "{}", error.message);
+    }
+}

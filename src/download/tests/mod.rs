@@ -1,0 +1,549 @@
+//! Downloads from a scripted server on loopback.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::config::{Secret, Settings};
+use server::{Reply, Server};
+
+mod server;
+
+const QUICK: Backoff = Backoff { first: Duration::ZERO, most: Duration::ZERO };
+
+/// The beginning of an MP4 file, and a tail in which every place is different.
+fn video(size: usize) -> Vec<u8> {
+    let head = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+    let tail = (0_u32..).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes());
+    head.iter().copied().chain(tail).take(size).collect()
+}
+
+fn config(base_url: &str) -> Config {
+    let settings = Settings {
+        api_key: Some(Secret::new("sk-key")),
+        base_url: Some(base_url.into()),
+        headers: vec![("x-team".into(), "blue".into())],
+        max_retries: Some(3),
+        timeout: Some(20.0),
+        ..Settings::default()
+    };
+    Config::resolve(settings, |_| None).unwrap()
+}
+
+fn files(base_url: &str) -> Files {
+    Files::with_backoff(&config(base_url), QUICK).unwrap()
+}
+
+/// A folder with one file to be.
+struct Bench {
+    folder: tempfile::TempDir,
+    options: Options,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), options: Options::default() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("a.mp4")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    async fn keep(&self, files: &Files, link: &str) -> Result<Download> {
+        self.keep_refreshed(files, link, || async { Ok(None) }).await
+    }
+
+    async fn keep_refreshed<R>(&self, files: &Files, link: &str, refresh: impl FnOnce() -> R + Send) -> Result<Download>
+    where
+        R: Future<Output = Result<Option<String>>> + Send,
+    {
+        let order = Order { link, path: &self.path(), options: &self.options, request_id: Some("job-1") };
+        files.keep(order, &Events::default(), refresh).await
+    }
+
+    /// A download that fails, and leaves nothing behind.
+    async fn fail(&self, files: &Files, link: &str) -> (DownloadErrorKind, String) {
+        let result = self.keep(files, link).await;
+        assert!(self.names().is_empty(), "{:?}", self.names());
+        told(result)
+    }
+
+    fn assert_kept(&self, download: &Download, body: &[u8]) {
+        assert_eq!(std::fs::read(self.path()).unwrap(), body);
+        assert_eq!(self.names(), ["a.mp4"]);
+        assert_eq!((download.path.clone(), download.bytes), (self.path(), body.len() as u64));
+        assert_eq!(download.sha256, writer::hexadecimal(&Sha256::digest(body)));
+    }
+}
+
+fn told(result: Result<Download>) -> (DownloadErrorKind, String) {
+    match result {
+        Err(Error::Download(error)) => {
+            assert_eq!(error.request_id.as_deref(), Some("job-1"));
+            assert!(!error.message.contains("secret"), "{}", error.message);
+            (error.kind, error.message)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn failing(reply: Reply) -> (DownloadErrorKind, String) {
+    let server = Server::start(move |_, _| reply.clone()).await;
+    let bench = Bench::new();
+    bench.fail(&files(&server.address), "/a?sig=secret").await
+}
+
+#[tokio::test]
+async fn a_file_is_kept() {
+    for size in [24, 5_000_000] {
+        let body = video(size);
+        let server = {
+            let body = body.clone();
+            Server::start(move |_, _| Reply::file(&body).header("content-type", "video/mp4")).await
+        };
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), &format!("{}/a.mp4", server.address)).await.unwrap();
+        bench.assert_kept(&download, &body);
+        assert_eq!(download.content_type.as_deref(), Some("video/mp4"));
+        let [seen] = &server.seen()[..] else { panic!("{:?}", server.seen()) };
+        assert_eq!(seen.header("accept-encoding"), Some("identity"));
+        assert_eq!(seen.header("range"), None);
+        assert!(seen.header("user-agent").is_some_and(|name| name.starts_with("vidjob/")));
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_length_or_type() {
+    let server = Server::start(|_, _| Reply::status(200).body(&video(1000))).await;
+    let bench = Bench::new();
+    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.assert_kept(&download, &video(1000));
+    assert_eq!(download.content_type, None);
+}
+
+#[tokio::test]
+async fn the_key_goes_to_the_api_alone() {
+    let elsewhere = Server::start(|_, _| Reply::file(&video(100))).await;
+    let location = format!("{}/b", elsewhere.address);
+    let api = Server::start(move |_, _| Reply::status(302).header("location", &location)).await;
+    let bench = Bench::new();
+    bench.keep(&files(&format!("{}/v1", api.address)), "/v1/videos/x/content").await.unwrap();
+    let (first, second) = (&api.seen()[0], &elsewhere.seen()[0]);
+    assert_eq!((first.path.as_str(), first.header("authorization")), ("/v1/videos/x/content", Some("Bearer sk-key")));
+    assert_eq!((second.path.as_str(), second.header("authorization")), ("/b", None));
+    for seen in [first, second] {
+        assert_eq!((seen.header("x-team"), seen.header("referer"), seen.header("cookie")), (None, None, None));
+    }
+}
+
+#[tokio::test]
+async fn five_redirects_are_followed_and_no_sixth() {
+    let chain = |length: usize| {
+        Server::start(move |number, _| {
+            if number == length {
+                return Reply::file(&video(100));
+            }
+            Reply::status(307).header("location", &format!("/{number}"))
+        })
+    };
+    let server = chain(5).await;
+    let bench = Bench::new();
+    bench.keep(&files(&server.address), "/a").await.unwrap();
+    assert_eq!(server.seen().len(), 6);
+
+    let server = chain(6).await;
+    let bench = Bench::new();
+    let (kind, _) = bench.fail(&files(&server.address), "/a?sig=secret").await;
+    assert_eq!((kind, server.seen().len()), (DownloadErrorKind::UnsafeUrl, 6));
+}
+
+#[tokio::test]
+async fn redirects_to_nowhere() {
+    for location in ["ftp://127.0.0.1/a", "http://user@127.0.0.1/a?sig=secret", "http://[bad"] {
+        let (kind, _) = failing(Reply::status(302).header("location", location)).await;
+        assert_eq!(kind, DownloadErrorKind::UnsafeUrl, "{location}");
+    }
+    let (kind, message) = failing(Reply::status(302)).await;
+    assert!(kind == DownloadErrorKind::Other && message.contains("302"), "{message}");
+}
+
+#[tokio::test]
+async fn private_addresses_are_refused_for_a_public_api() {
+    let server = Server::start(|_, _| Reply::file(&video(100))).await;
+    let port = server.address.rsplit(':').next().unwrap();
+    // The address stands for any public API, and needs no name server.
+    let files = files("https://8.8.8.8/v1");
+    for host in ["127.0.0.1", "localhost"] {
+        let (kind, message) = Bench::new().fail(&files, &format!("https://{host}:{port}/a?sig=secret")).await;
+        assert_eq!(kind, DownloadErrorKind::UnsafeUrl, "{message}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_video() {
+    let mp4 = video(100);
+    let page = b"<!doctype html><p>Not here";
+    for reply in [
+        Reply::file(page).header("content-type", "text/html"),
+        Reply::file(page).header("content-type", "video/mp4"),
+        Reply::file(page),
+        Reply::file(&mp4).header("content-type", "application/json; charset=utf-8"),
+        Reply::file(&mp4[..11]),
+        Reply::status(200).body(&mp4[..11]),
+        Reply::file(b""),
+        Reply::status(204),
+        Reply::status(202).header("content-length", "0"),
+    ] {
+        let (kind, message) = failing(reply).await;
+        assert_eq!(kind, DownloadErrorKind::NotAVideo, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_video_is_known_by_its_beginning() {
+    // The rest never comes, so this ends only if the beginning is enough.
+    let reply = Reply::status(200).header("content-length", "1000000").body(b"{\"error\": \"no\"}").hanging();
+    assert_eq!(failing(reply).await.0, DownloadErrorKind::NotAVideo);
+}
+
+#[tokio::test]
+async fn too_large() {
+    let announced = Reply::status(200).header("content-length", "101").hanging();
+    let streamed = Reply::status(200).body(&video(101));
+    for reply in [announced, streamed] {
+        let server = Server::start(move |_, _| reply.clone()).await;
+        let mut bench = Bench::new();
+        bench.options.max_bytes = 100;
+        let (kind, message) = bench.fail(&files(&server.address), "/a?sig=secret").await;
+        assert!(kind == DownloadErrorKind::TooLarge && message.contains("100"), "{message}");
+    }
+    let server = Server::start(|_, _| Reply::file(&video(100))).await;
+    let mut bench = Bench::new();
+    bench.options.max_bytes = 100;
+    bench.keep(&files(&server.address), "/a").await.unwrap();
+}
+
+/// Serves `body`, of which each connection carries at most `most` bytes.
+async fn short_of_breath(body: Vec<u8>, most: usize, validator: (&'static str, &'static str)) -> Server {
+    Server::start(move |_, seen| {
+        let range = seen.header("range").filter(|_| seen.header("if-range") == Some(validator.1));
+        let start = range.map_or(0, |range| range["bytes=".len()..].trim_end_matches('-').parse().unwrap());
+        let size = body.len();
+        let reply = match range {
+            None => Reply::status(200),
+            Some(_) => Reply::status(206).header("content-range", &format!("bytes {start}-{}/{size}", size - 1)),
+        };
+        reply
+            .header("content-length", &(size - start).to_string())
+            .header(validator.0, validator.1)
+            .body(&body[start..size.min(start + most)])
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_broken_transfer_is_resumed() {
+    for validator in [("etag", "\"v1\""), ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")] {
+        let body = video(1000);
+        let server = short_of_breath(body.clone(), 100, validator).await;
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+        bench.assert_kept(&download, &body);
+        let seen = server.seen();
+        // Far more attempts than retries are allowed: each of them brought something new.
+        assert_eq!(seen.len(), 10);
+        assert_eq!((seen[0].header("range"), seen[0].header("if-range")), (None, None));
+        assert_eq!((seen[1].header("range"), seen[1].header("if-range")), (Some("bytes=100-"), Some(validator.1)));
+        assert_eq!(seen[9].header("range"), Some("bytes=900-"));
+    }
+}
+
+#[tokio::test]
+async fn without_a_strong_validator_all_starts_over() {
+    let server = Server::start(|number, seen| {
+        assert_eq!(seen.header("range"), None);
+        let reply = Reply::file(&video(1000)).header("etag", "W/\"weak\"");
+        if number == 0 { reply.body(&video(500)) } else { reply }
+    })
+    .await;
+    let bench = Bench::new();
+    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.assert_kept(&download, &video(1000));
+}
+
+/// A first answer that breaks off after 500 of 1,000 bytes, then `second`, then the file `other`.
+async fn resumed_by(second: Reply, other: Vec<u8>) -> (Server, Bench, Download) {
+    let server = Server::start(move |number, _| match number {
+        0 => Reply::file(&video(1000)).header("etag", "\"v1\"").body(&video(500)),
+        1 => second.clone(),
+        _ => Reply::file(&other).header("etag", "\"v2\""),
+    })
+    .await;
+    let bench = Bench::new();
+    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    (server, bench, download)
+}
+
+fn other_video() -> Vec<u8> {
+    let mut other = video(700);
+    other.reverse();
+    other[..24].copy_from_slice(&video(24));
+    other
+}
+
+#[tokio::test]
+async fn a_file_that_changed_is_fetched_anew() {
+    let second = Reply::file(&other_video()).header("etag", "\"v2\"");
+    let (server, bench, download) = resumed_by(second, Vec::new()).await;
+    bench.assert_kept(&download, &other_video());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_fit_is_not_used() {
+    let part = |range: &str, tag: &str| {
+        Reply::status(206).header("content-range", range).header("etag", tag).body(&video(1000)[500..])
+    };
+    for second in [
+        part("bytes 400-999/1000", "\"v1\""),
+        part("bytes 500-999/1001", "\"v1\""),
+        part("bytes 500-998/1000", "\"v1\""),
+        part("bytes 500-999/1000", "\"v2\""),
+        part("nonsense", "\"v1\""),
+        Reply::status(206).body(&video(1000)[500..]),
+        Reply::status(416).header("content-range", "bytes */1000"),
+    ] {
+        let (server, bench, download) = resumed_by(second, other_video()).await;
+        bench.assert_kept(&download, &other_video());
+        assert_eq!(server.seen()[1].header("range"), Some("bytes=500-"));
+        assert_eq!(server.seen()[2].header("range"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_part_with_more_than_it_announced_is_not_used() {
+    // Without a length of its own, the part ends where the connection does.
+    let second = Reply::status(206).header("content-range", "bytes 500-999/1000").body(&video(2000)[500..]);
+    let (server, bench, download) = resumed_by(second, other_video()).await;
+    bench.assert_kept(&download, &other_video());
+    assert_eq!(server.seen()[2].header("range"), None);
+}
+
+#[tokio::test]
+async fn a_file_that_never_comes_whole() {
+    let server = Server::start(|_, _| Reply::file(&video(1000)).body(&video(500))).await;
+    let bench = Bench::new();
+    let (kind, message) = bench.fail(&files(&server.address), "/a?sig=secret").await;
+    assert_eq!(kind, DownloadErrorKind::IncompleteDownload);
+    assert!(message.contains("500 of 1000 bytes"), "{message}");
+    // The first, which brought something, and three that brought nothing new.
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn passing_trouble_is_retried() {
+    let replies = [408, 429, 503];
+    let server = Server::start(move |number, _| match replies.get(number) {
+        Some(status) => Reply::status(*status).header("content-length", "0").header("retry-after", "0"),
+        None => Reply::file(&video(100)),
+    })
+    .await;
+    let bench = Bench::new();
+    let retries = Arc::new(Mutex::new(Vec::new()));
+    let events = Events::to({
+        let retries = Arc::clone(&retries);
+        move |event| {
+            if let Event::Retry { attempt, path, .. } = event {
+                retries.lock().unwrap().push((attempt, path));
+            }
+        }
+    });
+    let order = Order { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, request_id: None };
+    files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
+    assert_eq!(*retries.lock().unwrap(), [(1, "/a".into()), (2, "/a".into()), (3, "/a".into())]);
+}
+
+#[tokio::test]
+async fn lasting_trouble_ends() {
+    let server = Server::start(|_, _| Reply::status(503).header("content-length", "0")).await;
+    let bench = Bench::new();
+    let (kind, message) = bench.fail(&files(&server.address), "/a?sig=secret").await;
+    assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("503"), "{message}");
+    assert_eq!(server.seen().len(), 4);
+
+    let (kind, message) = failing(Reply::status(401)).await;
+    assert!(kind == DownloadErrorKind::Other && message.contains("401"), "{message}");
+}
+
+#[tokio::test]
+async fn no_connection_at_all() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let location = format!("{address}/a?sig=secret");
+    let redirecting = Server::start(move |_, _| Reply::status(302).header("location", &location)).await;
+    for api in [&address, &redirecting.address] {
+        let bench = Bench::new();
+        let error = bench.keep(&files(api), "/a?sig=secret").await.unwrap_err();
+        let Error::ConnectionFailed(trouble) = error else { panic!("{error:?}") };
+        assert!(trouble.not_sent && trouble.request_id.as_deref() == Some("job-1"), "{trouble:?}");
+        assert!(!trouble.message.contains("secret") && trouble.message.contains("/a"), "{}", trouble.message);
+        assert!(bench.names().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_an_attempt() {
+    let impatient = |address: &str| {
+        let config = Config { timeout: Duration::from_millis(50), max_retries: 0, ..config(address) };
+        Files::with_backoff(&config, QUICK).unwrap()
+    };
+    let server = Server::start(|_, _| Reply::file(&video(100)).body(&video(50)).hanging()).await;
+    let (kind, message) = Bench::new().fail(&impatient(&server.address), "/a").await;
+    assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("too long"), "{message}");
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let error = Bench::new().keep(&impatient(&address), "/a").await.unwrap_err();
+    assert!(matches!(error, Error::RequestTimeout(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_expired_link_is_refreshed_once() {
+    for status in [403, 404, 410] {
+        let server = Server::start(move |_, seen| match seen.path.as_str() {
+            "/new" => Reply::file(&video(100)),
+            _ => Reply::status(status).header("content-length", "0"),
+        })
+        .await;
+        let files = files(&server.address);
+        let bench = Bench::new();
+        let download = bench.keep_refreshed(&files, "/old", || async { Ok(Some("/new".into())) }).await.unwrap();
+        bench.assert_kept(&download, &video(100));
+
+        for (fresh, requests) in [(None, 1), (Some("/old"), 1), (Some("/older"), 2)] {
+            let fresh = fresh.map(str::to_owned);
+            let before = server.seen().len();
+            let bench = Bench::new();
+            let (kind, _) = told(bench.keep_refreshed(&files, "/old", || async { Ok(fresh) }).await);
+            assert_eq!(kind, DownloadErrorKind::VideoUrlExpired);
+            assert!(bench.names().is_empty());
+            assert_eq!(server.seen().len() - before, requests);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_expires_half_way_starts_over() {
+    let server = Server::start(|_, seen| match (seen.path.as_str(), seen.header("range")) {
+        ("/new", None) => Reply::file(&other_video()),
+        ("/old", None) => Reply::file(&video(1000)).header("etag", "\"v1\"").body(&video(500)),
+        _ => Reply::status(403).header("content-length", "0"),
+    })
+    .await;
+    let bench = Bench::new();
+    let refresh = || async { Ok(Some("/new".into())) };
+    let download = bench.keep_refreshed(&files(&server.address), "/old", refresh).await.unwrap();
+    bench.assert_kept(&download, &other_video());
+}
+
+#[tokio::test]
+async fn a_target_that_is_there_is_spared_before_anything_is_asked() {
+    let server = Server::start(|_, _| Reply::file(&video(100))).await;
+    let mut bench = Bench::new();
+    std::fs::write(bench.path(), b"mine").unwrap();
+    let (_, message) = told(bench.keep(&files(&server.address), "/a").await);
+    assert!(message.contains("overwrite=True"), "{message}");
+    assert!(server.seen().is_empty());
+    assert_eq!(std::fs::read(bench.path()).unwrap(), b"mine");
+
+    bench.options.overwrite = true;
+    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.assert_kept(&download, &video(100));
+}
+
+#[tokio::test]
+async fn a_target_that_appears_meanwhile_is_spared() {
+    let bench = Bench::new();
+    let path = bench.path();
+    let server = Server::start(move |_, _| {
+        std::fs::write(&path, b"theirs").unwrap();
+        Reply::file(&video(100))
+    })
+    .await;
+    told(bench.keep(&files(&server.address), "/a").await);
+    assert_eq!(std::fs::read(bench.path()).unwrap(), b"theirs");
+    assert_eq!(bench.names(), ["a.mp4"]);
+}
+
+#[tokio::test]
+async fn cancellation_leaves_nothing_behind() {
+    let server = Server::start(|_, _| Reply::file(&video(1000)).body(&video(500)).hanging()).await;
+    let bench = Bench::new();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let events = Events::to(move |event| tell.send(event).unwrap());
+    let files = files(&server.address);
+    {
+        let order = Order { link: "/a", path: &bench.path(), options: &bench.options, request_id: None };
+        let mut download = std::pin::pin!(files.keep(order, &events, || async { Ok(None) }));
+        tokio::select! {
+            _ = &mut download => panic!("ended"),
+            _ = told.recv() => {}
+        }
+        assert!(bench.names()[0].starts_with(".a.mp4."));
+    }
+    assert!(bench.names().is_empty());
+}
+
+#[tokio::test]
+async fn events_begin_at_nothing_and_end_at_all() {
+    let server = Server::start(|_, _| Reply::file(&video(5_000_000))).await;
+    let bench = Bench::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let events = Events::to({
+        let seen = Arc::clone(&seen);
+        move |event| {
+            if let Event::Download { request_id, received, total } = event {
+                seen.lock().unwrap().push((request_id, received, total));
+            }
+        }
+    });
+    let order = Order { link: "/a", path: &bench.path(), options: &bench.options, request_id: Some("job-1") };
+    files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
+    let seen = seen.lock().unwrap();
+    let of = |received| (Some("job-1".into()), received, Some(5_000_000));
+    assert_eq!((seen.first(), seen.last()), (Some(&of(0)), Some(&of(5_000_000))));
+}
+
+#[tokio::test]
+async fn a_proxy_gets_everything_and_is_itself_not_refused() {
+    let proxy = Server::start(|_, _| Reply::status(403).header("content-length", "0")).await;
+    let config = Config {
+        proxy: Some(proxy.address.replace("127.0.0.1", "localhost").parse().unwrap()),
+        max_retries: 0,
+        ..config("https://8.8.8.8/v1")
+    };
+    let files = Files::with_backoff(&config, QUICK).unwrap();
+    let error = Bench::new().keep(&files, "https://vidgen.example/a?sig=secret").await.unwrap_err();
+    assert!(matches!(error, Error::ConnectionFailed(_)), "{error:?}");
+    assert_eq!(proxy.seen()[0].path, "vidgen.example:443");
+    // What a proxy cannot be asked to reach stays refused.
+    let (kind, _) = Bench::new().fail(&files, "https://10.0.0.1/a").await;
+    assert_eq!((kind, proxy.seen().len()), (DownloadErrorKind::UnsafeUrl, 1));
+}
+
+#[test]
+fn the_future_can_go_to_another_thread() {
+    fn check<T: Send>(_: &T) {}
+    let files = files("http://127.0.0.1:1");
+    let (options, events) = (Options::default(), Events::default());
+    let order = Order { link: "/a", path: Path::new("a.mp4"), options: &options, request_id: None };
+    check(&files.keep(order, &events, || async { Ok(None) }));
+}

@@ -1,0 +1,141 @@
+//! What every HTTP client here starts from: trust, proxies, time limits, name.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whose certificates are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Those of the system and those of `ca_file`.
+    System,
+    /// Those of `ca_file` alone: nothing is loaded, so that plain HTTP needs no certificate store.
+    Given,
+}
+
+/// A client for the API: the environment's proxies stand aside when it is on this machine.
+pub(crate) fn builder(config: &Config) -> Result<ClientBuilder> {
+    let plain = config.is_loopback() && config.base_url.scheme() == "http";
+    let builder = trusting(config, if plain { Trust::Given } else { Trust::System })?;
+    Ok(if config.is_loopback() && config.proxy.is_none() { builder.no_proxy() } else { builder })
+}
+
+/// A client that believes `trust`, behind the configured proxy or else the environment's.
+pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
+    // A failure means that a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificates = certificates(config)?;
+    let builder = Client::builder()
+        .user_agent(concat!("vidjob/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT.min(config.timeout))
+        .redirect(Policy::none())
+        .referer(false)
+        .tcp_nodelay(true);
+    let builder = match trust {
+        Trust::System => builder.tls_certs_merge(certificates),
+        Trust::Given => builder.tls_certs_only(certificates),
+    };
+    match &config.proxy {
+        None => Ok(builder),
+        Some(proxy) => Ok(builder.proxy(
+            Proxy::all(proxy.clone()).map_err(|error| Error::Configuration(format!("proxy: {}", causes(&error))))?,
+        )),
+    }
+}
+
+/// The client itself; what can go wrong here is nearly always a missing certificate store.
+pub(crate) fn build(builder: ClientBuilder) -> Result<Client> {
+    builder.build().map_err(|error| {
+        Error::Configuration(format!(
+            "HTTPS cannot be set up ({}); if this system has no CA certificates, install them \
+             (on Debian: ca-certificates), set SSL_CERT_FILE to a PEM file, or pass ca_file=...",
+            causes(&error)
+        ))
+    })
+}
+
+fn certificates(config: &Config) -> Result<Vec<Certificate>> {
+    let Some(pem) = &config.ca_pem else { return Ok(Vec::new()) };
+    let certificates = Certificate::from_pem_bundle(pem)
+        .map_err(|error| Error::Configuration(format!("ca_file is not a readable PEM file: {}", causes(&error))))?;
+    if certificates.is_empty() {
+        return Err(Error::Configuration("ca_file holds no certificate in PEM form".into()));
+    }
+    Ok(certificates)
+}
+
+/// The reasons below an error of reqwest, which itself names only the stage and the address.
+pub(crate) fn causes(error: &reqwest::Error) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if words.last() != Some(&text) {
+            words.push(text);
+        }
+        next = cause.source();
+    }
+    if words.is_empty() { "no reason given".into() } else { words.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Secret, Settings};
+
+    fn config(base_url: &str) -> Config {
+        let settings =
+            Settings { api_key: Some(Secret::new("k")), base_url: Some(base_url.into()), ..Settings::default() };
+        Config::resolve(settings, |_| None).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let cases: [&[u8]; 3] = [b"", b"just words", b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"];
+        for pem in cases {
+            let config = Config { ca_pem: Some(pem.to_vec()), ..config("https://api.x.ai/v1") };
+            let error = builder(&config).expect_err("refused");
+            assert!(matches!(&error, Error::Configuration(words) if words.contains("ca_file")), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_fails_as_configuration() {
+        let pem = b"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+        let config = Config { ca_pem: Some(pem.to_vec()), ..config("https://api.x.ai/v1") };
+        let error = builder(&config).and_then(build).expect_err("refused");
+        assert!(matches!(error, Error::Configuration(_)), "{error:?}");
+    }
+
+    const BARE: &str = "VIDJOB_TEST_BARE_SYSTEM";
+
+    /// Runs in a process of its own, whose environment names an empty certificate store.
+    #[test]
+    fn a_system_without_certificates() {
+        if std::env::var_os(BARE).is_none() {
+            let empty = tempfile::tempdir().unwrap();
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "tls::tests::a_system_without_certificates"])
+                .env(BARE, "1")
+                .env("SSL_CERT_DIR", empty.path())
+                .env_remove("SSL_CERT_FILE")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            return;
+        }
+        assert!(builder(&config("http://127.0.0.1:1")).and_then(build).is_ok());
+        // Elsewhere the certificates come from the system itself and cannot be hidden.
+        if cfg!(target_os = "linux") {
+            let error = builder(&config("https://api.x.ai/v1")).and_then(build).expect_err("no certificates");
+            assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
+        }
+    }
+}
