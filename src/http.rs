@@ -150,7 +150,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
     let error = error.without_url();
     let permanent = names_certificate(&error);
-    let cause = innermost(&error);
+    let cause = tls::causes(&error);
     let not_sent = error.is_connect();
     if error.is_timeout() {
         let what = if not_sent { "no connection to" } else { "no answer from" };
@@ -173,10 +173,6 @@ pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(error.source(), |&error| error.source())
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn names_certificate(error: &reqwest::Error) -> bool {

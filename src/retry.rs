@@ -9,10 +9,31 @@ use crate::event::{Event, Events};
 /// The longest `Retry-After` that is waited for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(8);
+/// Exponential backoff with full jitter: uniform between nothing and a bound that doubles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) most: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(500), most: Duration::from_secs(8) }
+    }
+}
+
 /// A model without a free channel is not to be had within seconds.
-const NO_CHANNEL: Duration = Duration::from_secs(10);
+const NO_CHANNEL: Backoff = Backoff { first: Duration::from_secs(10), most: MAX_RETRY_AFTER };
+
+impl Backoff {
+    /// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
+    /// The service's own word is a lower bound.
+    pub(crate) fn delay(self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
+        let bound = self.first.saturating_mul(1 << attempt.min(16)).min(self.most);
+        let delay = bound.mul_f64(jitter.clamp(0.0, 1.0));
+        retry_after.map_or(delay, |asked| asked.min(MAX_RETRY_AFTER).max(delay))
+    }
+}
 
 /// Whether an exchange that may be repeated at will (a query) is worth repeating.
 #[must_use]
@@ -37,19 +58,13 @@ pub fn certainly_not_started(error: &Error) -> bool {
     }
 }
 
-/// Full-jitter exponential backoff: uniform between nothing and a bound that doubles.
-///
-/// `attempt` counts from 0, `jitter` is uniform in `[0, 1)`. The service's own word is a lower bound.
+/// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
 #[must_use]
 pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
-    let no_channel = matches!(error, Error::Api(error) if error.not_started);
-    let (first, longest, floor) = if no_channel { (NO_CHANNEL, MAX_RETRY_AFTER, 0.5) } else { (FIRST, LONGEST, 0.0) };
-    let bound = first.saturating_mul(1 << attempt.min(16)).min(longest);
-    let delay = bound.mul_f64((floor + (1.0 - floor) * jitter).clamp(0.0, 1.0));
-    match error.retry_after() {
-        Some(asked) => asked.min(MAX_RETRY_AFTER).max(delay),
-        None => delay,
+    if matches!(error, Error::Api(error) if error.not_started) {
+        return NO_CHANNEL.delay(attempt, 0.5 + jitter / 2.0, error.retry_after());
     }
+    Backoff::default().delay(attempt, jitter, error.retry_after())
 }
 
 /// Repeats an exchange while that is right.

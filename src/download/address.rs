@@ -9,6 +9,7 @@ use crate::error::{DownloadErrorKind, Error, Result, bare_url};
 use crate::resolver::is_public;
 
 /// What the API's own address says about the links it gives.
+#[derive(Debug)]
 pub(super) struct Rules {
     base: Url,
     /// A simulator or a gateway on this machine: it may speak plain HTTP.

@@ -9,16 +9,17 @@ use http::StatusCode;
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, RequestBuilder};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::Config;
 use crate::error::{DownloadErrorKind, Error, Result, bare_url};
 use crate::event::{Event, Events};
 use crate::resolver::PublicOnly;
+use crate::retry::Backoff;
 use crate::tls::{self, Trust};
 
 mod address;
-mod backoff;
 mod headers;
 mod target;
 #[cfg(test)]
@@ -29,7 +30,6 @@ mod writer;
 pub use target::check_target;
 
 use address::{Rules, is_this_machine};
-use backoff::Backoff;
 use target::Temporary;
 use transfer::{Setback, Transfer};
 use writer::{Writer, Written};
@@ -50,7 +50,7 @@ impl Default for Options {
 }
 
 /// A file that was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Download {
     /// Where it is.
     pub path: PathBuf,
@@ -76,9 +76,10 @@ pub struct Order<'a> {
 }
 
 /// The HTTP client for files: without cookies, without extra headers, and with the key for the API alone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Files(Arc<Shared>);
 
+#[derive(Debug)]
 struct Shared {
     config: Config,
     rules: Rules,
@@ -170,7 +171,7 @@ impl Files {
             if failures > self.0.config.max_retries {
                 return Err(given_up(transfer, link, why));
             }
-            let delay = self.0.backoff.delay(failures, retry_after);
+            let delay = self.0.backoff.delay(failures.saturating_sub(1), fastrand::f64(), retry_after);
             events.tell(|| Event::Retry {
                 path: link.path().to_owned(),
                 attempt: failures,

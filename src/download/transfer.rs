@@ -9,7 +9,6 @@ use reqwest::Response;
 use url::Url;
 
 use super::address::unsafe_url;
-use super::backoff::retry_after;
 use super::headers::{Validator, content_type, is_an_error_page, size_by_rest};
 use super::writer::Writer;
 use super::{Files, Order};
@@ -133,7 +132,7 @@ impl<'a> Transfer<'a> {
         let url = bare_url(response.url());
         let again = |words: String| Setback::Passing {
             why: Error::download(DownloadErrorKind::IncompleteDownload, words),
-            retry_after: retry_after(response.headers()),
+            retry_after: crate::http::retry_after(response.headers(), std::time::SystemTime::now()),
         };
         match response.status() {
             StatusCode::OK => {
@@ -289,7 +288,7 @@ fn setback(url: &Url, error: reqwest::Error) -> Setback {
     }
     let trouble = |what: &str| {
         let message = format!("{} {what}: {reasons}", bare_url(url));
-        Box::new(Trouble { message, request_id: None, not_sent: error.is_connect() })
+        Box::new(Trouble { message, request_id: None, not_sent: error.is_connect(), permanent: false })
     };
     let why = if error.is_timeout() {
         Error::RequestTimeout(trouble("took too long to answer"))
