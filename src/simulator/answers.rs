@@ -79,7 +79,9 @@ fn with_progress(word: &str, job: &Job, progress: Option<u8>) -> Value {
 fn over(job: &Job, end: End, url: Option<&str>) -> Answer {
     match end {
         End::Done => (200, Some(done(job, url))),
-        End::Failed => (200, Some(json!({ "status": "failed", "error": { "code": "internal_error", "message": FAILED } }))),
+        End::Failed => {
+            (200, Some(json!({ "status": "failed", "error": { "code": "internal_error", "message": FAILED } })))
+        }
         End::Moderated => (400, Some(moderated(job))),
         End::Expired => (200, Some(json!({ "status": "expired" }))),
     }

@@ -9,7 +9,8 @@ pub(super) type Refusal = (u16, String);
 
 const MAX_PROMPT: usize = 4096;
 const BASE: &str = "grok-imagine-video";
-const NEWER: [&str; 3] = ["grok-imagine-video-1.5", "grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"];
+const NEWER: [&str; 3] =
+    ["grok-imagine-video-1.5", "grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"];
 
 /// Which create it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,8 @@ use super::{Canned, FaultKind, On, Shape};
 
 const MAX_BODY: usize = 64 << 20;
 const OVERSIZED: usize = (1 << 20) + 4096;
-const PAGE: &str = "<!DOCTYPE html><html><head><title>Hello</title></head><body>This is not what you want.</body></html>";
+const PAGE: &str =
+    "<!DOCTYPE html><html><head><title>Hello</title></head><body>This is not what you want.</body></html>";
 
 type Shared = Arc<Mutex<Ledger>>;
 type Body = UnsyncBoxBody<Bytes, Broken>;
@@ -378,7 +379,11 @@ impl Drop for Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
