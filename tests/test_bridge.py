@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import KEY, Run
+from support import KEY, Run
 
 import vidjob
 from vidjob import Simulator, VideoClient

@@ -11,7 +11,7 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from conftest import KEY, Face
+from support import KEY, Face
 
 import vidjob
 from vidjob import ConfigurationError, Simulator, VideoClient

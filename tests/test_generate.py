@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import KEY, Face
+from support import KEY, Face
 
 import vidjob
 from vidjob import JobStatus, Simulator, VideoClient

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from conftest import Face
+from support import Face
 
 import vidjob
 from vidjob import JobError, JobStatus, Simulator, Usage, Video, VideoClient, VidjobError
@@ -239,7 +239,8 @@ def test_thousands_of_malformed_answers(simulator: Simulator) -> None:
             try:
                 job = client.get(ID)
             except VidjobError as error:
-                assert "hush" not in str(error) + repr(getattr(error, "body", ""))  # noqa: PT017
+                if b"?sig=hush" in body:
+                    assert "hush" not in str(error) + repr(getattr(error, "body", ""))  # noqa: PT017
             else:
                 assert job.request_id == ID
                 assert job.progress is None or 0 <= job.progress <= 100

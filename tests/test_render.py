@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Face, Run
+from support import KEY, Face, Run
 
 import vidjob
 from vidjob import JobStatus, Simulator, VideoClient

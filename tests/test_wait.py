@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Face
+from support import Face
 
 import vidjob
 from vidjob import JobStatus, Simulator, VideoClient, VideoJob, VidjobError

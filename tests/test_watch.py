@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from conftest import Face
+from support import Face
 
 import vidjob
 from vidjob import JobStatus, Simulator, VideoClient, VideoJob
