@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support import KEY, Face, Run
 
+from support import KEY, Face, Run
 from vidjob import Simulator, VideoClient
+
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def face(request: pytest.FixtureRequest) -> Face:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import KEY, Face, Run
 
 import vidjob
+from support import KEY, Face, Run
 from vidjob import JobStatus, Simulator, Video, VideoClient, VideoJob, VidjobError
 
 
@@ -100,7 +100,7 @@ NOT_KEPT: list[tuple[dict[str, Any], dict[str, Any], type[VidjobError]]] = [
 
 
 @pytest.mark.parametrize(("answer", "options", "error"), NOT_KEPT)
-def test_what_is_not_kept_leaves_nothing_behind(  # noqa: PLR0917
+def test_what_is_not_kept_leaves_nothing_behind(
     face: Face,
     simulator: Simulator,
     job: VideoJob,

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import KEY, Face
 
 import vidjob
+from support import KEY, Face
 from vidjob import Simulator, Video, VideoClient
 
 PEERS = Path(__file__).parent / "peers"
