@@ -1,39 +1,17 @@
-"""What all tests share: the two faces of the client, and a simulator."""
+"""What all tests are given: the two faces of the client, and a simulator."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from support import KEY, Face, Run
 from vidjob import Simulator, VideoClient
-
-KEY = "sk-test-0123456789abcdef"
-
-
-class Face:
-    """One face of the client: ``face(client, "get", job)`` calls the verb or its twin."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, client: VideoClient, verb: str, *args: Any, **kwargs: Any) -> Any:
-        if self.name == "blocking":
-            result = getattr(client, verb)(*args, **kwargs)
-            return list(result) if verb == "watch" else result
-        return asyncio.run(self._awaited(client, verb, *args, **kwargs))
-
-    @staticmethod
-    async def _awaited(client: VideoClient, verb: str, *args: Any, **kwargs: Any) -> Any:
-        result = getattr(client, f"{verb}_async")(*args, **kwargs)
-        if verb == "watch":
-            return [job async for job in result]
-        return await result
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -60,9 +38,6 @@ def simulator() -> Iterator[Simulator]:
 def client(simulator: Simulator) -> Iterator[VideoClient]:
     with VideoClient(KEY, base_url=simulator.base_url, max_retries=2, timeout=10) as client:
         yield client
-
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 import pytest
-from conftest import KEY, Run
 
 import vidjob
+from support import KEY, Run
 from vidjob import Simulator, VideoClient
 
 #: A client whose every call stays unanswered, and what may still be pending when the process ends.
@@ -178,8 +178,10 @@ def test_multiprocessing_by_every_start_method(simulator: Simulator, run_python:
     with tempfile.TemporaryDirectory() as folder:
         script = pathlib.Path(folder, "pool.py")
         script.write_text(textwrap.dedent(program))
-        done = run_python(f"import runpy, sys; sys.argv[:] = {[str(script), simulator.base_url]!r};"
-                          f"runpy.run_path({str(script)!r}, run_name='__main__')")
+        done = run_python(
+            f"import runpy, sys; sys.argv[:] = {[str(script), simulator.base_url]!r};"
+            f"runpy.run_path({str(script)!r}, run_name='__main__')"
+        )
     assert set(done.stdout.split()) == {"pending"}, done.stderr
 
 
@@ -215,8 +217,9 @@ def test_twins_are_coroutines(simulator: Simulator, client: VideoClient) -> None
         assert (await asyncio.create_task(client.get_async("abc"))).status == "queued"
         assert (await asyncio.wait_for(client.get_async("abc"), 5)).status == "queued"
         if sys.version_info >= (3, 11):
-            async with asyncio.TaskGroup() as group, asyncio.timeout(5):
-                group.create_task(client.get_async("abc"))
+            async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+                task = group.create_task(client.get_async("abc"))
+            assert task.result().status == "queued"
 
     asyncio.run(main())
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from conftest import KEY, Face
 
 import vidjob
+from support import KEY, Face
 from vidjob import ConfigurationError, Simulator, VideoClient
 
 
@@ -148,9 +148,7 @@ def test_events_are_told(face: Face, simulator: Simulator) -> None:
     assert events[1]["attempt"] == 1
 
 
-def test_an_observers_mistake_costs_nothing(
-    face: Face, simulator: Simulator, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_observers_mistake_costs_nothing(face: Face, simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     def fails(_event: object) -> None:
         raise ZeroDivisionError
 
@@ -192,9 +190,13 @@ def test_a_429_slows_the_whole_client(simulator: Simulator) -> None:
 
 def test_importing_costs_little() -> None:
     program = "import sys; before = set(sys.modules); import vidjob; print(*(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False, env={
-        "PYTHONPATH": str(Path(vidjob.__file__).parent.parent)
-    })
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(Path(vidjob.__file__).parent.parent)},
+    )
     loaded = set(done.stdout.split())
     assert "vidjob._client" in loaded, done.stderr
     heavy = {"asyncio", "logging", "typing", "enum", "dataclasses", "json", "decimal", "inspect", "ssl", "re"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import KEY, Face
 
 import vidjob
+from support import KEY, Face
 from vidjob import JobStatus, Simulator, VideoClient
 
 

@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 import pytest
-from conftest import Face
 
 import vidjob
+from support import Face
 from vidjob import JobError, JobStatus, Simulator, Usage, Video, VideoClient, VidjobError
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
@@ -60,7 +60,7 @@ SHAPES: list[tuple[int, Any, dict[str, Any]]] = [
         {
             "status": "done",
             "progress": 100,
-            "video": Video(URL, 1, True),  # noqa: FBT003
+            "video": Video(URL, 1, True),
             "usage": Usage(500000000),
             "model": MODEL,
         },
@@ -77,7 +77,7 @@ SHAPES: list[tuple[int, Any, dict[str, Any]]] = [
             "video": {"url": "", "duration": 6, "respect_moderation": False},
             "usage": {"cost_in_usd_ticks": 3000000000},
         },
-        {"status": "done", "video": Video(None, 6, False), "usage": Usage(3000000000)},  # noqa: FBT003
+        {"status": "done", "video": Video(None, 6, False), "usage": Usage(3000000000)},
     ),
     (
         200,
@@ -117,7 +117,7 @@ SHAPES: list[tuple[int, Any, dict[str, Any]]] = [
             fail_reason=ENVELOPE_URL,
             progress="100%",
         ),
-        {"status": "done", "video": Video(ENVELOPE_URL, 1, True), "usage": Usage(500000000)},  # noqa: FBT003
+        {"status": "done", "video": Video(ENVELOPE_URL, 1, True), "usage": Usage(500000000)},
     ),
     (200, envelope("IN_PROGRESS", None, progress="30%"), {"status": "processing", "progress": 30}),
     (
@@ -239,7 +239,8 @@ def test_thousands_of_malformed_answers(simulator: Simulator) -> None:
             try:
                 job = client.get(ID)
             except VidjobError as error:
-                assert "hush" not in str(error) + repr(getattr(error, "body", ""))  # noqa: PT017
+                if b"?sig=hush" in body:
+                    assert "hush" not in str(error) + repr(getattr(error, "body", ""))  # noqa: PT017
             else:
                 assert job.request_id == ID
                 assert job.progress is None or 0 <= job.progress <= 100

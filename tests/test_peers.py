@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -14,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import KEY, Face
 
 import vidjob
+from support import KEY, Face
 from vidjob import Simulator, Video, VideoClient
 
 PEERS = Path(__file__).parent / "peers"
@@ -44,7 +45,7 @@ def nginx(tmp_path: Path, simulator: Simulator) -> Iterator[str]:
     api = simulator.base_url.split("/grok")[0]
     (root / "nginx.conf").write_text(
         textwrap.dedent(f"""
-        daemon off;
+        daemon off; {"user root;" if os.geteuid() == 0 else ""}
         pid {root}/pid;
         error_log {root}/error.log;
         events {{}}

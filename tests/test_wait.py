@@ -9,9 +9,9 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Face
 
 import vidjob
+from support import Face
 from vidjob import JobStatus, Simulator, VideoClient, VideoJob, VidjobError
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"

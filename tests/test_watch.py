@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
-from conftest import Face
 
 import vidjob
+from support import Face
 from vidjob import JobStatus, Simulator, VideoClient, VideoJob
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"

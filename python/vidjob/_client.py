@@ -206,7 +206,7 @@ class VideoClient:
         self,
         job: Job,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the job's, not the task's
+        timeout: float | None = None,
         poll_interval: float | None = None,
         on_update: Callable[[VideoJob], object] | None = None,
         progress: Progress = None,
@@ -391,7 +391,7 @@ class VideoClient:
         model: str | None = None,
         user: str | None = None,
         extra: Mapping[str, Any] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the job's, not the task's
+        timeout: float | None = None,
         poll_interval: float | None = None,
         on_update: Callable[[VideoJob], object] | None = None,
         max_bytes: int = MAX_BYTES,

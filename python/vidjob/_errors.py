@@ -54,8 +54,8 @@ class VidjobError(Exception):
 
         cls = _classes().get(data["type"], VidjobError)
         fields = {name: data.get(name) for name in cls._fields}
-        if fields.get("job") is not None:
-            fields["job"] = VideoJob.from_dict(fields["job"])
+        if data.get("job") is not None:
+            fields["job"] = VideoJob.from_dict(data["job"])
         return cls(data["message"], **fields)
 
 

@@ -66,7 +66,7 @@ class Trace:
         trace._creating = True
         return trace
 
-    def hears(self, event: Event, job: VideoJob | None) -> None:
+    def hears(self, event: Event, _job: VideoJob | None) -> None:
         """The hook that learns the id of a job just created."""
         if event["event"] == "accepted":
             self._request_id = event["request_id"]

@@ -53,10 +53,18 @@ fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
         let field: String = field.extract()?;
         let content = value.getattr(field.as_str())?;
         if shown.is_empty() || !content.is_none() {
-            shown.push(format!("{field}={}", content.repr()?));
+            shown.push(format!("{field}={}", without_query(&field, content.repr()?.to_string())));
         }
     }
     Ok(format!("{}({})", class.name()?, shown.join(", ")))
+}
+
+/// A link's query is as good as a key to the file: it is not shown.
+fn without_query(field: &str, shown: String) -> String {
+    match shown.split_once('?') {
+        Some((bare, _)) if field == "url" => format!("{bare}?…'"),
+        _ => shown,
+    }
 }
 
 /// Pickling: the class's own `_from_json` on the value's JSON.

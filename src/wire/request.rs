@@ -56,7 +56,7 @@ impl Generation {
         if base_model && self.resolution.as_deref() == Some("1080p") {
             return Err(Error::invalid(
                 "resolution",
-                "1080p is rendered by grok-imagine-video-1.5 only; pass model=\"grok-imagine-video-1.5\" or take 720p",
+                "resolution 1080p is rendered by grok-imagine-video-1.5 only; pass model=\"grok-imagine-video-1.5\" or take 720p",
             ));
         }
         Ok(())

@@ -11,6 +11,11 @@ const { video, warnings, providerMetadata } = await generateVideo({
   aspectRatio: "9:16",
   duration: 3,
   maxRetries: 0,
+  // The SDK's own download refuses addresses on this machine, as it should.
+  download: async ({ url }) => {
+    const response = await fetch(url);
+    return { data: new Uint8Array(await response.arrayBuffer()), mediaType: response.headers.get("content-type") };
+  },
   providerOptions: { xai: { pollIntervalMs: 100, pollTimeoutMs: 20000 } },
 });
 await writeFile(output, video.uint8Array);

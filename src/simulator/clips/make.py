@@ -1,6 +1,6 @@
 """Makes the simulator's clips: H.264 test patterns, one for each duration and aspect ratio.
 
-    pip install imageio-ffmpeg && python make.py
+pip install imageio-ffmpeg && python make.py
 """
 
 from __future__ import annotations
@@ -33,11 +33,40 @@ def make(ratio: str, colour: str, seconds: int) -> None:
     name = f"{ratio.replace(':', 'x')}-{seconds:02}.mp4"
     subprocess.run(
         [
-            imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",
-            "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", square,
-            "-filter_complex", f"[0][1]{across},format=yuv420p",
-            "-t", str(seconds), "-c:v", "libx264", "-preset", "veryslow", "-crf", "38", "-g", "64", "-bf", "2",
-            "-x264-params", "sei=0", "-bitexact", "-map_metadata", "-1", "-movflags", "+faststart", name,
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-y",
+            "-loglevel",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            source,
+            "-f",
+            "lavfi",
+            "-i",
+            square,
+            "-filter_complex",
+            f"[0][1]{across},format=yuv420p",
+            "-t",
+            str(seconds),
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryslow",
+            "-crf",
+            "38",
+            "-g",
+            "64",
+            "-bf",
+            "2",
+            "-x264-params",
+            "sei=0",
+            "-bitexact",
+            "-map_metadata",
+            "-1",
+            "-movflags",
+            "+faststart",
+            name,
         ],
         check=True,
         cwd=Path(__file__).parent,
