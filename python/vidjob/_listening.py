@@ -90,8 +90,8 @@ class Trace:
         if progress is True:
             from vidjob.progress import Bar
 
-            self._bar = Bar()
-            return self._bar.hears
+            self._bar = bar = Bar()
+            return bar.hears
         return lambda event, _job: progress(event)
 
     def __enter__(self) -> Self:

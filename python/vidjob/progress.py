@@ -294,9 +294,7 @@ class Board(_Display):
         every: Seconds between redraws while nothing is heard; ``None`` draws at events only.
     """
 
-    def __init__(
-        self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK
-    ) -> None:
+    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK) -> None:
         super().__init__(stream, clock, every)
         self._usable = self._usable and is_terminal(self._stream)
         self._glyphs = _glyphs(self._stream)
@@ -332,9 +330,7 @@ class Lines(_Display):
         every: Seconds between looks at the clock while nothing is heard; ``None`` looks at events only.
     """
 
-    def __init__(
-        self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK
-    ) -> None:
+    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK) -> None:
         super().__init__(stream, clock, every)
         self._written: dict[Row, tuple[str, float]] = {}
 
@@ -356,9 +352,7 @@ class Bar:
         every: Seconds between redraws while nothing is heard; ``None`` draws at events only.
     """
 
-    def __init__(
-        self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK
-    ) -> None:
+    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK) -> None:
         self._board = Board(stream, clock, every)
         self._row = self._board.row()
 

@@ -1,0 +1,135 @@
+"""The command line: ``vidjob``, or ``python -m vidjob``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import vidjob
+from vidjob.cli.commands import COMMANDS, Context
+from vidjob.cli.failures import Exit, advice, exit_of, words
+from vidjob.cli.output import Output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+__all__ = ["main"]
+
+_NO_KEY_HERE = (
+    "a key does not belong on the command line, where other users and the shell's history see it",
+    "put it in the variable COMETAPI_KEY (XAI_API_KEY for api.x.ai), or in a file for --api-key-file FILE",
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in two lines, not in the whole of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(Exit.USAGE, f"error: {message}\ntry: {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    codes = "\n".join(f"  {code:>3}  {code.meaning}" for code in Exit)
+    parser = _Parser(
+        prog="vidjob",
+        description="Create, follow and keep xAI (Grok) video jobs.",
+        epilog=f"exit codes:\n{codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"vidjob {vidjob.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        summary = command.summary
+        sub = commands.add_parser(command.name, help=summary, description=f"{summary}.", allow_abbrev=False)
+        command.arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: The arguments. Default: those of the process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    plain = Output(sys.stdout, sys.stderr)
+    if _holds_key(arguments):
+        plain.error(*_NO_KEY_HERE)
+        return Exit.USAGE
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return Exit.BROKEN_PIPE
+    except OSError as error:
+        plain.error(f"the output cannot be written: {words(error)}")
+        _drop_output()
+        return Exit.UNEXPECTED
+    return code
+
+
+def _holds_key(arguments: list[str]) -> bool:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(option.partition("=")[0] in {"--api-key", "--api_key", "--apikey"} for option in options)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        args = _parser().parse_args(arguments)
+    except SystemExit as asked:  # --help, --version, wrong usage
+        return asked.code if isinstance(asked.code, int) else Exit.OK
+    context = Context(args, Output(sys.stdout, sys.stderr, form=args.form, quiet=args.quiet))
+    try:
+        code: Exit = args.run(context)
+    except KeyboardInterrupt:
+        _say_interrupted(context)
+        return Exit.INTERRUPTED
+    except vidjob.VidjobError as error:
+        _trace()
+        context.output.error(words(error), *advice(error, context.trail), data=error.to_dict())
+        return exit_of(error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last one to know
+        _trace()
+        hint = "VIDJOB_DEBUG=1 shows where"
+        context.output.error(f"{type(error).__name__}: {words(error)}", hint)
+        return Exit.UNEXPECTED
+    return code
+
+
+def _say_interrupted(context: Context) -> None:
+    command = context.trail.continuation()
+    if command is not None:
+        context.output.error("interrupted; the job goes on", f"to continue: {command}")
+    elif context.trail.creating:
+        context.output.error("interrupted; a create may have been on its way: a job may exist and be billed")
+    else:
+        context.output.say("interrupted")
+
+
+def _trace() -> None:
+    if os.environ.get("VIDJOB_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+
+
+def _drop_output() -> None:
+    """Keeps the interpreter from writing again, at exit, to where nothing can be written."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,170 @@
+"""``vidjob demo``: three clips at once, from a simulator in this process. No key, no network, no cost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import vidjob
+from vidjob.cli.commands import display, usd
+from vidjob.cli.failures import Exit
+from vidjob.progress import Row, megabytes, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from vidjob.cli.commands import Context
+    from vidjob.cli.output import Output
+
+__all__ = ["run"]
+
+_RENDER_SECONDS = 4.0
+#: The simulator does not mind being asked often, and progress is to be seen.
+_POLL_INTERVAL = 0.3
+
+_PROGRAM = """\
+import asyncio
+from vidjob import VideoClient
+async def main(client, clips):
+    return await asyncio.gather(*(client.render_async(prompt, file, duration=5) for prompt, file in clips))
+clips = [("A candle flickers on a wooden table.", "candle.mp4"), ("Waves roll in at dawn.", "waves.mp4")]
+print(asyncio.run(main(VideoClient(), clips)))"""
+
+
+@dataclass(frozen=True)
+class _Clip:
+    name: str
+    prompt: str
+    duration: int
+    aspect_ratio: str
+
+
+_CLIPS = (
+    _Clip("candle", "A candle flickers on a wooden table.", 5, "16:9"),
+    _Clip("waves", "Waves roll onto a beach at dawn, seen from a pier.", 8, "9:16"),
+    _Clip("city", "A street in the rain at night, neon signs in the puddles.", 3, "1:1"),
+)
+
+
+class _Stopwatch:
+    """How long a render took, from acceptance to the end."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+        self.seconds = 0.0
+
+    def hears(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "accepted":
+            self._began = time.monotonic()
+        elif event["event"] == "status":
+            self.seconds = time.monotonic() - self._began
+
+
+@dataclass(frozen=True)
+class _Made:
+    clip: _Clip
+    result: vidjob.RenderResult
+    seconds: float
+
+
+def run(context: Context) -> Exit:
+    """Renders the clips, and tells what was made."""
+    output, folder = context.output, Path(context.args.output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        output.error(f"the folder {printable(str(folder))} cannot be made: {error.strerror}")
+        return Exit.UNEXPECTED
+    output.say("vidjob demo: three clips at once from a simulator inside this process.")
+    output.say("No key, no network, no cost. The clips are test patterns, whatever the prompts say.\n")
+    for clip in _CLIPS:
+        output.say(f"  {clip.name:<8}{clip.duration} s  {clip.aspect_ratio:<5}  {clip.prompt}")
+    output.say("")
+    made = _make(output, folder)
+    if output.form == "json":
+        output.result(_as_json(made, folder))
+    else:
+        _tell(output, made, folder)
+    return Exit.OK
+
+
+def _make(output: Output, folder: Path) -> list[_Made]:
+    shown = display(output)
+    rows = [Row(clip.name) if shown is None else shown.row(clip.name) for clip in _CLIPS]
+    # Address and key are the simulator's, so that nothing of the environment's is used.
+    with (
+        vidjob.Simulator(render_seconds=_RENDER_SECONDS, spread=0.2, queue_seconds=0.6) as simulator,
+        simulator.client() as client,
+    ):
+        try:
+            return asyncio.run(_render_all(client, folder, rows))
+        finally:
+            if shown is not None:
+                shown.close()
+
+
+async def _render_all(client: vidjob.VideoClient, folder: Path, rows: list[Row]) -> list[_Made]:
+    renders = [_render(client, clip, folder, row) for clip, row in zip(_CLIPS, rows, strict=True)]
+    return await asyncio.gather(*renders)
+
+
+async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, row: Row) -> _Made:
+    stopwatch = _Stopwatch()
+
+    def hears(event: Mapping[str, Any]) -> None:
+        stopwatch.hears(event)
+        row.hears(event)
+
+    result = await client.render_async(
+        clip.prompt,
+        folder / f"{clip.name}.mp4",
+        duration=clip.duration,
+        aspect_ratio=clip.aspect_ratio,
+        poll_interval=_POLL_INTERVAL,
+        overwrite=True,
+        progress=hears,
+    )
+    return _Made(clip, result, stopwatch.seconds)
+
+
+def _tell(output: Output, made: list[_Made], folder: Path) -> None:
+    output.say("")
+    output.line(f"Made in {printable(str(folder))} (test patterns from a simulator):\n")
+    heading = ("file", "size", "seconds", "rendered in", "would cost", "sha256")
+    output.table([heading, *map(_row, made)])
+    output.line(f"\nFor real, such renders would cost about {_total(made)} USD. Here they cost nothing.")
+    output.say("\nThe same in six lines for real use, with a key in COMETAPI_KEY (this costs money):\n")
+    for line in _PROGRAM.splitlines():
+        output.say(f"    {line}")
+
+
+def _row(made: _Made) -> tuple[str, ...]:
+    result = made.result
+    video = None if result.job is None else result.job.video
+    return (
+        f"{made.clip.name}.mp4",
+        megabytes(result.bytes or 0),
+        "" if video is None or video.duration is None else f"{video.duration:g}",
+        f"{made.seconds:.1f} s",
+        usd(result.job),
+        (result.sha256 or "")[:12],
+    )
+
+
+def _total(made: list[_Made]) -> str:
+    costs = [each.result.job.usage.cost_usd for each in made if each.result.job and each.result.job.usage]
+    return f"{sum(costs, Decimal(0)).normalize():f}"
+
+
+def _as_json(made: list[_Made], folder: Path) -> dict[str, Any]:
+    return {
+        "simulated": True,
+        "folder": str(folder),
+        "would_cost_usd": _total(made),
+        "results": [{**each.result.to_dict(), "render_seconds": round(each.seconds, 3)} for each in made],
+    }
