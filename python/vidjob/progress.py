@@ -84,12 +84,12 @@ class Pace:
         self._last = (now, part)
 
     def remaining(self, now: float) -> float | None:
-        """Seconds until the end, if that can be told."""
+        """Seconds until the end, if that can be told and is not now."""
         (began, from_part), (seen, part) = self._first, self._last
         if part <= from_part or seen <= began:
             return None
         end = seen + (1 - part) * (seen - began) / (part - from_part)
-        return end - now if end > now else None
+        return end - now if end - now >= 1 else None
 
 
 class Row:
@@ -121,9 +121,14 @@ class Row:
     @property
     def milestone(self) -> str:
         """Changes when a plain line is due: at the start, at the end, and when the file is there."""
-        if not self.status:
-            return ""
-        return self.status if self.status in (*_TERMINAL, "downloaded") else "under way"
+        if not self.status or self.status in {*_TERMINAL, "downloaded"}:
+            return self.status
+        return "done" if self.status == "downloading" else "under way"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more is expected, as far as is known."""
+        return self._ended is not None
 
     def hears(self, event: Mapping[str, Any]) -> None:
         """Takes note of an event."""
@@ -172,7 +177,7 @@ class Row:
         bar = glyphs[0] * full + glyphs[1] * (_BAR_WIDTH - full)
         return "  ".join(self._cells(label_width, bar)).rstrip()[:width]
 
-    def text(self, label_width: int = _ID_HEAD) -> str:
+    def text(self, label_width: int) -> str:
         """The row as a plain line."""
         return "  ".join(self._cells(label_width)).rstrip()
 
@@ -198,6 +203,11 @@ class Row:
     def label(self) -> str:
         """What it is called."""
         return printable(self._label or "job")
+
+    @property
+    def label_width(self) -> int:
+        """The columns that the label takes; an id to come has its place."""
+        return len(self.label) if self._label else _ID_HEAD
 
 
 # ---- where rows are shown --------------------------------------------------------------------
@@ -274,7 +284,7 @@ class _Display:
         """Shows the last of it."""
 
     def _label_width(self) -> int:
-        return max((len(row.label) for row in self._rows), default=0)
+        return max(row.label_width for row in self._rows)
 
     def _write(self, text: str) -> None:
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
@@ -337,7 +347,7 @@ class Lines(_Display):
     def _show(self, row: Row | None) -> None:
         for each in self._rows if row is None else [row]:
             milestone, written_at = self._written.get(each, ("", 0.0))
-            due = milestone == "under way" and self._clock() - written_at >= PLAIN
+            due = milestone and not each.is_over and self._clock() - written_at >= PLAIN
             if each.milestone != milestone or due:
                 self._written[each] = (each.milestone, self._clock())
                 self._write(each.text(self._label_width()) + "\n")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 
 import vidjob
-from vidjob.cli.commands import COMMANDS, Context
+from vidjob.cli.commands import COMMANDS
 from vidjob.cli.failures import Exit, advice, exit_of, words
+from vidjob.cli.following import Context
 from vidjob.cli.output import Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
 
 __all__ = ["main"]
 
@@ -60,13 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    plain = Output(sys.stdout, sys.stderr)
+    # A process may be started without them.
+    out, err = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
+    plain = Output(out, err)
     if _holds_key(arguments):
         plain.error(*_NO_KEY_HERE)
         return Exit.USAGE
     try:
-        code = _run(arguments)
-        sys.stdout.flush()
+        code = _run(arguments, out, err)
+        out.flush()
     except BrokenPipeError:
         _drop_output()
         return Exit.BROKEN_PIPE
@@ -82,12 +86,12 @@ def _holds_key(arguments: list[str]) -> bool:
     return any(option.partition("=")[0] in {"--api-key", "--api_key", "--apikey"} for option in options)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
     try:
         args = _parser().parse_args(arguments)
     except SystemExit as asked:  # --help, --version, wrong usage
         return asked.code if isinstance(asked.code, int) else Exit.OK
-    context = Context(args, Output(sys.stdout, sys.stderr, form=args.form, quiet=args.quiet))
+    context = Context(args, Output(out, err, form=args.form, quiet=args.quiet))
     try:
         code: Exit = args.run(context)
     except KeyboardInterrupt:
@@ -110,7 +114,8 @@ def _run(arguments: list[str]) -> int:
 def _say_interrupted(context: Context) -> None:
     command = context.trail.continuation()
     if command is not None:
-        context.output.error("interrupted; the job goes on", f"to continue: {command}")
+        state = "the video is paid for" if context.trail.done else "the job goes on"
+        context.output.error(f"interrupted; {state}", f"to continue: {command}")
     elif context.trail.creating:
         context.output.error("interrupted; a create may have been on its way: a job may exist and be billed")
     else:
@@ -128,7 +133,7 @@ def _drop_output() -> None:
     """Keeps the interpreter from writing again, at exit, to where nothing can be written."""
     try:
         descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)

@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import vidjob
-from vidjob.cli.commands import display, usd
 from vidjob.cli.failures import Exit
+from vidjob.cli.following import cost, display, usd
 from vidjob.progress import Row, megabytes, printable
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from vidjob.cli.commands import Context
+    from vidjob.cli.following import Context
     from vidjob.cli.output import Output
 
 __all__ = ["run"]
@@ -137,7 +137,7 @@ def _tell(output: Output, made: list[_Made], folder: Path) -> None:
     output.line(f"Made in {printable(str(folder))} (test patterns from a simulator):\n")
     heading = ("file", "size", "seconds", "rendered in", "would cost", "sha256")
     output.table([heading, *map(_row, made)])
-    output.line(f"\nFor real, such renders would cost about {_total(made)} USD. Here they cost nothing.")
+    output.line(f"\nFor real, such renders would cost about {usd(_total(made))}. Here they cost nothing.")
     output.say("\nThe same in six lines for real use, with a key in COMETAPI_KEY (this costs money):\n")
     for line in _PROGRAM.splitlines():
         output.say(f"    {line}")
@@ -151,20 +151,20 @@ def _row(made: _Made) -> tuple[str, ...]:
         megabytes(result.bytes or 0),
         "" if video is None or video.duration is None else f"{video.duration:g}",
         f"{made.seconds:.1f} s",
-        usd(result.job),
+        cost(result.job),
         (result.sha256 or "")[:12],
     )
 
 
-def _total(made: list[_Made]) -> str:
+def _total(made: list[_Made]) -> Decimal:
     costs = [each.result.job.usage.cost_usd for each in made if each.result.job and each.result.job.usage]
-    return f"{sum(costs, Decimal(0)).normalize():f}"
+    return sum(costs, Decimal(0))
 
 
 def _as_json(made: list[_Made], folder: Path) -> dict[str, Any]:
     return {
         "simulated": True,
         "folder": str(folder),
-        "would_cost_usd": _total(made),
+        "would_cost_usd": f"{_total(made).normalize():f}",
         "results": [{**each.result.to_dict(), "render_seconds": round(each.seconds, 3)} for each in made],
     }

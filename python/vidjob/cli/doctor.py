@@ -13,8 +13,8 @@ from pathlib import Path
 
 import vidjob
 from vidjob import _native
-from vidjob.cli.commands import client
 from vidjob.cli.failures import Exit, exit_of, words
+from vidjob.cli.options import client
 from vidjob.progress import printable
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from vidjob.cli.commands import Context
+    from vidjob.cli.following import Context
 
 __all__ = ["run"]
 

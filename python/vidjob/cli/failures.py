@@ -55,6 +55,9 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((vidjob.WaitTimeout,), Exit.PENDING),
 )
 
+#: How the arguments that messages speak of are called here.
+_OPTIONS = {"api_key=...": "--api-key-file FILE", "overwrite=True": "--overwrite"}
+
 #: After these there is nothing to wait for.
 _ENDS = (vidjob.JobFailed, vidjob.JobBlocked, vidjob.JobExpired, vidjob.InvalidRequest, vidjob.ConfigurationError)
 #: After these the file cannot be had again in the same way.
@@ -76,7 +79,10 @@ def exit_of(error: Exception) -> Exit:
 
 def words(error: Exception) -> str:
     """What an error says, on one line, in the command line's terms."""
-    return printable(str(error)).replace("api_key=...", "--api-key-file FILE")
+    text = printable(str(error))
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return text
 
 
 class Trail:

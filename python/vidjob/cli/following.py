@@ -1,0 +1,94 @@
+"""What a command runs with, and how it shows and remembers the job it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from vidjob.cli.failures import Trail
+from vidjob.progress import Board, Lines, is_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from vidjob import VideoJob
+    from vidjob.cli.output import Output
+
+__all__ = ["Context", "Following", "cost", "display", "usd"]
+
+
+@dataclass
+class Context:
+    """What a command runs with, and leaves behind when it fails.
+
+    Attributes:
+        args: The arguments.
+        output: Where to write.
+        trail: The job it is about, once there is one.
+    """
+
+    args: argparse.Namespace
+    output: Output
+    trail: Trail = field(default_factory=Trail)
+
+
+def display(output: Output) -> Board | Lines | None:
+    """How progress is shown: redrawn on a terminal, else in plain lines, or not at all."""
+    stream = output.shows_progress_on
+    if stream is None:
+        return None
+    return Board(stream) if is_terminal(stream) else Lines(stream)
+
+
+class Following:
+    """Shows one call while it lasts, and keeps its trail."""
+
+    def __init__(self, context: Context) -> None:
+        self._output = context.output
+        self._trail = context.trail
+        self._display = display(context.output)
+        self._row = None if self._display is None else self._display.row()
+        self._read = context.output.form == "jsonl"
+
+    def hears(self, event: Mapping[str, Any]) -> None:
+        """Takes note of an event."""
+        self._trail.hears(event)
+        if self._row is not None:
+            self._row.hears(event)
+        if self._read:
+            self._tell(event)
+
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        try:
+            self._output.event(event)
+        except OSError:
+            # Nobody reads the events any more; the file that is paid for is still wanted.
+            if not self._trail.keeps_file:
+                raise
+            self._read = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._display is not None:
+            self._display.close()
+
+
+def usd(amount: Decimal) -> str:
+    """An amount of money, to the cent or as much finer as it is."""
+    cents = amount.quantize(Decimal("0.01"))
+    return f"{cents if cents == amount else amount.normalize():f} USD"
+
+
+def cost(job: VideoJob | None) -> str:
+    """What a job cost, if that is known."""
+    return "" if job is None or job.usage is None else usd(job.usage.cost_usd)

@@ -1,0 +1,132 @@
+"""The options that commands share, and the client they describe."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import vidjob
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = [
+    "client",
+    "connects",
+    "json_object",
+    "port",
+    "positive",
+    "prints",
+    "prints_events",
+    "same_service",
+    "waits",
+]
+
+_MAX_KEY_FILE = 65_536
+_MAX_PORT = 65_535
+
+
+# ---- groups of options -----------------------------------------------------------------------
+
+
+def connects(parser: argparse.ArgumentParser) -> None:
+    """Which service, and with which key."""
+    parser.add_argument("--base-url", metavar="URL", help="default: VIDJOB_BASE_URL, else CometAPI's")
+    parser.add_argument(
+        "--api-key-file", metavar="FILE", help="file that holds the key (default: the variable COMETAPI_KEY)"
+    )
+
+
+def prints(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """What is printed.
+
+    Returns:
+        The group to which further forms may be added.
+    """
+    parser.add_argument("-q", "--quiet", action="store_true", help="nothing but errors on standard error")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--json", dest="form", action="store_const", const="json", default="text", help="print one JSON object"
+    )
+    return forms
+
+
+def prints_events(parser: argparse.ArgumentParser) -> None:
+    """What is printed, where there are events."""
+    prints(parser).add_argument(
+        "--jsonl",
+        dest="form",
+        action="store_const",
+        const="jsonl",
+        help="print one JSON object per event; the last is the result",
+    )
+
+
+def waits(parser: argparse.ArgumentParser) -> None:
+    """How long to wait, and how often to ask."""
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after this; the job goes on")
+    parser.add_argument(
+        "--poll-interval", type=float, metavar="SECONDS", help="time between questions (default: as the job needs)"
+    )
+
+
+# ---- kinds of values --------------------------------------------------------------------------
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError('not a JSON object, like {"seed": 7}')
+    return value
+
+
+def port(text: str) -> int:
+    """A port."""
+    if not text.isdecimal() or int(text) > _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: 0 to {_MAX_PORT}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
+
+
+# ---- the service ------------------------------------------------------------------------------
+
+
+def client(args: argparse.Namespace, **settings: Any) -> vidjob.VideoClient:  # noqa: ANN401 - VideoClient's own
+    """A client as the options say."""
+    key = None if args.api_key_file is None else _key(args.api_key_file)
+    return vidjob.VideoClient(key, base_url=args.base_url, **settings)
+
+
+def _key(file: str) -> str:
+    try:
+        with Path(file).open("rb") as opened:
+            key = opened.read(_MAX_KEY_FILE).decode("utf-8-sig").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise vidjob.ConfigurationError(f"the key file {file} cannot be read: {reason}") from None
+    if not key:
+        raise vidjob.ConfigurationError(f"the key file {file} is empty")
+    return key
+
+
+def same_service(args: argparse.Namespace) -> list[str]:
+    """The options with which another command reaches the same service."""
+    options = {"--base-url": args.base_url, "--api-key-file": args.api_key_file}
+    return [word for option, value in options.items() if value is not None for word in (option, value)]
