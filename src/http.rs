@@ -177,12 +177,17 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Erro
 
 fn names_certificate(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let is_it = |error: &(dyn std::error::Error + 'static)| {
-            matches!(error.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(_)))
-        };
-        is_it(cause) || inner.is_some_and(|inner| is_it(inner))
+        let refused = innermost(cause).downcast_ref::<rustls::Error>();
+        matches!(refused, Some(rustls::Error::InvalidCertificate(_)))
     })
+}
+
+/// What an I/O error wraps, which its own `source` leaves out.
+fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 #[cfg(test)]
