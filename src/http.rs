@@ -150,7 +150,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
     let error = error.without_url();
     let permanent = names_certificate(&error);
-    let cause = tls::causes(&error);
+    let cause = causes(&error).last().map_or_else(|| error.to_string(), ToString::to_string);
     let not_sent = error.is_connect();
     if error.is_timeout() {
         let what = if not_sent { "no connection to" } else { "no answer from" };
