@@ -150,7 +150,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
     let error = error.without_url();
     let permanent = names_certificate(&error);
-    let cause = tls::causes(&error);
+    let cause = causes(&error).last().map_or_else(|| error.to_string(), ToString::to_string);
     let not_sent = error.is_connect();
     if error.is_timeout() {
         let what = if not_sent { "no connection to" } else { "no answer from" };
@@ -177,12 +177,17 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Erro
 
 fn names_certificate(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let is_it = |error: &(dyn std::error::Error + 'static)| {
-            matches!(error.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(_)))
-        };
-        is_it(cause) || inner.is_some_and(|inner| is_it(inner))
+        let refused = innermost(cause).downcast_ref::<rustls::Error>();
+        matches!(refused, Some(rustls::Error::InvalidCertificate(_)))
     })
+}
+
+/// What an I/O error wraps, which its own `source` leaves out.
+fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 #[cfg(test)]

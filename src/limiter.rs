@@ -32,7 +32,10 @@ impl Limiter {
     pub(crate) async fn admit(&self) {
         let mut turn = self.reserve();
         loop {
-            tokio::time::sleep_until(turn).await;
+            // The timer's grain is a millisecond: a turn that has come must not wait for it.
+            if turn > Instant::now() {
+                tokio::time::sleep_until(turn).await;
+            }
             // The gate may have been shut while this caller slept.
             let open = self.lock().shut_until;
             if open <= Instant::now() {

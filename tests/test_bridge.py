@@ -87,7 +87,10 @@ def accept():
         connection, _ = listening.accept()
         accepted.append(connection)
         if answering.is_set():
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+            try:
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+            except RuntimeError:  # Python 3.12 starts no threads while it ends
+                return
 
 threading.Thread(target=accept, daemon=True).start()
 address = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -1,5 +1,7 @@
 //! Simulations without a clock, and the marks they must reach.
 
+#![expect(clippy::unnecessary_wraps, reason = "all kinds of reports share one type")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -122,7 +124,6 @@ fn with_progress_sooner_than_a_second_and_fewer_than_every_five() {
     for (median, sigma) in grid() {
         let ours = simulate(Pacing::default(), median, sigma, 0.0, linear, None);
         let five = simulate(fixed(5.0), median, sigma, 0.0, linear, None);
-        println!("linear {median} {sigma}: {ours:.2?} against {five:.2?}");
         assert!(ours.delay < 0.5, "{median} {sigma}: {ours:?}");
         // A clip of 12 s leaves a poll every 5 s with three questions, below which nobody can go.
         let slack = if median < 20.0 { 1.1 } else { 1.0 };
@@ -135,7 +136,6 @@ fn after_a_queue_the_end_is_found_as_well() {
     for (median, sigma) in grid() {
         let ours = simulate(Pacing::default(), median, sigma, 20.0, linear, None);
         let five = simulate(fixed(5.0), median, sigma, 20.0, linear, None);
-        println!("queue {median} {sigma}: {ours:.2?} against {five:.2?}");
         assert!(ours.delay < 0.75, "{median} {sigma}: {ours:?}");
         assert!(ours.product() < five.product() / 2.0);
     }
@@ -147,7 +147,6 @@ fn other_kinds_of_progress_are_no_worse_than_none() {
         let without = simulate(Pacing::default(), median, sigma, 0.0, none, None);
         for (name, report) in [("coarse", coarse as Report), ("stalling", stalling), ("stuck", stuck)] {
             let ours = simulate(Pacing::default(), median, sigma, 0.0, report, None);
-            println!("{name} {median} {sigma}: {ours:.2?} against {without:.2?}");
             assert!(ours.delay < without.delay * 1.6, "{name} {median} {sigma}: {ours:?} against {without:?}");
             // Until it is clear that progress tells nothing, a question or two is spent on it.
             assert!(
@@ -166,7 +165,6 @@ fn without_anything_known_no_worse_than_the_best_fixed_interval() {
             .map(|seconds| simulate(fixed(seconds), median, sigma, 0.0, none, None).product())
             .into_iter()
             .fold(f64::MAX, f64::min);
-        println!("unknown {median} {sigma}: {:.2} {ours:.2?} against {best:.2}", ours.product());
         assert!(ours.product() <= best, "{median} {sigma}: {} against {best}", ours.product());
     }
 }
@@ -179,7 +177,6 @@ fn with_known_render_times_within_a_tenth_of_the_floor() {
         for (count, slack) in [(200, 1.10), (20, 1.25)] {
             let known = RenderTimes::from_durations(&durations(60.0, sigma, count, 77)).unwrap();
             let ours = simulate(Pacing::default(), 60.0, sigma, 0.0, none, Some(&known));
-            println!("known {sigma} from {count}: {:.2} {ours:.2?} against {floor}", ours.product());
             assert!(ours.product() <= floor * slack, "{sigma} from {count}: {} {ours:?}", ours.product());
         }
     }

@@ -245,26 +245,33 @@ impl Delivery {
     }
 }
 
-/// The future's done callback: drops the work if the future ended without it.
-#[pyclass(frozen)]
-struct OnDone(Mutex<Option<oneshot::Sender<()>>>);
+/// A call under way, to be awaited. Dropped before its end, as by a cancellation, it drops the work.
+#[pyclass(frozen, module = "vidjob._native")]
+pub(super) struct Call {
+    /// The iterator of the `asyncio.Future` that ends with the work.
+    steps: Py<PyAny>,
+    /// The work watches for its being dropped.
+    _stop: oneshot::Sender<()>,
+}
 
 #[pymethods]
-impl OnDone {
-    fn __call__(&self, py: Python<'_>, _future: &Bound<'_, PyAny>) {
-        if let Some(stop) = lock(&self.0, py).take() {
-            // Nobody listens any more when the work ended first.
-            let _ = stop.send(());
-        }
+impl Call {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        // The end comes as a StopIteration that carries the result.
+        self.steps.call_method0(py, intern!(py, "__next__"))
     }
 }
 
-/// Starts `work`; the returned `asyncio.Future` ends with it. Cancelling the one drops the other.
-pub(super) fn awaitable<'py, F, T>(
-    py: Python<'py>,
-    listener: Listener,
-    work: impl FnOnce(Events) -> F,
-) -> PyResult<Bound<'py, PyAny>>
+/// Starts `work` now.
+pub(super) fn awaitable<F, T>(py: Python<'_>, listener: Listener, work: impl FnOnce(Events) -> F) -> PyResult<Call>
 where
     F: Future<Output = Result<T>> + Send + 'static,
     T: for<'p> IntoPyObject<'p> + Send + 'static,
@@ -272,10 +279,10 @@ where
     let event_loop = pyo3_async_runtimes::get_running_loop(py)?;
     let handle = engine::handle(py)?;
     let py_future = event_loop.call_method0(intern!(py, "create_future"))?;
+    let steps = py_future.call_method0(intern!(py, "__await__"))?.unbind();
     let (stop, stopped) = oneshot::channel();
-    py_future.call_method1(intern!(py, "add_done_callback"), (OnDone(Mutex::new(Some(stop))),))?;
     let mailbox = Mailbox::of(&event_loop)?;
-    let future = py_future.clone().unbind();
+    let future = py_future.unbind();
     let events = events_for(py, &mailbox, &future, listener);
     let work = work(events);
     handle.spawn(async move {
@@ -287,7 +294,7 @@ where
         let fill: Fill = Box::new(move |py| settle(py, outcome)?.into_bound_py_any(py));
         mailbox.put(Delivery::Done { future, fill });
     });
-    Ok(py_future)
+    Ok(Call { steps, _stop: stop })
 }
 
 fn events_for(py: Python<'_>, mailbox: &Arc<Mailbox>, future: &Py<PyAny>, listener: Listener) -> Events {

@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
-use super::bridge::{self, Listener};
+use super::bridge::{self, Call, Listener};
 use super::{errors, values};
 use crate::client::{Rendered, VideoClient};
 use crate::config::{Config, Secret, Settings};
@@ -200,12 +200,7 @@ impl Client {
         bridge::block_on(py, listener.as_ref(), self.verb(py, work)?)
     }
 
-    fn awaitable<'py, F, T>(
-        &self,
-        py: Python<'py>,
-        listener: Listener,
-        work: impl FnOnce(VideoClient) -> F,
-    ) -> PyResult<Bound<'py, PyAny>>
+    fn awaitable<F, T>(&self, py: Python<'_>, listener: Listener, work: impl FnOnce(VideoClient) -> F) -> PyResult<Call>
     where
         F: Future<Output = Result<T>> + Send + 'static,
         T: for<'p> IntoPyObject<'p> + Send + 'static,
@@ -322,7 +317,7 @@ impl Client {
     }
 
     #[pyo3(signature = (job, *, listener))]
-    fn get_async<'py>(&self, py: Python<'py>, job: JobArgument, listener: Listener) -> PyResult<Bound<'py, PyAny>> {
+    fn get_async(&self, py: Python<'_>, job: JobArgument, listener: Listener) -> PyResult<Call> {
         self.awaitable(py, listener, get(job))
     }
 
@@ -338,13 +333,7 @@ impl Client {
     }
 
     #[pyo3(signature = (job, waiting, *, listener))]
-    fn wait_async<'py>(
-        &self,
-        py: Python<'py>,
-        job: JobArgument,
-        waiting: Waiting,
-        listener: Listener,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_async(&self, py: Python<'_>, job: JobArgument, waiting: Waiting, listener: Listener) -> PyResult<Call> {
         self.awaitable(py, listener, wait(job, waiting))
     }
 
@@ -361,12 +350,7 @@ impl Client {
     }
 
     #[pyo3(signature = (prompted, *, listener))]
-    fn generate_async<'py>(
-        &self,
-        py: Python<'py>,
-        prompted: Prompted,
-        listener: Listener,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn generate_async(&self, py: Python<'_>, prompted: Prompted, listener: Listener) -> PyResult<Call> {
         self.awaitable(py, listener, generate(prompted.generation(py)?))
     }
 
@@ -376,13 +360,7 @@ impl Client {
     }
 
     #[pyo3(signature = (source, keep, *, listener))]
-    fn download_async<'py>(
-        &self,
-        py: Python<'py>,
-        source: Source,
-        keep: Keep,
-        listener: Listener,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn download_async(&self, py: Python<'_>, source: Source, keep: Keep, listener: Listener) -> PyResult<Call> {
         self.awaitable(py, listener, download(source, keep))
     }
 
@@ -399,14 +377,14 @@ impl Client {
     }
 
     #[pyo3(signature = (prompted, waiting, keep, *, listener))]
-    fn render_async<'py>(
+    fn render_async(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         prompted: Prompted,
         waiting: Waiting,
         keep: Keep,
         listener: Listener,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Call> {
         self.awaitable(py, listener, render(prompted.generation(py)?, waiting, keep))
     }
 }
@@ -445,7 +423,7 @@ impl Watch {
     }
 
     #[pyo3(signature = (*, listener))]
-    fn next_async<'py>(&self, py: Python<'py>, listener: Listener) -> PyResult<Bound<'py, PyAny>> {
+    fn next_async(&self, py: Python<'_>, listener: Listener) -> PyResult<Call> {
         bridge::awaitable(py, listener, self.step()?)
     }
 }

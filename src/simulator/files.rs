@@ -7,8 +7,8 @@ use http::header::{IF_RANGE, RANGE};
 use super::clips;
 
 const BOX_HEADER: u64 = 8;
-const CHUNK: u64 = 1 << 16;
-static ZEROS: [u8; CHUNK as usize] = [0; CHUNK as usize];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+const CHUNK: u64 = ZEROS.len() as u64;
 
 /// One file: bytes, and zeros after them.
 #[derive(Debug, Clone)]
