@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from support import KEY, Face, Run
 
 import vidjob
+from support import KEY, Face, Run
 from vidjob import VideoClient
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"status":"queued"}'

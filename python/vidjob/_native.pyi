@@ -12,6 +12,18 @@ from typing_extensions import Self
 from vidjob._client import VideoClient
 from vidjob._values import JobStatus
 
+__all__ = [
+    "Client",
+    "Download",
+    "JobError",
+    "Simulator",
+    "Usage",
+    "Video",
+    "VideoJob",
+    "Watch",
+    "__version__",
+]
+
 __version__: str
 
 _Listener: TypeAlias = Callable[[Mapping[str, Any], VideoJob | None], object] | None
