@@ -95,7 +95,11 @@ impl Simulator {
             api_key,
             video_bytes,
         };
-        Ok(Self(py.detach(|| crate::simulator::Simulator::start(options))?))
+        let started = py.detach(|| crate::simulator::Simulator::start(options));
+        Ok(Self(started.map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidInput => PyValueError::new_err(error.to_string()),
+            _ => error.into(),
+        })?))
     }
 
     #[getter]

@@ -104,6 +104,19 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn check(&self) -> std::io::Result<()> {
+        let seconds = [self.render_seconds, self.spread, self.queue_seconds, self.link_seconds];
+        let rates = [self.creates_per_second, self.requests_per_second];
+        let is_span = |number: f64| number.is_finite() && number >= 0.0;
+        if seconds.into_iter().all(is_span) && rates.into_iter().flatten().all(|rate| rate > 0.0) {
+            return Ok(());
+        }
+        let words = "times and spread must be numbers from 0 up, and rates above 0";
+        Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, words))
+    }
+}
+
 /// A kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
@@ -193,6 +206,7 @@ pub struct Simulator {
 impl Simulator {
     /// Starts the service on a thread of its own; it listens when this returns.
     pub fn start(options: Options) -> std::io::Result<Self> {
+        options.check()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -251,6 +265,3 @@ impl Drop for Simulator {
         self.stop();
     }
 }
-
-#[cfg(test)]
-mod tests;
