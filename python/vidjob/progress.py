@@ -26,7 +26,9 @@ TICK = 0.25
 PLAIN = 30.0
 
 _ID_HEAD = 8
-_BAR_WIDTH = 24
+#: Columns of the bar, and of a terminal on which it may be twice as long.
+_BAR_WIDTH = 12
+_WIDE = 100
 _STATUS_WIDTH = len("downloading")
 _NO_SIZE = 80
 _TERMINAL = ("done", "failed", "expired")
@@ -173,8 +175,9 @@ class Row:
             label_width: Columns that the label takes.
             glyphs: A full and an empty part of the bar.
         """
-        full = _BAR_WIDTH * (self.percent or 0) // 100
-        bar = glyphs[0] * full + glyphs[1] * (_BAR_WIDTH - full)
+        parts = _BAR_WIDTH * 2 if width >= _WIDE else _BAR_WIDTH
+        full = parts * (self.percent or 0) // 100
+        bar = glyphs[0] * full + glyphs[1] * (parts - full)
         return "  ".join(self._cells(label_width, bar)).rstrip()[:width]
 
     def text(self, label_width: int) -> str:
@@ -187,7 +190,7 @@ class Row:
         left = None if self._ended is not None else self._pace.remaining(now)
         tail = [
             self._bytes,
-            "" if left is None else f"about {duration(left)} left",
+            "" if left is None else f"{duration(left)} left",
             self._trouble,
         ]
         return [

@@ -11,7 +11,7 @@ import vidjob
 from vidjob.cli.commands import COMMANDS
 from vidjob.cli.failures import Exit, advice, exit_of, words
 from vidjob.cli.following import Context
-from vidjob.cli.output import Output
+from vidjob.cli.output import Output, Unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(arguments, out, err)
         out.flush()
-    except BrokenPipeError:
+    except (Unwritable, OSError) as error:
         _drop_output()
-        return Exit.BROKEN_PIPE
-    except OSError as error:
-        plain.error(f"the output cannot be written: {words(error)}")
-        _drop_output()
+        reason = error.__cause__ or error
+        if isinstance(reason, BrokenPipeError):
+            return Exit.BROKEN_PIPE
+        plain.error(f"the output cannot be written: {words(reason)}")
         return Exit.UNEXPECTED
     return code
 
@@ -101,7 +101,7 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
         _trace()
         context.output.error(words(error), *advice(error, context.trail), data=error.to_dict())
         return exit_of(error)
-    except BrokenPipeError:
+    except Unwritable:
         raise
     except Exception as error:  # noqa: BLE001 - the last one to know
         _trace()

@@ -196,7 +196,11 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="what render times depend on (default: 0)")
     parser.add_argument(
-        "--render-seconds", type=float, default=8.0, metavar="SECONDS", help="median render time (default: 8)"
+        "--render-seconds",
+        type=options.positive,
+        default=8.0,
+        metavar="SECONDS",
+        help="median render time (default: 8)",
     )
     parser.add_argument("--key", metavar="TEXT", help="the one key that is good (default: any; it is no secret)")
     options.prints(parser)

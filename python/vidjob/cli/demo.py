@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _RENDER_SECONDS = 4.0
+_QUEUE_SECONDS = 0.6
 #: The simulator does not mind being asked often, and progress is to be seen.
 _POLL_INTERVAL = 0.3
 
@@ -98,7 +99,7 @@ def _make(output: Output, folder: Path) -> list[_Made]:
     rows = [Row(clip.name) if shown is None else shown.row(clip.name) for clip in _CLIPS]
     # Address and key are the simulator's, so that nothing of the environment's is used.
     with (
-        vidjob.Simulator(render_seconds=_RENDER_SECONDS, spread=0.2, queue_seconds=0.6) as simulator,
+        vidjob.Simulator(render_seconds=_RENDER_SECONDS, spread=0.2, queue_seconds=_QUEUE_SECONDS) as simulator,
         simulator.client() as client,
     ):
         try:

@@ -77,7 +77,7 @@ def exit_of(error: Exception) -> Exit:
     return next((code for types, code in _EXITS if isinstance(error, types)), Exit.UNEXPECTED)
 
 
-def words(error: Exception) -> str:
+def words(error: BaseException) -> str:
     """What an error says, on one line, in the command line's terms."""
     text = printable(str(error))
     for argument, option in _OPTIONS.items():

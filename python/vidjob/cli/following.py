@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from vidjob.cli.failures import Trail
+from vidjob.cli.output import Unwritable
 from vidjob.progress import Board, Lines, is_terminal
 
 TYPE_CHECKING = False
@@ -67,7 +68,7 @@ class Following:
     def _tell(self, event: Mapping[str, Any]) -> None:
         try:
             self._output.event(event)
-        except OSError:
+        except Unwritable:
             # Nobody reads the events any more; the file that is paid for is still wanted.
             if not self._trail.keeps_file:
                 raise

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, TextIO
 
-__all__ = ["Output"]
+__all__ = ["Output", "Unwritable"]
 
 _COLOURS = {"ok": "32", "warn": "33", "FAIL": "31", "error:": "1;31"}
+
+
+class Unwritable(Exception):
+    """Standard output takes no more; its cause says why."""
 
 
 class Output:
@@ -42,9 +46,16 @@ class Output:
     # ---- data --------------------------------------------------------------------------------
 
     def line(self, text: str = "") -> None:
-        """A line of data."""
-        self._out.write(_encodable(text + "\n", self._out))
-        self._out.flush()
+        """A line of data.
+
+        Raises:
+            Unwritable: The disk is full, or whoever read went away.
+        """
+        try:
+            self._out.write(_encodable(text + "\n", self._out))
+            self._out.flush()
+        except OSError as error:
+            raise Unwritable from error
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Names and values, one pair per line, without those that have no value."""
