@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::engine::{self, Return};
-use super::{errors, values};
+use super::{errors, events};
 use crate::error::Result;
 use crate::event::{Event, Events};
 
@@ -122,7 +122,7 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
 
 fn tell(py: Python<'_>, listener: Option<&Py<PyAny>>, event: Event) -> PyResult<()> {
     let Some(listener) = listener else { return Ok(()) };
-    let (description, job) = values::describe(py, event)?;
+    let (description, job) = events::describe(py, event)?;
     listener.call1(py, (description, job))?;
     Ok(())
 }

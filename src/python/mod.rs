@@ -1,9 +1,11 @@
 //! The Python face: the only place that names pyo3.
 
+mod arguments;
 mod bridge;
 mod client;
 mod engine;
 mod errors;
+mod events;
 mod simulator;
 mod values;
 

@@ -4,6 +4,7 @@
 mod answers;
 mod check;
 mod clips;
+mod connection;
 mod files;
 mod ledger;
 mod life;

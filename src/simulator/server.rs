@@ -1,10 +1,8 @@
 //! The server: connections, routes, and faults on the way.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,12 +15,12 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::answers::{self, Answer};
 use super::check::{self, Operation};
+use super::connection::Connection;
 use super::files::{File, Part};
 use super::ledger::{Ledger, Logged, lock};
 use super::{Canned, FaultKind, On, Shape};
@@ -64,10 +62,10 @@ async fn serve(stream: TcpStream, ledger: Shared) {
     // Without it, short answers wait for acknowledgements.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
-    let wire = TokioIo::new(Wire { stream, reset: Arc::clone(&reset) });
+    let connection = TokioIo::new(Connection { stream, reset: Arc::clone(&reset) });
     let service = service_fn(move |request| answer(request, Arc::clone(&ledger), Arc::clone(&reset)));
     // The client's going away, and every scripted end, arrive here as errors.
-    let _ = http1::Builder::new().serve_connection(wire, service).await;
+    let _ = http1::Builder::new().serve_connection(connection, service).await;
 }
 
 async fn answer(request: Request<Incoming>, ledger: Shared, reset: Arc<AtomicBool>) -> Result<Response<Body>, Broken> {
@@ -359,45 +357,4 @@ fn set(response: &mut Response<Body>, name: http::HeaderName, value: &str) {
 
 fn header(headers: &HeaderMap, name: http::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-// ---- connections -----------------------------------------------------------------------------
-
-/// A connection that can be reset: then its end is a RST and no orderly close.
-struct Wire {
-    stream: TcpStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        if self.reset.load(Ordering::Relaxed) {
-            // Where it cannot be had, the orderly close must do.
-            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
 }
