@@ -68,8 +68,8 @@ impl VideoClient {
     /// Every change of a job until it is over.
     pub fn watch(&self, job: VideoJob, patience: Patience) -> Result<Watch<Self>> {
         check_request_id(&job.request_id)?;
-        let began = self.accepted_at(&job.request_id).unwrap_or_else(Instant::now);
-        Ok(Watch::new(self.clone(), job, began, patience))
+        let created = self.accepted_at(&job.request_id);
+        Ok(Watch::new(self.clone(), job, created, patience))
     }
 
     /// The job once it is done.

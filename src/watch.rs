@@ -12,6 +12,9 @@ use crate::pacing::{History, Pacing, Situation};
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// No job is over so soon after its creation.
+const JUST_NOW: Duration = Duration::from_secs(2);
+
 /// One answer to the question how a job stands.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -50,11 +53,13 @@ pub struct Watch<A> {
     started: Instant,
     deadline: Option<Instant>,
     asked: bool,
+    is_new: bool,
 }
 
 impl<A: Ask> Watch<A> {
-    /// Watches `job`, which began at `began`.
-    pub fn new(service: A, job: VideoJob, began: Instant, patience: Patience) -> Self {
+    /// Watches `job`. One that was `created` just now is left alone for the first delay;
+    /// one of which that is not known is asked after at once.
+    pub fn new(service: A, job: VideoJob, created: Option<Instant>, patience: Patience) -> Self {
         let now = Instant::now();
         Self {
             service,
@@ -63,11 +68,12 @@ impl<A: Ask> Watch<A> {
             pacing: patience.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
             history: History::default(),
             retry_after: None,
-            began,
+            began: created.unwrap_or(now),
             started: now,
             // A timeout beyond what the clock can hold is none.
             deadline: patience.timeout.and_then(|timeout| now.checked_add(timeout)),
             asked: false,
+            is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
     }
 
@@ -104,7 +110,7 @@ impl<A: Ask> Watch<A> {
 
     /// Sleeps until the next question is due, and asks it.
     async fn step(&mut self) -> Result<VideoJob> {
-        if self.asked {
+        if self.asked || self.is_new {
             self.pause().await?;
         }
         self.asked = true;
@@ -123,7 +129,7 @@ impl<A: Ask> Watch<A> {
     async fn pause(&self) -> Result<()> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return Err(self.too_late());
+            return if self.asked { Err(self.too_late()) } else { Ok(()) };
         }
         let delay = self.pacing.next_delay(&Situation {
             elapsed: self.began.elapsed(),
@@ -179,7 +185,7 @@ mod tests {
     }
 
     fn watch(script: &Script, patience: Patience) -> Watch<&Script> {
-        Watch::new(script, VideoJob::pending("a"), Instant::now(), patience)
+        Watch::new(script, VideoJob::pending("a"), None, patience)
     }
 
     use JobStatus::{Done, Failed, Pending, Processing, Unknown};
@@ -220,7 +226,7 @@ mod tests {
     async fn a_terminal_job_is_not_asked_after() {
         let script = Script::new(&[(Pending, None)]);
         let job = VideoJob { status: Done, ..VideoJob::pending("a") };
-        let mut watch = Watch::new(&script, job.clone(), Instant::now(), Patience::default());
+        let mut watch = Watch::new(&script, job.clone(), None, Patience::default());
         assert_eq!(watch.next().await.unwrap().unwrap(), job);
         assert!(watch.next().await.is_none());
         assert!(script.asked.lock().unwrap().is_empty());
@@ -246,6 +252,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_job_created_just_now_is_left_alone_first() {
+        let script = Script::new(&[(Processing, None), (Processing, None), (Done, None)]);
+        Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), every(1.5)).end(|_| {}).await.unwrap();
+        let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
+        assert_eq!(asked, [1500, 3000]);
+        let hurried = Patience { timeout: Some(Duration::ZERO), poll_interval: None };
+        let error = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), hurried).end(|_| {}).await;
+        assert!(error.is_ok(), "even then it is asked after once");
+        let before = script.asked.lock().unwrap().len();
+        let created = Instant::now();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let mut later = Watch::new(&script, VideoJob::pending("a"), Some(created), every(60.0));
+        assert_eq!(later.next().await.unwrap().unwrap().status, Done);
+        assert_eq!((script.asked.lock().unwrap().len() - before, created.elapsed().as_secs()), (1, 20));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_comes_ends_with_the_timeout() {
         struct Silence;
         impl Ask for Silence {
@@ -254,7 +277,7 @@ mod tests {
             }
         }
         let patience = Patience { timeout: Some(Duration::from_secs(5)), poll_interval: None };
-        let mut watch = Watch::new(Silence, VideoJob::pending("a"), Instant::now(), patience);
+        let mut watch = Watch::new(Silence, VideoJob::pending("a"), None, patience);
         assert!(matches!(watch.next().await, Some(Err(Error::WaitTimeout { .. }))));
     }
 
