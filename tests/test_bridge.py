@@ -138,6 +138,26 @@ def test_ctrl_c_comes_through_within_a_tenth_of_a_second(run_python: Run) -> Non
         assert "may exist and be billed" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+def test_a_cancellation_that_does_not_wake_the_loop_is_seen_soon(run_python: Run) -> None:
+    """As a notebook's kernel does it: the signal's handler cancels the task, and the loop sleeps on."""
+    program = """
+        import os, signal
+        async def main():
+            task = asyncio.ensure_future(client.wait_async("abc"))
+            signal.signal(signal.SIGINT, lambda *_: task.cancel())
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            began = time.monotonic()
+            try:
+                await task
+            except asyncio.CancelledError:
+                print(time.monotonic() - began < 5)
+        asyncio.new_event_loop().run_until_complete(main())
+    """
+    done = run_python(SILENT_SERVER + textwrap.dedent(program), "-W", "ignore")
+    assert done.stdout.split() == ["True"], done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_can_use_the_client(simulator: Simulator, run_python: Run) -> None:
     program = """

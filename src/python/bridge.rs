@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyCFunction;
 use pyo3::{IntoPyObjectExt, intern};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -27,6 +29,8 @@ use crate::event::{Event, Events};
 
 /// How often a blocking call on the main thread looks for Ctrl-C.
 const SLICE: Duration = Duration::from_millis(50);
+/// How often an event loop is woken while it waits for a call.
+const TICK: Duration = Duration::from_millis(250);
 
 type Outcome<T> = std::result::Result<Result<T>, Box<dyn Any + Send>>;
 
@@ -143,6 +147,44 @@ struct Mailbox {
     waiting: Mutex<Vec<Delivery>>,
     /// The loop's callback. It holds the mailbox weakly: a cycle through Python would never be freed.
     drain: OnceLock<Py<PyAny>>,
+    /// How many calls the loop is waiting for.
+    pending: AtomicUsize,
+    ticking: AtomicBool,
+}
+
+/// A call that a loop is waiting for, as long as it lives.
+struct Pending(Arc<Mailbox>);
+
+impl Pending {
+    fn begin(mailbox: &Arc<Mailbox>, handle: &Handle) -> Self {
+        mailbox.pending.fetch_add(1, Ordering::SeqCst);
+        if !mailbox.ticking.swap(true, Ordering::SeqCst) {
+            handle.spawn(tick(Arc::clone(mailbox)));
+        }
+        Self(Arc::clone(mailbox))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Wakes a loop now and then while it waits. A notebook's kernel cancels the cell from a signal handler
+/// that does not wake the loop: without this, the cell would go on until the call ends.
+async fn tick(mailbox: Arc<Mailbox>) {
+    loop {
+        while mailbox.pending.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(TICK).await;
+            mailbox.wake();
+        }
+        mailbox.ticking.store(false, Ordering::SeqCst);
+        // A call may have begun just before, and have left the ticking to this.
+        if mailbox.pending.load(Ordering::SeqCst) == 0 || mailbox.ticking.swap(true, Ordering::SeqCst) {
+            return;
+        }
+    }
 }
 
 /// By the loop's address. Locked only while attached, and never across Python code.
@@ -171,6 +213,8 @@ impl Mailbox {
             event_loop: event_loop.clone().unbind(),
             waiting: Mutex::default(),
             drain: OnceLock::new(),
+            pending: AtomicUsize::new(0),
+            ticking: AtomicBool::new(false),
         });
         let weak = Arc::downgrade(&mailbox);
         let drain = PyCFunction::new_closure(py, None, None, move |arguments, _| match weak.upgrade() {
@@ -202,9 +246,12 @@ impl Mailbox {
             waiting.push(delivery);
             waiting.len() == 1
         };
-        if !first {
-            return;
+        if first {
+            self.wake();
         }
+    }
+
+    fn wake(&self) {
         Python::try_attach(|py| {
             if let Some(drain) = self.drain.get() {
                 // A closed loop has nobody left to tell.
@@ -285,7 +332,9 @@ where
     let future = py_future.unbind();
     let events = events_for(py, &mailbox, &future, listener);
     let work = work(events);
+    let pending = Pending::begin(&mailbox, &handle);
     handle.spawn(async move {
+        let _pending = pending;
         let outcome = tokio::select! {
             biased;
             _ = stopped => return,
