@@ -100,7 +100,7 @@ impl Config {
         let base_url = base_url(settings.base_url.or_else(|| environment("VIDJOB_BASE_URL")))?;
         let (api_key, key_variable) = api_key(settings.api_key, &base_url, environment)?;
         let creates_per_second = match settings.creates_per_second {
-            Some(rate) => Some(positive("creates_per_second", rate)?),
+            Some(given) => Some(rate("creates_per_second", given)?),
             None => (base_url.host_str() == Some(XAI_HOST)).then_some(XAI_CREATES_PER_SECOND),
         };
         Ok(Self {
@@ -111,7 +111,7 @@ impl Config {
             max_retries: settings.max_retries.unwrap_or(4),
             requests_per_second: settings
                 .requests_per_second
-                .map(|rate| positive("requests_per_second", rate))
+                .map(|given| rate("requests_per_second", given))
                 .transpose()?,
             creates_per_second,
             max_concurrent_requests: concurrency(settings.max_concurrent_requests.unwrap_or(64))?,
@@ -203,6 +203,14 @@ fn positive(name: &str, number: f64) -> Result<f64> {
         return Ok(number);
     }
     Err(Error::Configuration(format!("{name} must be a number above 0, not {number}")))
+}
+
+/// One in a day is rare enough; what is far below cannot be told from never.
+fn rate(name: &str, number: f64) -> Result<f64> {
+    if positive(name, number)? >= 1.0 / 86_400.0 {
+        return Ok(number);
+    }
+    Err(Error::Configuration(format!("{name} must be at least one in a day, not {number}")))
 }
 
 fn concurrency(number: usize) -> Result<usize> {
@@ -331,6 +339,8 @@ mod tests {
         assert!(refused(|s| s.timeout = Some(f64::NAN)));
         assert!(refused(|s| s.timeout = Some(1e300)));
         assert!(refused(|s| s.requests_per_second = Some(-1.0)));
+        assert!(refused(|s| s.requests_per_second = Some(1e-300)));
+        assert!(refused(|s| s.creates_per_second = Some(1e-19)));
         assert!(refused(|s| s.max_concurrent_requests = Some(0)));
         assert!(refused(|s| s.proxy = Some("nonsense".into())));
         assert!(refused(|s| s.ca_file = Some("/nowhere/ca.pem".into())));

@@ -65,6 +65,8 @@ impl Http {
     /// Lets no request out for `pause`.
     pub fn slow_down(&self, pause: Duration) {
         self.requests_gate.shut_for(pause);
+        // Or the creates would pile up behind the other gate, and leave in a burst.
+        self.creates_gate.shut_for(pause);
     }
 
     fn creator(&self) -> Result<&reqwest::Client> {

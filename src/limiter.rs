@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lets callers through one `interval` apart.
+/// Lets callers through one `interval` apart, in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     interval: Duration,
-    gate: Mutex<Gate>,
-}
-
-#[derive(Debug)]
-struct Gate {
-    next: Instant,
-    shut_until: Instant,
+    /// When the next caller may go. Whoever is first in the queue holds it while asleep: a caller
+    /// that gives up takes no turn with it.
+    next: tokio::sync::Mutex<Instant>,
+    shut_until: Mutex<Instant>,
 }
 
 impl Limiter {
@@ -24,44 +21,38 @@ impl Limiter {
         let now = Instant::now();
         Self {
             interval: per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
-            gate: Mutex::new(Gate { next: now, shut_until: now }),
+            next: tokio::sync::Mutex::new(now),
+            shut_until: Mutex::new(now),
         }
     }
 
     /// Returns when the caller may go.
     pub(crate) async fn admit(&self) {
-        let mut turn = self.reserve();
-        loop {
-            // The timer's grain is a millisecond: a turn that has come must not wait for it.
-            if turn > Instant::now() {
-                tokio::time::sleep_until(turn).await;
-            }
-            // The gate may have been shut while this caller slept.
-            let open = self.lock().shut_until;
-            if open <= Instant::now() {
-                return;
-            }
-            turn = if self.interval.is_zero() { open } else { self.reserve() };
+        if self.interval.is_zero() {
+            return self.opened(Instant::now()).await;
         }
+        let mut next = self.next.lock().await;
+        self.opened(*next).await;
+        *next = Instant::now() + self.interval;
     }
 
     /// Lets nobody through for `pause` from now.
     pub(crate) fn shut_for(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut gate = self.lock();
-        gate.shut_until = gate.shut_until.max(until);
-        gate.next = gate.next.max(until);
+        let mut until = self.shut_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = (*until).max(Instant::now() + pause);
     }
 
-    fn reserve(&self) -> Instant {
-        let mut gate = self.lock();
-        let turn = gate.next.max(Instant::now());
-        gate.next = turn + self.interval;
-        turn
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns at `turn`, or when the gate is open again if that is later.
+    async fn opened(&self, mut turn: Instant) {
+        loop {
+            turn = turn.max(*self.shut_until.lock().unwrap_or_else(PoisonError::into_inner));
+            // The timer's grain is a millisecond: a turn that has come must not wait for it.
+            if turn <= Instant::now() {
+                return;
+            }
+            // The gate may be shut, or shut for longer, meanwhile.
+            tokio::time::sleep_until(turn).await;
+        }
     }
 }
 
@@ -106,6 +97,17 @@ mod tests {
         limiter.admit().await;
         assert!(start.elapsed() >= Duration::from_secs(30));
         assert!(sleeper.await.unwrap() >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_give_up_take_no_turn() {
+        let limiter = Limiter::new(Some(1.0));
+        limiter.admit().await;
+        let start = Instant::now();
+        let gave_up = (0..1000).map(|_| tokio::time::timeout(Duration::from_millis(500), limiter.admit()));
+        assert!(futures_util::future::join_all(gave_up).await.iter().all(Result::is_err));
+        limiter.admit().await;
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::VideoJob;
 use crate::pacing::{History, Pacing, Situation};
+use crate::retry::worth_repeating;
 
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// For so long the service may be out of reach in the middle of a wait.
+const OUTAGE: Duration = Duration::from_secs(15 * 60);
 
 /// No job is over so soon after its creation.
 const JUST_NOW: Duration = Duration::from_secs(2);
@@ -54,6 +58,8 @@ pub struct Watch<A> {
     deadline: Option<Instant>,
     asked: bool,
     is_new: bool,
+    /// When the service was last heard of.
+    heard: Option<Instant>,
 }
 
 impl<A: Ask> Watch<A> {
@@ -73,6 +79,7 @@ impl<A: Ask> Watch<A> {
             // A timeout beyond what the clock can hold is none.
             deadline: patience.timeout.and_then(|timeout| now.checked_add(timeout)),
             asked: false,
+            heard: created,
             is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
     }
@@ -84,8 +91,9 @@ impl<A: Ask> Watch<A> {
         }
         loop {
             match self.step().await {
-                Ok(job) if self.shown && job == self.last => {}
-                Ok(job) => {
+                Ok(None) => {}
+                Ok(Some(job)) if self.shown && job == self.last => {}
+                Ok(Some(job)) => {
                     self.shown = true;
                     self.last = job.clone();
                     return Some(Ok(job));
@@ -108,22 +116,40 @@ impl<A: Ask> Watch<A> {
         &mut self.service
     }
 
-    /// Sleeps until the next question is due, and asks it.
-    async fn step(&mut self) -> Result<VideoJob> {
+    /// Sleeps until the next question is due, and asks it; `None` when there is no news.
+    async fn step(&mut self) -> Result<Option<VideoJob>> {
         if self.asked || self.is_new {
             self.pause().await?;
         }
         self.asked = true;
         let answer = self.service.ask(&self.last.request_id);
-        let snapshot = match self.deadline {
+        let answer = match self.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.max(Instant::now()) + GRACE, answer)
                 .await
-                .map_err(|_| self.too_late())??,
-            None => answer.await?,
+                .map_err(|_| self.too_late())?,
+            None => answer.await,
         };
+        let snapshot = match answer {
+            Ok(snapshot) => snapshot,
+            Err(error) if self.outlasts(&error) => {
+                self.retry_after = error.retry_after();
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        self.heard = Some(Instant::now());
         self.retry_after = snapshot.retry_after;
         self.history.saw(self.began.elapsed(), snapshot.job.progress);
-        Ok(snapshot.job)
+        Ok(Some(snapshot.job))
+    }
+
+    /// Whether the wait goes on in spite of `error`: passing trouble with a job that is known to exist
+    /// is no news of the job. A service that was never heard of may be the wrong one.
+    fn outlasts(&mut self, error: &Error) -> bool {
+        if matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited) {
+            self.heard.get_or_insert_with(Instant::now);
+        }
+        worth_repeating(error) && self.heard.is_some_and(|heard| heard.elapsed() < OUTAGE)
     }
 
     async fn pause(&self) -> Result<()> {
@@ -153,6 +179,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::error::Trouble;
     use crate::job::JobStatus;
 
     /// A service whose job goes through `states`, one a second.
@@ -266,6 +293,42 @@ mod tests {
         let mut later = Watch::new(&script, VideoJob::pending("a"), Some(created), every(60.0));
         assert_eq!(later.next().await.unwrap().unwrap().status, Done);
         assert_eq!((script.asked.lock().unwrap().len() - before, created.elapsed().as_secs()), (1, 20));
+    }
+
+    /// A service that answers once, and is then out of reach for `outage`.
+    struct Outage(Instant, Duration);
+
+    impl Ask for &Outage {
+        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+            let elapsed = self.0.elapsed();
+            let status = if elapsed < Duration::from_secs(1) { Processing } else { Done };
+            if status == Done && elapsed < self.1 {
+                let trouble = Trouble { message: "gone".into(), request_id: None, not_sent: true, permanent: false };
+                return Err(Error::ConnectionFailed(Box::new(trouble)));
+            }
+            Ok(Snapshot { job: VideoJob { status, ..VideoJob::pending(request_id) }, retry_after: None })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_in_the_middle_is_outlasted_up_to_a_bound() {
+        let service = Outage(Instant::now(), Duration::from_secs(10 * 60));
+        let job = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await.unwrap();
+        assert_eq!(job.status, Done);
+        let service = Outage(Instant::now(), Duration::from_secs(60 * 60));
+        let result = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await;
+        assert!(matches!(result, Err(Error::ConnectionFailed(_))), "{result:?}");
+        assert_eq!(service.0.elapsed().as_secs() / 60, 15);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_was_never_heard_of_is_not_waited_for() {
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let service = Outage(began, Duration::from_secs(60));
+        let result = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await;
+        assert!(matches!(result, Err(Error::ConnectionFailed(_))));
+        assert_eq!(began.elapsed().as_secs(), 5);
     }
 
     #[tokio::test(start_paused = true)]

@@ -301,6 +301,22 @@ def test_without_a_loop_the_twins_say_so(client: VideoClient) -> None:
         client.get_async("abc").send(None)
 
 
+def test_a_callback_that_raises_stop_iteration_keeps_nobody_waiting(simulator: Simulator, client: VideoClient) -> None:
+    def stops(_job: object) -> None:
+        raise StopIteration
+
+    async def main() -> None:
+        for _ in range(21):
+            simulator.respond("get", body='{"status": "queued"}')
+        bad = asyncio.create_task(client.wait_async("abc", on_update=stops))
+        good = await asyncio.wait_for(asyncio.gather(*(client.get_async("abc") for _ in range(20))), 10)
+        assert len(good) == 20
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await asyncio.wait_for(bad, 10)
+
+    asyncio.run(main())
+
+
 def test_context_variables_are_the_callers(simulator: Simulator, client: VideoClient) -> None:
     from contextvars import ContextVar
 

@@ -122,6 +122,14 @@ def test_a_503_that_says_nothing_started_is_repeated(face: Face, simulator: Simu
     assert simulator.accepted == []
 
 
+def test_a_503_that_says_something_else_is_not_repeated(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    words = "upstream distributor timed out after the task was submitted; model_not_found is not why"
+    simulator.respond("create", status=503, body=f'{{"error": {{"code": "upstream_timeout", "message": "{words}"}}}}')
+    with pytest.raises(vidjob.SubmitUnknown):
+        face(client, "generate", "a candle")
+    assert len(simulator.requests) == 1
+
+
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 415, 422])
 def test_a_refusal_is_final(face: Face, simulator: Simulator, client: VideoClient, status: int) -> None:
     simulator.respond("create", status=status, body='{"error": "no"}')

@@ -77,6 +77,20 @@ def test_a_bad_file_after_the_purchase_names_the_job(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mistake_in_a_callback_does_not_lose_the_job(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    def fails(_job: object) -> None:
+        raise KeyError("a mistake")
+
+    assert face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=fails).ok
+    with pytest.raises(KeyError) as caught:
+        face(client, "render", "a candle", tmp_path / "b.mp4", poll_interval=0.05, on_update=fails)
+    if sys.version_info >= (3, 11):
+        [note] = caught.value.__notes__
+        assert simulator.accepted[-1]["request_id"] in note
+
+
 #: The first status change sends the signal, so that the job is known by then.
 INTERRUPTED = """
     import asyncio, os, signal, sys, time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vidjob._errors import VidjobError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,14 +41,14 @@ def listener(on_event: Callable[[Event], object] | None, *hooks: Hook | None) ->
     return lambda event, job: context.run(tell, event, job)
 
 
-def _observe(on_event: Callable[[Event], object], event: Event) -> None:
+def _observe(observer: Callable[[Event], object], event: Event) -> None:
     try:
-        on_event(event)
+        observer(event)
     except Exception:
         # An observer's mistake must not cost a paid render.
         import logging
 
-        logging.getLogger("vidjob").exception("on_event failed")
+        logging.getLogger("vidjob").exception("a callback failed")
 
 
 class Trace:
@@ -92,7 +94,7 @@ class Trace:
 
             self._bar = bar = Bar()
             return bar.hears
-        return lambda event, _job: progress(event)
+        return lambda event, _job: _observe(progress, event)
 
     def __enter__(self) -> Self:
         return self
@@ -102,8 +104,8 @@ class Trace:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        # KeyboardInterrupt and CancelledError, which leave the job running.
-        if error is not None and not isinstance(error, (Exception, GeneratorExit)):
+        # Errors of vidjob name the job themselves; all others, Ctrl-C among them, leave it running unnamed.
+        if error is not None and not isinstance(error, (VidjobError, GeneratorExit)):
             _add_note(error, self._note())
 
     def _note(self) -> str | None:

@@ -10,6 +10,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING};
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::config::Config;
@@ -33,6 +34,9 @@ use address::{Rules, is_this_machine};
 use target::Temporary;
 use transfer::{Setback, Transfer};
 use writer::{Writer, Written};
+
+/// How many files are fetched at once.
+const TRANSFERS: usize = 64;
 
 /// How a file is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +90,8 @@ struct Shared {
     environment: Matcher,
     clients: Mutex<HashMap<Route, Client>>,
     backoff: Backoff,
+    /// Each transfer holds a thread that writes, and of these there are not many.
+    slots: Semaphore,
 }
 
 /// What a client for one hop must be able to do.
@@ -109,6 +115,7 @@ impl Files {
             environment: Matcher::from_system(),
             clients: Mutex::default(),
             backoff,
+            slots: Semaphore::new(TRANSFERS),
         }));
         // What is wrong with the set-up should show now and not after something was paid for.
         files.client(files.route(&config.base_url))?;
@@ -123,6 +130,8 @@ impl Files {
         F: FnOnce() -> R + Send,
         R: Future<Output = Result<Option<String>>> + Send,
     {
+        // The semaphore is never closed.
+        let _slot = self.0.slots.acquire().await.ok();
         self.fetch(&order, events, refresh).await.map_err(|error| match order.request_id {
             Some(id) => error.concerning(id),
             None => error,

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyCFunction;
@@ -81,20 +81,38 @@ where
     let receiver = Mutex::new(receiver);
     let mut slice = SLICE;
     loop {
-        let (message, _returning) = py.detach(|| {
+        let (message, returning) = py.detach(|| {
             let message = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(slice);
             (message, Return::announce())
         });
-        match message {
+        drop(returning);
+        let step = match message {
             Ok(Message::Done(outcome)) => return settle(py, outcome),
-            Ok(Message::Event(event)) => tell(py, listener, event)?,
-            Err(RecvTimeoutError::Timeout) => {
-                py.check_signals()?;
+            Ok(Message::Event(event)) => tell(py, listener, event),
+            Err(RecvTimeoutError::Timeout) => py.check_signals().and_then(|()| {
                 slice = next_slice(py)?;
-            }
+                Ok(())
+            }),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(PyRuntimeError::new_err("the call was dropped: the interpreter is shutting down"));
             }
+        };
+        if let Err(error) = step {
+            tell_the_rest(py, listener, &receiver);
+            return Err(error);
+        }
+    }
+}
+
+/// A call that is left early still tells what has happened by then: a job may have been accepted.
+fn tell_the_rest<T>(py: Python<'_>, listener: Option<&Py<PyAny>>, receiver: &Mutex<mpsc::Receiver<Message<T>>>) {
+    let receiver = lock(receiver, py);
+    let rest: Vec<_> = receiver.try_iter().collect();
+    drop(receiver);
+    for message in rest {
+        if let Message::Event(event) = message {
+            // The first error is the one that the caller sees.
+            let _ = tell(py, listener, event);
         }
     }
 }
@@ -217,9 +235,10 @@ impl Mailbox {
             ticking: AtomicBool::new(false),
         });
         let weak = Arc::downgrade(&mailbox);
-        let drain = PyCFunction::new_closure(py, None, None, move |arguments, _| match weak.upgrade() {
-            Some(mailbox) => mailbox.empty(arguments.py()),
-            None => Ok(()),
+        let drain = PyCFunction::new_closure(py, None, None, move |arguments, _| {
+            if let Some(mailbox) = weak.upgrade() {
+                mailbox.empty(arguments.py());
+            }
         })?;
         let _ = mailbox.drain.set(drain.into_any().unbind());
         let mailbox = Arc::clone(lock(&MAILBOXES, py).entry(address).or_insert(mailbox));
@@ -239,16 +258,11 @@ impl Mailbox {
         Ok(dead)
     }
 
-    /// Called by workers: puts a delivery in, and wakes the loop if it is the first.
-    fn put(&self, delivery: Delivery) {
-        let first = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.push(delivery);
-            waiting.len() == 1
-        };
-        if first {
-            self.wake();
-        }
+    /// Called by workers: puts a delivery in; whoever puts in the first must wake the loop.
+    fn put(&self, delivery: Delivery) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(delivery);
+        waiting.len() == 1
     }
 
     fn wake(&self) {
@@ -261,12 +275,14 @@ impl Mailbox {
     }
 
     /// On the loop's own thread: hands out what waits.
-    fn empty(&self, py: Python<'_>) -> PyResult<()> {
+    fn empty(&self, py: Python<'_>) {
         let waiting = std::mem::take(&mut *lock(&self.waiting, py));
         for delivery in waiting {
-            delivery.hand_out(py)?;
+            // One that cannot be handed out must not keep the others from their callers.
+            if let Err(error) = delivery.hand_out(py) {
+                error.write_unraisable(py, None);
+            }
         }
-        Ok(())
     }
 }
 
@@ -279,17 +295,27 @@ impl Delivery {
         }
         let result = match self {
             Self::Event { listener, event, .. } => match tell(py, Some(&listener), event) {
-                Ok(()) => return Ok(()),
-                Err(error) => Err(error),
+                Err(error) if !future.call_method0(intern!(py, "done"))?.is_truthy()? => Err(error),
+                _ => return Ok(()),
             },
             Self::Done { fill, .. } => fill(py),
         };
         match result {
             Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
-            Err(error) => future.call_method1(intern!(py, "set_exception"), (error,))?,
+            Err(error) => future.call_method1(intern!(py, "set_exception"), (presentable(py, error),))?,
         };
         Ok(())
     }
+}
+
+/// A future refuses `StopIteration`, which a listener may raise.
+fn presentable(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let wrapped = PyRuntimeError::new_err("a callback raised StopIteration");
+    wrapped.set_cause(py, Some(error));
+    wrapped
 }
 
 /// A call under way, to be awaited. Dropped before its end, as by a cancellation, it drops the work.
@@ -341,7 +367,11 @@ where
             outcome = AssertUnwindSafe(work).catch_unwind() => outcome,
         };
         let fill: Fill = Box::new(move |py| settle(py, outcome)?.into_bound_py_any(py));
-        mailbox.put(Delivery::Done { future, fill });
+        if mailbox.put(Delivery::Done { future, fill }) {
+            // What else is ready now travels along: waking a loop costs more than all the rest.
+            tokio::task::yield_now().await;
+            mailbox.wake();
+        }
     });
     Ok(Call { steps, _stop: stop })
 }
@@ -353,8 +383,10 @@ fn events_for(py: Python<'_>, mailbox: &Arc<Mailbox>, future: &Py<PyAny>, listen
     Events::to(move |event| {
         let addressee = Arc::clone(&addressee);
         let copies = Python::try_attach(|py| (addressee.0.clone_ref(py), addressee.1.clone_ref(py)));
-        if let Some((future, listener)) = copies {
-            mailbox.put(Delivery::Event { future, listener, event });
+        if let Some((future, listener)) = copies
+            && mailbox.put(Delivery::Event { future, listener, event })
+        {
+            mailbox.wake();
         }
     })
 }

@@ -53,7 +53,7 @@ pub(super) fn explained(answer: &Answer, asked: Asked) -> Error {
         request_id: None,
         retry_after: answer.retry_after.or_else(|| announced(kind, &problem)),
         body: excerpt(&answer.body),
-        not_started: answer.status == 503 && says_not_started(&problem.words()),
+        not_started: answer.status == 503 && says_not_started(&problem),
     }))
 }
 
@@ -184,8 +184,8 @@ fn says_no_money(words: &str) -> bool {
 }
 
 /// A relay found nobody to give the request to, so that nothing was started.
-fn says_not_started(words: &str) -> bool {
-    ["model_not_found", "no available channel", "distributor"].iter().any(|sign| words.contains(sign))
+fn says_not_started(problem: &Problem) -> bool {
+    problem.code().as_deref() == Some("model_not_found") || problem.words().contains("no available channel")
 }
 
 /// When a rate limit says it ends.
