@@ -89,7 +89,7 @@ impl Http {
         self.requests_gate.admit().await;
         let start = tokio::time::Instant::now();
         let result = match request.send().await {
-            Ok(response) => read(response).await,
+            Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
             Err(error) => Err(self.trouble(error)),
         };
         events.tell(|| Event::Request {
@@ -99,6 +99,20 @@ impl Http {
             elapsed: start.elapsed(),
         });
         result
+    }
+
+    /// Some services repeat the key in the error that refuses it.
+    fn without_key(&self, answer: Answer) -> Answer {
+        if answer.status < 400 {
+            return answer;
+        }
+        let text = String::from_utf8_lossy(&answer.body);
+        let key = self.config.api_key.reveal();
+        if !text.contains(key) {
+            return answer;
+        }
+        let body = Bytes::from(text.replace(key, "***"));
+        Answer { body, ..answer }
     }
 
     fn trouble(&self, error: reqwest::Error) -> Error {

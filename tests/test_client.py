@@ -82,6 +82,7 @@ def test_nothing_shows_the_key(simulator: Simulator) -> None:
     with pytest.raises(vidjob.AuthenticationError) as caught:
         client.get("abc")
     shown = [repr(client), str(client), repr(pickle.dumps(client)), repr(client._native)]
+    shown += [str(caught.value), repr(caught.value), str(caught.value.body), str(caught.value.to_dict())]
     assert KEY not in "".join(shown)
     assert simulator.base_url in repr(client)
     assert caught.value.__cause__ is None
