@@ -181,12 +181,16 @@ class VideoClient:
     ) -> VideoJob:
         """Waits until a job is done.
 
+        Passing trouble in the middle of it, once the service has been heard of, is outlasted for 15 minutes.
+
         Args:
             job: A job, or the ``request_id`` of one.
             timeout: Seconds to wait for. Default: until it is over. The job goes on either way.
             poll_interval: Seconds between questions. Default: paced, see [watch][vidjob.VideoClient.watch].
-            on_update: Called with each changed snapshot, on the caller's thread.
-            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
+            on_update: Called with each changed snapshot, on the caller's thread. What it raises ends the
+                wait, and carries a note that names the job.
+            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts, and what it
+                raises is logged and otherwise ignored.
 
         Returns:
             The job, done.
