@@ -76,6 +76,13 @@ def test_an_expired_link_is_refreshed(
     assert face(client, "download", job, tmp_path / "a.mp4").bytes > 0
 
 
+def test_a_file_that_comes_a_moment_after_its_link(
+    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
+) -> None:
+    simulator.respond("download", status=404)
+    assert face(client, "download", job, tmp_path / "a.mp4").bytes > 0
+
+
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_an_expired_link_without_a_job(
     face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, status: int

@@ -193,8 +193,8 @@ impl Files {
 
     fn fresh(&self, fresh: Option<&str>, old: &Url, status: StatusCode) -> Result<Url> {
         let Some(fresh) = fresh else { return Err(expired(old, status)) };
-        let fresh = self.0.rules.link(fresh)?;
-        if fresh == *old { Err(expired(old, status)) } else { Ok(fresh) }
+        // The same link again is worth one more try: a file may be there a moment after its link.
+        self.0.rules.link(fresh)
     }
 
     fn rules(&self) -> &Rules {
