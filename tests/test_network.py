@@ -22,7 +22,8 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 class Server:
     """Answers every request with a queued job, and remembers the first line of each."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, answer: bytes = ANSWER) -> None:
+        self._reply = answer
         self.lines: list[str] = []
         self.connections = 0
         self._context = context
@@ -48,7 +49,7 @@ class Server:
             connection.settimeout(5)
             request = connection.recv(65536)
             self.lines.append(request.split(b"\r\n")[0].decode())
-            connection.sendall(ANSWER)
+            connection.sendall(self._reply)
             connection.close()
         except OSError:
             return
@@ -175,3 +176,21 @@ with vidjob.Simulator(render_seconds=0.1) as simulator:
     done = run_python(program, env=environment)
     assert "SSL_CERT_FILE" in done.stdout, done.stderr
     assert done.stdout.endswith("pending\n")
+
+
+@pytest.mark.parametrize("missing", [0, 1, 900])
+def test_a_video_without_a_length_is_judged_by_its_boxes(face: Face, tmp_path: Path, missing: int) -> None:
+    video = b"\0\0\0\x10ftypisom\0\0\0\0" + (1000).to_bytes(4, "big") + b"mdat" + bytes(992)
+    answer = b"HTTP/1.0 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + video[: len(video) - missing]
+    server = Server(answer=answer)
+    try:
+        with VideoClient(KEY, base_url=f"http://127.0.0.1:{server.port}/v1", max_retries=0) as client:
+            link, path = vidjob.Video(f"http://127.0.0.1:{server.port}/a.mp4"), tmp_path / "a.mp4"
+            if not missing:
+                assert face(client, "download", link, path).bytes == len(video)
+            else:
+                with pytest.raises(vidjob.IncompleteDownload):
+                    face(client, "download", link, path)
+                assert list(tmp_path.iterdir()) == []
+    finally:
+        server.close()

@@ -21,6 +21,7 @@ use crate::retry::Backoff;
 use crate::tls::{self, Trust};
 
 mod address;
+mod boxes;
 mod headers;
 mod target;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use reqwest::Response;
 use url::Url;
 
 use super::address::unsafe_url;
+use super::boxes::Boxes;
 use super::headers::{Validator, content_type, is_an_error_page, size_by_rest};
 use super::writer::Writer;
 use super::{Files, Order};
@@ -56,6 +57,7 @@ pub(super) struct Transfer<'a> {
     /// The size last announced.
     pub(super) size: Option<u64>,
     validator: Option<Validator>,
+    boxes: Boxes,
     pub(super) content_type: Option<String>,
     /// Whether an answer ever came from where the file is.
     pub(super) answered: bool,
@@ -74,6 +76,7 @@ impl<'a> Transfer<'a> {
             total: None,
             size: None,
             validator: None,
+            boxes: Boxes::default(),
             content_type: None,
             answered: false,
         }
@@ -96,6 +99,7 @@ impl<'a> Transfer<'a> {
         self.head.clear();
         self.total = None;
         self.validator = None;
+        self.boxes = Boxes::default();
         if self.kept > 0 {
             self.kept = 0;
             self.writer.start_over().await?;
@@ -210,6 +214,13 @@ impl<'a> Transfer<'a> {
                     retry_after: None,
                 })
             }
+            None if self.kept > 0 && !self.boxes.may_end() => {
+                let words = format!("{} ended after {came} bytes, in the middle of the video", bare_url(&url));
+                Err(Setback::Passing {
+                    why: Error::download(DownloadErrorKind::IncompleteDownload, words),
+                    retry_after: None,
+                })
+            }
             _ if self.kept == 0 => Err(not_a_video(format!("{} gave a file of {came} bytes", bare_url(&url))).into()),
             _ => {
                 self.progress.tell_now(self.kept, Some(self.kept));
@@ -232,6 +243,7 @@ impl<'a> Transfer<'a> {
         };
         let kept = self.kept + chunk.len() as u64;
         self.check_size(kept)?;
+        self.boxes.follow(&chunk);
         self.writer.append(chunk).await?;
         self.kept = kept;
         self.furthest = self.furthest.max(kept);
