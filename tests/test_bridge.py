@@ -69,8 +69,10 @@ EXITS = {
 }
 
 SILENT_SERVER = """
-import asyncio, socket, threading, time
+import asyncio, socket, threading, time, warnings
 import vidjob
+
+warnings.simplefilter("ignore", ResourceWarning)  # the server's own sockets stay open to the end
 
 accepted, answering = [], threading.Event()
 listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
