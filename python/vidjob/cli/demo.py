@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from decimal import Decimal
@@ -104,12 +106,22 @@ def _make(output: Output, folder: Path) -> list[_Made]:
     ):
         try:
             return asyncio.run(_render_all(client, folder, rows))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
         finally:
             if shown is not None:
                 shown.close()
 
 
+def _let_ctrl_c_cancel() -> None:
+    """Does what ``asyncio.run`` does itself from 3.11 on: before, Ctrl-C breaks into whatever task is running."""
+    task = asyncio.current_task()
+    if sys.version_info < (3, 11) and sys.platform != "win32" and task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+
+
 async def _render_all(client: vidjob.VideoClient, folder: Path, rows: list[Row]) -> list[_Made]:
+    _let_ctrl_c_cancel()
     renders = [_render(client, clip, folder, row) for clip, row in zip(_CLIPS, rows, strict=True)]
     return await asyncio.gather(*renders)
 
