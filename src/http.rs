@@ -13,6 +13,7 @@ use crate::error::{Error, Result, Trouble};
 use crate::event::{Event, Events};
 use crate::limiter::Limiter;
 use crate::tls;
+use crate::upload::{Sending, Upload};
 use crate::wire::{Answer, MAX_BODY};
 
 /// The header under which one create keeps its name over safe repetitions; proven effect is not claimed.
@@ -46,20 +47,24 @@ impl Http {
 
     /// Asks for `path`.
     pub async fn get(&self, path: &str, events: &Events) -> Result<Answer> {
-        let request = self.queries.get(self.config.endpoint(path));
-        self.exchange("GET", path, request, events).await
+        let request = self.queries.get(self.config.endpoint(path)).timeout(self.config.timeout);
+        self.exchange("GET", path, request, events, std::future::pending()).await
     }
 
     /// Sends a create. `name` tells repetitions of the same create from new ones.
-    pub async fn create(&self, path: &str, body: Bytes, name: &str, events: &Events) -> Result<Answer> {
+    ///
+    /// A large body takes its time: the client's timeout begins anew with every part of it that has left.
+    pub async fn create(&self, path: &str, body: &Upload, name: &str, events: &Events) -> Result<Answer> {
         self.creates_gate.admit().await;
+        let (stream, sending) = body.begin();
         let request = self
             .creator()?
             .post(self.config.endpoint(path))
             .header(CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, name)
-            .body(body);
-        self.exchange("POST", path, request, events).await
+            .body(stream);
+        let result = self.exchange("POST", path, request, events, sending.stalled(self.config.timeout)).await;
+        result.map_err(|error| unsent(error, &sending))
     }
 
     /// Lets no request out for `pause`.
@@ -83,14 +88,15 @@ impl Http {
         path: &str,
         request: reqwest::RequestBuilder,
         events: &Events,
+        stalled: impl Future<Output = ()>,
     ) -> Result<Answer> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         self.requests_gate.admit().await;
         let start = tokio::time::Instant::now();
-        let result = match request.send().await {
-            Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
-            Err(error) => Err(self.trouble(error)),
+        let result = tokio::select! {
+            result = self.answer(request) => result,
+            () = stalled => Err(self.no_answer()),
         };
         events.tell(|| Event::Request {
             method,
@@ -99,6 +105,23 @@ impl Http {
             elapsed: start.elapsed(),
         });
         result
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
+        match request.send().await {
+            Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    fn no_answer(&self) -> Error {
+        let host = self.config.base_url.host_str().unwrap_or_default();
+        Error::RequestTimeout(Box::new(Trouble {
+            message: format!("no answer from {host} within the client's timeout"),
+            request_id: None,
+            not_sent: false,
+            permanent: false,
+        }))
     }
 
     /// Some services repeat the key in the error that refuses it.
@@ -128,8 +151,7 @@ fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let builder =
-        tls::builder(config)?.default_headers(headers).timeout(config.timeout).pool_max_idle_per_host(idle_connections);
+    let builder = tls::builder(config)?.default_headers(headers).pool_max_idle_per_host(idle_connections);
     tls::build(builder)
 }
 
@@ -185,6 +207,23 @@ pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
         not_sent,
         permanent,
     }))
+}
+
+/// What trouble means for a create: one that did not leave entirely cannot have started anything.
+fn unsent(error: Error, sending: &Sending) -> Error {
+    if let Some(unread) = sending.failure() {
+        let field = unread.field;
+        return Error::invalid(field, format!("{field}: {}; nothing was created", unread.reason));
+    }
+    let mark = |mut trouble: Box<Trouble>| {
+        trouble.not_sent |= !sending.is_complete();
+        trouble
+    };
+    match error {
+        Error::ConnectionFailed(trouble) => Error::ConnectionFailed(mark(trouble)),
+        Error::RequestTimeout(trouble) => Error::RequestTimeout(mark(trouble)),
+        other => other,
+    }
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

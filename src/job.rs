@@ -62,6 +62,35 @@ pub struct Video {
     pub duration: Option<f64>,
     /// `false` when moderation withheld the video.
     pub respect_moderation: Option<bool>,
+    /// The file that the service keeps, if it was asked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_output: Option<FileOutput>,
+    /// Why the service could not keep the file; the video is there all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_error: Option<String>,
+}
+
+/// A file that the service keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileOutput {
+    /// The service's id for it.
+    #[serde(default)]
+    pub file_id: Option<String>,
+    /// Its name.
+    #[serde(default)]
+    pub filename: Option<String>,
+    /// Until when it is kept, in Unix seconds.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    /// Its public address.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// Until when that address is good, in Unix seconds.
+    #[serde(default)]
+    pub public_url_expires_at: Option<i64>,
+    /// Why it has no public address.
+    #[serde(default)]
+    pub public_url_error: Option<String>,
 }
 
 impl Eq for Video {}
@@ -71,7 +100,7 @@ impl Hash for Video {
         self.url.hash(state);
         // `+ 0.0` folds -0.0 into 0.0, which compares equal to it.
         self.duration.map(|seconds| (seconds + 0.0).to_bits()).hash(state);
-        self.respect_moderation.hash(state);
+        (self.respect_moderation, &self.file_output, &self.storage_error).hash(state);
     }
 }
 
@@ -283,7 +312,7 @@ mod tests {
         let mut job = VideoJob::pending("a");
         job.status = JobStatus::Done;
         assert!(job.clone().into_result().is_ok());
-        job.video = Some(Video { url: None, duration: None, respect_moderation: Some(false) });
+        job.video = Some(Video { url: None, duration: None, respect_moderation: Some(false), ..Video::default() });
         assert!(matches!(job.clone().into_result(), Err(Error::JobBlocked(_))));
         job.status = JobStatus::Failed;
         assert!(matches!(job.clone().into_result(), Err(Error::JobFailed(_))));

@@ -33,7 +33,7 @@ pub use target::check_target;
 
 use address::{Rules, is_this_machine};
 use target::Temporary;
-use transfer::{Setback, Transfer};
+use transfer::{Part, Setback, Transfer, follow, is_gone};
 use writer::{Writer, Written};
 
 /// How many files are fetched at once.
@@ -137,6 +137,19 @@ impl Files {
             Some(id) => error.concerning(id),
             None => error,
         })
+    }
+
+    /// Whether a link is good, as far as its server says: trouble on the way says nothing.
+    pub async fn is_good(&self, link: &str) -> Result<bool> {
+        let url = self.0.rules.link(link)?;
+        let first_byte = Some(Part { range: "bytes=0-0".into(), unchanged: None });
+        let answer = follow(self, &url, first_byte.as_ref()).await;
+        Ok(!answer.is_ok_and(|response| is_gone(response.status())))
+    }
+
+    /// A link with its host.
+    pub fn absolute(&self, link: &str) -> Result<Url> {
+        self.0.rules.link(link)
     }
 
     async fn fetch<F, R>(&self, order: &Order<'_>, events: &Events, refresh: F) -> Result<Download>

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http::header::{IF_RANGE, LOCATION, RANGE};
+use http::header::{HeaderValue, IF_RANGE, LOCATION, RANGE};
 use reqwest::Response;
 use url::Url;
 
@@ -88,7 +88,7 @@ impl<'a> Transfer<'a> {
         if self.validator.is_none() {
             self.start_over().await?;
         }
-        let response = self.follow(url).await?;
+        let response = follow(self.files, url, self.rest().as_ref()).await?;
         self.answered = true;
         self.begin(&response).await?;
         self.read(response).await
@@ -107,28 +107,10 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
-    /// The answer at the end of the redirects, each of which is checked like the first address.
-    async fn follow(&self, url: &Url) -> Attempt<Response> {
-        let mut url = url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            let response = self.request(&url).await?;
-            if !response.status().is_redirection() {
-                return Ok(response);
-            }
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let Some(location) = location else { return Ok(response) };
-            url = self.files.rules().redirect(&url, location)?;
-        }
-        Err(unsafe_url(format!("the link redirects more than {MAX_REDIRECTS} times, lastly to {}", bare_url(&url)))
-            .into())
-    }
-
-    async fn request(&self, url: &Url) -> Attempt<Response> {
-        let mut request = self.files.get(url)?;
-        if let Some(validator) = self.validator.as_ref().filter(|_| self.kept > 0) {
-            request = request.header(RANGE, format!("bytes={}-", self.kept)).header(IF_RANGE, validator.value.clone());
-        }
-        request.send().await.map_err(|error| setback(url, error))
+    /// What is missing of a file of which something was kept.
+    fn rest(&self) -> Option<Part> {
+        let validator = self.validator.as_ref().filter(|_| self.kept > 0)?;
+        Some(Part { range: format!("bytes={}-", self.kept), unchanged: Some(validator.value.clone()) })
     }
 
     /// Judges an answer by its status and headers.
@@ -155,9 +137,7 @@ impl<'a> Transfer<'a> {
                 self.start_over().await?;
                 return Err(again(format!("{url} has no such part of the file (HTTP 416)")));
             }
-            status @ (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE) => {
-                return Err(Setback::Expired(status));
-            }
+            status if is_gone(status) => return Err(Setback::Expired(status)),
             status if may_pass(status) => return Err(again(format!("{url} answered HTTP {}", status.as_u16()))),
             status if status.is_success() => {
                 return Err(not_a_video(format!("{url} answered HTTP {}, without a file", status.as_u16())).into());
@@ -250,6 +230,44 @@ impl<'a> Transfer<'a> {
         self.progress.tell(self.kept, self.total);
         Ok(())
     }
+}
+
+/// A part of a file.
+pub(super) struct Part {
+    pub(super) range: String,
+    /// What says that it is still the same file.
+    pub(super) unchanged: Option<HeaderValue>,
+}
+
+/// The answer at the end of the redirects, each of which is checked like the first address.
+pub(super) async fn follow(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Response> {
+    let mut url = url.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let response = request(files, &url, part).await?;
+        if !response.status().is_redirection() {
+            return Ok(response);
+        }
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let Some(location) = location else { return Ok(response) };
+        url = files.rules().redirect(&url, location)?;
+    }
+    Err(unsafe_url(format!("the link redirects more than {MAX_REDIRECTS} times, lastly to {}", bare_url(&url))).into())
+}
+
+async fn request(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Response> {
+    let mut request = files.get(url)?;
+    if let Some(part) = part {
+        request = request.header(RANGE, &part.range);
+        if let Some(validator) = &part.unchanged {
+            request = request.header(IF_RANGE, validator.clone());
+        }
+    }
+    request.send().await.map_err(|error| setback(url, error))
+}
+
+/// Whether a link is no longer good.
+pub(super) fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE)
 }
 
 /// Tells how far the transfer is, but not at every chunk.

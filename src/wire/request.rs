@@ -1,174 +1,335 @@
-//! What is sent: create bodies, checked against the documented limits first.
+//! What is sent: the body of a create, as text and the media in between.
 
-use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::media::{Inline, Ready};
+use crate::request::{Audio, Keyframe, StorageOptions, VideoRequest};
 
-/// The longest prompt, in bytes of UTF-8 (documented as 4096 characters, measured in bytes).
-const MAX_PROMPT: usize = 4096;
-const ASPECT_RATIOS: [&str; 7] = ["1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3"];
-const RESOLUTIONS: [&str; 3] = ["480p", "720p", "1080p"];
-const BASE_MODELS: [&str; 2] = ["grok-imagine-video", "grok-imagine-video-beta"];
-
-/// The body of `POST /videos/generations`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Generation {
-    /// What to show.
-    pub prompt: String,
-    /// The model, or the service's default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Seconds, 1 to 15.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub duration: Option<i64>,
-    /// One of the documented ratios, such as `16:9`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aspect_ratio: Option<String>,
-    /// `480p`, `720p` or `1080p`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolution: Option<String>,
-    /// The caller's end user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Merged into the body last.
-    #[serde(skip)]
-    pub extra: Map<String, Value>,
+/// A part of a body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// JSON as it is.
+    Text(String),
+    /// The content of a data URI, which becomes base64 on its way.
+    Media(Inline),
 }
 
-impl Generation {
-    /// Refuses what the documented limits exclude.
-    pub fn check(&self) -> Result<()> {
-        check_prompt(&self.prompt)?;
-        if let Some(seconds) = self.duration.filter(|seconds| !(1..=15).contains(seconds)) {
-            return Err(Error::invalid("duration", format!("duration must be 1 to 15 seconds, not {seconds}")));
+/// A JSON value with media in it.
+enum Node {
+    Plain(Value),
+    Media(Ready),
+    List(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+/// The body of a create, in pieces.
+pub fn body(request: VideoRequest<Ready>) -> Result<Vec<Piece>> {
+    let mut pieces = Pieces::default();
+    pieces.node(tree(request)?)?;
+    Ok(pieces.done)
+}
+
+/// The body of a create, its media shortened.
+pub fn preview(request: VideoRequest<Ready>) -> Result<Value> {
+    let mut text = String::new();
+    for piece in body(request)? {
+        match piece {
+            Piece::Text(part) => text.push_str(&part),
+            Piece::Media(inline) => text.push_str(&shortened(&inline)),
         }
-        if let Some(ratio) = &self.aspect_ratio {
-            one_of("aspect_ratio", ratio, &ASPECT_RATIOS)?;
-        }
-        if let Some(resolution) = &self.resolution {
-            one_of("resolution", resolution, &RESOLUTIONS)?;
-        }
-        not_empty("model", self.model.as_deref())?;
-        not_empty("user", self.user.as_deref())?;
-        let base_model = self.model.as_deref().is_none_or(|model| BASE_MODELS.contains(&model));
-        if base_model && self.resolution.as_deref() == Some("1080p") {
-            return Err(Error::invalid(
-                "resolution",
-                "resolution 1080p is rendered by grok-imagine-video-1.5 only; pass model=\"grok-imagine-video-1.5\" or take 720p",
-            ));
+    }
+    serde_json::from_str(&text).map_err(unserialisable)
+}
+
+fn shortened(inline: &Inline) -> String {
+    format!("… ({} bytes)", inline.length)
+}
+
+/// How many characters so many bytes have in base64.
+#[must_use]
+pub fn encoded_length(bytes: u64) -> u64 {
+    bytes.div_ceil(3) * 4
+}
+
+/// Top-level `image_url` and `video_url` would be ignored without a word: media stand in objects.
+fn tree(request: VideoRequest<Ready>) -> Result<Node> {
+    let mut fields = Fields::default();
+    fields.plain("prompt", &request.prompt)?;
+    fields.plain("model", &request.model)?;
+    fields.media("image", request.image);
+    fields.list("reference_images", request.reference_images.into_iter().map(Node::Media));
+    fields.list("reference_audios", request.reference_audios.into_iter().map(audio));
+    fields.media("last_frame", request.last_frame);
+    fields.list("keyframes", request.keyframes.into_iter().map(keyframe));
+    fields.media("video", request.video);
+    fields.plain("duration", &request.duration)?;
+    fields.plain("aspect_ratio", &request.aspect_ratio)?;
+    fields.plain("resolution", &request.resolution)?;
+    fields.plain("generate_audio", &request.generate_audio)?;
+    fields.plain("output", &request.upload_url.map(|address| json!({ "upload_url": address })))?;
+    fields.plain("storage_options", &request.storage_options.map(storage))?;
+    fields.plain("user", &request.user)?;
+    fields.merge(request.extra);
+    Ok(Node::Object(fields.0))
+}
+
+#[derive(Default)]
+struct Fields(Vec<(String, Node)>);
+
+impl Fields {
+    #[expect(clippy::ref_option, reason = "a field is given as it is")]
+    fn plain<T: Serialize>(&mut self, name: &str, value: &Option<T>) -> Result<()> {
+        if let Some(value) = value {
+            let value = serde_json::to_value(value).map_err(unserialisable)?;
+            self.0.push((name.to_owned(), Node::Plain(value)));
         }
         Ok(())
     }
 
-    /// The body to send.
-    pub fn body(&self) -> Result<Bytes> {
-        self.check()?;
-        body(self, &self.extra)
+    fn media(&mut self, name: &str, media: Option<Ready>) {
+        self.0.extend(media.map(|media| (name.to_owned(), Node::Media(media))));
+    }
+
+    fn list(&mut self, name: &str, items: impl Iterator<Item = Node>) {
+        let items: Vec<_> = items.collect();
+        if !items.is_empty() {
+            self.0.push((name.to_owned(), Node::List(items)));
+        }
+    }
+
+    /// What the caller adds has the last word.
+    fn merge(&mut self, extra: Map<String, Value>) {
+        self.0.retain(|(name, _)| !extra.contains_key(name));
+        self.0.extend(extra.into_iter().map(|(name, value)| (name, Node::Plain(value))));
     }
 }
 
-fn body(fields: &impl Serialize, extra: &Map<String, Value>) -> Result<Bytes> {
-    let unserialisable = |error: serde_json::Error| Error::invalid("extra", format!("cannot be sent as JSON: {error}"));
-    let mut value = serde_json::to_value(fields).map_err(unserialisable)?;
-    if let Value::Object(body) = &mut value {
-        body.extend(extra.clone());
-    }
-    Ok(serde_json::to_vec(&value).map_err(unserialisable)?.into())
+fn audio(audio: Audio) -> Node {
+    Node::Plain(match audio {
+        Audio::VoiceId(id) => json!({ "voice_id": id }),
+        Audio::Url(address) => json!({ "url": address }),
+    })
 }
 
-fn check_prompt(prompt: &str) -> Result<()> {
-    if prompt.trim().is_empty() {
-        return Err(Error::invalid("prompt", "the prompt is empty; say what the video should show"));
-    }
-    if prompt.len() > MAX_PROMPT {
-        return Err(Error::invalid(
-            "prompt",
-            format!("the prompt has {} bytes in UTF-8; the service takes at most {MAX_PROMPT}", prompt.len()),
-        ));
-    }
-    Ok(())
+fn keyframe(keyframe: Keyframe<Ready>) -> Node {
+    let timestamp = Node::Plain(json!(keyframe.timestamp));
+    Node::Object(vec![("image".into(), Node::Media(keyframe.image)), ("timestamp".into(), timestamp)])
 }
 
-fn one_of(field: &'static str, value: &str, known: &[&str]) -> Result<()> {
-    if known.contains(&value) {
-        return Ok(());
+fn storage(options: StorageOptions) -> Value {
+    let mut fields = Map::from_iter([("filename".to_owned(), json!(options.filename))]);
+    if let Some(seconds) = options.expires_after {
+        fields.insert("expires_after".into(), json!(seconds));
     }
-    let hint = if value == "auto" { "; for the service's own choice leave it out" } else { "" };
-    Err(Error::invalid(
-        field,
-        format!("{field} must be one of {}, not {:?}{hint}", known.join(", "), crate::error::shorten(value, 40)),
-    ))
+    match options.public_url_expires_after {
+        Some(seconds) => drop(fields.insert("public_url".into(), json!({ "expires_after": seconds }))),
+        None if options.public_url => drop(fields.insert("public_url".into(), json!(true))),
+        None => {}
+    }
+    fields.into()
 }
 
-fn not_empty(field: &'static str, value: Option<&str>) -> Result<()> {
-    match value {
-        Some("") => Err(Error::invalid(field, format!("{field} is empty; leave it out instead"))),
-        _ => Ok(()),
+#[derive(Default)]
+struct Pieces {
+    done: Vec<Piece>,
+}
+
+impl Pieces {
+    fn text(&mut self, text: &str) {
+        match self.done.last_mut() {
+            Some(Piece::Text(last)) => last.push_str(text),
+            _ => self.done.push(Piece::Text(text.to_owned())),
+        }
     }
+
+    fn plain(&mut self, value: &impl Serialize) -> Result<()> {
+        self.text(&serde_json::to_string(value).map_err(unserialisable)?);
+        Ok(())
+    }
+
+    fn node(&mut self, node: Node) -> Result<()> {
+        match node {
+            Node::Plain(value) => self.plain(&value),
+            Node::Media(Ready::Url(url)) => self.plain(&json!({ "url": url })),
+            Node::Media(Ready::FileId(id)) => self.plain(&json!({ "file_id": id })),
+            Node::Media(Ready::Inline(inline)) => {
+                self.text(&format!("{{\"url\":\"data:{};base64,", inline.kind.media_type()));
+                self.done.push(Piece::Media(inline));
+                self.text("\"}");
+                Ok(())
+            }
+            Node::List(items) => {
+                self.text("[");
+                for (at, item) in items.into_iter().enumerate() {
+                    self.text(if at == 0 { "" } else { "," });
+                    self.node(item)?;
+                }
+                self.text("]");
+                Ok(())
+            }
+            Node::Object(fields) => {
+                self.text("{");
+                for (at, (name, value)) in fields.into_iter().enumerate() {
+                    self.text(if at == 0 { "" } else { "," });
+                    self.plain(&name)?;
+                    self.text(":");
+                    self.node(value)?;
+                }
+                self.text("}");
+                Ok(())
+            }
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
+fn unserialisable(error: serde_json::Error) -> Error {
+    Error::invalid("extra", format!("cannot be sent as JSON: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use serde_json::json;
+    use bytes::Bytes;
 
-    fn prompt(text: &str) -> Generation {
-        Generation { prompt: text.into(), ..Generation::default() }
+    use super::*;
+    use crate::media::{Kind, Source};
+    use crate::request::Operation;
+
+    const NEW: &str = "grok-imagine-video-1.5";
+
+    fn url(name: &str) -> Ready {
+        Ready::Url(format!("https://a.example/{name}"))
     }
 
-    fn sent(generation: &Generation) -> Value {
-        serde_json::from_slice(&generation.body().unwrap()).unwrap()
+    fn inline(kind: Kind, bytes: &'static [u8]) -> Ready {
+        let source = Source::Memory(Bytes::from_static(bytes));
+        Ready::Inline(Inline { field: "image", kind, length: bytes.len() as u64, source, film: None })
+    }
+
+    fn prompt() -> VideoRequest<Ready> {
+        VideoRequest { prompt: Some("a candle".into()), ..VideoRequest::default() }
+    }
+
+    /// The text that is sent, with base64 where it belongs.
+    fn sent(request: VideoRequest<Ready>) -> String {
+        use base64::prelude::{BASE64_STANDARD, Engine};
+        body(request)
+            .unwrap()
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text,
+                Piece::Media(Inline { source: Source::Memory(bytes), .. }) => BASE64_STANDARD.encode(bytes),
+                Piece::Media(other) => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn value(request: VideoRequest<Ready>) -> Value {
+        serde_json::from_str(&sent(request)).unwrap()
     }
 
     #[test]
     fn only_what_is_set_is_sent() {
-        assert_eq!(sent(&prompt("a candle")), json!({"prompt": "a candle"}));
-        let all = Generation {
-            prompt: "a candle".into(),
-            model: Some("grok-imagine-video-1.5".into()),
+        assert_eq!(sent(prompt()), r#"{"prompt":"a candle"}"#);
+        assert_eq!(sent(VideoRequest::default()), "{}");
+    }
+
+    #[test]
+    fn every_field_of_a_generation() {
+        let request = VideoRequest {
+            model: Some(NEW.into()),
+            image: Some(url("i.png")),
+            reference_images: vec![Ready::FileId("file-1".into()), inline(Kind::Webp, b"hello")],
+            reference_audios: vec![Audio::VoiceId("ara".into()), Audio::Url("https://a.example/v.wav".into())],
+            last_frame: Some(inline(Kind::Jpeg, b"last")),
+            keyframes: vec![Keyframe { image: url("k.png"), timestamp: 1.5 }],
             duration: Some(5),
             aspect_ratio: Some("9:16".into()),
-            resolution: Some("1080p".into()),
+            resolution: Some("720p".into()),
+            generate_audio: Some(false),
             user: Some("u".into()),
-            extra: json!({"seed": 7, "duration": 20}).as_object().unwrap().clone(),
+            upload_url: Some("https://a.example/put?sig=1".into()),
+            storage_options: Some(StorageOptions {
+                filename: "a.mp4".into(),
+                expires_after: Some(3600),
+                public_url: true,
+                public_url_expires_after: None,
+            }),
+            extra: json!({"seed": 7}).as_object().unwrap().clone(),
+            ..prompt()
         };
         assert_eq!(
-            sent(&all),
-            json!({"prompt": "a candle", "model": "grok-imagine-video-1.5", "duration": 20, "aspect_ratio": "9:16",
-                   "resolution": "1080p", "user": "u", "seed": 7})
+            value(request),
+            json!({
+                "prompt": "a candle",
+                "model": NEW,
+                "image": {"url": "https://a.example/i.png"},
+                "reference_images": [{"file_id": "file-1"}, {"url": "data:image/webp;base64,aGVsbG8="}],
+                "reference_audios": [{"voice_id": "ara"}, {"url": "https://a.example/v.wav"}],
+                "last_frame": {"url": "data:image/jpeg;base64,bGFzdA=="},
+                "keyframes": [{"image": {"url": "https://a.example/k.png"}, "timestamp": 1.5}],
+                "duration": 5,
+                "aspect_ratio": "9:16",
+                "resolution": "720p",
+                "generate_audio": false,
+                "user": "u",
+                "output": {"upload_url": "https://a.example/put?sig=1"},
+                "storage_options": {"filename": "a.mp4", "expires_after": 3600, "public_url": true},
+                "seed": 7,
+            })
         );
     }
 
     #[test]
-    fn limits() {
-        let refused = |generation: Generation| match generation.body() {
-            Err(Error::InvalidRequest { field, .. }) => Some(field),
-            _ => None,
+    fn edits_and_extensions() {
+        let edit = VideoRequest { operation: Operation::Edit, video: Some(inline(Kind::Mp4, b"film")), ..prompt() };
+        assert_eq!(value(edit), json!({"prompt": "a candle", "video": {"url": "data:video/mp4;base64,ZmlsbQ=="}}));
+        let extension = VideoRequest {
+            operation: Operation::Extend,
+            video: Some(Ready::FileId("file-9".into())),
+            duration: Some(6),
+            ..prompt()
         };
-        let with = |change: fn(&mut Generation)| {
-            let mut generation = prompt("x");
-            change(&mut generation);
-            generation
+        assert_eq!(value(extension), json!({"prompt": "a candle", "video": {"file_id": "file-9"}, "duration": 6}));
+    }
+
+    #[test]
+    fn a_public_address_for_a_time() {
+        let options = StorageOptions {
+            filename: "a".into(),
+            public_url: true,
+            public_url_expires_after: Some(60),
+            ..Default::default()
         };
-        assert_eq!(refused(prompt("")), Some("prompt"));
-        assert_eq!(refused(prompt(" \n")), Some("prompt"));
-        assert_eq!(refused(prompt(&"a".repeat(4096))), None);
-        assert_eq!(refused(prompt(&"a".repeat(4097))), Some("prompt"));
-        assert_eq!(refused(prompt(&"ä".repeat(2049))), Some("prompt"));
-        for (seconds, verdict) in [(0, Some("duration")), (1, None), (15, None), (16, Some("duration"))] {
-            assert_eq!(refused(Generation { duration: Some(seconds), ..prompt("x") }), verdict);
-        }
-        for ratio in ASPECT_RATIOS {
-            assert_eq!(refused(Generation { aspect_ratio: Some(ratio.into()), ..prompt("x") }), None);
-        }
-        assert_eq!(refused(with(|g| g.aspect_ratio = Some("auto".into()))), Some("aspect_ratio"));
-        assert_eq!(refused(with(|g| g.aspect_ratio = Some("21:9".into()))), Some("aspect_ratio"));
-        assert_eq!(refused(with(|g| g.resolution = Some("720".into()))), Some("resolution"));
-        assert_eq!(refused(with(|g| g.resolution = Some("1080p".into()))), Some("resolution"));
-        assert_eq!(refused(with(|g| g.model = Some(String::new()))), Some("model"));
-        assert_eq!(refused(with(|g| g.user = Some(String::new()))), Some("user"));
-        assert_eq!(refused(with(|g| g.model = Some("grok-video-of-tomorrow".into()))), None);
+        assert_eq!(storage(options), json!({"filename": "a", "public_url": {"expires_after": 60}}));
+    }
+
+    #[test]
+    fn extra_has_the_last_word() {
+        let extra = json!({"duration": 20, "image": {"url": "x"}}).as_object().unwrap().clone();
+        let request = VideoRequest { duration: Some(5), image: Some(url("i.png")), extra, ..prompt() };
+        let text = sent(request);
+        assert_eq!(text.matches("duration").count(), 1, "{text}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap(),
+            json!({"prompt": "a candle", "duration": 20, "image": {"url": "x"}})
+        );
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        let text = "a \"candle\"\n\u{0}…🕯";
+        let request =
+            VideoRequest { prompt: Some(text.into()), image: Some(Ready::Url("https://a/\"".into())), ..prompt() };
+        assert_eq!(value(request), json!({"prompt": text, "image": {"url": "https://a/\""}}));
+    }
+
+    #[test]
+    fn a_preview_is_short() {
+        let request = VideoRequest { image: Some(inline(Kind::Png, &[7; 5000])), ..prompt() };
+        let shown = preview(request).unwrap();
+        assert_eq!(shown["image"]["url"], "data:image/png;base64,… (5000 bytes)");
     }
 }

@@ -63,8 +63,8 @@ fn assert_invalid(result: Result<VideoJob>, what: &str) {
 #[test]
 fn flat() {
     let seconds = |duration| Some(Video { duration: Some(duration), ..linked().unwrap() });
-    let withheld = Video { url: None, duration: Some(6.0), respect_moderation: Some(false) };
-    let nothing = Video { url: None, duration: Some(0.0), respect_moderation: Some(true) };
+    let withheld = Video { url: None, duration: Some(6.0), respect_moderation: Some(false), ..Video::default() };
+    let nothing = Video { url: None, duration: Some(0.0), respect_moderation: Some(true), ..Video::default() };
     assert_table(vec![
         (json!({"request_id": ID}), told(JobStatus::Pending)),
         (json!({"request_id": "x", "id": "task_x"}), told(JobStatus::Pending)),
@@ -152,7 +152,8 @@ fn the_documented_envelope() {
         "submit_time": 1_773_297_002, "start_time": 0, "finish_time": 1_773_297_014, "progress": "100%",
         "data": {"model": "grok-imagine-video", "usage": {"cost_in_usd_ticks": 500_000_000},
                  "video": {"url": link, "duration": 1, "respect_moderation": true}, "status": "done"}}});
-    let video = Video { url: Some(link.into()), duration: Some(1.0), respect_moderation: Some(true) };
+    let video =
+        Video { url: Some(link.into()), duration: Some(1.0), respect_moderation: Some(true), ..Video::default() };
     assert_table(vec![(body, VideoJob { model: model(), usage: cost(500_000_000), ..done(Some(video)) })]);
 }
 

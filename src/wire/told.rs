@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Problem, is_success};
 use super::words;
-use crate::job::{JobError, JobStatus, Usage, Video};
+use crate::job::{FileOutput, JobError, JobStatus, Usage, Video};
 
 /// Why an answer cannot be believed.
 pub(super) type Flaw = Cow<'static, str>;
@@ -120,8 +120,36 @@ fn video(map: &Map<String, Value>) -> Believed<Option<Video>> {
         Some(_) => return Err("its `video.url` is not a string".into()),
     };
     let duration = fields.get("duration").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
-    let video = Video { url, duration, respect_moderation: fields.get("respect_moderation").and_then(Value::as_bool) };
+    let video = Video {
+        url,
+        duration,
+        respect_moderation: fields.get("respect_moderation").and_then(Value::as_bool),
+        file_output: fields.get("file_output").and_then(Value::as_object).map(file_output),
+        storage_error: fields.get("storage_error").and_then(storage_error),
+    };
     Ok(Some(video).filter(|video| *video != Video::default()))
+}
+
+fn file_output(fields: &Map<String, Value>) -> FileOutput {
+    let text = |name| words::text(fields.get(name));
+    let moment = |name| fields.get(name).and_then(Value::as_i64);
+    FileOutput {
+        file_id: text("file_id"),
+        filename: text("filename"),
+        expires_at: moment("expires_at"),
+        public_url: text("public_url"),
+        public_url_expires_at: moment("public_url_expires_at"),
+        public_url_error: text("public_url_error"),
+    }
+}
+
+/// Its form is not documented: a text as it is, anything else as JSON.
+fn storage_error(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(_) => words::text(Some(value)),
+        other => Some(other.to_string()),
+    }
 }
 
 /// Where a relay's record of a finished job has the link: `result_url`, in older builds `fail_reason`.
@@ -190,6 +218,8 @@ fn overlay(outer: Option<Video>, inner: Option<Video>) -> Option<Video> {
         url: inner.url.clone().or_else(|| outer.url.clone()),
         duration: inner.duration.or(outer.duration),
         respect_moderation: inner.respect_moderation.or(outer.respect_moderation),
+        file_output: inner.file_output.clone().or_else(|| outer.file_output.clone()),
+        storage_error: inner.storage_error.clone().or_else(|| outer.storage_error.clone()),
     })
 }
 

@@ -13,9 +13,16 @@ use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 use crate::http::Http;
 use crate::job::{VideoJob, check_request_id};
+use crate::media::Ready;
+use crate::request::{Operation, VideoRequest};
 use crate::retry::{Retries, certainly_not_started, worth_repeating};
+use crate::upload::Upload;
 use crate::watch::{Ask, Patience, Snapshot, Watch};
-use crate::wire::{request, response};
+use crate::wire::{self, response};
+
+use preparation::Preparation;
+
+mod preparation;
 
 /// For so long after a create, "no such job" means "not there yet".
 const GRACE: Duration = Duration::from_secs(30);
@@ -79,10 +86,19 @@ impl VideoClient {
         watch.end(changed).await?.into_result()
     }
 
-    /// Creates a job from a prompt.
-    pub async fn generate(&self, generation: &request::Generation) -> Result<VideoJob> {
-        let body = generation.body()?;
-        self.create("/videos/generations", body).await
+    /// Creates a job from a prompt, an image or references.
+    pub async fn generate(&self, request: VideoRequest) -> Result<VideoJob> {
+        self.create_by(Operation::Generate, request).await
+    }
+
+    /// Creates a job that changes a video.
+    pub async fn edit(&self, request: VideoRequest) -> Result<VideoJob> {
+        self.create_by(Operation::Edit, request).await
+    }
+
+    /// Creates a job that goes on with a video.
+    pub async fn extend(&self, request: VideoRequest) -> Result<VideoJob> {
+        self.create_by(Operation::Extend, request).await
     }
 
     /// Keeps the file of a job.
@@ -104,25 +120,51 @@ impl VideoClient {
         self.files()?.keep(order, &self.events, || async { Ok(None) }).await
     }
 
+    /// The body that a request would be sent with, its media shortened. Links of earlier renders stay as they are.
+    pub async fn preview(request: VideoRequest) -> Result<serde_json::Value> {
+        request.check()?;
+        let operation = request.operation;
+        wire::request::preview(request.prepared(&Preparation { client: None, operation }).await?)
+    }
+
     /// Creates a job, waits for it and keeps its file.
     pub async fn render(
         &self,
-        generation: &request::Generation,
+        request: VideoRequest,
         path: &Path,
         patience: Patience,
         options: &download::Options,
     ) -> Result<Rendered> {
-        generation.check()?;
+        request.check()?;
+        if request.upload_url.is_some() {
+            let words = "upload_url has the file delivered elsewhere, and render keeps it here: use generate and wait";
+            return Err(Error::invalid("upload_url", words));
+        }
         download::check_target(path, options)?;
-        let job = self.generate(generation).await?;
+        let job = self.create(request).await?;
         let job = self.wait(job, patience).await?;
         let file = self.download(&job, path, options).await?;
         Ok(Rendered { job, file })
     }
 
-    async fn create(&self, path: &str, body: bytes::Bytes) -> Result<VideoJob> {
+    async fn create_by(&self, verb: Operation, request: VideoRequest) -> Result<VideoJob> {
+        if request.operation != verb {
+            let (is, verb) = (request.operation.as_str(), verb.as_str());
+            return Err(Error::invalid(
+                "operation",
+                format!("the request is for {is:?}, not for {verb:?}: call {is} with it"),
+            ));
+        }
+        self.create(request).await
+    }
+
+    async fn create(&self, request: VideoRequest) -> Result<VideoJob> {
+        request.check()?;
+        let (operation, path) = (request.operation, request.operation.path());
+        let ready = request.prepared(&Preparation { client: Some(self), operation }).await?;
+        let body = &Upload::new(wire::request::body(ready)?);
         let http = &self.shared.http;
-        let (events, body, name) = (&self.events, &body, &format!("vidjob-{:032x}", fastrand::u128(..)));
+        let (events, name) = (&self.events, &format!("vidjob-{:032x}", fastrand::u128(..)));
         let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
         let job = retries
             .run(
@@ -130,16 +172,27 @@ impl VideoClient {
                 events,
                 |pause| http.slow_down(pause),
                 || async move {
-                    match http.create(path, body.clone(), name, events).await {
+                    match http.create(path, body, name, events).await {
                         Ok(answer) => response::created(&answer),
                         Err(error) => Err(lost(error)),
                     }
                 },
             )
-            .await?;
+            .await
+            .map_err(|error| too_large(error, body))?;
         self.remember(&job.request_id);
         self.events.tell(|| Event::Accepted(job.clone()));
         Ok(job)
+    }
+
+    /// Whether a link to a file is still good. Only the service's own "gone" says that it is not.
+    async fn is_good(&self, link: &str) -> Result<bool> {
+        self.files()?.is_good(link).await
+    }
+
+    /// A link as the service itself can follow it.
+    fn absolute(&self, link: &str) -> Result<Ready> {
+        self.files()?.absolute(link).map(|url| Ready::Url(url.into()))
     }
 
     fn files(&self) -> Result<&Files> {
@@ -219,6 +272,22 @@ fn lost(error: Error) -> Error {
             trouble.message
         ),
         status_code: None,
+    }
+}
+
+/// What to do about a body that the service finds too large.
+fn too_large(error: Error, body: &Upload) -> Error {
+    const TOO_LARGE: u16 = 413;
+    match error {
+        Error::Api(mut refusal) if refusal.status_code == TOO_LARGE => {
+            let megabytes = body.length().div_ceil(1_000_000);
+            refusal.message.push_str(&format!(
+                " (the body has {megabytes} MB: make the media smaller, or put them where the service can fetch them \
+                 and pass their https address)"
+            ));
+            Error::Api(refusal)
+        }
+        error => error,
     }
 }
 

@@ -1,0 +1,115 @@
+//! Media made ready to be sent: looked at or, for an earlier render, with a link that is good.
+
+use crate::error::{DownloadErrorKind, Error, Result};
+use crate::job::{Video, VideoJob, check_request_id};
+use crate::media::{Inline, Media, Ready, Role, look_at_bytes, look_at_file};
+use crate::request::{Operation, Prepare};
+
+use super::VideoClient;
+
+/// Prepares the media of one request.
+pub(super) struct Preparation<'a> {
+    /// Whom to ask for fresh links; nobody leaves links as they are.
+    pub(super) client: Option<&'a VideoClient>,
+    pub(super) operation: Operation,
+}
+
+impl Prepare<Media> for Preparation<'_> {
+    type Ready = Ready;
+
+    async fn prepare(&self, field: &'static str, role: Role, media: Media) -> Result<Ready> {
+        match media {
+            Media::Url(url) => Ok(Ready::Url(url)),
+            Media::FileId(id) if id.trim().is_empty() => {
+                Err(Error::invalid(field, format!("{field}: the file_id is empty")))
+            }
+            Media::FileId(id) => Ok(Ready::FileId(id)),
+            Media::Data(bytes) => self.inline(blocking(move || look_at_bytes(field, role, &bytes)).await?),
+            Media::File(path) => self.inline(blocking(move || look_at_file(field, role, &path)).await?),
+            Media::Job(_) | Media::Video(_) if role == Role::Image => Err(Error::invalid(
+                field,
+                format!("{field} takes an image; an earlier render can be edited or extended"),
+            )),
+            Media::Job(job) => self.job(*job).await,
+            Media::Video(video) => self.video(&video).await,
+        }
+    }
+}
+
+impl Preparation<'_> {
+    fn inline(&self, inline: Inline) -> Result<Ready> {
+        if let Some(film) = inline.film {
+            self.operation.check_source(film)?;
+        }
+        Ok(Ready::Inline(inline))
+    }
+
+    async fn job(&self, job: VideoJob) -> Result<Ready> {
+        check_request_id(&job.request_id)?;
+        if !job.is_terminal() {
+            let words =
+                format!("job {} is not over yet: wait for it first, then pass what wait returns", job.request_id);
+            return Err(Error::invalid("video", words));
+        }
+        let job = job.into_result()?;
+        let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
+        self.check_length(video)?;
+        let Some(client) = self.client else { return as_it_is(video).ok_or_else(|| no_link(&job.request_id)) };
+        if let Some(link) = &video.url
+            && client.is_good(link).await?
+        {
+            return client.absolute(link);
+        }
+        let fresh = client.get(&job.request_id).await?.into_result()?;
+        let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
+        if let Some(link) = &video.url
+            && client.is_good(link).await?
+        {
+            return client.absolute(link);
+        }
+        stored(video).ok_or_else(|| expired().concerning(&job.request_id))
+    }
+
+    /// Of a bare video no job is known that could be asked for a fresh link.
+    async fn video(&self, video: &Video) -> Result<Ready> {
+        self.check_length(video)?;
+        let nothing = || Error::invalid("video", "this video has no url: it was withheld or delivered elsewhere");
+        let (Some(client), Some(link)) = (self.client, &video.url) else { return as_it_is(video).ok_or_else(nothing) };
+        if client.is_good(link).await? {
+            return client.absolute(link);
+        }
+        stored(video).ok_or_else(expired)
+    }
+
+    fn check_length(&self, video: &Video) -> Result<()> {
+        // Some answers say 0 for a length that they do not know.
+        video.duration.filter(|seconds| *seconds > 0.0).map_or(Ok(()), |seconds| self.operation.check_length(seconds))
+    }
+}
+
+fn as_it_is(video: &Video) -> Option<Ready> {
+    video.url.clone().map(Ready::Url).or_else(|| stored(video))
+}
+
+/// What the service itself keeps lasts longer than a link.
+fn stored(video: &Video) -> Option<Ready> {
+    video.file_output.as_ref()?.file_id.clone().map(Ready::FileId)
+}
+
+fn no_link(request_id: &str) -> Error {
+    Error::invalid("video", format!("the answer for job {request_id} holds no link to its video"))
+}
+
+fn expired() -> Error {
+    Error::download(
+        DownloadErrorKind::VideoUrlExpired,
+        "the link to the earlier video is no longer good, and the service gives no other; nothing was created. \
+         If you kept the file, pass its path",
+    )
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(Error::invalid("media", "the media could not be looked at: the runtime is shutting down"))
+    })
+}

@@ -1,0 +1,274 @@
+//! Images and videos as input: what a caller holds, and what is made of it before it is sent.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Cursor, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use bytes::Bytes;
+use url::Url;
+
+use crate::error::{Error, Result, shorten};
+use crate::job::{Video, VideoJob};
+
+mod json;
+pub mod kind;
+pub mod mp4;
+pub mod pixels;
+
+pub use kind::Kind;
+use kind::{Found, recognise};
+pub use mp4::Film;
+
+/// An image or a video as a caller has it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Media {
+    /// A public address, fetched by the service.
+    Url(String),
+    /// A file that the service already has.
+    FileId(String),
+    /// Bytes in memory.
+    Data(Bytes),
+    /// A file of this machine, read while it is sent.
+    File(PathBuf),
+    /// An earlier job, for its video.
+    Job(Box<VideoJob>),
+    /// An earlier video.
+    Video(Video),
+}
+
+/// What a place in a request takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// JPEG, PNG or WebP.
+    Image,
+    /// MP4.
+    Video,
+}
+
+impl Role {
+    const fn takes(self) -> &'static str {
+        match self {
+            Self::Image => "an image: JPEG, PNG or WebP",
+            Self::Video => "a video: MP4",
+        }
+    }
+
+    fn allows(self, kind: Kind) -> bool {
+        kind.is_image() == (self == Self::Image)
+    }
+}
+
+/// Media that can be sent as they are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ready {
+    /// An address.
+    Url(String),
+    /// The service's own id of a file.
+    FileId(String),
+    /// Bytes that become a data URI on their way.
+    Inline(Inline),
+}
+
+/// Bytes of a known kind, in memory or still on the disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inline {
+    /// Where they stand in the request.
+    pub field: &'static str,
+    /// What they are.
+    pub kind: Kind,
+    /// How many they are.
+    pub length: u64,
+    /// Where they are.
+    pub source: Source,
+    /// For a video, what it says of itself.
+    pub film: Option<Film>,
+}
+
+/// Where bytes are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Source {
+    /// In memory.
+    Memory(Bytes),
+    /// On the disk.
+    File(PathBuf),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.debug_tuple("Url").field(&without_query(url)).finish(),
+            Self::FileId(id) => f.debug_tuple("FileId").field(id).finish(),
+            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Job(job) => f.debug_tuple("Job").field(&job.request_id).finish(),
+            Self::Video(_) => f.write_str("Video(..)"),
+        }
+    }
+}
+
+/// A signed address is as good as a key: what signs it is not shown.
+#[must_use]
+pub fn without_query(url: &str) -> String {
+    match url.split_once('?') {
+        Some((bare, _)) => format!("{bare}?…"),
+        None => url.to_owned(),
+    }
+}
+
+impl Media {
+    /// What a text stands for: an http(s) address or a data URI, and never a path.
+    pub fn of_text(field: &'static str, text: &str) -> Result<Self> {
+        if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+            return data_uri(text).map(Self::Data).map_err(|why| Error::invalid(field, format!("{field}: {why}")));
+        }
+        if Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+            return Ok(Self::Url(text.to_owned()));
+        }
+        Err(Error::invalid(
+            field,
+            format!(
+                "{field} must be an http(s) address or a data URI when it is a text, not {:?}; a text is never read as a \
+                 path (pass pathlib.Path(...) for a file of yours) nor as a job's id (pass client.get(id))",
+                shorten(text, 60)
+            ),
+        ))
+    }
+}
+
+fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
+    let (head, content) = text[5..].split_once(',').ok_or("a data URI has a comma between its type and its content")?;
+    if !head.to_ascii_lowercase().ends_with(";base64") {
+        return Err("the data URI must be in base64, as data:image/png;base64,... is".into());
+    }
+    BASE64_STANDARD.decode(content).map(Bytes::from).map_err(|error| format!("the data URI is no base64: {error}"))
+}
+
+/// Looks at bytes in memory. Refuses what the service does not take.
+pub fn look_at_bytes(field: &'static str, role: Role, bytes: &Bytes) -> Result<Inline> {
+    let look = look(field, "the bytes given are", role, &mut Cursor::new(bytes));
+    let (kind, film) = look.map_err(|trouble| trouble.into_error(field, "the bytes"))?;
+    Ok(Inline { field, kind, length: bytes.len() as u64, source: Source::Memory(bytes.clone()), film })
+}
+
+/// Looks at a file. Refuses what the service does not take.
+pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inline> {
+    let unreadable = |error: std::io::Error| Trouble::Unreadable(error).into_error(field, &path.display().to_string());
+    let mut file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        let what = if about.is_dir() { "a folder" } else { "no ordinary file" };
+        return Err(Error::invalid(field, format!("{field}: {} is {what}", path.display())));
+    }
+    let look = look(field, &format!("{} is", path.display()), role, &mut file);
+    let (kind, film) = look.map_err(|trouble| trouble.into_error(field, &path.display().to_string()))?;
+    Ok(Inline { field, kind, length: about.len(), source: Source::File(path.to_owned()), film })
+}
+
+enum Trouble {
+    Refused(Error),
+    Unreadable(std::io::Error),
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl Trouble {
+    fn into_error(self, field: &'static str, what: &str) -> Error {
+        match self {
+            Self::Refused(error) => error,
+            Self::Unreadable(error) => Error::invalid(field, format!("{field}: {what} cannot be read: {error}")),
+        }
+    }
+}
+
+fn look<R: Read + Seek>(
+    field: &'static str,
+    subject: &str,
+    role: Role,
+    source: &mut R,
+) -> std::result::Result<(Kind, Option<Film>), Trouble> {
+    let refuse = |what: &str| {
+        Err(Trouble::Refused(Error::invalid(field, format!("{field}: {subject} {what}; taken is {}", role.takes()))))
+    };
+    let kind = match recognise(source)? {
+        Found::Whole(kind) if role.allows(kind) => kind,
+        Found::Whole(kind) => return refuse(kind.name()),
+        Found::Truncated(kind) => return refuse(&format!("{} that ends too early", kind.name())),
+        Found::Foreign(what) => return refuse(&what),
+    };
+    let film = if kind == Kind::Mp4 { mp4::film(source)? } else { None };
+    Ok((kind, film))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_an_address_or_a_data_uri() {
+        let address = "https://a.example/i.png?sig=secret";
+        assert_eq!(Media::of_text("image", address).unwrap(), Media::Url(address.into()));
+        assert!(!format!("{:?}", Media::of_text("image", address).unwrap()).contains("secret"));
+        let data = Media::of_text("image", "DATA:image/png;charset=utf-8;BASE64,aGVsbG8=").unwrap();
+        assert_eq!(data, Media::Data(Bytes::from_static(b"hello")));
+        for text in [
+            "",
+            "cat.png",
+            "/etc/passwd",
+            "C:\\cat.png",
+            "file:///etc/passwd",
+            "ftp://a.example/x",
+            "https://",
+            "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3",
+        ] {
+            let Err(Error::InvalidRequest { field, message }) = Media::of_text("image", text) else { panic!("{text}") };
+            assert_eq!(field, "image");
+            assert!(message.contains("pathlib.Path"), "{message}");
+        }
+        for text in ["data:image/png,abc", "data:image/png;base64", "data:image/png;base64,§"] {
+            assert!(Media::of_text("image", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_takes_its_own_kind() {
+        let film = Bytes::from(mp4::tests::film(5.0, *b"avc1"));
+        let inline = look_at_bytes("video", Role::Video, &film).unwrap();
+        assert_eq!((inline.kind, inline.film.map(|film| film.seconds)), (Kind::Mp4, Some(5.0)));
+        let refused = look_at_bytes("image", Role::Image, &film).unwrap_err().to_string();
+        assert_eq!(refused, "image: the bytes given are an MP4 video; taken is an image: JPEG, PNG or WebP");
+        let refused = look_at_bytes("video", Role::Video, &Bytes::from_static(b"%PDF-1.7")).unwrap_err().to_string();
+        assert!(
+            refused.contains("Portable Document Format") && refused.ends_with("taken is a video: MP4"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn files_are_looked_at_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("no name tells.txt");
+        std::fs::write(&path, mp4::tests::film(3.0, *b"hvc1")).unwrap();
+        let inline = look_at_file("video", Role::Video, &path).unwrap();
+        assert_eq!((inline.kind, inline.length), (Kind::Mp4, std::fs::metadata(&path).unwrap().len()));
+        for (path, words) in [(folder.path().to_owned(), "is a folder"), (folder.path().join("none"), "cannot be read")]
+        {
+            let refused = look_at_file("video", Role::Video, &path).unwrap_err().to_string();
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
+}

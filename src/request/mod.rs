@@ -1,0 +1,226 @@
+//! What is asked of the service: one value for every way to make a video. No I/O.
+
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::Result;
+use crate::media::{Media, Role};
+
+mod limits;
+
+/// A way to make a video.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// From a prompt, an image or references.
+    #[default]
+    Generate,
+    /// From a video, changed as the prompt says.
+    Edit,
+    /// From a video, going on as the prompt says.
+    Extend,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Generate, Self::Edit, Self::Extend];
+
+    /// The name of the verb.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Edit => "edit",
+            Self::Extend => "extend",
+        }
+    }
+
+    /// The path that it is sent to.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Generate => "/videos/generations",
+            Self::Edit => "/videos/edits",
+            Self::Extend => "/videos/extensions",
+        }
+    }
+}
+
+/// An order for one video. `M` is what its media are: as the caller has them, or ready to be sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VideoRequest<M = Media> {
+    /// Which way to make it.
+    #[serde(default)]
+    pub operation: Operation,
+    /// What to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What an edit or an extension begins with.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub video: Option<M>,
+    /// The first frame.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub image: Option<M>,
+    /// Images of who or what is to appear.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub reference_images: Vec<M>,
+    /// Voices that are to be heard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reference_audios: Vec<Audio>,
+    /// The last frame.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub last_frame: Option<M>,
+    /// Frames at given moments.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub keyframes: Vec<Keyframe<M>>,
+    /// Seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<i64>,
+    /// Such as `16:9`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aspect_ratio: Option<String>,
+    /// Such as `720p`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+    /// Whether the video has sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate_audio: Option<bool>,
+    /// The model, or the service's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The caller's end user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where the service delivers the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_url: Option<String>,
+    /// How the service keeps the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_options: Option<StorageOptions>,
+    /// Merged into the body last.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+/// A frame that is given for a moment of the video.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Keyframe<M = Media> {
+    /// The frame.
+    pub image: M,
+    /// Seconds from the beginning.
+    pub timestamp: f64,
+}
+
+/// A voice to be heard.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audio {
+    /// One of the service's voices.
+    VoiceId(String),
+    /// The address of a clip.
+    Url(String),
+}
+
+/// How the service keeps a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageOptions {
+    /// Under what name.
+    pub filename: String,
+    /// For how many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<i64>,
+    /// Whether everyone who has its address may fetch it.
+    #[serde(default)]
+    pub public_url: bool,
+    /// For how many seconds that address is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url_expires_after: Option<i64>,
+}
+
+impl<M> Default for VideoRequest<M> {
+    fn default() -> Self {
+        Self {
+            operation: Operation::default(),
+            prompt: None,
+            video: None,
+            image: None,
+            reference_images: Vec::new(),
+            reference_audios: Vec::new(),
+            last_frame: None,
+            keyframes: Vec::new(),
+            duration: None,
+            aspect_ratio: None,
+            resolution: None,
+            generate_audio: None,
+            model: None,
+            user: None,
+            upload_url: None,
+            storage_options: None,
+            extra: Map::new(),
+        }
+    }
+}
+
+/// Times are finite: a request with another is never made.
+impl Eq for VideoRequest {}
+
+impl Hash for VideoRequest {
+    /// By the fields that differ the most; the others are left to equality.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.operation, &self.prompt, self.duration, &self.model, &self.aspect_ratio, &self.resolution).hash(state);
+    }
+}
+
+/// Makes media ready to be sent.
+pub trait Prepare<M> {
+    /// What they become.
+    type Ready;
+
+    /// Makes one ready; `field` is where it stands in the request.
+    fn prepare(&self, field: &'static str, role: Role, media: M) -> impl Future<Output = Result<Self::Ready>> + Send;
+}
+
+impl<M> VideoRequest<M> {
+    /// The same request, its media made ready.
+    pub async fn prepared<P: Prepare<M>>(self, by: &P) -> Result<VideoRequest<P::Ready>> {
+        let mut reference_images = Vec::with_capacity(self.reference_images.len());
+        for image in self.reference_images {
+            reference_images.push(by.prepare("reference_images", Role::Image, image).await?);
+        }
+        let mut keyframes = Vec::with_capacity(self.keyframes.len());
+        for Keyframe { image, timestamp } in self.keyframes {
+            keyframes.push(Keyframe { image: by.prepare("keyframes", Role::Image, image).await?, timestamp });
+        }
+        Ok(VideoRequest {
+            video: one(by, "video", Role::Video, self.video).await?,
+            image: one(by, "image", Role::Image, self.image).await?,
+            last_frame: one(by, "last_frame", Role::Image, self.last_frame).await?,
+            reference_images,
+            keyframes,
+            operation: self.operation,
+            prompt: self.prompt,
+            reference_audios: self.reference_audios,
+            duration: self.duration,
+            aspect_ratio: self.aspect_ratio,
+            resolution: self.resolution,
+            generate_audio: self.generate_audio,
+            model: self.model,
+            user: self.user,
+            upload_url: self.upload_url,
+            storage_options: self.storage_options,
+            extra: self.extra,
+        })
+    }
+}
+
+async fn one<M, P: Prepare<M>>(by: &P, field: &'static str, role: Role, media: Option<M>) -> Result<Option<P::Ready>> {
+    match media {
+        Some(media) => Ok(Some(by.prepare(field, role, media).await?)),
+        None => Ok(None),
+    }
+}
