@@ -36,7 +36,21 @@ from vidjob._errors import (
     VidjobError,
     WaitTimeout,
 )
-from vidjob._native import Download, JobError, Simulator, Usage, Video, VideoJob, __version__
+from vidjob._native import (
+    Download,
+    FileId,
+    FileOutput,
+    JobError,
+    Keyframe,
+    Simulator,
+    StorageOptions,
+    Usage,
+    Video,
+    VideoJob,
+    VideoRequest,
+    Voice,
+    __version__,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +64,8 @@ __all__ = [
     "ConnectionFailed",
     "Download",
     "DownloadError",
+    "FileId",
+    "FileOutput",
     "IncompleteDownload",
     "InsufficientBalance",
     "InvalidRequest",
@@ -59,6 +75,7 @@ __all__ = [
     "JobExpired",
     "JobFailed",
     "JobStatus",
+    "Keyframe",
     "NotAVideo",
     "NotFound",
     "PermissionDenied",
@@ -67,6 +84,7 @@ __all__ = [
     "RequestTimeout",
     "ServerError",
     "Simulator",
+    "StorageOptions",
     "SubmitUnknown",
     "TooLarge",
     "UnsafeUrl",
@@ -74,8 +92,10 @@ __all__ = [
     "Video",
     "VideoClient",
     "VideoJob",
+    "VideoRequest",
     "VideoUrlExpired",
     "VidjobError",
+    "Voice",
     "WaitTimeout",
     "__version__",
 ]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from vidjob import _arguments as arguments
 from vidjob import _native
 from vidjob._listening import Trace, listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Any, TypeAlias
 
     from typing_extensions import Self
 
-    from vidjob._native import Download, Video, VideoJob
+    from vidjob._arguments import Film, Footage, Image
+    from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
     from vidjob._values import RenderResult
 
     Job: TypeAlias = VideoJob | str
@@ -150,7 +152,7 @@ class VideoClient:
             WaitTimeout: ``timeout`` is over and the job is not.
             VidjobError: As [get][vidjob.VideoClient.get] does.
         """
-        watch = self._native.watch(job, _waiting(timeout, poll_interval))
+        watch = self._native.watch(job, arguments.waiting(timeout, poll_interval))
         return self._follow(watch, job)
 
     def _follow(self, watch: _native.Watch, job: Job) -> Iterator[VideoJob]:
@@ -162,7 +164,7 @@ class VideoClient:
         self, job: Job, *, timeout: float | None = None, poll_interval: float | None = None
     ) -> AsyncIterator[VideoJob]:
         """The twin of [watch][vidjob.VideoClient.watch] for ``async for``."""
-        watch = self._native.watch(job, _waiting(timeout, poll_interval))
+        watch = self._native.watch(job, arguments.waiting(timeout, poll_interval))
         return self._follow_async(watch, job)
 
     async def _follow_async(self, watch: _native.Watch, job: Job) -> AsyncIterator[VideoJob]:
@@ -204,7 +206,7 @@ class VideoClient:
         """
         with Trace(job) as trace:
             heard = listener(self._on_event, trace.updates(on_update), trace.shows(progress))
-            return self._native.wait(job, _waiting(timeout, poll_interval), listener=heard)
+            return self._native.wait(job, arguments.waiting(timeout, poll_interval), listener=heard)
 
     async def wait_async(
         self,
@@ -218,66 +220,283 @@ class VideoClient:
         """The twin of [wait][vidjob.VideoClient.wait] for asyncio."""
         with Trace(job) as trace:
             heard = listener(self._on_event, trace.updates(on_update), trace.shows(progress))
-            return await self._native.wait_async(job, _waiting(timeout, poll_interval), listener=heard)
+            return await self._native.wait_async(job, arguments.waiting(timeout, poll_interval), listener=heard)
 
     # ---- creating ----------------------------------------------------------------------------
 
     def generate(
         self,
-        prompt: str,
+        prompt: str | VideoRequest | None = None,
         *,
+        image: Image | None = None,
+        reference_images: Sequence[Image] | None = None,
+        reference_audios: Sequence[Voice | str] | None = None,
+        last_frame: Image | None = None,
+        keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
+        generate_audio: bool | None = None,
         model: str | None = None,
         user: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> VideoJob:
-        """Creates a job from a prompt: ``POST /videos/generations``. From here on it costs money.
+        """Creates a job: from a prompt, from an image, or from references. From here on it costs money.
 
-        It is sent again only when it certainly did not start: no connection, 429, or a 503 that says so.
+        ``POST /videos/generations``. It is sent again only when it certainly did not start: no connection, 429,
+        or a 503 that says so. An image may be an http(s) address or a data URI (``str``; never a path), a
+        ``pathlib.Path``, ``bytes``, an open binary file, a [FileId][vidjob.FileId], a PIL image, a NumPy array
+        (uint8, height x width x 3 or 4) or a matplotlib figure. JPEG, PNG and WebP are taken, told by content.
+        A file given as a path is read while it is sent, again at each attempt.
 
         Args:
-            prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI).
+            prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI). May be left
+                out with ``image`` (documented by xAI only). Or a [VideoRequest][vidjob.VideoRequest], and nothing
+                beside it.
+            image: The first frame (documented by CometAPI and xAI).
+            reference_images: Up to 7 images of who or what is to appear; with them at most 10 s on the base model,
+                where they do not go with ``image`` (documented by xAI only).
+            reference_audios: Up to 3 voices to be heard: [Voice][vidjob.Voice] values, or addresses of clips of up to
+                15 s; only ``grok-imagine-video-1.5`` (documented by xAI only).
+            last_frame: The last frame; only ``grok-imagine-video-1.5`` (known from xAI's SDK only).
+            keyframes: Up to 4 frames between beginning and end; only ``grok-imagine-video-1.5`` (known from xAI's
+                SDK only; its spelling in JSON is unconfirmed).
             duration: Seconds, 1 to 15. Default: the service's, 8 (documented by CometAPI and xAI).
             aspect_ratio: ``1:1``, ``16:9``, ``9:16``, ``4:3``, ``3:4``, ``3:2`` or ``2:3``. Default: the
-                service's, 16:9.
-            resolution: ``480p``, ``720p`` or ``1080p`` (only ``grok-imagine-video-1.5``). Default: the
-                service's, 480p.
+                service's, 16:9, or that of ``image``.
+            resolution: ``480p``, ``720p`` or ``1080p`` (only ``grok-imagine-video-1.5``, not with references).
+                Default: the service's, 480p.
+            generate_audio: Whether the video has sound. Default: the service's, yes (known from xAI's SDK only).
             model: Default: the service's, ``grok-imagine-video`` on CometAPI. Unknown names are sent as they are.
             user: An id of your own end user, for the service.
+            upload_url: Signed address to which the service delivers the file with ``PUT``; the finished job may then
+                have no link (documented by CometAPI and xAI).
+            storage_options: Has the service keep the file, see ``job.video.file_output`` (documented by xAI only).
             extra: Merged into the JSON body last, so that a field the service adds tomorrow can be used today.
 
         Returns:
             The job, just accepted.
 
         Raises:
-            InvalidRequest: Refused here; nothing was sent.
+            InvalidRequest: Refused here, naming the field; nothing was sent.
             SubmitUnknown: The answer was lost: a job may exist and be billed. Never sent again by itself.
             InsufficientBalance: No money left.
             APIError: The service refused.
-            ConnectionFailed: No connection, after retries; nothing was sent.
-            RequestTimeout: No connection in time, after retries; nothing was sent.
+            ConnectionFailed: No connection, after retries; nothing was created.
+            RequestTimeout: No connection in time, after retries; nothing was created.
         """
-        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        request = arguments.request(
+            "generate",
+            prompt,
+            image=image,
+            reference_images=reference_images,
+            reference_audios=reference_audios,
+            last_frame=last_frame,
+            keyframes=keyframes,
+            duration=duration,
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            generate_audio=generate_audio,
+            model=model,
+            user=user,
+            upload_url=upload_url,
+            storage_options=storage_options,
+            extra=extra,
+        )
         with Trace.of_create() as trace:
-            return self._native.generate(prompted, listener=listener(self._on_event, trace.hears))
+            return self._native.generate(request, listener=listener(self._on_event, trace.hears))
 
     async def generate_async(
         self,
-        prompt: str,
+        prompt: str | VideoRequest | None = None,
         *,
+        image: Image | None = None,
+        reference_images: Sequence[Image] | None = None,
+        reference_audios: Sequence[Voice | str] | None = None,
+        last_frame: Image | None = None,
+        keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
+        generate_audio: bool | None = None,
         model: str | None = None,
         user: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> VideoJob:
         """The twin of [generate][vidjob.VideoClient.generate] for asyncio."""
-        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        request = arguments.request(
+            "generate",
+            prompt,
+            image=image,
+            reference_images=reference_images,
+            reference_audios=reference_audios,
+            last_frame=last_frame,
+            keyframes=keyframes,
+            duration=duration,
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            generate_audio=generate_audio,
+            model=model,
+            user=user,
+            upload_url=upload_url,
+            storage_options=storage_options,
+            extra=extra,
+        )
         with Trace.of_create() as trace:
-            return await self._native.generate_async(prompted, listener=listener(self._on_event, trace.hears))
+            return await self._native.generate_async(request, listener=listener(self._on_event, trace.hears))
+
+    def edit(
+        self,
+        prompt: str | VideoRequest | Footage,
+        video: Film | None = None,
+        *,
+        model: str | None = None,
+        user: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> VideoJob:
+        """Creates a job that changes a video as the prompt says. From here on it costs money.
+
+        ``POST /videos/edits`` (documented by CometAPI and xAI). Length, aspect ratio and resolution (at most 720p)
+        follow the source. The two come in either order: ``edit(job, "…")`` reads as well as ``edit("…", job)``,
+        unless the video is an address, which comes second.
+
+        Args:
+            prompt: What to change; at most 4096 bytes of UTF-8. Or a [VideoRequest][vidjob.VideoRequest], and
+                nothing beside it.
+            video: An earlier ``VideoJob`` or ``Video``, whose link is renewed by asking if it has expired; an http(s)
+                address or a data URI (``str``; never a path); a ``pathlib.Path``, ``bytes``, an open binary file or a
+                [FileId][vidjob.FileId]. MP4 with H.264, H.265 or AV1, at most 8.7 s (limits documented by xAI).
+            model: The base model alone edits. Default: the service's.
+            user: An id of your own end user, for the service.
+            upload_url: See [generate][vidjob.VideoClient.generate].
+            storage_options: See ``generate`` (documented by xAI only).
+            extra: See ``generate``.
+
+        Returns:
+            The job, just accepted.
+
+        Raises:
+            VideoUrlExpired: The link of the earlier video is no longer good, and there is no fresh one.
+            VidjobError: As ``generate`` does.
+        """
+        source, words = arguments.source_and_prompt(prompt, video)
+        request = arguments.request(
+            "edit",
+            words,
+            video=source,
+            model=model,
+            user=user,
+            upload_url=upload_url,
+            storage_options=storage_options,
+            extra=extra,
+        )
+        with Trace.of_create() as trace:
+            return self._native.edit(request, listener=listener(self._on_event, trace.hears))
+
+    async def edit_async(
+        self,
+        prompt: str | VideoRequest | Footage,
+        video: Film | None = None,
+        *,
+        model: str | None = None,
+        user: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> VideoJob:
+        """The twin of [edit][vidjob.VideoClient.edit] for asyncio."""
+        source, words = arguments.source_and_prompt(prompt, video)
+        request = arguments.request(
+            "edit",
+            words,
+            video=source,
+            model=model,
+            user=user,
+            upload_url=upload_url,
+            storage_options=storage_options,
+            extra=extra,
+        )
+        with Trace.of_create() as trace:
+            return await self._native.edit_async(request, listener=listener(self._on_event, trace.hears))
+
+    def extend(
+        self,
+        prompt: str | VideoRequest | Footage,
+        video: Film | None = None,
+        *,
+        duration: int | None = None,
+        model: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> VideoJob:
+        """Creates a job that goes on where a video ends. From here on it costs money.
+
+        ``POST /videos/extensions`` (documented by xAI; some gateways route it). The two come in either order:
+        ``extend(job, "…")`` reads as well as ``extend("…", job)``, unless the video is an address, which comes second.
+
+        Args:
+            prompt: How it goes on; at most 4096 bytes of UTF-8. Or a [VideoRequest][vidjob.VideoRequest], and
+                nothing beside it.
+            video: As [edit][vidjob.VideoClient.edit] takes it, of 2 to 15 s, on some pages 30 s (documented by xAI).
+            duration: Seconds of the added part, 2 to 10. Default: the service's, 6 (documented by xAI).
+            model: The base model alone extends. Default: the service's.
+            upload_url: See [generate][vidjob.VideoClient.generate].
+            storage_options: See ``generate``.
+            extra: See ``generate``.
+
+        Returns:
+            The job, just accepted; its video will hold the source and what was added.
+
+        Raises:
+            VideoUrlExpired: The link of the earlier video is no longer good, and there is no fresh one.
+            VidjobError: As ``generate`` does.
+        """
+        source, words = arguments.source_and_prompt(prompt, video)
+        request = arguments.request(
+            "extend",
+            words,
+            video=source,
+            duration=duration,
+            model=model,
+            upload_url=upload_url,
+            storage_options=storage_options,
+            extra=extra,
+        )
+        with Trace.of_create() as trace:
+            return self._native.extend(request, listener=listener(self._on_event, trace.hears))
+
+    async def extend_async(
+        self,
+        prompt: str | VideoRequest | Footage,
+        video: Film | None = None,
+        *,
+        duration: int | None = None,
+        model: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> VideoJob:
+        """The twin of [extend][vidjob.VideoClient.extend] for asyncio."""
+        source, words = arguments.source_and_prompt(prompt, video)
+        request = arguments.request(
+            "extend",
+            words,
+            video=source,
+            duration=duration,
+            model=model,
+            upload_url=upload_url,
+            storage_options=storage_options,
+            extra=extra,
+        )
+        with Trace.of_create() as trace:
+            return await self._native.extend_async(request, listener=listener(self._on_event, trace.hears))
 
     # ---- keeping -----------------------------------------------------------------------------
 
@@ -317,7 +536,7 @@ class VideoClient:
         """
         with Trace(job_or_video) as trace:
             heard = listener(self._on_event, trace.shows(progress))
-            return self._native.download(job_or_video, _keep(path, max_bytes, overwrite), listener=heard)
+            return self._native.download(job_or_video, arguments.keep(path, max_bytes, overwrite), listener=heard)
 
     async def download_async(
         self,
@@ -331,18 +550,27 @@ class VideoClient:
         """The twin of [download][vidjob.VideoClient.download] for asyncio."""
         with Trace(job_or_video) as trace:
             heard = listener(self._on_event, trace.shows(progress))
-            return await self._native.download_async(job_or_video, _keep(path, max_bytes, overwrite), listener=heard)
+            return await self._native.download_async(
+                job_or_video, arguments.keep(path, max_bytes, overwrite), listener=heard
+            )
 
     def render(
         self,
-        prompt: str,
+        prompt: str | VideoRequest | None,
         path: str | os.PathLike[str],
         *,
+        image: Image | None = None,
+        reference_images: Sequence[Image] | None = None,
+        reference_audios: Sequence[Voice | str] | None = None,
+        last_frame: Image | None = None,
+        keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
+        generate_audio: bool | None = None,
         model: str | None = None,
         user: str | None = None,
+        storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         poll_interval: float | None = None,
@@ -354,13 +582,21 @@ class VideoClient:
         """Creates a job, waits for it and keeps its file. Whether the file can be kept is checked before buying.
 
         Args:
-            prompt: As [generate][vidjob.VideoClient.generate] takes it, with the arguments up to ``extra``.
+            prompt: As [generate][vidjob.VideoClient.generate] takes it, with the arguments up to ``extra``. Or a
+                [VideoRequest][vidjob.VideoRequest] for any operation, and no such argument beside it.
             path: As [download][vidjob.VideoClient.download] takes it, with ``max_bytes`` and ``overwrite``.
+            image: See ``generate``.
+            reference_images: See ``generate``.
+            reference_audios: See ``generate``.
+            last_frame: See ``generate``.
+            keyframes: See ``generate``.
             duration: See ``generate``.
             aspect_ratio: See ``generate``.
             resolution: See ``generate``.
+            generate_audio: See ``generate``.
             model: See ``generate``.
             user: See ``generate``.
+            storage_options: See ``generate``.
             extra: See ``generate``.
             timeout: Seconds to wait for the job, as [wait][vidjob.VideoClient.wait] takes it.
             poll_interval: See ``wait``.
@@ -376,24 +612,46 @@ class VideoClient:
             VidjobError: As ``generate``, ``wait`` and ``download`` do. Once the job is accepted, each carries
                 its ``request_id``.
         """
-        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        request = arguments.request(
+            "generate",
+            prompt,
+            image=image,
+            reference_images=reference_images,
+            reference_audios=reference_audios,
+            last_frame=last_frame,
+            keyframes=keyframes,
+            duration=duration,
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            generate_audio=generate_audio,
+            model=model,
+            user=user,
+            storage_options=storage_options,
+            extra=extra,
+        )
+        kept = arguments.keep(path, max_bytes, overwrite)
         with Trace.of_create() as trace:
             heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
-            job, kept = self._native.render(
-                prompted, _waiting(timeout, poll_interval), _keep(path, max_bytes, overwrite), listener=heard
-            )
-        return _result(job, kept)
+            job, file = self._native.render(request, arguments.waiting(timeout, poll_interval), kept, listener=heard)
+        return _result(job, file)
 
     async def render_async(
         self,
-        prompt: str,
+        prompt: str | VideoRequest | None,
         path: str | os.PathLike[str],
         *,
+        image: Image | None = None,
+        reference_images: Sequence[Image] | None = None,
+        reference_audios: Sequence[Voice | str] | None = None,
+        last_frame: Image | None = None,
+        keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,
         resolution: str | None = None,
+        generate_audio: bool | None = None,
         model: str | None = None,
         user: str | None = None,
+        storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         poll_interval: float | None = None,
@@ -403,13 +661,30 @@ class VideoClient:
         progress: Progress = None,
     ) -> RenderResult:
         """The twin of [render][vidjob.VideoClient.render] for asyncio."""
-        prompted = _prompted(prompt, duration, aspect_ratio, resolution, model, user, extra)
+        request = arguments.request(
+            "generate",
+            prompt,
+            image=image,
+            reference_images=reference_images,
+            reference_audios=reference_audios,
+            last_frame=last_frame,
+            keyframes=keyframes,
+            duration=duration,
+            aspect_ratio=aspect_ratio,
+            resolution=resolution,
+            generate_audio=generate_audio,
+            model=model,
+            user=user,
+            storage_options=storage_options,
+            extra=extra,
+        )
+        kept = arguments.keep(path, max_bytes, overwrite)
         with Trace.of_create() as trace:
             heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
-            job, kept = await self._native.render_async(
-                prompted, _waiting(timeout, poll_interval), _keep(path, max_bytes, overwrite), listener=heard
+            job, file = await self._native.render_async(
+                request, arguments.waiting(timeout, poll_interval), kept, listener=heard
             )
-        return _result(job, kept)
+        return _result(job, file)
 
     # ---- life --------------------------------------------------------------------------------
 
@@ -461,31 +736,3 @@ def _result(job: VideoJob, kept: Download) -> RenderResult:
     from vidjob._values import RenderResult
 
     return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
-
-
-def _waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any]:
-    return {"timeout": timeout, "poll_interval": poll_interval}
-
-
-def _keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {"path": path, "max_bytes": max_bytes, "overwrite": overwrite}
-
-
-def _prompted(
-    prompt: str,
-    duration: int | None,
-    aspect_ratio: str | None,
-    resolution: str | None,
-    model: str | None,
-    user: str | None,
-    extra: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    return {
-        "prompt": prompt,
-        "duration": duration,
-        "aspect_ratio": aspect_ratio,
-        "resolution": resolution,
-        "model": model,
-        "user": user,
-        "extra": None if extra is None else dict(extra),
-    }

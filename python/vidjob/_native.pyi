@@ -1,6 +1,6 @@
 """The compiled part of vidjob. What ``vidjob`` exports is public; the rest may change."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -9,23 +9,33 @@ from typing import Any, Literal, TypeAlias, final
 
 from typing_extensions import Self
 
+from vidjob._arguments import Film, Image, Operation
 from vidjob._client import VideoClient
 from vidjob._values import JobStatus
 
 __all__ = [
     "Client",
     "Download",
+    "FileId",
+    "FileOutput",
     "JobError",
+    "Keyframe",
     "Simulator",
+    "StorageOptions",
     "Usage",
     "Video",
     "VideoJob",
+    "VideoRequest",
+    "Voice",
     "Watch",
     "__version__",
+    "encode_png",
 ]
 
 __version__: str
 
+# What a request holds of the media it was given.
+_Held: TypeAlias = str | Path | bytes | FileId | VideoJob | Video
 _Listener: TypeAlias = Callable[[Mapping[str, Any], VideoJob | None], object] | None
 
 @final
@@ -37,12 +47,19 @@ class Video:
             withheld the video, or it was delivered elsewhere.
         duration: Length in seconds, or ``None``.
         respect_moderation: ``False`` when moderation withheld the video; ``None`` when nothing was said.
+        file_output: The file that the service keeps, if ``storage_options`` asked for it.
+        storage_error: Why the service could not keep it; the video is there all the same.
     """
 
-    __match_args__ = ("url", "duration", "respect_moderation")
+    __match_args__ = ("url", "duration", "respect_moderation", "file_output", "storage_error")
 
     def __new__(
-        cls, url: str | None = None, duration: float | None = None, respect_moderation: bool | None = None
+        cls,
+        url: str | None = None,
+        duration: float | None = None,
+        respect_moderation: bool | None = None,
+        file_output: FileOutput | None = None,
+        storage_error: str | None = None,
     ) -> Self: ...
     @property
     def url(self) -> str | None: ...
@@ -50,6 +67,56 @@ class Video:
     def duration(self) -> float | None: ...
     @property
     def respect_moderation(self) -> bool | None: ...
+    @property
+    def file_output(self) -> FileOutput | None: ...
+    @property
+    def storage_error(self) -> str | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class FileOutput:
+    """A file that the service keeps (documented by xAI). Frozen; equal and hashable by value.
+
+    Attributes:
+        file_id: The service's id for it, good as [FileId][vidjob.FileId] in further requests.
+        filename: Its name.
+        expires_at: Until when it is kept, in Unix seconds; ``None`` when that was not said.
+        public_url: Its public address, if one was asked for.
+        public_url_expires_at: Until when that address is good, in Unix seconds.
+        public_url_error: Why it has no public address.
+    """
+
+    __match_args__ = ("file_id", "filename", "expires_at", "public_url", "public_url_expires_at", "public_url_error")
+
+    def __new__(
+        cls,
+        file_id: str | None = None,
+        filename: str | None = None,
+        expires_at: int | None = None,
+        public_url: str | None = None,
+        public_url_expires_at: int | None = None,
+        public_url_error: str | None = None,
+    ) -> Self: ...
+    @property
+    def file_id(self) -> str | None: ...
+    @property
+    def filename(self) -> str | None: ...
+    @property
+    def expires_at(self) -> int | None: ...
+    @property
+    def public_url(self) -> str | None: ...
+    @property
+    def public_url_expires_at(self) -> int | None: ...
+    @property
+    def public_url_error(self) -> str | None: ...
     def to_dict(self) -> dict[str, Any]: ...
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
@@ -203,6 +270,238 @@ class Download:
     def __hash__(self) -> int: ...
 
 @final
+class FileId:
+    """A file that the service already has (documented by xAI only). Stands wherever an image or a video may.
+
+    Attributes:
+        file_id: The service's id for it.
+    """
+
+    __match_args__ = ("file_id",)
+
+    def __new__(cls, file_id: str) -> Self: ...
+    @property
+    def file_id(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Voice:
+    """One of the service's voices (documented by xAI only).
+
+    Attributes:
+        voice_id: Its id, such as ``ara``.
+    """
+
+    __match_args__ = ("voice_id",)
+
+    def __new__(cls, voice_id: str) -> Self: ...
+    @property
+    def voice_id(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Keyframe:
+    """A frame for a moment of the video (known from xAI's SDK only).
+
+    Attributes:
+        image: The frame, as ``image`` of [generate][vidjob.VideoClient.generate]; given back as a str, a path,
+            bytes or a ``FileId``.
+        timestamp: Seconds from the beginning: above 0 and below the duration.
+    """
+
+    __match_args__ = ("image", "timestamp")
+
+    def __new__(cls, image: Image, timestamp: float) -> Self: ...
+    @property
+    def image(self) -> _Held: ...
+    @property
+    def timestamp(self) -> float: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class StorageOptions:
+    """How the service keeps a file (documented by xAI only).
+
+    Attributes:
+        filename: Under what name.
+        expires_after: For how many seconds, 3,600 to 2,592,000 (30 days); ``None`` leaves it to the service.
+        public_url: Whether everyone who has its address may fetch it.
+        public_url_expires_after: For how many seconds that address is good; goes with ``public_url``.
+
+    Raises:
+        InvalidRequest: A number is out of range, or the name is empty.
+    """
+
+    __match_args__ = ("filename", "expires_after", "public_url", "public_url_expires_after")
+
+    def __new__(
+        cls,
+        filename: str,
+        *,
+        expires_after: int | None = None,
+        public_url: bool = False,
+        public_url_expires_after: int | None = None,
+    ) -> Self: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def expires_after(self) -> int | None: ...
+    @property
+    def public_url(self) -> bool: ...
+    @property
+    def public_url_expires_after(self) -> int | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class VideoRequest:
+    """An order for one video, whichever way it is made. Frozen; equal and hashable by value.
+
+    It is taken wherever a prompt is. The fields are those of the verbs [generate][vidjob.VideoClient.generate],
+    [edit][vidjob.VideoClient.edit] and [extend][vidjob.VideoClient.extend], and are checked at once against the
+    documented limits; files are looked at when it is sent, or previewed. Open files, PIL images, arrays and
+    figures are read at once, and are bytes from then on.
+
+    In ``to_dict`` a path stands as ``{"path": "…"}``, so that no text is ever read as one. ``from_dict`` reads
+    that form too: do not give it data from strangers who may name any file.
+
+    Attributes:
+        operation: ``"generate"``, ``"edit"`` or ``"extend"``.
+        path: Where it is sent, below the base URL.
+
+    Raises:
+        InvalidRequest: A documented limit excludes it; the field is named.
+        TypeError: A field has the wrong type.
+    """
+
+    __match_args__ = (
+        "prompt",
+        "operation",
+        "video",
+        "image",
+        "reference_images",
+        "reference_audios",
+        "last_frame",
+        "keyframes",
+        "duration",
+        "aspect_ratio",
+        "resolution",
+        "generate_audio",
+        "model",
+        "user",
+        "upload_url",
+        "storage_options",
+        "extra",
+    )
+
+    def __new__(
+        cls,
+        prompt: str | None = None,
+        *,
+        operation: Operation = "generate",
+        video: Film | None = None,
+        image: Image | None = None,
+        reference_images: Sequence[Image] | None = None,
+        reference_audios: Sequence[Voice | str] | None = None,
+        last_frame: Image | None = None,
+        keyframes: Sequence[Keyframe] | None = None,
+        duration: int | None = None,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        generate_audio: bool | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        upload_url: str | None = None,
+        storage_options: StorageOptions | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    def preview(self) -> dict[str, Any]:
+        """The JSON body that would be sent, with media shortened. Files are looked at; nothing is sent.
+
+        Raises:
+            InvalidRequest: A file cannot be read, or is not what the service takes.
+        """
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def operation(self) -> Operation: ...
+    @property
+    def prompt(self) -> str | None: ...
+    @property
+    def video(self) -> _Held | None: ...
+    @property
+    def image(self) -> _Held | None: ...
+    @property
+    def reference_images(self) -> tuple[_Held, ...]: ...
+    @property
+    def reference_audios(self) -> tuple[Voice | str, ...]: ...
+    @property
+    def last_frame(self) -> _Held | None: ...
+    @property
+    def keyframes(self) -> tuple[Keyframe, ...]: ...
+    @property
+    def duration(self) -> int | None: ...
+    @property
+    def aspect_ratio(self) -> str | None: ...
+    @property
+    def resolution(self) -> str | None: ...
+    @property
+    def generate_audio(self) -> bool | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def upload_url(self) -> str | None: ...
+    @property
+    def storage_options(self) -> StorageOptions | None: ...
+    @property
+    def extra(self) -> dict[str, Any] | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    @classmethod
+    def _from_json(cls, text: str) -> Self: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def encode_png(width: int, height: int, channels: int, pixels: bytes) -> bytes: ...
+
+@final
 class Simulator:
     """The service on loopback, in this process: no key, no cost, no network. A context manager.
 
@@ -348,17 +647,21 @@ class Client:
         self, job: VideoJob | str, waiting: dict[str, Any], *, listener: _Listener
     ) -> Awaitable[VideoJob]: ...
     def watch(self, job: VideoJob | str, waiting: dict[str, Any]) -> Watch: ...
-    def generate(self, prompted: dict[str, Any], *, listener: _Listener) -> VideoJob: ...
-    def generate_async(self, prompted: dict[str, Any], *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def generate(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
+    def generate_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def edit(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
+    def edit_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def extend(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
+    def extend_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
     def download(self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener) -> Download: ...
     def download_async(
         self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener
     ) -> Awaitable[Download]: ...
     def render(
-        self, prompted: dict[str, Any], waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
+        self, request: VideoRequest, waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
     ) -> tuple[VideoJob, Download]: ...
     def render_async(
-        self, prompted: dict[str, Any], waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
+        self, request: VideoRequest, waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
     ) -> Awaitable[tuple[VideoJob, Download]]: ...
 
 @final

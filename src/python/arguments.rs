@@ -11,7 +11,6 @@ use crate::download::Options;
 use crate::error::{Error, Result};
 use crate::job::VideoJob;
 use crate::watch::Patience;
-use crate::wire::request::Generation;
 
 /// A `VideoJob`, or the id of one.
 pub(super) struct JobArgument(pub(super) VideoJob);
@@ -92,42 +91,4 @@ fn span(field: &'static str, seconds: f64) -> Result<Duration> {
     }
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| Error::invalid(field, format!("{field} must be a number of seconds from 0 up, not {seconds}")))
-}
-
-/// The fields of a create from a prompt.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(super) struct Prompted {
-    prompt: String,
-    duration: Option<i64>,
-    aspect_ratio: Option<String>,
-    resolution: Option<String>,
-    model: Option<String>,
-    user: Option<String>,
-    extra: Option<Py<PyAny>>,
-}
-
-impl Prompted {
-    pub(super) fn generation(self, py: Python<'_>) -> PyResult<Generation> {
-        let extra = match self.extra {
-            Some(extra) => object(extra.bind(py))?,
-            None => serde_json::Map::new(),
-        };
-        Ok(Generation {
-            prompt: self.prompt,
-            model: self.model,
-            duration: self.duration,
-            aspect_ratio: self.aspect_ratio,
-            resolution: self.resolution,
-            user: self.user,
-            extra,
-        })
-    }
-}
-
-fn object(extra: &Bound<'_, PyAny>) -> PyResult<serde_json::Map<String, serde_json::Value>> {
-    serde_json::from_str(&values::dump(extra)?).map_err(|_| {
-        let error = Error::invalid("extra", "extra must be a dict of JSON types; its keys are merged into the body");
-        errors::raise(extra.py(), error)
-    })
 }

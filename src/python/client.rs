@@ -10,14 +10,14 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
-use super::arguments::{JobArgument, Keep, Prompted, Source, Waiting};
+use super::arguments::{JobArgument, Keep, Source, Waiting};
 use super::bridge::{self, Call, Listener};
 use super::{errors, values};
 use crate::client::{Rendered, VideoClient};
 use crate::config::{Config, Secret, Settings};
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::wire::request::Generation;
+use crate::request::VideoRequest;
 
 /// What a closed client says.
 const CLOSED: &str = "this client is closed; make a new VideoClient";
@@ -99,8 +99,16 @@ fn wait(job: JobArgument, waiting: Waiting) -> impl FnOnce(VideoClient) -> BoxFu
     }
 }
 
-fn generate(generation: Generation) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| Box::pin(async move { client.generate(&generation).await.map(values::VideoJob::from_inner) })
+fn generate(request: VideoRequest) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
+    move |client| Box::pin(async move { client.generate(request).await.map(values::VideoJob::from_inner) })
+}
+
+fn edit(request: VideoRequest) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
+    move |client| Box::pin(async move { client.edit(request).await.map(values::VideoJob::from_inner) })
+}
+
+fn extend(request: VideoRequest) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
+    move |client| Box::pin(async move { client.extend(request).await.map(values::VideoJob::from_inner) })
 }
 
 fn download(source: Source, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture<values::Download> {
@@ -115,14 +123,16 @@ fn download(source: Source, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture
     }
 }
 
+/// A request as Python gives it.
+type Order<'py> = Bound<'py, super::request::VideoRequest>;
 type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 type Kept = (values::VideoJob, values::Download);
 
-fn render(generation: Generation, waiting: Waiting, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
+fn render(request: VideoRequest, waiting: Waiting, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
     move |client| {
         Box::pin(async move {
             let Rendered { job, file } =
-                client.render(&generation, &keep.path, waiting.patience()?, &keep.options()).await?;
+                client.render(request, &keep.path, waiting.patience()?, &keep.options()).await?;
             Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file)))
         })
     }
@@ -222,14 +232,34 @@ impl Client {
         Ok(Watch { owner: std::process::id(), inner: Arc::new(tokio::sync::Mutex::new(watch)) })
     }
 
-    #[pyo3(signature = (prompted, *, listener))]
-    fn generate(&self, py: Python<'_>, prompted: Prompted, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, generate(prompted.generation(py)?))
+    #[pyo3(signature = (request, *, listener))]
+    fn generate(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
+        self.block_on(py, listener, generate(request.get().inner.clone()))
     }
 
-    #[pyo3(signature = (prompted, *, listener))]
-    fn generate_async(&self, py: Python<'_>, prompted: Prompted, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, generate(prompted.generation(py)?))
+    #[pyo3(signature = (request, *, listener))]
+    fn generate_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, generate(request.get().inner.clone()))
+    }
+
+    #[pyo3(signature = (request, *, listener))]
+    fn edit(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
+        self.block_on(py, listener, edit(request.get().inner.clone()))
+    }
+
+    #[pyo3(signature = (request, *, listener))]
+    fn edit_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, edit(request.get().inner.clone()))
+    }
+
+    #[pyo3(signature = (request, *, listener))]
+    fn extend(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
+        self.block_on(py, listener, extend(request.get().inner.clone()))
+    }
+
+    #[pyo3(signature = (request, *, listener))]
+    fn extend_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, extend(request.get().inner.clone()))
     }
 
     #[pyo3(signature = (source, keep, *, listener))]
@@ -242,28 +272,28 @@ impl Client {
         self.awaitable(py, listener, download(source, keep))
     }
 
-    #[pyo3(signature = (prompted, waiting, keep, *, listener))]
+    #[pyo3(signature = (request, waiting, keep, *, listener))]
     fn render(
         &self,
         py: Python<'_>,
-        prompted: Prompted,
+        request: &Order<'_>,
         waiting: Waiting,
         keep: Keep,
         listener: Listener,
     ) -> PyResult<Kept> {
-        self.block_on(py, listener, render(prompted.generation(py)?, waiting, keep))
+        self.block_on(py, listener, render(request.get().inner.clone(), waiting, keep))
     }
 
-    #[pyo3(signature = (prompted, waiting, keep, *, listener))]
+    #[pyo3(signature = (request, waiting, keep, *, listener))]
     fn render_async(
         &self,
         py: Python<'_>,
-        prompted: Prompted,
+        request: &Order<'_>,
         waiting: Waiting,
         keep: Keep,
         listener: Listener,
     ) -> PyResult<Call> {
-        self.awaitable(py, listener, render(prompted.generation(py)?, waiting, keep))
+        self.awaitable(py, listener, render(request.get().inner.clone(), waiting, keep))
     }
 }
 

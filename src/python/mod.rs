@@ -6,6 +6,8 @@ mod client;
 mod engine;
 mod errors;
 mod events;
+mod media;
+mod request;
 mod simulator;
 mod values;
 
@@ -17,9 +19,13 @@ mod native {
     #[pymodule_export]
     use super::client::{Client, Watch};
     #[pymodule_export]
+    use super::media::encode_png;
+    #[pymodule_export]
+    use super::request::{FileId, Keyframe, StorageOptions, VideoRequest, Voice};
+    #[pymodule_export]
     use super::simulator::Simulator;
     #[pymodule_export]
-    use super::values::{Download, JobError, Usage, Video, VideoJob};
+    use super::values::{Download, FileOutput, JobError, Usage, Video, VideoJob};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

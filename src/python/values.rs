@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyBytes, PyTuple, PyType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,11 +31,11 @@ fn to_json(value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-fn from_json<T: DeserializeOwned>(text: &str) -> PyResult<T> {
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> PyResult<T> {
     serde_json::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-fn from_dict<T: DeserializeOwned>(data: &Bound<'_, PyAny>) -> PyResult<T> {
+pub(super) fn from_dict<T: DeserializeOwned>(data: &Bound<'_, PyAny>) -> PyResult<T> {
     from_json(&dump(data)?)
 }
 
@@ -44,34 +44,51 @@ pub(super) fn dump(data: &Bound<'_, PyAny>) -> PyResult<String> {
     json_module(data.py())?.call_method1("dumps", (data,))?.extract()
 }
 
-/// `Name(field=value, ...)`, leaving out what is `None` after the first field.
-fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
+/// `Name(field=value, ...)`, leaving out what is not set after the first field.
+pub(super) fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let class = value.get_type();
     let mut shown = Vec::new();
     for field in class.getattr("__match_args__")?.cast_into::<PyTuple>()? {
         let field: String = field.extract()?;
         let content = value.getattr(field.as_str())?;
-        if shown.is_empty() || !content.is_none() {
-            shown.push(format!("{field}={}", without_query(&field, content.repr()?.to_string())));
+        if shown.is_empty() || !is_unset(&content) {
+            shown.push(format!("{field}={}", show(&content)?));
         }
     }
     Ok(format!("{}({})", class.name()?, shown.join(", ")))
 }
 
-/// A link's query is as good as a key to the file: it is not shown.
-fn without_query(field: &str, shown: String) -> String {
-    match shown.split_once('?') {
-        Some((bare, _)) if field == "url" => format!("{bare}?…'"),
-        _ => shown,
+fn is_unset(content: &Bound<'_, PyAny>) -> bool {
+    content.is_none() || content.cast::<PyTuple>().is_ok_and(|items| items.is_empty())
+}
+
+/// Bytes are counted, and the query of an address, which is as good as a key to the file, is left out.
+fn show(content: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(bytes) = content.cast::<PyBytes>() {
+        return Ok(format!("<{} bytes>", bytes.as_bytes().len()));
     }
+    if let Ok(items) = content.cast::<PyTuple>() {
+        let items: Vec<_> = items.iter().map(|item| show(&item)).collect::<PyResult<_>>()?;
+        return Ok(format!("[{}]", items.join(", ")));
+    }
+    let shown = content.repr()?.to_string();
+    if shown.starts_with("'http")
+        && let Some((bare, _)) = shown.split_once('?')
+    {
+        return Ok(format!("{bare}?…'"));
+    }
+    Ok(shown)
 }
 
 /// Pickling: the class's own `_from_json` on the value's JSON.
-fn reduce<'py>(class: &Bound<'py, PyType>, value: &impl Serialize) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+pub(super) fn reduce<'py>(
+    class: &Bound<'py, PyType>,
+    value: &impl Serialize,
+) -> PyResult<(Bound<'py, PyAny>, (String,))> {
     Ok((class.getattr("_from_json")?, (to_json(value)?,)))
 }
 
-fn hash(value: &impl Hash) -> u64 {
+pub(super) fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
@@ -125,34 +142,43 @@ macro_rules! value_methods {
     };
 }
 
+pub(super) use value_methods;
+
 // ---- the values ------------------------------------------------------------------------------
 
 /// The video of a job.
 #[pyclass(frozen, module = "vidjob", from_py_object)]
 #[derive(Clone)]
 pub(super) struct Video {
-    inner: job::Video,
+    pub(super) inner: job::Video,
 }
 
 impl Video {
-    fn from_inner(inner: job::Video) -> Self {
+    pub(super) fn from_inner(inner: job::Video) -> Self {
         Self { inner }
     }
 }
 
 value_methods!(Video {
     #[new]
-    #[pyo3(signature = (url=None, duration=None, respect_moderation=None))]
-    fn new(url: Option<String>, duration: Option<f64>, respect_moderation: Option<bool>) -> PyResult<Self> {
+    #[pyo3(signature = (url=None, duration=None, respect_moderation=None, file_output=None, storage_error=None))]
+    fn new(
+        url: Option<String>,
+        duration: Option<f64>,
+        respect_moderation: Option<bool>,
+        file_output: Option<FileOutput>,
+        storage_error: Option<String>,
+    ) -> PyResult<Self> {
         if duration.is_some_and(|seconds| !seconds.is_finite()) {
             return Err(PyValueError::new_err("duration must be a finite number of seconds"));
         }
-        Ok(Self::from_inner(job::Video { url, duration, respect_moderation }))
+        let file_output = file_output.map(|file| file.inner);
+        Ok(Self::from_inner(job::Video { url, duration, respect_moderation, file_output, storage_error }))
     }
 
     #[classattr]
-    fn __match_args__() -> (&'static str, &'static str, &'static str) {
-        ("url", "duration", "respect_moderation")
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str, &'static str) {
+        ("url", "duration", "respect_moderation", "file_output", "storage_error")
     }
 
     #[getter]
@@ -168,6 +194,87 @@ value_methods!(Video {
     #[getter]
     fn respect_moderation(&self) -> Option<bool> {
         self.inner.respect_moderation
+    }
+
+    #[getter]
+    fn file_output(&self) -> Option<FileOutput> {
+        self.inner.file_output.clone().map(FileOutput::from_inner)
+    }
+
+    #[getter]
+    fn storage_error(&self) -> Option<&str> {
+        self.inner.storage_error.as_deref()
+    }
+});
+
+/// A file that the service keeps.
+#[pyclass(frozen, module = "vidjob", from_py_object)]
+#[derive(Clone)]
+pub(super) struct FileOutput {
+    inner: job::FileOutput,
+}
+
+impl FileOutput {
+    fn from_inner(inner: job::FileOutput) -> Self {
+        Self { inner }
+    }
+}
+
+value_methods!(FileOutput {
+    #[new]
+    #[pyo3(signature = (file_id=None, filename=None, expires_at=None, public_url=None, public_url_expires_at=None,
+        public_url_error=None))]
+    fn new(
+        file_id: Option<String>,
+        filename: Option<String>,
+        expires_at: Option<i64>,
+        public_url: Option<String>,
+        public_url_expires_at: Option<i64>,
+        public_url_error: Option<String>,
+    ) -> Self {
+        Self::from_inner(job::FileOutput {
+            file_id,
+            filename,
+            expires_at,
+            public_url,
+            public_url_expires_at,
+            public_url_error,
+        })
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str) {
+        ("file_id", "filename", "expires_at", "public_url", "public_url_expires_at", "public_url_error")
+    }
+
+    #[getter]
+    fn file_id(&self) -> Option<&str> {
+        self.inner.file_id.as_deref()
+    }
+
+    #[getter]
+    fn filename(&self) -> Option<&str> {
+        self.inner.filename.as_deref()
+    }
+
+    #[getter]
+    fn expires_at(&self) -> Option<i64> {
+        self.inner.expires_at
+    }
+
+    #[getter]
+    fn public_url(&self) -> Option<&str> {
+        self.inner.public_url.as_deref()
+    }
+
+    #[getter]
+    fn public_url_expires_at(&self) -> Option<i64> {
+        self.inner.public_url_expires_at
+    }
+
+    #[getter]
+    fn public_url_error(&self) -> Option<&str> {
+        self.inner.public_url_error.as_deref()
     }
 });
 

@@ -108,6 +108,7 @@ pub struct VideoRequest<M = Media> {
 
 /// A frame that is given for a moment of the video.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Keyframe<M = Media> {
     /// The frame.
     pub image: M,
@@ -173,6 +174,15 @@ impl Hash for VideoRequest {
     /// By the fields that differ the most; the others are left to equality.
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.operation, &self.prompt, self.duration, &self.model, &self.aspect_ratio, &self.resolution).hash(state);
+    }
+}
+
+impl Eq for Keyframe {}
+
+impl Hash for Keyframe {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // `+ 0.0` folds -0.0 into 0.0, which compares equal to it.
+        (self.timestamp + 0.0).to_bits().hash(state);
     }
 }
 

@@ -1,0 +1,50 @@
+"""What callers pass, gathered for the compiled part."""
+
+from __future__ import annotations
+
+from vidjob._native import VideoRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from typing import Any, BinaryIO, Literal, TypeAlias
+
+    from vidjob._media import Array, Figure, PILImage
+    from vidjob._native import FileId, Video, VideoJob
+
+    #: What may stand for an image.
+    Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | PILImage | Array | Figure
+    #: What may stand for a video, where a text is an address and could not be taken for a prompt.
+    Footage: TypeAlias = os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video
+    #: What may stand for a video.
+    Film: TypeAlias = str | Footage
+    Operation: TypeAlias = Literal["generate", "edit", "extend"]
+
+__all__ = ["keep", "request", "source_and_prompt", "waiting"]
+
+
+def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
+    """The request that a verb was called with, or that its arguments amount to."""
+    if not isinstance(prompt, VideoRequest):
+        return VideoRequest(prompt, operation=operation, **fields)  # type: ignore[arg-type] # checked there
+    given = [name for name, value in fields.items() if value is not None]
+    if given:
+        raise TypeError(f"{given[0]} was given beside a VideoRequest; set it in the request")
+    return prompt
+
+
+def source_and_prompt(first: object, second: object) -> tuple[object, object]:
+    """Which of two is the video: both ``edit(prompt, video)`` and ``edit(video, prompt)`` read naturally."""
+    if isinstance(second, str) and not isinstance(first, (str, VideoRequest)):
+        return first, second
+    return second, first
+
+
+def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any]:
+    """How long to wait, and how often to ask."""
+    return {"timeout": timeout, "poll_interval": poll_interval}
+
+
+def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
+    """How a file is to be kept."""
+    return {"path": path, "max_bytes": max_bytes, "overwrite": overwrite}

@@ -1,0 +1,125 @@
+"""What notebooks hold as images, made bytes. Libraries that are not in use already are never imported."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+
+from vidjob import _native
+from vidjob._errors import InvalidRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Readable(Protocol):
+        """An open binary file."""
+
+        def read(self) -> bytes: ...
+
+    class PILImage(Protocol):
+        """A ``PIL.Image.Image``."""
+
+        @property
+        def mode(self) -> str: ...
+        def save(self, fp: Any, format: str | None = None) -> None: ...  # noqa: A002, ANN401
+
+    class Array(Protocol):
+        """A ``numpy.ndarray``."""
+
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+        def tobytes(self) -> bytes: ...
+
+    class Figure(Protocol):
+        """A ``matplotlib.figure.Figure``."""
+
+        def savefig(self, fname: Any) -> None: ...  # noqa: ANN401
+
+
+__all__ = ["encoded"]
+
+_TAKEN = (
+    "an http(s) address or a data URI (str), a pathlib.Path, bytes, an open binary file, a FileId, for images also "
+    "a PIL image, a NumPy array or a matplotlib figure, and for videos a VideoJob or Video of an earlier render"
+)
+_PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+_DIMENSIONS = 3
+_CHANNELS = (3, 4)
+
+
+def encoded(value: object, field: str) -> bytes:
+    """The bytes of what the compiled part does not know itself.
+
+    Args:
+        value: An open binary file, a PIL image, a NumPy array or a matplotlib figure.
+        field: Where it stands in the request.
+
+    Returns:
+        The file's content, or a PNG image.
+
+    Raises:
+        InvalidRequest: It is one of them, and cannot be used.
+        TypeError: It is something else.
+    """
+    if _is(value, "PIL.Image", "Image"):
+        return _from_pil(value, field)
+    if _is(value, "numpy", "ndarray"):
+        return _from_array(value, field)
+    if _is(value, "matplotlib.figure", "Figure"):
+        return _from_figure(value)
+    if hasattr(value, "read"):
+        return _from_file(value, field)
+    raise TypeError(f"{field} must be {_TAKEN}, not {type(value).__name__}")
+
+
+def _is(value: object, module: str, name: str) -> bool:
+    # Whoever holds an instance has the module imported already.
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _from_file(file: Any, field: str) -> bytes:  # noqa: ANN401 - whatever has a read method
+    content = file.read()
+    if isinstance(content, str):
+        raise TypeError(f"{field}: the file is open as text; open it with 'rb'")
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise TypeError(f"{field}: read() of {type(file).__name__} gives {type(content).__name__}, not bytes")
+    if not content:
+        raise InvalidRequest(
+            f"{field}: nothing is left to read in the file; was it read before? (file.seek(0))", field=field
+        )
+    return bytes(content)
+
+
+def _from_pil(image: Any, field: str) -> bytes:  # noqa: ANN401 - PIL may be absent
+    from PIL import ImageOps
+
+    try:
+        # Cameras turn pictures by a note beside the pixels, and PNG has no place for it.
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode not in _PNG_MODES:
+            upright = upright.convert("RGB")
+        buffer = BytesIO()
+        upright.save(buffer, "PNG")
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"{field}: the PIL image cannot be read: {error}", field=field) from error
+    return buffer.getvalue()
+
+
+def _from_array(array: Any, field: str) -> bytes:  # noqa: ANN401 - NumPy may be absent
+    shape = tuple(array.shape)
+    if str(array.dtype) != "uint8":
+        hint = "; for values from 0 to 1: (array * 255).astype('uint8')" if array.dtype.kind == "f" else ""
+        raise InvalidRequest(f"{field}: the array must be of uint8, not {array.dtype}{hint}", field=field)
+    if len(shape) != _DIMENSIONS or shape[2] not in _CHANNELS or 0 in shape:
+        wanted = "height x width x 3 (RGB) or x 4 (RGBA)"
+        raise InvalidRequest(f"{field}: the array must be {wanted}, not {' x '.join(map(str, shape))}", field=field)
+    height, width, channels = shape
+    return _native.encode_png(width, height, channels, array.tobytes())
+
+
+def _from_figure(figure: Any) -> bytes:  # noqa: ANN401 - matplotlib may be absent
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

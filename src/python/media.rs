@@ -1,0 +1,72 @@
+//! What callers hold as images and videos, read into what the core takes.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyByteArray, PyBytes, PyString};
+
+use super::request::FileId;
+use super::{errors, values};
+use crate::media::{Media, pixels};
+
+/// One image or video; `field` is where it stands in the request.
+pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<Media> {
+    let py = argument.py();
+    if let Ok(text) = argument.cast::<PyString>() {
+        return Media::of_text(field, text.to_str()?).map_err(|error| errors::raise(py, error));
+    }
+    if argument.is_instance_of::<PyBytes>() || argument.is_instance_of::<PyByteArray>() {
+        return in_memory(argument);
+    }
+    if let Ok(file) = argument.cast::<FileId>() {
+        return Ok(Media::FileId(file.get().id().to_owned()));
+    }
+    if let Ok(job) = argument.cast::<values::VideoJob>() {
+        return Ok(Media::Job(Box::new(job.get().inner.clone())));
+    }
+    if let Ok(video) = argument.cast::<values::Video>() {
+        return Ok(Media::Video(video.get().inner.clone()));
+    }
+    if argument.hasattr(intern!(py, "__fspath__"))? {
+        return Ok(Media::File(argument.extract::<PathBuf>()?));
+    }
+    let encoded = py.import(intern!(py, "vidjob._media"))?.call_method1(intern!(py, "encoded"), (argument, field))?;
+    in_memory(&encoded)
+}
+
+/// Holds on to Python's own bytes; a `bytearray`, which may change, is copied.
+fn in_memory(argument: &Bound<'_, PyAny>) -> PyResult<Media> {
+    let bytes: PyBackedBytes = argument.extract()?;
+    Ok(Media::Data(Bytes::from_owner(bytes)))
+}
+
+/// What Python gets to see of it.
+pub(super) fn to_python<'py>(py: Python<'py>, media: &Media) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match media {
+        Media::Url(url) => PyString::new(py, url).into_any(),
+        Media::Data(bytes) => PyBytes::new(py, bytes).into_any(),
+        Media::File(path) => path.as_path().into_pyobject(py)?.into_any(),
+        Media::FileId(id) => Bound::new(py, FileId::of(id.clone()))?.into_any(),
+        Media::Job(job) => Bound::new(py, values::VideoJob::from_inner((**job).clone()))?.into_any(),
+        Media::Video(video) => Bound::new(py, values::Video::from_inner(video.clone()))?.into_any(),
+    })
+}
+
+/// A PNG image of an array's pixels, for `vidjob._media`.
+#[pyfunction]
+pub(super) fn encode_png<'py>(
+    py: Python<'py>,
+    width: u32,
+    height: u32,
+    channels: usize,
+    pixels: PyBackedBytes,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let channels = pixels::Channels::of(channels).ok_or_else(|| {
+        pyo3::exceptions::PyValueError::new_err(format!("a pixel has 3 or 4 channels, not {channels}"))
+    })?;
+    let file = py.detach(|| pixels::png(width, height, channels, &pixels));
+    Ok(PyBytes::new(py, &file.map_err(|error| errors::raise(py, error))?))
+}
