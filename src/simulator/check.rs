@@ -54,7 +54,7 @@ pub(super) fn purchase(operation: Operation, body: &Map<String, Value>) -> Resul
         return Err(bad("1080p is supported by grok-imagine-video-1.5 only"));
     }
     let ratio = word(body, "aspect_ratio")?.unwrap_or("16:9");
-    if !clips::has_ratio(ratio) {
+    if clips::ratio(ratio).is_none() {
         return Err(unprocessable("aspect_ratio", "unknown variant"));
     }
     word(body, "user")?;
