@@ -33,7 +33,7 @@ macro_rules! clips {
 }
 
 /// The longest clip, in seconds.
-pub(super) const LONGEST: u64 = 25;
+pub(super) const LONGEST: u32 = 25;
 
 /// By aspect ratio, then by seconds from 1.
 static CLIPS: [(&str, [&[u8]; LONGEST as usize]); 7] = clips! {
@@ -63,7 +63,7 @@ fn proportion(name: &str) -> f64 {
 }
 
 /// A clip of this aspect ratio (16:9 if there is none such) and length.
-pub(super) fn clip(ratio: &str, seconds: u64) -> &'static [u8] {
+pub(super) fn clip(ratio: &str, seconds: u32) -> &'static [u8] {
     let clips = CLIPS.iter().find(|(known, _)| *known == ratio).map_or(&CLIPS[0].1, |(_, clips)| clips);
     let at = usize::try_from(seconds).unwrap_or(usize::MAX).clamp(1, clips.len()) - 1;
     clips[at]

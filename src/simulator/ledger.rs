@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::Purchase;
+use super::check::{Film, Own, Purchase, Source};
 use super::life::{End, Life, State};
 use super::{Canned, Fault, FaultKind, On, Options};
 

@@ -198,7 +198,7 @@ async fn create(
     let Ok(serde_json::Value::Object(body)) = serde_json::from_slice(&body.to_bytes()) else {
         return refuse(422, "Failed to parse the request body as JSON");
     };
-    let purchase = match check::purchase(operation, &body) {
+    let purchase = match check::purchase(operation, &body, &|_| super::check::Own::Elsewhere) {
         Ok(purchase) => purchase,
         Err((status, words)) => return refuse(status, &words),
     };
@@ -248,7 +248,7 @@ fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Optio
     }
     let bytes = ledger.options.video_bytes;
     let Some(job) = ledger.job(id) else { return response(404, "text/plain", "no such file".into()) };
-    let file = File::of(id, &job.purchase.ratio, job.purchase.seconds, bytes);
+    let file = File::of(id, job.purchase.ratio, job.purchase.seconds, bytes);
     let part = file.part(request.headers());
     drop(ledger);
     let whole_sent = (part == Part::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));
