@@ -101,8 +101,8 @@ pub(super) fn mp4(file: &[u8]) -> Option<Mp4> {
     }
     let movie = Boxes(file).find(|part| part.kind == b"moov")?.content;
     let header = Boxes(movie).find(|part| part.kind == b"mvhd")?.content;
-    let tracks = Boxes(movie).filter(|part| part.kind == b"trak");
-    Some(Mp4 { seconds: seconds(header)?, size: tracks.filter_map(|track| track_size(track.content)).next() })
+    let mut tracks = Boxes(movie).filter(|part| part.kind == b"trak");
+    Some(Mp4 { seconds: seconds(header)?, size: tracks.find_map(|track| track_size(track.content)) })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no film is that long")]
@@ -231,9 +231,9 @@ mod tests {
         assert_eq!(mp4(b""), None);
     }
 
-    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(kind: &[u8], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes(), kind.as_slice(), content].concat()
+        [&size.to_be_bytes(), kind, content].concat()
     }
 
     #[test]

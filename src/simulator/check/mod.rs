@@ -85,8 +85,17 @@ pub(super) struct Storage {
     pub(super) filename: String,
     /// For how many seconds; `None` is for good.
     pub(super) expires_after: Option<u32>,
-    /// Whether anyone can read it, and for how many seconds.
-    pub(super) public_url: Option<Option<u32>>,
+    pub(super) public: Public,
+}
+
+/// Whether anyone can read a stored file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Public {
+    No,
+    /// As long as there is the file.
+    WithFile,
+    /// For so many seconds.
+    For(u32),
 }
 
 /// Which of the two models.
@@ -294,14 +303,16 @@ fn storage(create: &Create<'_>) -> Result<Option<Storage>, Refusal> {
     if options.filename.is_empty() {
         return Err(bad("storage_options.filename must not be empty"));
     }
-    let public_url = match options.public_url {
-        None => None,
-        Some(public) => Some(kept("storage_options.public_url.expires_after", public.expires_after)?),
+    let public = match options.public_url {
+        None => Public::No,
+        Some(url) => {
+            kept("storage_options.public_url.expires_after", url.expires_after)?.map_or(Public::WithFile, Public::For)
+        }
     };
     Ok(Some(Storage {
         filename: options.filename.to_owned(),
         expires_after: kept("storage_options.expires_after", options.expires_after)?,
-        public_url,
+        public,
     }))
 }
 
