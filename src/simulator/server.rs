@@ -221,10 +221,10 @@ async fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Opti
     }
     let Some(state) = lock(ledger).query(request_id) else { return json(answers::unknown_job(shape)) };
     if state == State::Over(End::Done) {
-        // The file is where it should be before anyone is told so.
         let upload = lock(ledger).take_upload(request_id);
         if let Some((address, file)) = upload {
-            upload::put(&address, file).await;
+            // The file is there before this is answered; and it gets there even if nobody waits for the answer.
+            let _ = tokio::spawn(async move { upload::put(&address, file).await }).await;
         }
     }
     let answer = answers::status(&mut lock(ledger), request_id, state);
