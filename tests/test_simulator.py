@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import http.server
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,8 +38,8 @@ def ask(
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
 
 
-def create(simulator: Simulator, **body: Any) -> str:
-    status, _, answer = ask(simulator, "POST", "/videos/generations", {"prompt": "x", **body})
+def create(simulator: Simulator, operation: str = "generations", **body: Any) -> str:
+    status, _, answer = ask(simulator, "POST", f"/videos/{operation}", {"prompt": "x", **body})
     assert status == 200, answer
     request_id = json.loads(answer)["request_id"]
     assert isinstance(request_id, str)
@@ -53,6 +56,11 @@ def until(simulator: Simulator, request_id: str, over: Callable[[int, Any], bool
             return before, answer[1]
         before.append(answer)
         time.sleep(0.02)
+
+
+def finished(simulator: Simulator, request_id: str) -> Any:
+    """The video of a job, when it is done."""
+    return until(simulator, request_id, lambda _, body: body.get("status") == "done")[1]["video"]
 
 
 @pytest.fixture
@@ -179,6 +187,122 @@ def test_padding_keeps_the_file_an_mp4() -> None:
     while at < len(content):
         at += int.from_bytes(content[at : at + 4], "big")
     assert at == len(content)
+
+
+def mp4_length(content: bytes) -> float:
+    """Seconds, from the film's header."""
+    header = content[content.index(b"mvhd") + 4 :]
+    return int.from_bytes(header[16:20], "big") / int.from_bytes(header[12:16], "big")
+
+
+def test_videos_follow_from_videos(done: tuple[Simulator, str]) -> None:
+    simulator, link = done
+    content = ask(simulator, "GET", link)[2]
+    data = "data:video/mp4;base64," + base64.b64encode(content).decode()
+    for operation, url, more, seconds in (
+        ("edits", link, {}, 5),
+        ("edits", data, {}, 5),
+        ("extensions", link, {}, 11),
+        ("extensions", data, {"duration": 10}, 15),
+        ("extensions", "https://a.example/v.mp4", {"duration": 10}, 16),
+    ):
+        video = finished(simulator, create(simulator, operation, video={"url": url}, **more))
+        assert video["duration"] == seconds
+        assert mp4_length(ask(simulator, "GET", video["url"])[2]) == seconds
+    # A chain ends at the longest clip there is.
+    for seconds in (15, 25, 25):
+        video = finished(simulator, create(simulator, "extensions", video={"url": link}, duration=10))
+        link = video["url"]
+        assert video["duration"] == seconds
+        assert mp4_length(ask(simulator, "GET", link)[2]) == seconds
+
+
+def test_a_bad_link_is_no_input(done: tuple[Simulator, str]) -> None:
+    simulator, link = done
+    simulator.inject("link_expired", on="download")
+    assert ask(simulator, "GET", link)[0] == 403
+    for url in (link, link.partition("?")[0]):
+        status, _, body = ask(simulator, "POST", "/videos/edits", {"prompt": "x", "video": {"url": url}})
+        assert (status, b"could not download the video" in body) == (400, True)
+
+
+@pytest.mark.parametrize("shape", ["cometapi", "envelope", "xai"])
+def test_stored_files(shape: Any) -> None:
+    with Simulator(shape, render_seconds=0.01, spread=0) as simulator:
+        options = {"filename": "a.mp4", "expires_after": 7200, "public_url": {"expires_after": 3600}}
+        before = time.time()
+        request_id = create(simulator, duration=3, storage_options=options)
+        _, last = until(simulator, request_id, lambda _, body: '"url"' in json.dumps(body))
+        video = last["data"]["data"]["video"] if shape == "envelope" else last["video"]
+        output = video["file_output"]
+        assert (output["file_id"], output["filename"]) == (f"file_{request_id}", "a.mp4")
+        assert before - 1 <= output["expires_at"] - 7200 <= time.time() + 1
+        assert output["expires_at"] - output["public_url_expires_at"] == 3600
+        # The public link outlives the other one.
+        simulator.inject("link_expired", on="download")
+        assert ask(simulator, "GET", video["url"])[0] == 403
+        assert mp4_length(ask(simulator, "GET", output["public_url"])[2]) == 3
+        create(simulator, "edits", video={"file_id": output["file_id"]})
+        create(simulator, "edits", video={"url": output["public_url"]})
+        assert [entry["cost_in_usd_ticks"] for entry in simulator.accepted[1:]] == [3 * 600_000_000] * 2
+
+
+@contextlib.contextmanager
+def receiver() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+    """A bucket on loopback: its address, and what was put there."""
+    received: list[tuple[str, bytes]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", received
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_video_is_sent_where_the_request_says() -> None:
+    with receiver() as (address, received), Simulator(render_seconds=0.01, spread=0) as simulator:
+        request_id = create(simulator, duration=2, output={"upload_url": f"{address}/bucket/a.mp4?sig=1"})
+        for _ in range(2):
+            assert finished(simulator, request_id) == {"duration": 2, "respect_moderation": True}
+            assert [path for path, _ in received] == ["/bucket/a.mp4?sig=1"]
+        assert mp4_length(received[0][1]) == 2
+        link = simulator.base_url.replace("/grok/v1", f"/vidgen/xai-video-{request_id}.mp4?sig=")
+        assert ask(simulator, "GET", link)[0] == 403
+
+
+def test_a_receiver_that_is_not_there_changes_nothing() -> None:
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        for url in ("http://127.0.0.1:1/a", "http://192.0.2.1/a", "https://127.0.0.1/a"):
+            started = time.monotonic()
+            assert "url" not in finished(simulator, create(simulator, output={"upload_url": url}))
+            assert time.monotonic() - started < 5
+
+
+def test_long_texts_are_not_kept(simulator: Simulator) -> None:
+    short, long = "x" * (1 << 20), "x" * ((1 << 20) + 1)
+    create(simulator, unknown={"short": short, "long": [long]})
+    kept = simulator.accepted[0]["body"]["unknown"]
+    assert kept == {"short": short, "long": ["x" * 64 + "… (1048577 characters)"]}
+
+
+def test_a_body_that_is_too_large_is_read_and_refused(simulator: Simulator) -> None:
+    body = (piece for piece in [b" " * (1 << 20)] * 256 + [b" "])
+    headers = {**JSON, "Content-Length": str((256 << 20) + 1)}
+    assert ask(simulator, "POST", "/videos/generations", body, headers)[0] == 413
+    # A failed request leaves the next ones alone.
+    create(simulator)
 
 
 def test_a_lost_answer_is_in_the_ledger(simulator: Simulator) -> None:

@@ -549,7 +549,7 @@ class Simulator:
 
     @property
     def accepted(self) -> list[dict[str, Any]]:
-        """The ledger: every create that was accepted, in order."""
+        """The ledger: every create that was accepted, in order. Texts over 1 MiB in a body are shortened."""
 
     @property
     def requests(self) -> list[dict[str, Any]]:

@@ -88,9 +88,16 @@ fn over(job: &Job, end: End, url: Option<&str>) -> Answer {
 }
 
 fn done(job: &Job, url: Option<&str>) -> Value {
+    let mut video = json!({ "duration": job.purchase.seconds, "respect_moderation": true });
+    if let Some(url) = url {
+        video["url"] = url.into();
+    }
+    if let Some(stored) = &job.stored {
+        video["file_output"] = stored.output.clone();
+    }
     json!({
         "status": "done",
-        "video": { "url": url, "duration": job.purchase.seconds, "respect_moderation": true },
+        "video": video,
         "model": job.purchase.model,
         "usage": { "cost_in_usd_ticks": job.purchase.ticks },
         "progress": 100,

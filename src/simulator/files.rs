@@ -28,7 +28,7 @@ pub(super) enum Part {
 
 impl File {
     /// The file of a job: its clip, its id in a `free` box (players pass over those), and padding up to `bytes`.
-    pub(super) fn of(request_id: &str, ratio: &str, seconds: u64, bytes: Option<u64>) -> Self {
+    pub(super) fn of(request_id: &str, ratio: &str, seconds: u32, bytes: Option<u64>) -> Self {
         let clip = clips::clip(ratio, seconds);
         let mut head = BytesMut::from(clip);
         let tag = request_id.as_bytes();

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::Purchase;
+use super::check::{Film, Own, Purchase, Source};
+use super::files::File;
 use super::life::{End, Life, State};
-use super::{Canned, Fault, FaultKind, On, Options};
+use super::links::{self, Link, Moment, Stored};
+use super::{Canned, Fault, FaultKind, On, Options, body};
 
 /// How many requests are remembered.
 const REQUESTS: usize = 10_000;
@@ -22,7 +24,7 @@ pub struct Accepted {
     pub request_id: String,
     /// `generations`, `edits` or `extensions`.
     pub operation: String,
-    /// The body as it came.
+    /// The body as it came; of a text longer than 1 MiB, the beginning and the length.
     pub body: Map<String, Value>,
     /// The name the client gave the create, if it gave one.
     pub idempotency_key: Option<String>,
@@ -61,13 +63,10 @@ pub(super) struct Job {
     pub(super) entry: Accepted,
     pub(super) life: Life,
     pub(super) purchase: Purchase,
+    pub(super) stored: Option<Stored>,
     link: Option<Link>,
-}
-
-#[derive(Debug)]
-struct Link {
-    signature: u64,
-    issued: f64,
+    /// Whether its file has been sent where the request said.
+    is_sent: bool,
 }
 
 /// Everything, behind one lock that is never held across an await.
@@ -80,6 +79,7 @@ pub(super) struct Ledger {
     pub(super) chance: fastrand::Rng,
     address: SocketAddr,
     started: Instant,
+    started_at: SystemTime,
     jobs: Vec<Job>,
     by_id: HashMap<String, usize>,
     creates: Throttle,
@@ -100,6 +100,7 @@ impl Ledger {
             chance: fastrand::Rng::with_seed(options.seed),
             address,
             started: Instant::now(),
+            started_at: SystemTime::now(),
             jobs: Vec::new(),
             by_id: HashMap::new(),
             creates: Throttle::new(options.creates_per_second),
@@ -153,7 +154,7 @@ impl Ledger {
     pub(super) fn accept(
         &mut self,
         operation: &str,
-        body: Map<String, Value>,
+        mut body: Map<String, Value>,
         idempotency_key: Option<String>,
         purchase: Purchase,
         fault: Option<FaultKind>,
@@ -171,6 +172,8 @@ impl Ledger {
         };
         let request_id = id(seed, number);
         let now = self.now();
+        let stored = self.stored(&request_id, &purchase, now + life.length());
+        body.values_mut().for_each(body::abridge);
         let entry = Accepted {
             request_id: request_id.clone(),
             operation: operation.to_owned(),
@@ -184,8 +187,16 @@ impl Ledger {
             downloads: 0,
         };
         self.by_id.insert(request_id.clone(), self.jobs.len());
-        self.jobs.push(Job { entry, life, purchase, link: None });
+        self.jobs.push(Job { entry, life, purchase, stored, link: None, is_sent: false });
         request_id
+    }
+
+    fn stored(&mut self, request_id: &str, purchase: &Purchase, over_at: f64) -> Option<Stored> {
+        let storage = purchase.storage.as_ref()?;
+        let since_start = Duration::try_from_secs_f64(over_at).unwrap_or_default();
+        let unix = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(since_start).as_secs();
+        let end = Moment { at: over_at, unix };
+        Some(Stored::new(storage, request_id, end, self.address, self.chance.u64(..)))
     }
 
     pub(super) fn accepted(&self) -> Vec<Accepted> {
@@ -197,6 +208,10 @@ impl Ledger {
         self.jobs.get_mut(at)
     }
 
+    fn find(&self, request_id: &str) -> Option<&Job> {
+        self.jobs.get(*self.by_id.get(request_id)?)
+    }
+
     /// Where a job stands now; counts the question.
     pub(super) fn query(&mut self, request_id: &str) -> Option<State> {
         let now = self.now();
@@ -205,16 +220,16 @@ impl Ledger {
         Some(job.life.state_at(now - job.entry.accepted_at))
     }
 
-    /// A link to a job's file that is good now.
+    /// A link to a job's file that is good now; there is none to what is sent elsewhere.
     pub(super) fn link(&mut self, request_id: &str) -> Option<String> {
         let (now, address, life_of_links) = (self.now(), self.address, self.options.link_seconds);
         let signature = self.chance.u64(..);
-        let job = self.job(request_id)?;
+        let job = self.job(request_id).filter(|job| job.purchase.upload_url.is_none())?;
         if job.link.as_ref().is_none_or(|link| now - link.issued >= life_of_links) {
             job.link = Some(Link { signature, issued: now });
         }
         let signature = job.link.as_ref()?.signature;
-        Some(format!("http://{address}/vidgen/xai-video-{request_id}.mp4?sig={signature:016x}"))
+        Some(links::url(address, request_id, signature))
     }
 
     /// Makes a job's link bad until the job is asked after again.
@@ -225,10 +240,56 @@ impl Ledger {
     }
 
     /// Whether the link with this signature is good.
-    pub(super) fn is_good_link(&mut self, request_id: &str, signature: &str) -> bool {
-        let (now, life_of_links) = (self.now(), self.options.link_seconds);
-        let link = self.job(request_id).and_then(|job| job.link.as_ref());
-        link.is_some_and(|link| format!("{:016x}", link.signature) == signature && now - link.issued < life_of_links)
+    pub(super) fn is_good_link(&self, request_id: &str, signature: &str) -> bool {
+        let now = self.now();
+        let Some(job) = self.find(request_id) else { return false };
+        let is_temporary =
+            |link: &Link| links::hex(link.signature) == signature && now - link.issued < self.options.link_seconds;
+        job.link.as_ref().is_some_and(is_temporary)
+            || job.stored.as_ref().is_some_and(|stored| stored.is_public(signature, now))
+    }
+
+    /// The job's file.
+    pub(super) fn file(&self, request_id: &str) -> Option<File> {
+        let Purchase { ratio, seconds, .. } = self.find(request_id)?.purchase;
+        Some(File::of(request_id, ratio, seconds, self.options.video_bytes))
+    }
+
+    /// Where the file of a finished job is to be sent, if it is and has not been.
+    pub(super) fn take_upload(&mut self, request_id: &str) -> Option<(String, File)> {
+        let file = self.file(request_id)?;
+        let job = self.job(request_id)?;
+        let address = job.purchase.upload_url.clone()?;
+        let was_sent = std::mem::replace(&mut job.is_sent, true);
+        (!was_sent).then_some((address, file))
+    }
+
+    /// What is known here of an input. Stored files that are not known are taken on trust: they may be older.
+    pub(super) fn own(&self, source: Source<'_>) -> Own {
+        let (job, is_good) = match source {
+            Source::Url(url) => {
+                let Some((id, signature)) = links::parse(self.address, url) else { return Own::Elsewhere };
+                (self.find(id), self.is_good_link(id, signature))
+            }
+            Source::Id(file) => {
+                let Some(job) = links::job_of_file(file).and_then(|id| self.find(id)) else { return Own::Elsewhere };
+                (Some(job), self.has_stored(job))
+            }
+        };
+        match job {
+            Some(Job { purchase, .. }) if is_good => Own::Film(Film {
+                seconds: f64::from(purchase.seconds),
+                ratio: purchase.ratio,
+                resolution: purchase.resolution,
+            }),
+            _ => Own::Gone,
+        }
+    }
+
+    fn has_stored(&self, job: &Job) -> bool {
+        let now = self.now();
+        let is_done = job.life.state_at(now - job.entry.accepted_at) == State::Over(End::Done);
+        is_done && job.stored.as_ref().is_some_and(|stored| stored.is_kept(now))
     }
 }
 

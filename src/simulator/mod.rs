@@ -2,13 +2,16 @@
 //! simulated render times, real MP4 files, and faults by script. It shares no decoding with the client.
 
 mod answers;
+mod body;
 mod check;
 mod clips;
 mod connection;
 mod files;
 mod ledger;
 mod life;
+mod links;
 mod server;
+mod upload;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;

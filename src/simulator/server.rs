@@ -23,9 +23,10 @@ use super::check::{self, Operation};
 use super::connection::Connection;
 use super::files::{File, Part};
 use super::ledger::{Ledger, Logged, lock};
-use super::{Canned, FaultKind, On, Shape};
+use super::life::{End, State};
+use super::{Canned, FaultKind, On, Shape, body, links, upload};
 
-const MAX_BODY: usize = 64 << 20;
+const MAX_BODY: usize = 256 << 20;
 const OVERSIZED: usize = (1 << 20) + 4096;
 const PAGE: &str =
     "<!DOCTYPE html><html><head><title>Hello</title></head><body>This is not what you want.</body></html>";
@@ -97,8 +98,8 @@ enum Route {
 impl Route {
     fn of(method: &Method, path: &str) -> Option<Self> {
         if let Some(name) = path.strip_prefix("/vidgen/") {
-            let id = name.strip_prefix("xai-video-").unwrap_or(name).strip_suffix(".mp4").unwrap_or(name);
-            return matches!(*method, Method::GET | Method::HEAD).then(|| Self::Download(id.to_owned()));
+            let id = links::job_of_name(name).to_owned();
+            return matches!(*method, Method::GET | Method::HEAD).then_some(Self::Download(id));
         }
         let path = path.strip_prefix("/grok").unwrap_or(path);
         let name = path.strip_prefix("/v1/videos/").or_else(|| path.strip_prefix("/videos/"))?;
@@ -140,7 +141,7 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
     }
     let response = match route {
         Route::Create(name, operation) => create(request, ledger, &name, operation, fault).await,
-        Route::Get(id) => get(request.headers(), ledger, &id, fault),
+        Route::Get(id) => get(request.headers(), ledger, &id, fault).await,
         Route::Download(id) => download(&request, ledger, &id, fault),
     };
     match fault {
@@ -192,13 +193,13 @@ async fn create(
     if !header(&headers, CONTENT_TYPE).starts_with("application/json") {
         return refuse(415, "Expected request with `Content-Type: application/json`");
     }
-    let Ok(body) = http_body_util::Limited::new(request.into_body(), MAX_BODY).collect().await else {
+    let Some(body) = body::collect(request.into_body(), MAX_BODY).await else {
         return refuse(413, "The request body is too large.");
     };
-    let Ok(serde_json::Value::Object(body)) = serde_json::from_slice(&body.to_bytes()) else {
+    let Ok(serde_json::Value::Object(body)) = serde_json::from_slice(&body) else {
         return refuse(422, "Failed to parse the request body as JSON");
     };
-    let purchase = match check::purchase(operation, &body) {
+    let purchase = match check::purchase(operation, &body, &|source| lock(ledger).own(source)) {
         Ok(purchase) => purchase,
         Err((status, words)) => return refuse(status, &words),
     };
@@ -210,14 +211,23 @@ async fn create(
     json(answers::created(&ledger.accept(name, body, name_of_create, purchase, fault)))
 }
 
-fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Option<FaultKind>) -> Response<Body> {
-    let mut ledger = lock(ledger);
-    let shape = ledger.options.shape;
-    if let Some(refusal) = key_refused(&ledger, headers) {
+async fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Option<FaultKind>) -> Response<Body> {
+    let shape = lock(ledger).options.shape;
+    if let Some(refusal) = key_refused(&lock(ledger), headers) {
         return json(refusal);
     }
-    let state = if fault == Some(FaultKind::NotFoundYet) { None } else { ledger.query(request_id) };
-    let answer = state.and_then(|state| answers::status(&mut ledger, request_id, state));
+    if fault == Some(FaultKind::NotFoundYet) {
+        return json(answers::unknown_job(shape));
+    }
+    let Some(state) = lock(ledger).query(request_id) else { return json(answers::unknown_job(shape)) };
+    if state == State::Over(End::Done) {
+        let upload = lock(ledger).take_upload(request_id);
+        if let Some((address, file)) = upload {
+            // The file is there before this is answered; and it gets there even if nobody waits for the answer.
+            let _ = tokio::spawn(async move { upload::put(&address, file).await }).await;
+        }
+    }
+    let answer = answers::status(&mut lock(ledger), request_id, state);
     json(answer.unwrap_or_else(|| answers::unknown_job(shape)))
 }
 
@@ -242,13 +252,11 @@ fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Optio
     if fault == Some(FaultKind::LinkExpired) {
         ledger.expire_link(id);
     }
-    let signature = request.uri().query().and_then(|query| query.strip_prefix("sig=")).unwrap_or_default();
+    let signature = request.uri().query().map(links::signature).unwrap_or_default();
     if !ledger.is_good_link(id, signature) {
         return response(403, "application/xml", "<Error><Code>AccessDenied</Code></Error>".into());
     }
-    let bytes = ledger.options.video_bytes;
-    let Some(job) = ledger.job(id) else { return response(404, "text/plain", "no such file".into()) };
-    let file = File::of(id, &job.purchase.ratio, job.purchase.seconds, bytes);
+    let Some(file) = ledger.file(id) else { return response(404, "text/plain", "no such file".into()) };
     let part = file.part(request.headers());
     drop(ledger);
     let whole_sent = (part == Part::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));

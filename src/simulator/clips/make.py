@@ -74,5 +74,5 @@ def make(ratio: str, colour: str, seconds: int) -> None:
 
 
 for position, ratio in enumerate(SIZES):
-    for seconds in range(1, 16):
+    for seconds in range(1, 26):
         make(ratio, COLOURS[position], seconds)

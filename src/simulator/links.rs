@@ -1,0 +1,156 @@
+//! Where files are to be had, and until when.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::check::{Public, Storage};
+
+/// A temporary link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) signature: u64,
+    /// In seconds since the start.
+    pub(super) issued: f64,
+}
+
+/// A job's file that is kept beyond the temporary link's life.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// As the answer tells it.
+    pub(super) output: Value,
+    /// In seconds since the start.
+    until: f64,
+    public: Option<u64>,
+    public_until: f64,
+}
+
+/// When a job ends: in seconds since the start, and as the calendar has it, in Unix seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) at: f64,
+    pub(super) unix: u64,
+}
+
+impl Stored {
+    /// The file of a job that ends at `end`; `signature` is for its public address.
+    pub(super) fn new(storage: &Storage, request_id: &str, end: Moment, address: SocketAddr, signature: u64) -> Self {
+        let mut output = json!({ "file_id": format!("file_{request_id}"), "filename": storage.filename });
+        let mut until = |field: &str, seconds: Option<u32>| {
+            let Some(seconds) = seconds else { return f64::INFINITY };
+            output[field] = (end.unix + u64::from(seconds)).into();
+            end.at + f64::from(seconds)
+        };
+        let kept = until("expires_at", storage.expires_after);
+        // The public address goes with the file.
+        let public_until = match storage.public {
+            Public::For(seconds) => kept.min(until("public_url_expires_at", Some(seconds))),
+            Public::No | Public::WithFile => kept,
+        };
+        let public = (storage.public != Public::No).then_some(signature);
+        if let Some(signature) = public {
+            output["public_url"] = url(address, request_id, signature).into();
+        }
+        Self { output, until: kept, public, public_until }
+    }
+
+    pub(super) fn is_kept(&self, now: f64) -> bool {
+        now < self.until
+    }
+
+    /// Whether this is the signature of its public address, and that is good.
+    pub(super) fn is_public(&self, signature: &str, now: f64) -> bool {
+        now < self.public_until && self.public.is_some_and(|public| hex(public) == signature)
+    }
+}
+
+/// The job of a stored file's id.
+pub(super) fn job_of_file(file_id: &str) -> Option<&str> {
+    file_id.strip_prefix("file_")
+}
+
+/// The address of a job's file.
+pub(super) fn url(address: SocketAddr, request_id: &str, signature: u64) -> String {
+    format!("http://{address}/vidgen/xai-video-{request_id}.mp4?sig={}", hex(signature))
+}
+
+/// The job and the signature of a file's address, if it is one here.
+pub(super) fn parse(address: SocketAddr, url: &str) -> Option<(&str, &str)> {
+    let name = url.strip_prefix("http://")?.strip_prefix(&address.to_string())?.strip_prefix("/vidgen/")?;
+    let (name, query) = name.split_once('?').unwrap_or((name, ""));
+    Some((job_of_name(name), signature(query)))
+}
+
+/// The job of a file's name.
+pub(super) fn job_of_name(name: &str) -> &str {
+    name.strip_prefix("xai-video-").unwrap_or(name).strip_suffix(".mp4").unwrap_or(name)
+}
+
+/// The signature in the query of a file's address.
+pub(super) fn signature(query: &str) -> &str {
+    query.strip_prefix("sig=").unwrap_or_default()
+}
+
+/// A signature as it is written.
+pub(super) fn hex(signature: u64) -> String {
+    format!("{signature:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8);
+    const END: Moment = Moment { at: 10.0, unix: 1_800_000_000 };
+
+    fn stored(expires_after: Option<u32>, public: Public) -> Stored {
+        Stored::new(&Storage { filename: "a.mp4".into(), expires_after, public }, "j", END, ADDRESS, 0xAB)
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_told() {
+        let public = "http://127.0.0.1:8/vidgen/xai-video-j.mp4?sig=00000000000000ab";
+        let cases = [
+            (None, Public::No, json!({"file_id": "file_j", "filename": "a.mp4"})),
+            (Some(3600), Public::No, json!({"file_id": "file_j", "filename": "a.mp4", "expires_at": 1_800_003_600})),
+            (None, Public::WithFile, json!({"file_id": "file_j", "filename": "a.mp4", "public_url": public})),
+            (
+                Some(7200),
+                Public::For(3600),
+                json!({
+                    "file_id": "file_j", "filename": "a.mp4", "expires_at": 1_800_007_200,
+                    "public_url": public, "public_url_expires_at": 1_800_003_600,
+                }),
+            ),
+        ];
+        for (expires_after, public, expected) in cases {
+            assert_eq!(stored(expires_after, public).output, expected);
+        }
+    }
+
+    #[test]
+    fn how_long_it_is_kept() {
+        let signature = hex(0xAB);
+        let kept = stored(Some(3600), Public::WithFile);
+        assert!(kept.is_kept(3609.0) && kept.is_public(&signature, 3609.0));
+        assert!(!kept.is_kept(3610.0) && !kept.is_public(&signature, 3610.0));
+        let shared = stored(None, Public::For(3600));
+        assert!(shared.is_kept(1e9) && shared.is_public(&signature, 3609.0));
+        assert!(!shared.is_public(&signature, 3610.0) && !shared.is_public("ab", 0.0));
+        assert!(!stored(None, Public::No).is_public(&signature, 0.0));
+    }
+
+    #[test]
+    fn addresses_are_read_back() {
+        let cases = [
+            (url(ADDRESS, "j", 1), Some(("j", "0000000000000001"))),
+            ("http://127.0.0.1:8/vidgen/xai-video-j.mp4".into(), Some(("j", ""))),
+            ("http://127.0.0.1:80/vidgen/xai-video-j.mp4?sig=1".into(), None),
+            ("http://127.0.0.1:8/v1/videos/j".into(), None),
+            ("https://a.example/vidgen/xai-video-j.mp4?sig=1".into(), None),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(parse(ADDRESS, &address), expected, "{address}");
+        }
+    }
+}
