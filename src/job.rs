@@ -64,7 +64,7 @@ pub struct Video {
     pub respect_moderation: Option<bool>,
     /// The file that the service keeps, if it was asked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file_output: Option<FileOutput>,
+    pub file_output: Option<Box<FileOutput>>,
     /// Why the service could not keep the file; the video is there all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_error: Option<String>,

@@ -361,7 +361,6 @@ class StorageOptions:
     def __new__(
         cls,
         filename: str,
-        *,
         expires_after: int | None = None,
         public_url: bool = False,
         public_url_expires_after: int | None = None,
@@ -405,25 +404,7 @@ class VideoRequest:
         TypeError: A field has the wrong type.
     """
 
-    __match_args__ = (
-        "prompt",
-        "operation",
-        "video",
-        "image",
-        "reference_images",
-        "reference_audios",
-        "last_frame",
-        "keyframes",
-        "duration",
-        "aspect_ratio",
-        "resolution",
-        "generate_audio",
-        "model",
-        "user",
-        "upload_url",
-        "storage_options",
-        "extra",
-    )
+    __match_args__ = ("prompt",)
 
     def __new__(
         cls,

@@ -1,6 +1,7 @@
 //! The verbs, in Rust.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -281,10 +282,11 @@ fn too_large(error: Error, body: &Upload) -> Error {
     match error {
         Error::Api(mut refusal) if refusal.status_code == TOO_LARGE => {
             let megabytes = body.length().div_ceil(1_000_000);
-            refusal.message.push_str(&format!(
+            let _ = write!(
+                refusal.message,
                 " (the body has {megabytes} MB: make the media smaller, or put them where the service can fetch them \
                  and pass their https address)"
-            ));
+            );
             Error::Api(refusal)
         }
         error => error,

@@ -171,8 +171,8 @@ pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inli
         return Err(Error::invalid(field, format!("{field}: {} is {what}", path.display())));
     }
     let look = look(field, &format!("{} is", path.display()), role, &mut file);
-    let (kind, film) = look.map_err(|trouble| trouble.into_error(field, &path.display().to_string()))?;
-    Ok(Inline { field, kind, length: about.len(), source: Source::File(path.to_owned()), film })
+    let seen = look.map_err(|trouble| trouble.into_error(field, &path.display().to_string()))?;
+    Ok(Inline { field, kind: seen.0, length: about.len(), source: Source::File(path.to_owned()), film: seen.1 })
 }
 
 enum Trouble {

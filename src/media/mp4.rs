@@ -31,7 +31,7 @@ pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Resul
     let mut at = 0;
     for _ in 0..MOST_BOXES {
         let Some(next) = box_at(source, at, length)? else { return Ok(described && at == length) };
-        described |= &next.name == b"moov" && next.to <= length;
+        described |= next.name == *b"moov" && next.to <= length;
         at = next.to;
         if at >= length {
             return Ok(described && at == length);
@@ -43,13 +43,13 @@ pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Resul
 /// What the file says of its film, if it says it.
 pub fn film<R: Read + Seek>(source: &mut R) -> io::Result<Option<Film>> {
     let length = source.seek(SeekFrom::End(0))?;
-    let Some(movie) = find(source, (0, length), b"moov")? else { return Ok(None) };
+    let Some(movie) = find(source, (0, length), *b"moov")? else { return Ok(None) };
     let Some(seconds) = seconds(source, movie)? else { return Ok(None) };
     Ok(Some(Film { seconds, coding: coding(source, movie)? }))
 }
 
 fn seconds<R: Read + Seek>(source: &mut R, movie: Part) -> io::Result<Option<f64>> {
-    let Some(header) = find(source, (movie.from, movie.to), b"mvhd")? else { return Ok(None) };
+    let Some(header) = find(source, (movie.from, movie.to), *b"mvhd")? else { return Ok(None) };
     source.seek(SeekFrom::Start(header.from))?;
     let Some([version, ..]) = array::<_, 4>(source)? else { return Ok(None) };
     let (scale, duration) = if version == 1 {
@@ -74,16 +74,16 @@ fn as_f64(ticks: u64) -> f64 {
 /// The coding of the first track of pictures.
 fn coding<R: Read + Seek>(source: &mut R, movie: Part) -> io::Result<Option<[u8; 4]>> {
     let mut at = movie.from;
-    while let Some(track) = find(source, (at, movie.to), b"trak")? {
+    while let Some(track) = find(source, (at, movie.to), *b"trak")? {
         at = track.to;
-        let Some(media) = find(source, (track.from, track.to), b"mdia")? else { continue };
-        let Some(handler) = find(source, (media.from, media.to), b"hdlr")? else { continue };
+        let Some(media) = find(source, (track.from, track.to), *b"mdia")? else { continue };
+        let Some(handler) = find(source, (media.from, media.to), *b"hdlr")? else { continue };
         source.seek(SeekFrom::Start(handler.from + 8))?;
         if array(source)? != Some(*b"vide") {
             continue;
         }
         let mut inner = media;
-        for name in [b"minf", b"stbl", b"stsd"] {
+        for name in [*b"minf", *b"stbl", *b"stsd"] {
             let Some(next) = find(source, (inner.from, inner.to), name)? else { return Ok(None) };
             inner = next;
         }
@@ -95,11 +95,11 @@ fn coding<R: Read + Seek>(source: &mut R, movie: Part) -> io::Result<Option<[u8;
 }
 
 /// The first box of this name between two places.
-fn find<R: Read + Seek>(source: &mut R, (from, to): (u64, u64), name: &[u8; 4]) -> io::Result<Option<Part>> {
+fn find<R: Read + Seek>(source: &mut R, (from, to): (u64, u64), name: [u8; 4]) -> io::Result<Option<Part>> {
     let mut at = from;
     for _ in 0..MOST_BOXES {
         let Some(next) = box_at(source, at, to)? else { return Ok(None) };
-        if &next.name == name {
+        if next.name == name {
             return Ok(Some(next));
         }
         at = next.to;
@@ -132,24 +132,25 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes()[..], name, content].concat()
+        [&size.to_be_bytes()[..], &name, content].concat()
     }
 
     /// The skeleton of a film: a track of sound, a track of pictures, no samples.
     pub(in crate::media) fn film(seconds: f64, coding: [u8; 4]) -> Vec<u8> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test's small number")]
         let duration = (seconds * 1000.0) as u32;
-        let mvhd = boxed(b"mvhd", &[&[0; 12][..], &1000_u32.to_be_bytes(), &duration.to_be_bytes(), &[0; 80]].concat());
+        let mvhd =
+            boxed(*b"mvhd", &[&[0; 12][..], &1000_u32.to_be_bytes(), &duration.to_be_bytes(), &[0; 80]].concat());
         let track = |handler: &[u8; 4], coding: &[u8; 4]| {
-            let hdlr = boxed(b"hdlr", &[&[0; 8][..], handler, &[0; 13]].concat());
-            let stsd = boxed(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &boxed(coding, &[0; 8])].concat());
-            let minf = boxed(b"minf", &boxed(b"stbl", &stsd));
-            boxed(b"trak", &boxed(b"mdia", &[hdlr, minf].concat()))
+            let hdlr = boxed(*b"hdlr", &[&[0; 8][..], handler, &[0; 13]].concat());
+            let stsd = boxed(*b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &boxed(*coding, &[0; 8])].concat());
+            let minf = boxed(*b"minf", &boxed(*b"stbl", &stsd));
+            boxed(*b"trak", &boxed(*b"mdia", &[hdlr, minf].concat()))
         };
-        let moov = boxed(b"moov", &[mvhd, track(b"soun", b"mp4a"), track(b"vide", &coding)].concat());
-        [boxed(b"ftyp", b"isom\0\0\x02\0"), boxed(b"mdat", b"pictures"), moov].concat()
+        let moov = boxed(*b"moov", &[mvhd, track(b"soun", b"mp4a"), track(b"vide", &coding)].concat());
+        [boxed(*b"ftyp", b"isom\0\0\x02\0"), boxed(*b"mdat", b"pictures"), moov].concat()
     }
 
     #[test]

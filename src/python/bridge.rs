@@ -155,7 +155,7 @@ type Fill = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>> 
 
 /// What waits for an event loop to take it.
 enum Delivery {
-    Event { future: Py<PyAny>, listener: Py<PyAny>, event: Event },
+    Event { future: Py<PyAny>, listener: Py<PyAny>, event: Box<Event> },
     Done { future: Py<PyAny>, fill: Fill },
 }
 
@@ -294,7 +294,7 @@ impl Delivery {
             return Ok(());
         }
         let result = match self {
-            Self::Event { listener, event, .. } => match tell(py, Some(&listener), event) {
+            Self::Event { listener, event, .. } => match tell(py, Some(&listener), *event) {
                 Err(error) if !future.call_method0(intern!(py, "done"))?.is_truthy()? => Err(error),
                 _ => return Ok(()),
             },
@@ -384,7 +384,7 @@ fn events_for(py: Python<'_>, mailbox: &Arc<Mailbox>, future: &Py<PyAny>, listen
         let addressee = Arc::clone(&addressee);
         let copies = Python::try_attach(|py| (addressee.0.clone_ref(py), addressee.1.clone_ref(py)));
         if let Some((future, listener)) = copies
-            && mailbox.put(Delivery::Event { future, listener, event })
+            && mailbox.put(Delivery::Event { future, listener, event: Box::new(event) })
         {
             mailbox.wake();
         }

@@ -57,13 +57,14 @@ pub(super) fn to_python<'py>(py: Python<'py>, media: &Media) -> PyResult<Bound<'
 
 /// A PNG image of an array's pixels, for `vidjob._media`.
 #[pyfunction]
-pub(super) fn encode_png<'py>(
-    py: Python<'py>,
+#[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
+pub(super) fn encode_png(
+    py: Python<'_>,
     width: u32,
     height: u32,
     channels: usize,
     pixels: PyBackedBytes,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let channels = pixels::Channels::of(channels).ok_or_else(|| {
         pyo3::exceptions::PyValueError::new_err(format!("a pixel has 3 or 4 channels, not {channels}"))
     })?;

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 use serde::{Deserialize, Serialize};
 
-use super::values::{dump, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
+use super::values::{Admit, dump, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
 use super::{bridge, errors, media};
 use crate::client::VideoClient;
 use crate::error::Error;
@@ -146,7 +146,7 @@ impl StorageOptions {
 
 value_methods!(StorageOptions {
     #[new]
-    #[pyo3(signature = (filename, *, expires_after=None, public_url=false, public_url_expires_after=None))]
+    #[pyo3(signature = (filename, expires_after=None, public_url=false, public_url_expires_after=None))]
     fn new(
         py: Python<'_>,
         filename: String,
@@ -196,6 +196,22 @@ pub(super) struct VideoRequest {
 impl VideoRequest {
     fn from_inner(inner: request::VideoRequest) -> Self {
         Self { inner }
+    }
+}
+
+impl Admit for File {}
+impl Admit for Named {}
+impl Admit for request::Keyframe {}
+
+impl Admit for request::StorageOptions {
+    fn admit(&self) -> crate::Result<()> {
+        self.check()
+    }
+}
+
+impl Admit for request::VideoRequest {
+    fn admit(&self) -> crate::Result<()> {
+        self.check()
     }
 }
 
@@ -252,7 +268,12 @@ value_methods!(VideoRequest {
     }
 
     #[classattr]
-    fn __match_args__<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    fn __match_args__() -> (&'static str,) {
+        ("prompt",)
+    }
+
+    #[classattr]
+    fn _fields(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
         PyTuple::new(py, FIELDS)
     }
 

@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyTuple, PyType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::errors;
 use crate::job::{self, JobStatus};
 
 const TICKS_EXPONENT: i32 = -10;
@@ -31,24 +32,47 @@ fn to_json(value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> PyResult<T> {
-    serde_json::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))
+pub(super) fn from_json<T: DeserializeOwned + Admit>(py: Python<'_>, text: &str) -> PyResult<T> {
+    let value: T = serde_json::from_str(text).map_err(|error| {
+        // Where it stands in a text that the caller never saw is of no help.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let words = error.to_string();
+        PyValueError::new_err(words.strip_suffix(&place).unwrap_or(&words).to_owned())
+    })?;
+    value.admit().map_err(|error| errors::raise(py, error))?;
+    Ok(value)
 }
 
-pub(super) fn from_dict<T: DeserializeOwned>(data: &Bound<'_, PyAny>) -> PyResult<T> {
-    from_json(&dump(data)?)
+pub(super) fn from_dict<T: DeserializeOwned + Admit>(data: &Bound<'_, PyAny>) -> PyResult<T> {
+    from_json(data.py(), &dump(data)?)
 }
+
+/// What else than its types a value must satisfy.
+pub(super) trait Admit {
+    fn admit(&self) -> crate::Result<()> {
+        Ok(())
+    }
+}
+
+impl Admit for job::Video {}
+impl Admit for job::FileOutput {}
+impl Admit for job::Usage {}
+impl Admit for job::JobError {}
+impl Admit for job::VideoJob {}
+impl Admit for crate::download::Download {}
 
 /// Python objects as JSON text.
 pub(super) fn dump(data: &Bound<'_, PyAny>) -> PyResult<String> {
     json_module(data.py())?.call_method1("dumps", (data,))?.extract()
 }
 
-/// `Name(field=value, ...)`, leaving out what is not set after the first field.
+/// `Name(field=value, ...)`, leaving out what is not set after the first field. The fields are those that
+/// a pattern matches by position, unless the class says otherwise.
 pub(super) fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let class = value.get_type();
+    let fields = class.getattr_opt("_fields")?.map_or_else(|| class.getattr("__match_args__"), Ok)?;
     let mut shown = Vec::new();
-    for field in class.getattr("__match_args__")?.cast_into::<PyTuple>()? {
+    for field in fields.cast_into::<PyTuple>()? {
         let field: String = field.extract()?;
         let content = value.getattr(field.as_str())?;
         if shown.is_empty() || !is_unset(&content) {
@@ -59,7 +83,7 @@ pub(super) fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 fn is_unset(content: &Bound<'_, PyAny>) -> bool {
-    content.is_none() || content.cast::<PyTuple>().is_ok_and(|items| items.is_empty())
+    content.is_none() || content.cast::<PyTuple>().is_ok_and(PyTupleMethods::is_empty)
 }
 
 /// Bytes are counted, and the query of an address, which is as good as a key to the file, is left out.
@@ -111,8 +135,8 @@ macro_rules! value_methods {
             }
 
             #[classmethod]
-            fn _from_json(_class: &Bound<'_, PyType>, text: &str) -> PyResult<Self> {
-                from_json::<_>(text).map(Self::from_inner)
+            fn _from_json(class: &Bound<'_, PyType>, text: &str) -> PyResult<Self> {
+                from_json::<_>(class.py(), text).map(Self::from_inner)
             }
 
             fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
@@ -172,7 +196,7 @@ value_methods!(Video {
         if duration.is_some_and(|seconds| !seconds.is_finite()) {
             return Err(PyValueError::new_err("duration must be a finite number of seconds"));
         }
-        let file_output = file_output.map(|file| file.inner);
+        let file_output = file_output.map(|file| Box::new(file.inner));
         Ok(Self::from_inner(job::Video { url, duration, respect_moderation, file_output, storage_error }))
     }
 
@@ -198,7 +222,7 @@ value_methods!(Video {
 
     #[getter]
     fn file_output(&self) -> Option<FileOutput> {
-        self.inner.file_output.clone().map(FileOutput::from_inner)
+        self.inner.file_output.clone().map(|file| FileOutput::from_inner(*file))
     }
 
     #[getter]

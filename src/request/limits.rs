@@ -331,13 +331,13 @@ mod tests {
     use super::*;
     use crate::request::Keyframe;
 
-    fn with(fields: Value) -> VideoRequest {
+    fn with(fields: &Value) -> VideoRequest {
         let mut all = json!({"prompt": "x"});
         all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         serde_json::from_value(all).unwrap()
     }
 
-    fn refused(fields: Value) -> Option<&'static str> {
+    fn refused(fields: &Value) -> Option<&'static str> {
         match with(fields).check() {
             Err(Error::InvalidRequest { field, message }) => {
                 assert!(message.contains(field.trim_end_matches('s')), "{message} names {field}");
@@ -420,12 +420,12 @@ mod tests {
             ),
         ];
         for (fields, verdict) in cases {
-            assert_eq!(refused(fields.clone()), verdict, "{fields}");
+            assert_eq!(refused(&fields), verdict, "{fields}");
         }
         for ratio in ASPECT_RATIOS {
-            assert_eq!(refused(json!({"aspect_ratio": ratio})), None);
+            assert_eq!(refused(&json!({"aspect_ratio": ratio})), None);
         }
-        let mut endless = with(json!({"model": NEW}));
+        let mut endless = with(&json!({"model": NEW}));
         endless.keyframes = vec![Keyframe { image: crate::media::Media::FileId("f".into()), timestamp: f64::NAN }];
         assert!(endless.check().is_err());
     }
@@ -460,14 +460,14 @@ mod tests {
                 (json!({"storage_options": {"filename": "a"}}), None),
             ];
             for (fields, verdict) in cases {
-                assert_eq!(refused(operation(fields.clone())), verdict, "{fields}");
+                assert_eq!(refused(&operation(fields.clone())), verdict, "{fields}");
             }
         }
-        assert_eq!(refused(edit(json!({"duration": 5}))), Some("duration"));
-        assert_eq!(refused(edit(json!({"user": "u"}))), None);
-        assert_eq!(refused(extend(json!({"user": "u"}))), Some("user"));
+        assert_eq!(refused(&edit(json!({"duration": 5}))), Some("duration"));
+        assert_eq!(refused(&edit(json!({"user": "u"}))), None);
+        assert_eq!(refused(&extend(json!({"user": "u"}))), Some("user"));
         for (seconds, verdict) in [(1, Some("duration")), (2, None), (10, None), (11, Some("duration"))] {
-            assert_eq!(refused(extend(json!({"duration": seconds}))), verdict);
+            assert_eq!(refused(&extend(json!({"duration": seconds}))), verdict);
         }
     }
 

@@ -69,7 +69,7 @@ fn tree(request: VideoRequest<Ready>) -> Result<Node> {
     fields.plain("resolution", &request.resolution)?;
     fields.plain("generate_audio", &request.generate_audio)?;
     fields.plain("output", &request.upload_url.map(|address| json!({ "upload_url": address })))?;
-    fields.plain("storage_options", &request.storage_options.map(storage))?;
+    fields.plain("storage_options", &request.storage_options.as_ref().map(storage))?;
     fields.plain("user", &request.user)?;
     fields.merge(request.extra);
     Ok(Node::Object(fields.0))
@@ -118,7 +118,7 @@ fn keyframe(keyframe: Keyframe<Ready>) -> Node {
     Node::Object(vec![("image".into(), Node::Media(keyframe.image)), ("timestamp".into(), timestamp)])
 }
 
-fn storage(options: StorageOptions) -> Value {
+fn storage(options: &StorageOptions) -> Value {
     let mut fields = Map::from_iter([("filename".to_owned(), json!(options.filename))]);
     if let Some(seconds) = options.expires_after {
         fields.insert("expires_after".into(), json!(seconds));
@@ -303,7 +303,7 @@ mod tests {
             public_url_expires_after: Some(60),
             ..Default::default()
         };
-        assert_eq!(storage(options), json!({"filename": "a", "public_url": {"expires_after": 60}}));
+        assert_eq!(storage(&options), json!({"filename": "a", "public_url": {"expires_after": 60}}));
     }
 
     #[test]

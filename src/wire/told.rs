@@ -124,7 +124,7 @@ fn video(map: &Map<String, Value>) -> Believed<Option<Video>> {
         url,
         duration,
         respect_moderation: fields.get("respect_moderation").and_then(Value::as_bool),
-        file_output: fields.get("file_output").and_then(Value::as_object).map(file_output),
+        file_output: fields.get("file_output").and_then(Value::as_object).map(|fields| Box::new(file_output(fields))),
         storage_error: fields.get("storage_error").and_then(storage_error),
     };
     Ok(Some(video).filter(|video| *video != Video::default()))
