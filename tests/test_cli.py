@@ -389,8 +389,8 @@ def test_130_interrupted(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
     with begin("render", "x", "-o", "a b.mp4", "--jsonl", *at) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        while '"accepted"' not in process.stdout.readline():
-            pass
+        while '"accepted"' not in (line := process.stdout.readline()):
+            assert line, "it ended before the job was accepted"
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         err = process.stderr.read()
@@ -658,8 +658,8 @@ def test_demo_redraws_three_rows_on_a_terminal() -> None:
 def test_demo_interrupted() -> None:
     with begin("demo") as process:
         assert process.stderr is not None
-        while "pending" not in process.stderr.readline():
-            pass
+        while "pending" not in (line := process.stderr.readline()):
+            assert line, "it ended before a job was accepted"
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import textwrap
 import time
@@ -158,6 +159,18 @@ def test_nginx_resumes_what_broke(face: Face, nginx: str, tmp_path: Path) -> Non
 def test_the_whole_path_through_nginx(face: Face, nginx: str, tmp_path: Path) -> None:
     with VideoClient(KEY, base_url=f"{nginx}/grok/v1") as client:
         assert face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.1).ok
+
+
+@needs_nginx
+def test_nginx_refuses_a_large_body(face: Face, nginx: str, simulator: Simulator, tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    clip = (Path(__file__).parent / "media" / "h264.mp4").read_bytes()
+    large.write_bytes(clip + struct.pack(">I4s", 20_000_000, b"free") + bytes(20_000_000 - 8))
+    with VideoClient(KEY, base_url=f"{nginx}/grok/v1", max_retries=1) as client:
+        with pytest.raises(vidjob.BadRequest, match="the body has 27 MB") as caught:
+            face(client, "edit", "x", large)
+        assert caught.value.status_code == 413
+    assert simulator.accepted == []
 
 
 @needs_curl

@@ -350,7 +350,8 @@ class StorageOptions:
         filename: Under what name.
         expires_after: For how many seconds, 3,600 to 2,592,000 (30 days); ``None`` leaves it to the service.
         public_url: Whether everyone who has its address may fetch it.
-        public_url_expires_after: For how many seconds that address is good; goes with ``public_url``.
+        public_url_expires_after: For how many seconds that address is good, in the same range; goes with
+            ``public_url``.
 
     Raises:
         InvalidRequest: A number is out of range, or the name is empty.

@@ -251,17 +251,14 @@ impl StorageOptions {
         if self.filename.trim().is_empty() {
             return Err(Error::invalid(FIELD, "storage_options.filename is empty; name the file"));
         }
-        if let Some(seconds) = self.expires_after.filter(|seconds| !STORED_FOR.contains(seconds)) {
-            let words = format!(
-                "storage_options.expires_after must be {} to {} seconds, not {seconds}",
-                STORED_FOR.start(),
-                STORED_FOR.end()
-            );
-            return Err(Error::invalid(FIELD, words));
-        }
-        if let Some(seconds) = self.public_url_expires_after.filter(|seconds| *seconds < 1) {
-            let words = format!("storage_options.public_url_expires_after must be at least 1 second, not {seconds}");
-            return Err(Error::invalid(FIELD, words));
+        for (name, seconds) in
+            [("expires_after", self.expires_after), ("public_url_expires_after", self.public_url_expires_after)]
+        {
+            if let Some(seconds) = seconds.filter(|seconds| !STORED_FOR.contains(seconds)) {
+                let (least, most) = (STORED_FOR.start(), STORED_FOR.end());
+                let words = format!("storage_options.{name} must be {least} to {most} seconds, not {seconds}");
+                return Err(Error::invalid(FIELD, words));
+            }
         }
         if self.public_url_expires_after.is_some() && !self.public_url {
             let words = "storage_options.public_url_expires_after goes with public_url=True";
@@ -413,9 +410,9 @@ mod tests {
             (json!({"storage_options": {"filename": "a", "expires_after": 3600}}), None),
             (json!({"storage_options": {"filename": "a", "expires_after": 2_592_000}}), None),
             (json!({"storage_options": {"filename": "a", "expires_after": 2_592_001}}), Some("storage_options")),
-            (json!({"storage_options": {"filename": "a", "public_url_expires_after": 60}}), Some("storage_options")),
+            (json!({"storage_options": {"filename": "a", "public_url_expires_after": 3600}}), Some("storage_options")),
             (
-                json!({"storage_options": {"filename": "a", "public_url": true, "public_url_expires_after": 0}}),
+                json!({"storage_options": {"filename": "a", "public_url": true, "public_url_expires_after": 3599}}),
                 Some("storage_options"),
             ),
         ];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::response::job;
 use super::{Answer, MAX_BODY};
 use crate::error::{ApiErrorKind, Error, Result};
-use crate::job::{JobError, JobStatus, Usage, Video, VideoJob};
+use crate::job::{FileOutput, JobError, JobStatus, Usage, Video, VideoJob};
 
 const ID: &str = "f5f35814-953e-b094-5a2c-4a90014a58cb";
 const OTHER_ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";
@@ -58,6 +58,38 @@ fn assert_invalid(result: Result<VideoJob>, what: &str) {
         Err(Error::InvalidResponse { request_id, .. }) => assert_eq!(request_id.as_deref(), Some(ID), "{what}"),
         other => panic!("{what}: {other:?}"),
     }
+}
+
+#[test]
+fn stored_files() {
+    let ask_for = |video: serde_json::Value| {
+        let body = json!({"status": "done", "video": video});
+        ask(&body).unwrap().video.unwrap()
+    };
+    let told = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
+        "expires_at": 1_773_297_002, "public_url": "https://a.example/f", "public_url_expires_at": 1_773_297_003,
+        "public_url_error": "none"}});
+    let file = FileOutput {
+        file_id: Some("file-1".into()),
+        filename: Some("a.mp4".into()),
+        expires_at: Some(1_773_297_002),
+        public_url: Some("https://a.example/f".into()),
+        public_url_expires_at: Some(1_773_297_003),
+        public_url_error: Some("none".into()),
+    };
+    let expected = Video {
+        url: Some(URL.into()),
+        file_output: Some(Box::new(file)),
+        storage_error: Some("no room".into()),
+        ..Video::default()
+    };
+    assert_eq!(ask_for(told), expected);
+    let odd =
+        ask_for(json!({"url": URL, "file_output": {"file_id": 7, "expires_at": "soon"}, "storage_error": {"code": 1}}));
+    assert_eq!(odd.file_output, Some(Box::default()));
+    assert_eq!(odd.storage_error.as_deref(), Some("{\"code\":1}"));
+    let none = ask_for(json!({"url": URL, "file_output": null, "storage_error": null}));
+    assert_eq!((none.file_output, none.storage_error), (None, None));
 }
 
 #[test]

@@ -1,0 +1,262 @@
+"""Media as users have them: every kind of holder, every format, told by content and never by name."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+import vidjob
+from support import Face, Run
+from vidjob import Simulator, VideoClient, VideoRequest
+
+MEDIA = Path(__file__).parent / "media"
+IMAGES = {
+    "baseline.jpg": "image/jpeg",
+    "progressive.jpg": "image/jpeg",
+    "picture.png": "image/png",
+    "lossy.webp": "image/webp",
+    "lossless.webp": "image/webp",
+}
+VIDEOS = ["h264.mp4", "h264-faststart.mp4", "h264-fragmented.mp4", "h265.mp4", "av1.mp4"]
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def content_of(uri: str) -> bytes:
+    return base64.b64decode(uri.partition(",")[2])
+
+
+def holders(path: Path) -> list[Any]:
+    """One file in every way that all kinds of media share."""
+    content = path.read_bytes()
+    return [path, content, bytearray(content), io.BytesIO(content), data_uri("text/plain", content)]
+
+
+# ---- what is taken ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, name: str) -> None:
+    shutil.copy(MEDIA / name, tmp_path / "no_name_tells.txt")
+    expected = {"url": data_uri(IMAGES[name], (MEDIA / name).read_bytes())}
+    for holder in holders(tmp_path / "no_name_tells.txt"):
+        face(client, "generate", "x", image=holder)
+        assert simulator.accepted[-1]["body"]["image"] == expected
+    with (MEDIA / name).open("rb") as opened:
+        face(client, "generate", "x", reference_images=[MEDIA / name, opened])
+    assert simulator.accepted[-1]["body"]["reference_images"] == [expected, expected]
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_videos(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, name: str) -> None:
+    shutil.copy(MEDIA / name, tmp_path / "picture.png")
+    expected = {"url": data_uri("video/mp4", (MEDIA / name).read_bytes())}
+    for holder in holders(tmp_path / "picture.png"):
+        face(client, "edit", "x", holder)
+        assert simulator.accepted[-1]["body"]["video"] == expected
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F", "HSV"])
+def test_pil_images(face: Face, simulator: Simulator, client: VideoClient, mode: str) -> None:
+    face(client, "generate", "x", image=Image.new(mode, (12, 8)))
+    sent = Image.open(io.BytesIO(content_of(simulator.accepted[0]["body"]["image"]["url"])))
+    assert (sent.format, sent.size) == ("PNG", (12, 8))
+
+
+def test_pil_images_keep_their_pixels_and_are_turned_upright(simulator: Simulator, client: VideoClient) -> None:
+    picture = Image.new("RGB", (2, 1))
+    picture.putpixel((0, 0), (250, 20, 30))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", exif=exif)
+    client.generate("x", image=Image.open(buffer))
+    sent = Image.open(io.BytesIO(content_of(simulator.accepted[0]["body"]["image"]["url"])))
+    assert sent.size == (1, 2)
+    assert sent.convert("RGB").getpixel((0, 0)) == (250, 20, 30)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_arrays(face: Face, simulator: Simulator, client: VideoClient, channels: int) -> None:
+    array = np.arange(5 * 7 * channels, dtype=np.uint8).reshape(5, 7, channels)
+    for held in (array, np.asfortranarray(array), array[:, ::-1]):
+        face(client, "generate", "x", image=held)
+        sent = Image.open(io.BytesIO(content_of(simulator.accepted[-1]["body"]["image"]["url"])))
+        assert np.array_equal(np.asarray(sent), held)
+
+
+def test_figures(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    figure = Figure(figsize=(3, 2), dpi=50)
+    figure.subplots().plot([1, 2, 4])
+    face(client, "generate", "x", image=figure)
+    sent = Image.open(io.BytesIO(content_of(simulator.accepted[0]["body"]["image"]["url"])))
+    assert (sent.format, sent.size) == ("PNG", (150, 100))
+
+
+def test_addresses_are_sent_as_they_are(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    address = "https://a.example/A%20b.png?sig=a%2Fb#part"
+    face(client, "generate", "x", image=address)
+    assert simulator.accepted[0]["body"]["image"] == {"url": address}
+
+
+def test_libraries_that_are_not_in_use_are_not_imported(run_python: Run) -> None:
+    done = run_python(
+        "import sys, vidjob; vidjob.VideoRequest('x', image=b'png');"
+        "print([name for name in ('PIL', 'numpy', 'matplotlib') if name in sys.modules])"
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_file_is_read_when_it_is_sent(simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+    request = VideoRequest("x", image=tmp_path / "later.png")
+    with pytest.raises(vidjob.InvalidRequest, match=r"later\.png cannot be read"):
+        client.generate(request)
+    shutil.copy(MEDIA / "picture.png", tmp_path / "later.png")
+    client.generate(request)
+    assert len(simulator.accepted) == 1
+
+
+# ---- what is not ------------------------------------------------------------------------------
+
+#: (file, what it is said to be)
+FOREIGN_IMAGES = [
+    ("picture.heic", "High Efficiency Image"),
+    ("picture.avif", "AV1 Image"),
+    ("picture.gif", "Graphics Interchange Format"),
+    ("picture.bmp", "Bitmap"),
+    ("picture.tiff", "Tag Image File Format"),
+    ("document.pdf", "Portable Document Format"),
+    ("h264.mp4", "an MP4 video"),
+    ("make.py", "a text"),
+]
+FOREIGN_VIDEOS = [
+    ("quicktime.mov", "QuickTime"),
+    ("vp9.webm", "Extensible Binary Meta Language|WebM|Matroska"),
+    ("transport.ts", "MPEG-2 Transport Stream"),
+    ("mpeg4.mp4", "mp4v"),
+    ("picture.heic", "High Efficiency Image"),
+    ("picture.png", "a PNG image"),
+    ("document.pdf", "Portable Document Format"),
+    ("make.py", "a text"),
+]
+
+
+@pytest.mark.parametrize(("name", "what"), FOREIGN_IMAGES)
+def test_foreign_images(face: Face, simulator: Simulator, client: VideoClient, name: str, what: str) -> None:
+    for holder in holders(MEDIA / name):
+        with pytest.raises(vidjob.InvalidRequest, match=what) as caught:
+            face(client, "generate", "x", image=holder)
+        assert caught.value.field == "image"
+        assert str(caught.value).endswith("taken is an image: JPEG, PNG or WebP")
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize(("name", "what"), FOREIGN_VIDEOS)
+def test_foreign_videos(face: Face, simulator: Simulator, client: VideoClient, name: str, what: str) -> None:
+    for holder in holders(MEDIA / name):
+        with pytest.raises(vidjob.InvalidRequest, match=what) as caught:
+            face(client, "edit", "x", holder)
+        assert caught.value.field == "video"
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize("name", [*IMAGES, *VIDEOS])
+def test_files_that_end_too_early(face: Face, simulator: Simulator, client: VideoClient, name: str) -> None:
+    whole = (MEDIA / name).read_bytes()
+    for part in (0.3, 0.6, 0.95):
+        verb, arguments = ("generate", {"image": whole[: int(len(whole) * part)]})
+        if name in VIDEOS:
+            verb, arguments = ("edit", {"video": arguments["image"]})
+        with pytest.raises(vidjob.InvalidRequest, match="ends too early"):
+            face(client, verb, "x", **arguments)
+    assert simulator.requests == []
+
+
+def test_lengths_of_files(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    for verb, name, words in (("edit", "long.mp4", r"9\.0 s; an edit"), ("extend", "short.mp4", r"1\.0 s; an ext")):
+        with pytest.raises(vidjob.InvalidRequest, match=words):
+            face(client, verb, "x", MEDIA / name)
+    face(client, "extend", "x", MEDIA / "long.mp4")
+    face(client, "edit", "x", MEDIA / "short.mp4")
+    assert len(simulator.accepted) == 2
+
+
+def test_places_that_are_no_files(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    cases = [(tmp_path, "is a folder"), (tmp_path / "none", "cannot be read"), (tmp_path / "empty.png", "is empty")]
+    if sys.platform != "win32":
+        cases.append((Path("/dev/null"), "is no ordinary file"))
+    for path, words in cases:
+        with pytest.raises(vidjob.InvalidRequest, match=words):
+            face(client, "generate", "x", image=path)
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize("text", ["", "picture.png", "./picture.png", "/etc/passwd", "C:\\a.png", "file:///etc/passwd"])
+def test_a_text_is_never_a_path(
+    face: Face, simulator: Simulator, client: VideoClient, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.chdir(MEDIA)
+    for verb, arguments in (
+        ("generate", {"image": text}),
+        ("generate", {"reference_images": [text]}),
+        ("edit", {"video": text}),
+    ):
+        with pytest.raises(vidjob.InvalidRequest, match=r"never read as a\s+path"):
+            face(client, verb, "x", **arguments)
+        with pytest.raises(ValueError, match=r"never read as a\s+path"):
+            VideoRequest.from_dict(json.loads(json.dumps({"prompt": "x", "operation": verb, **arguments})))
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((4, 4, 3)), r"\* 255"),
+        (np.zeros((4, 4, 3), np.int64), "uint8, not int64"),
+        (np.zeros((4, 4), np.uint8), "not 4 x 4"),
+        (np.zeros((4, 4, 2), np.uint8), "not 4 x 4 x 2"),
+        (np.zeros((3, 4, 4, 3), np.uint8), "RGB"),
+        (np.zeros((0, 4, 3), np.uint8), "not 0 x 4 x 3"),
+    ],
+)
+def test_arrays_that_are_no_images(client: VideoClient, array: Any, words: str) -> None:
+    with pytest.raises(vidjob.InvalidRequest, match=words) as caught:
+        client.generate("x", image=array)
+    assert caught.value.field == "image"
+
+
+def test_open_files(client: VideoClient, tmp_path: Path) -> None:
+    read = io.BytesIO(b"all of it")
+    read.read()
+    with pytest.raises(vidjob.InvalidRequest, match="nothing is left to read"):
+        client.generate("x", image=read)
+    with (MEDIA / "make.py").open() as text, pytest.raises(TypeError, match="open it with 'rb'"):
+        client.generate("x", image=text)  # type: ignore[call-overload]
+
+
+def test_a_pil_image_that_cannot_be_read(client: VideoClient) -> None:
+    whole = (MEDIA / "baseline.jpg").read_bytes()
+    broken = Image.open(io.BytesIO(whole[:-60]))
+    with pytest.raises(vidjob.InvalidRequest, match="PIL image cannot be read"):
+        client.generate("x", image=broken)
+
+
+def test_earlier_renders_are_no_images(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    for holder in (vidjob.VideoJob("a", "done"), vidjob.Video("https://a.example/v.mp4")):
+        for field, value in (("image", holder), ("reference_images", [holder]), ("last_frame", holder)):
+            with pytest.raises(vidjob.InvalidRequest, match="takes an image"):
+                face(client, "generate", "x", model="grok-imagine-video-1.5", **{field: value})
+    assert simulator.requests == []

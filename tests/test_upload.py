@@ -1,0 +1,210 @@
+"""Large inputs: little memory, a file read anew for each attempt, and time counted while nothing moves."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import vidjob
+from support import KEY, Face, Run
+from vidjob import Simulator, VideoClient
+
+MEDIA = Path(__file__).parent / "media"
+MEGABYTE = 1_000_000
+
+
+def padded(path: Path, size: int) -> Path:
+    """A real video, made longer by a box that players skip; the file is sparse."""
+    shutil.copy(MEDIA / "h264.mp4", path)
+    padding = size - path.stat().st_size
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4s", padding, b"free"))
+        file.truncate(size)
+    return path
+
+
+@contextlib.contextmanager
+def serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that does to each connection what ``handle`` says."""
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        handle(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def drain(connection: socket.socket, pause: float = 0) -> None:
+    """Reads until nothing comes any more."""
+    connection.settimeout(0.5)
+    with contextlib.suppress(TimeoutError):
+        while connection.recv(MEGABYTE):
+            time.sleep(pause)
+
+
+def answered(connection: socket.socket, body: str) -> None:
+    connection.sendall(f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+
+
+MEMORY = """
+    import asyncio, pathlib, resource, sys
+    import vidjob
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    client = vidjob.VideoClient("k", base_url=sys.argv[1], timeout=60)
+    source = pathlib.Path(sys.argv[2])
+    client.edit("warm up", pathlib.Path(sys.argv[3]))
+    before = peak()
+    if sys.argv[4] == "edit":
+        client.edit("x", source)
+    else:
+        asyncio.run(client.edit_async("x", source))
+    print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is Unix's")
+@pytest.mark.parametrize("verb", ["edit", "edit_async"])
+def test_a_large_file_takes_little_memory(run_python: Run, tmp_path: Path, verb: str) -> None:
+    large = padded(tmp_path / "large.mp4", 100 * MEGABYTE)
+    # The service in a process of its own, so that its memory is not counted.
+    service = subprocess.Popen([sys.executable, "-m", "vidjob", "simulate"], stdout=subprocess.PIPE, text=True)
+    with service:
+        assert service.stdout is not None
+        address = service.stdout.readline().strip()
+        done = run_python(textwrap.dedent(MEMORY), address, str(large), str(MEDIA / "h264.mp4"), verb)
+        service.terminate()
+    assert done.stderr == ""
+    assert int(done.stdout) < 32 * 1024**2
+
+
+def test_what_arrives_is_the_file(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+    large = padded(tmp_path / "large.mp4", 3 * MEGABYTE + 1)
+    face(client, "edit", "x", large)
+    [request] = simulator.requests
+    characters = -(-(3 * MEGABYTE + 1) // 3) * 4
+    frame = len('{"prompt":"x","video":{"url":"data:video/mp4;base64,"}}')
+    assert int(request["headers"]["content-length"]) == characters + frame
+
+
+def test_a_retry_reads_the_file_again(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+    source = padded(tmp_path / "a.mp4", MEGABYTE)
+    simulator.inject("rate_limited", on="create", retry_after=0, times=2)
+    face(client, "edit", "x", source)
+    lengths = [request["headers"]["content-length"] for request in simulator.requests]
+    assert len(lengths) == 3
+    assert len(set(lengths)) == 1
+    assert len(simulator.accepted) == 1
+
+
+def test_a_file_that_changes_in_between_is_not_sent(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+    source = padded(tmp_path / "a.mp4", MEGABYTE)
+
+    def shrink(event: dict[str, object]) -> None:
+        if event["event"] == "retry":
+            padded(source, MEGABYTE // 2)
+
+    with VideoClient(KEY, base_url=simulator.base_url) as client:
+        # Callbacks come on the caller's thread while the pause of a second passes.
+        simulator.inject("rate_limited", on="create", retry_after=1)
+        with pytest.raises(vidjob.InvalidRequest, match="changed while it was sent; nothing was created") as caught:
+            face(VideoClient(KEY, base_url=simulator.base_url, on_event=shrink), "edit", "x", source)
+        assert caught.value.field == "video"
+        assert simulator.accepted == []
+        face(client, "edit", "x", source)
+
+
+def test_a_slow_upload_may_take_longer_than_the_timeout(tmp_path: Path) -> None:
+    source = padded(tmp_path / "a.mp4", 40 * MEGABYTE)
+
+    def slowly(connection: socket.socket) -> None:
+        drain(connection, pause=0.005)
+        answered(connection, '{"request_id": "a"}')
+
+    with serving(slowly) as address, VideoClient(KEY, base_url=address, timeout=2, max_retries=0) as client:
+        began = time.monotonic()
+        assert client.edit("x", source).request_id == "a"
+        assert time.monotonic() - began > 2
+
+
+def test_an_upload_that_stalls_started_nothing(face: Face, tmp_path: Path) -> None:
+    source = padded(tmp_path / "a.mp4", 30 * MEGABYTE)
+    left = threading.Event()
+
+    def stalls(_: socket.socket) -> None:
+        left.wait(20)
+
+    with serving(stalls) as address, VideoClient(KEY, base_url=address, timeout=0.3, max_retries=0) as client:
+        try:
+            with pytest.raises(vidjob.RequestTimeout):
+                face(client, "edit", "x", source)
+        finally:
+            left.set()
+
+
+def test_an_answer_that_stays_out_leaves_the_outcome_unknown(face: Face, tmp_path: Path) -> None:
+    source = padded(tmp_path / "a.mp4", MEGABYTE)
+    left = threading.Event()
+
+    def silent(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        with contextlib.suppress(OSError):
+            while connection.recv(MEGABYTE):
+                pass
+        left.set()
+
+    with serving(silent) as address, VideoClient(KEY, base_url=address, timeout=0.5, max_retries=3) as client:
+        with pytest.raises(vidjob.SubmitUnknown):
+            face(client, "edit", "x", source)
+        assert left.wait(10)
+
+
+def test_a_connection_that_breaks_half_way_is_tried_again(face: Face, tmp_path: Path) -> None:
+    source = padded(tmp_path / "a.mp4", 30 * MEGABYTE)
+    seen: list[int] = []
+
+    def moody(connection: socket.socket) -> None:
+        seen.append(1)
+        if len(seen) == 1:
+            connection.recv(MEGABYTE)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return
+        drain(connection)
+        answered(connection, '{"request_id": "a"}')
+
+    with serving(moody) as address, VideoClient(KEY, base_url=address, timeout=20, max_retries=1) as client:
+        assert face(client, "edit", "x", source).request_id == "a"
+    assert len(seen) == 2
+
+
+def test_a_body_that_is_too_large_for_the_service(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    simulator.respond("create", status=413, body='{"error": "too large"}')
+    with pytest.raises(vidjob.BadRequest, match=r"\(the body has 1 MB: .* pass their https address\)"):
+        face(client, "edit", "x", MEDIA / "h264.mp4")
+    assert simulator.accepted == []
