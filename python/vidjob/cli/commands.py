@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 
 import vidjob
-from vidjob.cli import options
+from vidjob.cli import creating, options
 from vidjob.cli.failures import Exit, Trail, words
-from vidjob.cli.following import Following, cost
-from vidjob.progress import megabytes, printable
+from vidjob.cli.following import Following, show_job, size, trail_of_file
+from vidjob.progress import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vidjob.cli.following import Context
-    from vidjob.cli.output import Output
 
 __all__ = ["COMMANDS", "Command"]
 
@@ -40,27 +39,6 @@ class Command:
     run: Callable[[Context], Exit]
 
 
-def _show_job(output: Output, job: vidjob.VideoJob) -> Exit:
-    if output.form != "text":
-        output.result(job.to_dict())
-        return Exit.OK
-    video, error = job.video, job.error
-    withheld = video is not None and video.respect_moderation is False
-    output.pairs(
-        [
-            ("request_id", job.request_id),
-            ("status", str(job.status)),
-            ("progress", "" if job.progress is None else f"{job.progress}%"),
-            ("model", printable(job.model or "")),
-            ("seconds", "" if video is None or video.duration is None else f"{video.duration:g}"),
-            ("cost", cost(job)),
-            ("video", "withheld by moderation" if withheld else printable((video and video.url) or "")),
-            ("error", "" if error is None else printable(": ".join(filter(None, [error.code, error.message])))),
-        ]
-    )
-    return Exit.OK
-
-
 # ---- get, wait, download ---------------------------------------------------------------------
 
 
@@ -75,7 +53,7 @@ def _get_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _get(context: Context) -> Exit:
     with options.client(context.args, timeout=context.args.timeout) as service:
-        return _show_job(context.output, service.get(context.args.id))
+        return show_job(context.output, service.get(context.args.id))
 
 
 def _wait_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +68,7 @@ def _wait(context: Context) -> Exit:
     context.trail = Trail("wait", options.same_service(args), request_id=args.id)
     with options.client(args) as service, Following(context) as following:
         job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following.hears)
-    return _show_job(context.output, job)
+    return show_job(context.output, job)
 
 
 def _download_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +83,7 @@ def _download_arguments(parser: argparse.ArgumentParser) -> None:
 def _download(context: Context) -> Exit:
     args, output = context.args, context.output
     path = args.output or f"{args.id}.mp4"
-    context.trail = _trail_of_file(args, path, request_id=args.id)
+    context.trail = trail_of_file(args, path, request_id=args.id)
     with options.client(args) as service, Following(context) as following:
         _refuse_existing(args, path)
         job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following.hears)
@@ -113,7 +91,7 @@ def _download(context: Context) -> Exit:
     if output.form != "text":
         output.result(kept.to_dict())
         return Exit.OK
-    output.pairs([("file", printable(str(kept.path))), ("size", _size(kept.bytes)), ("sha256", kept.sha256)])
+    output.pairs([("file", printable(str(kept.path))), ("size", size(kept.bytes)), ("sha256", kept.sha256)])
     return Exit.OK
 
 
@@ -121,69 +99,6 @@ def _refuse_existing(args: argparse.Namespace, path: str) -> None:
     """Tells before the wait what would else be told after it."""
     if not args.overwrite and os.path.lexists(path):
         raise vidjob.DownloadError(f"{path} exists already; pass --overwrite to replace it", request_id=args.id)
-
-
-def _trail_of_file(args: argparse.Namespace, path: str, *, request_id: str | None = None) -> Trail:
-    again = ["--overwrite"] if args.overwrite else []
-    return Trail("download", [*again, *options.same_service(args)], request_id=request_id, path=path)
-
-
-def _size(count: int) -> str:
-    return f"{megabytes(count)} ({count:,} bytes)"
-
-
-# ---- render ----------------------------------------------------------------------------------
-
-
-def _render_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("prompt", metavar="PROMPT", help="what to show")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="where to keep the video")
-    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
-    parser.add_argument("--duration", type=int, metavar="SECONDS", help="1 to 15 (default: the service's, 8)")
-    parser.add_argument("--aspect-ratio", metavar="W:H", help="such as 16:9, 9:16 or 1:1 (default: 16:9)")
-    parser.add_argument("--resolution", metavar="LINES", help="480p, 720p or 1080p (default: 480p)")
-    parser.add_argument("--model", help="default: the service's")
-    parser.add_argument("--user", help="an id of your own end user, for the service")
-    parser.add_argument(
-        "--extra", type=options.json_object, metavar="JSON", help="an object that is merged into the request"
-    )
-    options.waits(parser)
-    options.connects(parser)
-    options.prints_events(parser)
-
-
-def _render(context: Context) -> Exit:
-    args, output = context.args, context.output
-    context.trail = _trail_of_file(args, args.output)
-    with options.client(args) as service, Following(context) as following:
-        context.trail.creating = True
-        result = service.render(
-            args.prompt,
-            args.output,
-            duration=args.duration,
-            aspect_ratio=args.aspect_ratio,
-            resolution=args.resolution,
-            model=args.model,
-            user=args.user,
-            extra=args.extra,
-            timeout=args.timeout,
-            poll_interval=args.poll_interval,
-            overwrite=args.overwrite,
-            progress=following.hears,
-        )
-    if output.form != "text":
-        output.result(result.to_dict())
-        return Exit.OK
-    output.pairs(
-        [
-            ("file", printable(str(result.path))),
-            ("size", _size(result.bytes or 0)),
-            ("sha256", result.sha256 or ""),
-            ("request_id", result.id),
-            ("cost", cost(result.job)),
-        ]
-    )
-    return Exit.OK
 
 
 # ---- simulate --------------------------------------------------------------------------------
@@ -262,7 +177,17 @@ COMMANDS = (
     Command("get", "ask once how a job stands", _get_arguments, _get),
     Command("wait", "wait until a job is done", _wait_arguments, _wait),
     Command("download", "keep the file of a job", _download_arguments, _download),
-    Command("render", "create a job, wait for it and keep its file: this costs money", _render_arguments, _render),
+    Command("generate", "create a job: this costs money", creating.generate_arguments, creating.generate),
+    Command("edit", "create a job that changes a video: this costs money", creating.edit_arguments, creating.edit),
+    Command(
+        "extend", "create a job that goes on with a video: this costs money", creating.extend_arguments, creating.extend
+    ),
+    Command(
+        "render",
+        "create a job, wait for it and keep its file: this costs money",
+        creating.render_arguments,
+        creating.render,
+    ),
     Command("simulate", "run the service on this machine: no key, no cost", _simulate_arguments, _simulate),
     Command("demo", "render three test patterns with a simulator: no key, no cost", _demo_arguments, _demo),
     Command("doctor", "check this installation, the key and the way to the service", _doctor_arguments, _doctor),

@@ -56,7 +56,12 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
 )
 
 #: How the arguments that messages speak of are called here.
-_OPTIONS = {"api_key=...": "--api-key-file FILE", "overwrite=True": "--overwrite"}
+_OPTIONS = {
+    "api_key=...": "--api-key-file FILE",
+    "overwrite=True": "--overwrite",
+    'model="grok-imagine-video-1.5"': "--model grok-imagine-video-1.5",
+    "public_url=True": "--public-url",
+}
 
 #: After these there is nothing to wait for.
 _ENDS = (vidjob.JobFailed, vidjob.JobBlocked, vidjob.JobExpired, vidjob.InvalidRequest, vidjob.ConfigurationError)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from vidjob.cli.failures import Trail
+from vidjob.cli import options
+from vidjob.cli.failures import Exit, Trail
 from vidjob.cli.output import Unwritable
-from vidjob.progress import Board, Lines, is_terminal
+from vidjob.progress import Board, Lines, is_terminal, megabytes, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from vidjob import VideoJob
     from vidjob.cli.output import Output
 
-__all__ = ["Context", "Following", "cost", "display", "usd"]
+__all__ = ["Context", "Following", "cost", "display", "show_job", "size", "trail_of_file", "usd"]
 
 
 @dataclass
@@ -93,3 +94,36 @@ def usd(amount: Decimal) -> str:
 def cost(job: VideoJob | None) -> str:
     """What a job cost, if that is known."""
     return "" if job is None or job.usage is None else usd(job.usage.cost_usd)
+
+
+def show_job(output: Output, job: VideoJob) -> Exit:
+    """Tells all there is to tell of a job."""
+    if output.form != "text":
+        output.result(job.to_dict())
+        return Exit.OK
+    video, error = job.video, job.error
+    withheld = video is not None and video.respect_moderation is False
+    output.pairs(
+        [
+            ("request_id", job.request_id),
+            ("status", str(job.status)),
+            ("progress", "" if job.progress is None else f"{job.progress}%"),
+            ("model", printable(job.model or "")),
+            ("seconds", "" if video is None or video.duration is None else f"{video.duration:g}"),
+            ("cost", cost(job)),
+            ("video", "withheld by moderation" if withheld else printable((video and video.url) or "")),
+            ("error", "" if error is None else printable(": ".join(filter(None, [error.code, error.message])))),
+        ]
+    )
+    return Exit.OK
+
+
+def trail_of_file(args: argparse.Namespace, path: str, *, request_id: str | None = None) -> Trail:
+    """The trail of a command that keeps a file."""
+    again = ["--overwrite"] if args.overwrite else []
+    return Trail("download", [*again, *options.same_service(args)], request_id=request_id, path=path)
+
+
+def size(count: int) -> str:
+    """A size for people and for scripts."""
+    return f"{megabytes(count)} ({count:,} bytes)"

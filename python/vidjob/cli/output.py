@@ -78,6 +78,10 @@ class Output:
         else:
             self.line(json.dumps(data, indent=2))
 
+    def document(self, data: Mapping[str, Any]) -> None:
+        """JSON that is data in itself, whatever the form of results."""
+        self.line(json.dumps(data, indent=2, ensure_ascii=False))
+
     def event(self, event: Mapping[str, Any]) -> None:
         """One of many lines of JSON."""
         self.line(json.dumps(event))

@@ -1,0 +1,299 @@
+"""The commands that create jobs: ``generate``, ``edit``, ``extend`` and ``render``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import vidjob
+from vidjob.cli import options
+from vidjob.cli.failures import Exit, Trail
+from vidjob.cli.following import Following, cost, show_job, size, trail_of_file
+from vidjob.progress import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from vidjob.cli.following import Context
+
+__all__ = [
+    "edit",
+    "edit_arguments",
+    "extend",
+    "extend_arguments",
+    "generate",
+    "generate_arguments",
+    "render",
+    "render_arguments",
+]
+
+_MEDIA = "PATH|URL"
+_FILE_ID = "file-id:"
+
+
+# ---- arguments --------------------------------------------------------------------------------
+
+
+def _media(text: str) -> str | Path | vidjob.FileId:
+    """A path, unless it is an address, a data URI or ``file-id:…``: here, unlike in Python, a text may be a path."""
+    if text.startswith(_FILE_ID):
+        return vidjob.FileId(text.removeprefix(_FILE_ID))
+    if text.lower().startswith(("http://", "https://", "data:")):
+        return text
+    return Path(text).expanduser()
+
+
+def _keyframe(text: str) -> vidjob.Keyframe:
+    seconds, separator, image = text.partition("=")
+    try:
+        return vidjob.Keyframe(_media(image), float(seconds))
+    except ValueError as error:
+        hint = error if separator else "expected SECONDS=PATH or SECONDS=URL, like 2.5=frame.png"
+        raise argparse.ArgumentTypeError(f"{text!r}: {hint}") from None
+
+
+def _voice(text: str) -> str | vidjob.Voice:
+    return text if "://" in text or text.startswith("data:") else vidjob.Voice(text)
+
+
+def _prompt(parser: argparse.ArgumentParser, words: str, *, nargs: str | None = None) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", nargs=nargs, help=words)  # type: ignore[arg-type]
+
+
+def _inputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("inputs")
+    group.add_argument("--image", type=_media, metavar=_MEDIA, help="the first frame: JPEG, PNG or WebP")
+    group.add_argument(
+        "--reference",
+        dest="reference_images",
+        type=_media,
+        action="append",
+        metavar=_MEDIA,
+        help="who or what is to appear; up to 7 times (documented by xAI only)",
+    )
+    group.add_argument(
+        "--voice",
+        dest="reference_audios",
+        type=_voice,
+        action="append",
+        metavar="ID|URL",
+        help="a voice to be heard; up to 3 times; only grok-imagine-video-1.5 (documented by xAI only)",
+    )
+    group.add_argument("--last-frame", type=_media, metavar=_MEDIA, help="only grok-imagine-video-1.5")
+    group.add_argument(
+        "--keyframe",
+        dest="keyframes",
+        type=_keyframe,
+        action="append",
+        metavar=f"SECONDS={_MEDIA}",
+        help="a frame for a moment; up to 4 times; only grok-imagine-video-1.5",
+    )
+
+
+def _source(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    group = parser.add_mutually_exclusive_group(required=required)
+    group.add_argument("--video", type=_media, metavar=_MEDIA, help="MP4 with H.264, H.265 or AV1")
+    group.add_argument("--job", metavar="ID", help="an earlier job in place of --video")
+
+
+def _picture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--duration", type=int, metavar="SECONDS", help="1 to 15 (default: the service's, 8)")
+    parser.add_argument(
+        "--aspect-ratio", metavar="W:H", help="such as 16:9, 9:16 or 1:1 (default: 16:9, or the image's)"
+    )
+    parser.add_argument("--resolution", metavar="LINES", help="480p, 720p or 1080p (default: 480p)")
+    parser.add_argument(
+        "--audio",
+        dest="generate_audio",
+        action=argparse.BooleanOptionalAction,
+        help="whether the video has sound (default: the service's)",
+    )
+
+
+def _orders(parser: argparse.ArgumentParser, *, user: bool = True, elsewhere: bool = True) -> None:
+    parser.add_argument("--model", help="default: the service's")
+    if user:
+        parser.add_argument("--user", help="an id of your own end user, for the service")
+    parser.add_argument(
+        "--extra", type=options.json_object, metavar="JSON", help="an object that is merged into the request"
+    )
+    group = parser.add_argument_group("storage at the service")
+    if elsewhere:
+        group.add_argument("--upload-url", metavar="URL", help="signed address to which the service puts the file")
+    group.add_argument("--store-as", metavar="NAME", help="have the service keep the file (documented by xAI only)")
+    group.add_argument("--store-for", type=int, metavar="SECONDS", help="3600 to 2592000; with --store-as")
+    group.add_argument("--public-url", action="store_true", help="give the stored file a public address")
+    group.add_argument("--public-url-for", type=int, metavar="SECONDS", help="for so long; with --public-url")
+
+
+def _ends(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="print the JSON that would be sent; send nothing")
+    options.connects(parser)
+    options.prints_events(parser)
+
+
+def generate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``generate``."""
+    _prompt(parser, "what to show; may be left out with --image", nargs="?")
+    _inputs(parser)
+    _picture(parser)
+    _orders(parser)
+    _ends(parser)
+
+
+def edit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``edit``."""
+    _prompt(parser, "what to change")
+    _source(parser)
+    _orders(parser)
+    _ends(parser)
+
+
+def extend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``extend``."""
+    _prompt(parser, "how it goes on")
+    _source(parser)
+    parser.add_argument("--duration", type=int, metavar="SECONDS", help="of the added part, 2 to 10 (default: 6)")
+    _orders(parser, user=False)
+    _ends(parser)
+
+
+def render_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``render``."""
+    _prompt(parser, "what to show; may be left out with --image", nargs="?")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to keep the video")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    parser.add_argument(
+        "--operation",
+        choices=("generate", "edit", "extend"),
+        help="default: edit with --video or --job, else generate",
+    )
+    _inputs(parser)
+    _source(parser, required=False)
+    _picture(parser)
+    _orders(parser, elsewhere=False)
+    options.waits(parser)
+    _ends(parser)
+
+
+# ---- requests ---------------------------------------------------------------------------------
+
+_FIELDS = (
+    "image",
+    "reference_images",
+    "reference_audios",
+    "last_frame",
+    "keyframes",
+    "video",
+    "duration",
+    "aspect_ratio",
+    "resolution",
+    "generate_audio",
+    "model",
+    "user",
+    "upload_url",
+    "extra",
+)
+
+
+def _request(args: argparse.Namespace, operation: str, video: vidjob.VideoJob | None = None) -> vidjob.VideoRequest:
+    fields: dict[str, Any] = {name: getattr(args, name, None) for name in _FIELDS}
+    if video is not None:
+        fields["video"] = video
+    return vidjob.VideoRequest(
+        args.prompt,
+        operation=operation,  # type: ignore[arg-type]
+        storage_options=_storage(args),
+        **fields,
+    )
+
+
+def _storage(args: argparse.Namespace) -> vidjob.StorageOptions | None:
+    if args.store_as is not None:
+        return vidjob.StorageOptions(args.store_as, args.store_for, args.public_url, args.public_url_for)
+    if args.store_for is not None or args.public_url or args.public_url_for is not None:
+        raise vidjob.InvalidRequest("--store-for and --public-url go with --store-as NAME", field="storage_options")
+    return None
+
+
+def _earlier(args: argparse.Namespace) -> vidjob.VideoJob | None:
+    """The job behind ``--job``, asked for a link that is good."""
+    if getattr(args, "job", None) is None:
+        return None
+    with options.client(args) as service:
+        return service.get(args.job)
+
+
+def _preview(context: Context, request: vidjob.VideoRequest) -> Exit:
+    context.output.say(f"nothing is sent; this would go to {request.path}")
+    context.output.document(request.preview())
+    return Exit.OK
+
+
+# ---- running ----------------------------------------------------------------------------------
+
+
+def _create(context: Context, verb: str) -> Exit:
+    args = context.args
+    request = _request(args, verb, _earlier(args))
+    if args.dry_run:
+        return _preview(context, request)
+    context.trail = Trail("wait", options.same_service(args))
+    with options.client(args, on_event=context.trail.hears) as service, Following(context):
+        context.trail.creating = True
+        job = getattr(service, verb)(request)
+    code = show_job(context.output, job)
+    context.output.say(f"to keep it: vidjob download {' '.join([job.request_id, *options.same_service(args)])}")
+    return code
+
+
+def generate(context: Context) -> Exit:
+    """Runs ``generate``."""
+    return _create(context, "generate")
+
+
+def edit(context: Context) -> Exit:
+    """Runs ``edit``."""
+    return _create(context, "edit")
+
+
+def extend(context: Context) -> Exit:
+    """Runs ``extend``."""
+    return _create(context, "extend")
+
+
+def render(context: Context) -> Exit:
+    """Runs ``render``."""
+    args, output = context.args, context.output
+    follows = args.video is not None or args.job is not None
+    request = _request(args, args.operation or ("edit" if follows else "generate"), _earlier(args))
+    if args.dry_run:
+        return _preview(context, request)
+    if args.output is None:
+        output.error("where to keep the video? -o FILE", "try: vidjob render --help")
+        return Exit.USAGE
+    context.trail = trail_of_file(args, args.output)
+    with options.client(args) as service, Following(context) as following:
+        context.trail.creating = True
+        result = service.render(
+            request,
+            args.output,
+            timeout=args.timeout,
+            poll_interval=args.poll_interval,
+            overwrite=args.overwrite,
+            progress=following.hears,
+        )
+    if output.form != "text":
+        output.result(result.to_dict())
+        return Exit.OK
+    output.pairs(
+        [
+            ("file", printable(str(result.path))),
+            ("size", size(result.bytes or 0)),
+            ("sha256", result.sha256 or ""),
+            ("request_id", result.id),
+            ("cost", cost(result.job)),
+        ]
+    )
+    return Exit.OK
