@@ -32,8 +32,8 @@ def test_an_earlier_job_in_either_order(
     for arguments in ((shot, "and on"), ("and on", shot), (shot.video, "and on"), ("and on", shot.video)):
         face(client, verb, *arguments)
         assert simulator.accepted[-1]["body"] == {"prompt": "and on", "video": {"url": shot.video.url}}
-    for arguments in ((FileId("f"), "and on"), (MEDIA / "h264.mp4", "and on")):
-        face(client, verb, *arguments)
+    for source in (FileId("f"), MEDIA / "h264.mp4"):
+        face(client, verb, source, "and on")
         assert simulator.accepted[-1]["body"]["prompt"] == "and on"
 
 

@@ -244,7 +244,7 @@ def test_open_files(client: VideoClient, tmp_path: Path) -> None:
     with pytest.raises(vidjob.InvalidRequest, match="nothing is left to read"):
         client.generate("x", image=read)
     with (MEDIA / "make.py").open() as text, pytest.raises(TypeError, match="open it with 'rb'"):
-        client.generate("x", image=text)  # type: ignore[call-overload]
+        client.generate("x", image=text)  # type: ignore[arg-type]
 
 
 def test_a_pil_image_that_cannot_be_read(client: VideoClient) -> None:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ def cases_of(peer: str) -> list[Any]:
 
 
 OUR_WORDS: dict[str, Words] = {
-    **{name: same(name) for name in VideoRequest.__match_args__},
+    **{name: same(name) for name in signature(VideoRequest).parameters},
     "keyframes": lambda frames: {"keyframes": [Keyframe(*frame) for frame in frames]},
 }
 
@@ -303,4 +304,4 @@ def test_all_that_xai_sdk_can_say_is_compared(xai_sdk: XaiSdk) -> None:
 
 def test_all_that_we_can_say_is_compared() -> None:
     compared = set().union(*(call.arguments for call in CALLS))
-    assert set(VideoRequest.__match_args__) - compared == {"operation", "upload_url", "extra"}
+    assert set(signature(VideoRequest).parameters) - compared == {"operation", "upload_url", "extra"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,10 @@ SENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "generate",
         {"keyframes": [Keyframe(IMAGE, 1.5), Keyframe(FileId("f"), 4)], "model": NEW},
         {
-            "keyframes": [{"image": {"url": IMAGE}, "timestamp": 1.5}, {"image": {"file_id": "f"}, "timestamp": 4.0}],
+            "keyframes": [
+                {"image": {"url": IMAGE}, "timestamp_s": 1.5},
+                {"image": {"file_id": "f"}, "timestamp_s": 4.0},
+            ],
             "model": NEW,
         },
     ),
@@ -177,13 +181,14 @@ def test_what_an_operation_does_not_take(operation: Any, field: str, value: obje
 def test_storage_has_its_limits() -> None:
     for seconds in (3600, 2_592_000):
         assert StorageOptions("a", expires_after=seconds).expires_after == seconds
-    for build in (
+    refused: list[Callable[[], object]] = [
         lambda: StorageOptions(""),
         lambda: StorageOptions("a", expires_after=3599),
         lambda: StorageOptions("a", expires_after=2_592_001),
         lambda: StorageOptions("a", public_url_expires_after=60),
         lambda: StorageOptions.from_dict({"filename": "a", "expires_after": 1}),
-    ):
+    ]
+    for build in refused:
         with pytest.raises(vidjob.InvalidRequest, match="storage_options") as caught:
             build()
         assert caught.value.field == "storage_options"

@@ -253,22 +253,23 @@ class VideoClient:
 
         Args:
             prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI). May be left
-                out with ``image`` (documented by xAI only). Or a [VideoRequest][vidjob.VideoRequest], and nothing
-                beside it.
+                out with ``image`` (documented by xAI only) or another frame (by xAI's SDK). Or a
+                [VideoRequest][vidjob.VideoRequest], and nothing beside it.
             image: The first frame (documented by CometAPI and xAI).
             reference_images: Up to 7 images of who or what is to appear; with them at most 10 s on the base model,
                 where they do not go with ``image`` (documented by xAI only).
             reference_audios: Up to 3 voices to be heard: [Voice][vidjob.Voice] values, or addresses of clips of up to
                 15 s; only ``grok-imagine-video-1.5`` (documented by xAI only).
-            last_frame: The last frame; only ``grok-imagine-video-1.5`` (known from xAI's SDK only).
+            last_frame: The last frame; only ``grok-imagine-video-1.5`` (known from xAI's SDK and the AI SDK only).
             keyframes: Up to 4 frames between beginning and end; only ``grok-imagine-video-1.5`` (known from xAI's
-                SDK only; its spelling in JSON is unconfirmed).
+                SDK and the AI SDK only).
             duration: Seconds, 1 to 15. Default: the service's, 8 (documented by CometAPI and xAI).
             aspect_ratio: ``1:1``, ``16:9``, ``9:16``, ``4:3``, ``3:4``, ``3:2`` or ``2:3``. Default: the
                 service's, 16:9, or that of ``image``.
             resolution: ``480p``, ``720p`` or ``1080p`` (only ``grok-imagine-video-1.5``, not with references).
                 Default: the service's, 480p.
-            generate_audio: Whether the video has sound. Default: the service's, yes (known from xAI's SDK only).
+            generate_audio: Whether the video has sound. Default: the service's, yes (known from xAI's SDK and the AI
+                SDK only).
             model: Default: the service's, ``grok-imagine-video`` on CometAPI. Unknown names are sent as they are.
             user: An id of your own end user, for the service.
             upload_url: Signed address to which the service delivers the file with ``PUT``; the finished job may then

@@ -317,7 +317,7 @@ class Voice:
 
 @final
 class Keyframe:
-    """A frame for a moment of the video (known from xAI's SDK only).
+    """A frame for a moment of the video (known from xAI's SDK and the AI SDK only).
 
     Attributes:
         image: The frame, as ``image`` of [generate][vidjob.VideoClient.generate]; given back as a str, a path,

@@ -48,11 +48,14 @@ impl<M> VideoRequest<M> {
 
     fn check_prompt(&self) -> Result<()> {
         let Some(prompt) = &self.prompt else {
-            // xAI alone documents that an image needs no prompt; what it documents is sent as asked.
-            if self.operation == Operation::Generate && self.image.is_some() {
+            // xAI alone documents that a frame needs no prompt; what it documents is sent as asked.
+            if self.operation == Operation::Generate && self.pins_a_frame() {
                 return Ok(());
             }
-            return Err(Error::invalid("prompt", "the prompt is missing; only an image may be animated without one"));
+            return Err(Error::invalid(
+                "prompt",
+                "the prompt is missing; only a pinned frame may be animated without one",
+            ));
         };
         if prompt.trim().is_empty() {
             return Err(Error::invalid("prompt", "the prompt is empty; say what the video should show"));
@@ -63,6 +66,10 @@ impl<M> VideoRequest<M> {
             return Err(Error::invalid("prompt", words));
         }
         Ok(())
+    }
+
+    fn pins_a_frame(&self) -> bool {
+        self.image.is_some() || self.last_frame.is_some() || !self.keyframes.is_empty()
     }
 
     // ---- generations --------------------------------------------------------------------------
@@ -359,6 +366,8 @@ mod tests {
             (json!({"prompt": null}), Some("prompt")),
             (json!({"prompt": null, "image": IMAGE}), None),
             (json!({"prompt": null, "reference_images": [IMAGE]}), Some("prompt")),
+            (json!({"prompt": null, "last_frame": IMAGE, "model": NEW}), None),
+            (json!({"prompt": null, "keyframes": frames(&[1.0]), "model": NEW}), None),
             (json!({"prompt": ""}), Some("prompt")),
             (json!({"prompt": " \n", "image": IMAGE}), Some("prompt")),
             (json!({"prompt": "a".repeat(4096)}), None),

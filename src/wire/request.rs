@@ -115,7 +115,7 @@ fn audio(audio: Audio) -> Node {
 
 fn keyframe(keyframe: Keyframe<Ready>) -> Node {
     let timestamp = Node::Plain(json!(keyframe.timestamp));
-    Node::Object(vec![("image".into(), Node::Media(keyframe.image)), ("timestamp".into(), timestamp)])
+    Node::Object(vec![("image".into(), Node::Media(keyframe.image)), ("timestamp_s".into(), timestamp)])
 }
 
 fn storage(options: &StorageOptions) -> Value {
@@ -269,7 +269,7 @@ mod tests {
                 "reference_images": [{"file_id": "file-1"}, {"url": "data:image/webp;base64,aGVsbG8="}],
                 "reference_audios": [{"voice_id": "ara"}, {"url": "https://a.example/v.wav"}],
                 "last_frame": {"url": "data:image/jpeg;base64,bGFzdA=="},
-                "keyframes": [{"image": {"url": "https://a.example/k.png"}, "timestamp": 1.5}],
+                "keyframes": [{"image": {"url": "https://a.example/k.png"}, "timestamp_s": 1.5}],
                 "duration": 5,
                 "aspect_ratio": "9:16",
                 "resolution": "720p",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 import vidjob
@@ -58,7 +59,7 @@ def _voice(text: str) -> str | vidjob.Voice:
 
 
 def _prompt(parser: argparse.ArgumentParser, words: str, *, nargs: str | None = None) -> None:
-    parser.add_argument("prompt", metavar="PROMPT", nargs=nargs, help=words)  # type: ignore[arg-type]
+    parser.add_argument("prompt", metavar="PROMPT", nargs=nargs, help=words)
 
 
 def _inputs(parser: argparse.ArgumentParser) -> None:
@@ -244,7 +245,7 @@ def _create(context: Context, verb: str) -> Exit:
         context.trail.creating = True
         job = getattr(service, verb)(request)
     code = show_job(context.output, job)
-    context.output.say(f"to keep it: vidjob download {' '.join([job.request_id, *options.same_service(args)])}")
+    context.output.say(f"to keep it: {shlex.join(['vidjob', 'download', job.request_id, *options.same_service(args)])}")
     return code
 
 
@@ -271,7 +272,7 @@ def render(context: Context) -> Exit:
     if args.dry_run:
         return _preview(context, request)
     if args.output is None:
-        output.error("where to keep the video? -o FILE", "try: vidjob render --help")
+        output.error("-o/--output FILE is missing: where to keep the video", "try: vidjob render --help")
         return Exit.USAGE
     context.trail = trail_of_file(args, args.output)
     with options.client(args) as service, Following(context) as following:

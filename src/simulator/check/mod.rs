@@ -287,7 +287,7 @@ fn pinned(create: &Create<'_>, seconds: u32, own: Lookup<'_>) -> Result<(), Refu
     for (index, frame) in create.keyframes.iter().enumerate() {
         let at = format!("keyframes[{index}]");
         if frame.timestamp <= 0.0 || frame.timestamp >= f64::from(seconds) {
-            return Err(bad(&format!("{at}.timestamp must be greater than 0 and less than the duration")));
+            return Err(bad(&format!("{at}.timestamp_s must be greater than 0 and less than the duration")));
         }
         media::image(&format!("{at}.image"), frame.image, own)?;
     }

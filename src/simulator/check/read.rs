@@ -74,8 +74,9 @@ impl<'a> Create<'a> {
                 Self { video: Some(body.required("video", media)?), duration, ..common }
             }
         };
-        // An image can be animated by itself.
-        if create.prompt.is_none() && create.image.is_none() {
+        // A frame can be animated by itself.
+        let pins_a_frame = create.image.is_some() || create.last_frame.is_some() || !create.keyframes.is_empty();
+        if create.prompt.is_none() && !pins_a_frame {
             return Err(unprocessable("prompt", "missing field"));
         }
         Ok(create)
@@ -184,7 +185,7 @@ fn source<'a>(at: &str, value: &'a Value, id: &str) -> Read<Source<'a>> {
 
 fn keyframe<'a>(at: &str, value: &'a Value) -> Read<Keyframe<'a>> {
     let fields = Fields::of(at, value)?;
-    Ok(Keyframe { image: fields.required("image", media)?, timestamp: fields.required("timestamp", number)? })
+    Ok(Keyframe { image: fields.required("image", media)?, timestamp: fields.required("timestamp_s", number)? })
 }
 
 fn output<'a>(at: &str, value: &'a Value) -> Read<&'a str> {

@@ -194,7 +194,7 @@ fn references() {
 
 #[test]
 fn pinned_frames() {
-    let at = |timestamp: f64| json!({ "image": media(), "timestamp": timestamp });
+    let at = |timestamp: f64| json!({ "image": media(), "timestamp_s": timestamp });
     let frames = |frames: Vec<Value>| with(json!({"keyframes": frames, "model": NEW, "duration": 5}));
     check(
         Generation,
@@ -211,11 +211,11 @@ fn pinned_frames() {
             (frames(vec![at(5.0)]), 400),
             (frames(vec![at(0.01)]), 200),
             (frames(vec![at(0.0)]), 400),
-            (frames(vec![json!({"image": media(), "timestamp": 1})]), 200),
-            (frames(vec![json!({"image": media(), "timestamp": "1"})]), 422),
+            (frames(vec![json!({"image": media(), "timestamp_s": 1})]), 200),
+            (frames(vec![json!({"image": media(), "timestamp_s": "1"})]), 422),
             (frames(vec![json!({"image": media()})]), 422),
-            (frames(vec![json!({"timestamp": 1})]), 422),
-            (frames(vec![json!({"image": {"url": "nothing"}, "timestamp": 1})]), 400),
+            (frames(vec![json!({"timestamp_s": 1})]), 422),
+            (frames(vec![json!({"image": {"url": "nothing"}, "timestamp_s": 1})]), 400),
             (with(json!({"keyframes": [at(7.9)], "model": NEW})), 200),
             (with(json!({"keyframes": [at(8.0)], "model": NEW})), 400),
         ],
@@ -329,7 +329,8 @@ fn extensions() {
 #[test]
 fn the_words_say_where() {
     let words = |operation, body: Value| ask(operation, &body).unwrap_err().1;
-    let keyframe = json!({"keyframes": [{"image": media(), "timestamp": 1}, {"image": {"url": 1}, "timestamp": 1}]});
+    let keyframe =
+        json!({"keyframes": [{"image": media(), "timestamp_s": 1}, {"image": {"url": 1}, "timestamp_s": 1}]});
     let prefix = "Failed to deserialize the JSON body into the target type: ";
     assert_eq!(words(Generation, with(keyframe)), format!("{prefix}keyframes[1].image.url: expected a string"));
     assert_eq!(words(Generation, json!({})), format!("{prefix}prompt: missing field"));
@@ -378,7 +379,7 @@ fn prices_in_thousandths_of_a_dollar() {
         (Generation, json!({"model": NEW, "image": media(), "reference_images": [media()]}), 660),
         (
             Generation,
-            json!({"model": NEW, "last_frame": media(), "keyframes": [{"image": media(), "timestamp": 1}]}),
+            json!({"model": NEW, "last_frame": media(), "keyframes": [{"image": media(), "timestamp_s": 1}]}),
             660,
         ),
         (Edit, json!({"video": media()}), 6 * 60),

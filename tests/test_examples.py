@@ -1,0 +1,38 @@
+"""The examples run, against the simulator."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from support import Face
+from vidjob import Simulator, VideoClient
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_the_storyboard(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / "storyboard.py", "--simulate", "-o", tmp_path / "story"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.stderr == ""
+    names = ["1-harbour.mp4", "2-nets.mp4", "3-leaving.mp4", "3-leaving-extended.mp4"]
+    assert [Path(line.partition(":")[0]).name for line in done.stdout.splitlines()] == names
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["4", "3", "5", "9"]
+    for name in names:
+        assert (tmp_path / "story" / name).read_bytes()[4:8] == b"ftyp"
+
+
+def test_one_line_reads_naturally(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    # The pace of a real service would make this wait longer than it needs to.
+    calm = {"poll_interval": 0.05}
+    if face.name == "blocking":
+        client.extend(client.wait(client.generate("A candle"), **calm), "It goes out.")  # type: ignore[arg-type]
+    else:
+        face(client, "extend", face(client, "wait", face(client, "generate", "A candle"), **calm), "It goes out.")
+    assert [entry["operation"] for entry in simulator.accepted] == ["generations", "extensions"]
