@@ -64,6 +64,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// Extra headers, for the API only.
     pub headers: Vec<(String, String)>,
+    /// Folder of the journal of single creates.
+    pub journal: Option<PathBuf>,
 }
 
 /// A client's configuration, checked.
@@ -91,6 +93,8 @@ pub struct Config {
     pub ca_pem: Option<Vec<u8>>,
     /// Extra headers, for the API only.
     pub headers: HeaderMap,
+    /// Folder of the journal of single creates.
+    pub journal: Option<PathBuf>,
 }
 
 impl Config {
@@ -118,6 +122,7 @@ impl Config {
             proxy: settings.proxy.as_deref().map(proxy).transpose()?,
             ca_pem: settings.ca_file.as_deref().map(ca_file).transpose()?,
             headers: headers(&settings.headers)?,
+            journal: settings.journal,
             base_url,
         })
     }

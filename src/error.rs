@@ -68,6 +68,12 @@ pub enum Error {
     /// The file could not be kept.
     #[error("{}", .0.message)]
     Download(Box<DownloadError>),
+    /// The journal could not be used.
+    #[error("{}", .0.message)]
+    Journal(Box<JournalError>),
+    /// Not bought: a limit of the caller, or an earlier refusal, stopped the buying.
+    #[error("{0}")]
+    NotBought(String),
 }
 
 /// An answer of the service that is an error.
@@ -155,6 +161,28 @@ pub enum DownloadErrorKind {
     Other,
 }
 
+/// Why the journal could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalError {
+    /// What kind of error.
+    pub kind: JournalErrorKind,
+    /// What happened and what to do.
+    pub message: String,
+    /// The job concerned, if one is.
+    pub request_id: Option<String>,
+    /// The operating system's error number, when it was the disk.
+    pub errno: Option<i32>,
+}
+
+/// The kinds of [`JournalError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JournalErrorKind {
+    /// A living process is at the same work.
+    AlreadyRunning,
+    /// It cannot be read or written.
+    Other,
+}
+
 impl Error {
     /// An argument that is refused before anything is sent.
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
@@ -177,6 +205,11 @@ impl Error {
         }))
     }
 
+    /// The journal's trouble.
+    pub fn journal(kind: JournalErrorKind, message: impl Into<String>, errno: Option<i32>) -> Self {
+        Self::Journal(Box::new(JournalError { kind, message: message.into(), request_id: None, errno }))
+    }
+
     /// The same error, naming the job it concerns.
     #[must_use]
     pub fn concerning(mut self, id: &str) -> Self {
@@ -185,6 +218,7 @@ impl Error {
             Self::ConnectionFailed(trouble) | Self::RequestTimeout(trouble) => fill(&mut trouble.request_id, id),
             Self::InvalidResponse { request_id, .. } => fill(request_id, id),
             Self::Download(error) => fill(&mut error.request_id, id),
+            Self::Journal(error) => fill(&mut error.request_id, id),
             _ => {}
         }
         self

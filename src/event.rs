@@ -34,6 +34,13 @@ pub enum Event {
     Accepted(VideoJob),
     /// A job changed.
     Status(VideoJob),
+    /// Something happened to one item of a batch.
+    OfItem {
+        /// The item.
+        id: Arc<str>,
+        /// What happened to it.
+        event: Box<Event>,
+    },
     /// Bytes of a file arrived.
     Download {
         /// The job whose file it is, if known.

@@ -51,11 +51,15 @@ impl Http {
         self.exchange("GET", path, request, events, std::future::pending()).await
     }
 
-    /// Sends a create. `name` tells repetitions of the same create from new ones.
+    /// Returns when one create may be sent. Each sending takes a turn of its own.
+    pub async fn turn(&self) {
+        self.creates_gate.admit().await;
+    }
+
+    /// Sends a create, whose turn it must be. `name` tells repetitions of the same create from new ones.
     ///
     /// A large body takes its time: the client's timeout begins anew with every part of it that has left.
     pub async fn create(&self, path: &str, body: &Upload, name: &str, events: &Events) -> Result<Answer> {
-        self.creates_gate.admit().await;
         let (stream, sending) = body.begin();
         let request = self
             .creator()?

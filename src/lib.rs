@@ -3,6 +3,7 @@
 //! Data flows one way: [`client`] builds a request with [`wire::request`], hands it to
 //! [`http`], reads the answer with [`wire::response`] and returns a value of [`job`].
 
+pub mod batch;
 pub mod client;
 pub mod config;
 pub mod download;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod job;
+pub mod journal;
 mod limiter;
 pub mod media;
 pub mod pacing;

@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
+use crate::batch::course::{Course, order};
+use crate::batch::{Budget, Item, OnExisting, OnUnknown, Prices, Retry, Rules, fingerprint};
 use crate::config::Config;
 use crate::download::{self, Download, Files, Order};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 use crate::http::Http;
 use crate::job::{VideoJob, check_request_id};
+use crate::journal::{self, Journal, Which};
 use crate::media::Ready;
 use crate::request::{Operation, VideoRequest};
 use crate::retry::{Retries, certainly_not_started, worth_repeating};
@@ -42,6 +46,16 @@ struct Shared {
     files: OnceLock<Files>,
     /// When the jobs of the last moments were accepted.
     newborn: Mutex<HashMap<String, Instant>>,
+    journal: OnceCell<Arc<Journal>>,
+    /// The journals of the folders that renders were kept in.
+    folders: Mutex<HashMap<PathBuf, Arc<Journal>>>,
+}
+
+/// A create that is ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    path: &'static str,
+    body: Upload,
 }
 
 /// What `render` brings.
@@ -56,8 +70,14 @@ pub struct Rendered {
 impl VideoClient {
     /// A client as configured. Nothing is connected yet.
     pub fn new(config: Arc<Config>) -> Result<Self> {
-        let shared =
-            Shared { http: Http::new(config.clone())?, files: OnceLock::new(), newborn: Mutex::default(), config };
+        let shared = Shared {
+            http: Http::new(config.clone())?,
+            files: OnceLock::new(),
+            newborn: Mutex::default(),
+            journal: OnceCell::new(),
+            folders: Mutex::default(),
+            config,
+        };
         Ok(Self { shared: Arc::new(shared), events: Events::default() })
     }
 
@@ -82,9 +102,18 @@ impl VideoClient {
 
     /// The job once it is done.
     pub async fn wait(&self, job: VideoJob, patience: Patience) -> Result<VideoJob> {
+        let job = self.follow(job, patience).await?;
+        if let Some(journal) = self.journal().await? {
+            journal.terminal(&job).await?;
+        }
+        job.into_result()
+    }
+
+    /// The job once it is over, well or badly.
+    pub(crate) async fn follow(&self, job: VideoJob, patience: Patience) -> Result<VideoJob> {
         let mut watch = self.watch(job, patience)?;
         let changed = |job: &VideoJob| self.events.tell(|| Event::Status(job.clone()));
-        watch.end(changed).await?.into_result()
+        watch.end(changed).await
     }
 
     /// Creates a job from a prompt, an image or references.
@@ -104,6 +133,15 @@ impl VideoClient {
 
     /// Keeps the file of a job.
     pub async fn download(&self, job: &VideoJob, path: &Path, options: &download::Options) -> Result<Download> {
+        let file = self.keep(job, path, options).await?;
+        if let Some(journal) = self.journal().await? {
+            journal.saved(&job.request_id, &file).await?;
+        }
+        Ok(file)
+    }
+
+    /// Keeps the file of a job, and tells no journal.
+    pub(crate) async fn keep(&self, job: &VideoJob, path: &Path, options: &download::Options) -> Result<Download> {
         check_request_id(&job.request_id)?;
         download::check_target(path, options)?;
         // A bare id says nothing of a link, and a link may have expired since it was seen.
@@ -128,24 +166,41 @@ impl VideoClient {
         wire::request::preview(request.prepared(&Preparation { client: None, operation }).await?)
     }
 
-    /// Creates a job, waits for it and keeps its file.
+    /// Creates a job, waits for it and keeps its file; or goes on where an earlier call for the same was left.
     pub async fn render(
         &self,
         request: VideoRequest,
         path: &Path,
         patience: Patience,
         options: &download::Options,
+        on_unknown: OnUnknown,
     ) -> Result<Rendered> {
         request.check()?;
         if request.upload_url.is_some() {
             let words = "upload_url has the file delivered elsewhere, and render keeps it here: use generate and wait";
             return Err(Error::invalid("upload_url", words));
         }
-        download::check_target(path, options)?;
-        let job = self.create(request).await?;
-        let job = self.wait(job, patience).await?;
-        let file = self.download(&job, path, options).await?;
-        Ok(Rendered { job, file })
+        let journal = self.journal_of(path).await?;
+        let course = Course {
+            rules: Rules {
+                on_existing: if options.overwrite { OnExisting::Overwrite } else { OnExisting::Resume },
+                on_unknown,
+                retry: Retry::All,
+                verify: false,
+            },
+            budget: Budget::new(None, 0, None),
+            prices: Prices::default(),
+            downloads: Semaphore::new(1),
+            patience,
+            max_bytes: options.max_bytes,
+            deadline: None,
+            journal,
+        };
+        let asked = request.clone();
+        let sha256 = blocking(move || fingerprint(&asked)).await?;
+        let id = format!("{}#{}", course.journal.relative(path).display(), sha256.get(..16).unwrap_or_default());
+        let item = Item { id, request, sha256, path: path.to_owned() };
+        course.run(self, &item).await.result.map(|made| Rendered { job: made.job, file: made.file })
     }
 
     async fn create_by(&self, verb: Operation, request: VideoRequest) -> Result<VideoJob> {
@@ -160,22 +215,70 @@ impl VideoClient {
     }
 
     async fn create(&self, request: VideoRequest) -> Result<VideoJob> {
+        let order = order(&request, "", Prices::default().estimate(&request).unwrap_or_default());
+        let prepared = self.prepare(request).await?;
+        let journal = self.journal().await?;
+        self.turn().await;
+        let name = new_name();
+        let Some(journal) = journal else { return self.send(&prepared, &name).await };
+        // Nothing else names a single create.
+        let which = Which { id: &name, attempt: &name };
+        journal.intent(which, order).await?;
+        let job = recorded(journal, which, self.send(&prepared, &name).await).await?;
+        journal.accepted_and_released(which, &job.request_id).await?;
+        Ok(job)
+    }
+
+    /// Buys one item under a journal. It must be the client's turn.
+    pub(crate) async fn buy(
+        &self,
+        journal: &Journal,
+        id: &str,
+        order: journal::Order,
+        prepared: &Prepared,
+    ) -> Result<VideoJob> {
+        let name = new_name();
+        let which = Which { id, attempt: &name };
+        journal.intent(which, order).await?;
+        let job = recorded(journal, which, self.send(prepared, &name).await).await?;
+        journal.accepted(which, &job.request_id).await?;
+        Ok(job)
+    }
+
+    /// Everything that can be refused before a create is sent.
+    pub(crate) async fn prepare(&self, request: VideoRequest) -> Result<Prepared> {
         request.check()?;
         let (operation, path) = (request.operation, request.operation.path());
         let ready = request.prepared(&Preparation { client: Some(self), operation }).await?;
-        let body = &Upload::new(wire::request::body(ready)?);
-        let http = &self.shared.http;
-        let (events, name) = (&self.events, &format!("vidjob-{:032x}", fastrand::u128(..)));
+        Ok(Prepared { path, body: Upload::new(wire::request::body(ready)?) })
+    }
+
+    /// Returns when one create may be sent.
+    pub(crate) async fn turn(&self) {
+        self.shared.http.turn().await;
+    }
+
+    /// Sends a create, for which it must be the client's turn, again and again while it certainly did not start.
+    async fn send(&self, prepared: &Prepared, name: &str) -> Result<VideoJob> {
+        let (http, events) = (&self.shared.http, &self.events);
+        let Prepared { path, body } = prepared;
         let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
+        let mut is_first = true;
         let job = retries
             .run(
                 path,
                 events,
                 |pause| http.slow_down(pause),
-                || async move {
-                    match http.create(path, body, name, events).await {
-                        Ok(answer) => response::created(&answer),
-                        Err(error) => Err(lost(error)),
+                || {
+                    let is_again = !std::mem::replace(&mut is_first, false);
+                    async move {
+                        if is_again {
+                            http.turn().await;
+                        }
+                        match http.create(path, body, name, events).await {
+                            Ok(answer) => response::created(&answer),
+                            Err(error) => Err(lost(error)),
+                        }
                     }
                 },
             )
@@ -184,6 +287,34 @@ impl VideoClient {
         self.remember(&job.request_id);
         self.events.tell(|| Event::Accepted(job.clone()));
         Ok(job)
+    }
+
+    /// The journal of single creates, if there is to be one.
+    pub async fn journal(&self) -> Result<Option<&Arc<Journal>>> {
+        let Some(folder) = self.shared.config.journal.clone() else { return Ok(None) };
+        let open = || blocking(move || Journal::open(&folder));
+        self.shared.journal.get_or_try_init(open).await.map(Some)
+    }
+
+    /// The journal that tells of a file: the client's own, or the one of the file's folder.
+    async fn journal_of(&self, path: &Path) -> Result<Arc<Journal>> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let known = match self.journal().await? {
+            Some(journal) => Some(Arc::clone(journal)),
+            None => self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&folder).cloned(),
+        };
+        if let Some(journal) = known {
+            let again = Arc::clone(&journal);
+            blocking(move || again.refresh()).await?;
+            return Ok(journal);
+        }
+        let beside = folder.clone();
+        let journal = blocking(move || Journal::beside(&beside)).await?;
+        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(folders.entry(folder).or_insert(journal)))
     }
 
     /// Whether a link to a file is still good. Only the service's own "gone" says that it is not.
@@ -274,6 +405,25 @@ fn lost(error: Error) -> Error {
         ),
         status_code: None,
     }
+}
+
+async fn recorded(journal: &Journal, which: Which<'_>, sent: Result<VideoJob>) -> Result<VideoJob> {
+    if let Err(error) = &sent {
+        // The error itself says more than that it could not be recorded.
+        let _ = journal.rejected(which, error).await;
+    }
+    sent
+}
+
+/// A name for one create, kept over its safe repetitions.
+fn new_name() -> String {
+    format!("vidjob-{:032x}", fastrand::u128(..))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::invalid("client", "the runtime is shutting down")))
 }
 
 /// What to do about a body that the service finds too large.

@@ -5,7 +5,7 @@ use crate::job::{Video, VideoJob, check_request_id};
 use crate::media::{Inline, Media, Ready, Role, look_at_bytes, look_at_file};
 use crate::request::{Operation, Prepare};
 
-use super::VideoClient;
+use super::{VideoClient, blocking};
 
 /// Prepares the media of one request.
 pub(super) struct Preparation<'a> {
@@ -106,10 +106,4 @@ fn expired() -> Error {
         "the link to the earlier video is no longer good, and the service gives no other; nothing was created. \
          If you kept the file, pass its path",
     )
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        Err(Error::invalid("media", "the media could not be looked at: the runtime is shutting down"))
-    })
 }

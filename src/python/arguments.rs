@@ -85,7 +85,7 @@ impl Waiting {
     }
 }
 
-fn span(field: &'static str, seconds: f64) -> Result<Duration> {
+pub(super) fn span(field: &'static str, seconds: f64) -> Result<Duration> {
     if seconds == f64::INFINITY {
         return Ok(Duration::MAX);
     }

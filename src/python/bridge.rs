@@ -32,6 +32,9 @@ const SLICE: Duration = Duration::from_millis(50);
 /// How often an event loop is woken while it waits for a call.
 const TICK: Duration = Duration::from_millis(250);
 
+/// What a verb's work is.
+pub(super) type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
 type Outcome<T> = std::result::Result<Result<T>, Box<dyn Any + Send>>;
 
 /// A Python callable that takes events, or nobody.

@@ -11,8 +11,9 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use super::arguments::{JobArgument, Keep, Source, Waiting};
-use super::bridge::{self, Call, Listener};
-use super::{errors, values};
+use super::bridge::{self, BoxFuture, Call, Listener};
+use super::{batch, errors, values};
+use crate::batch::{Observation, OnUnknown};
 use crate::client::{Rendered, VideoClient};
 use crate::config::{Config, Secret, Settings};
 use crate::error::{Error, Result};
@@ -125,14 +126,18 @@ fn download(source: Source, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture
 
 /// A request as Python gives it.
 type Order<'py> = Bound<'py, super::request::VideoRequest>;
-type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 type Kept = (values::VideoJob, values::Download);
 
-fn render(request: VideoRequest, waiting: Waiting, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
+fn render(
+    request: VideoRequest,
+    waiting: Waiting,
+    keep: Keep,
+    on_unknown: OnUnknown,
+) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
     move |client| {
         Box::pin(async move {
             let Rendered { job, file } =
-                client.render(request, &keep.path, waiting.patience()?, &keep.options()).await?;
+                client.render(request, &keep.path, waiting.patience()?, &keep.options(), on_unknown).await?;
             Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file)))
         })
     }
@@ -142,7 +147,7 @@ fn render(request: VideoRequest, waiting: Waiting, keep: Keep) -> impl FnOnce(Vi
 impl Client {
     #[new]
     #[pyo3(signature = (*, api_key=None, base_url=None, timeout=None, max_retries=None, requests_per_second=None,
-        creates_per_second=None, max_concurrent_requests=None, proxy=None, ca_file=None, headers=Vec::new()))]
+        creates_per_second=None, max_concurrent_requests=None, proxy=None, ca_file=None, headers=Vec::new(), journal=None))]
     #[expect(clippy::too_many_arguments, reason = "a constructor names every setting")]
     fn new(
         py: Python<'_>,
@@ -156,6 +161,7 @@ impl Client {
         proxy: Option<String>,
         ca_file: Option<PathBuf>,
         headers: Vec<(String, String)>,
+        journal: Option<PathBuf>,
     ) -> PyResult<Self> {
         let settings = Settings {
             api_key: api_key.map(Secret::new),
@@ -168,6 +174,7 @@ impl Client {
             proxy,
             ca_file,
             headers,
+            journal,
         };
         let config =
             Config::resolve(settings, |name| std::env::var(name).ok()).map_err(|error| errors::raise(py, error))?;
@@ -272,28 +279,62 @@ impl Client {
         self.awaitable(py, listener, download(source, keep))
     }
 
-    #[pyo3(signature = (request, waiting, keep, *, listener))]
+    #[pyo3(signature = (request, waiting, keep, on_unknown, *, listener))]
     fn render(
         &self,
         py: Python<'_>,
         request: &Order<'_>,
         waiting: Waiting,
         keep: Keep,
+        on_unknown: &str,
         listener: Listener,
     ) -> PyResult<Kept> {
-        self.block_on(py, listener, render(request.get().inner.clone(), waiting, keep))
+        let on_unknown = batch::on_unknown(on_unknown).map_err(|error| errors::raise(py, error))?;
+        self.block_on(py, listener, render(request.get().inner.clone(), waiting, keep, on_unknown))
     }
 
-    #[pyo3(signature = (request, waiting, keep, *, listener))]
+    #[pyo3(signature = (request, waiting, keep, on_unknown, *, listener))]
     fn render_async(
         &self,
         py: Python<'_>,
         request: &Order<'_>,
         waiting: Waiting,
         keep: Keep,
+        on_unknown: &str,
         listener: Listener,
     ) -> PyResult<Call> {
-        self.awaitable(py, listener, render(request.get().inner.clone(), waiting, keep))
+        let on_unknown = batch::on_unknown(on_unknown).map_err(|error| errors::raise(py, error))?;
+        self.awaitable(py, listener, render(request.get().inner.clone(), waiting, keep, on_unknown))
+    }
+
+    /// Opens a batch whose journal is beside `folder`'s files. Reads that journal.
+    fn render_many(
+        &self,
+        py: Python<'_>,
+        folder: PathBuf,
+        options: batch::Options,
+        is_observed: bool,
+    ) -> PyResult<batch::Batch> {
+        let settings = options.settings(py)?;
+        let core = self.core(py)?;
+        let observation = if is_observed { Observation::Told } else { Observation::None };
+        let opened = py.detach(|| crate::batch::Batch::open(&core, &folder, settings, observation));
+        opened.map(batch::Batch::new).map_err(|error| errors::raise(py, error))
+    }
+
+    /// Opens a batch for what a journal's folder has left to do.
+    fn resume(
+        &self,
+        py: Python<'_>,
+        journal: PathBuf,
+        options: batch::Options,
+        is_observed: bool,
+    ) -> PyResult<batch::Batch> {
+        let settings = options.settings(py)?;
+        let core = self.core(py)?;
+        let observation = if is_observed { Observation::Told } else { Observation::None };
+        let opened = py.detach(|| crate::batch::Batch::resume(&core, &journal, settings, observation));
+        opened.map(batch::Batch::new).map_err(|error| errors::raise(py, error))
     }
 }
 

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::values::VideoJob;
-use crate::error::{ApiErrorKind, DownloadErrorKind, Error};
+use crate::error::{ApiErrorKind, DownloadErrorKind, Error, JournalErrorKind};
 
 /// The exception that stands for `error`.
 pub(super) fn raise(py: Python<'_>, error: Error) -> PyErr {
@@ -54,6 +54,15 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("errno", error.errno)?;
             download_class(error.kind)
         }
+        Error::Journal(error) => {
+            fields.set_item("request_id", error.request_id)?;
+            fields.set_item("errno", error.errno)?;
+            match error.kind {
+                JournalErrorKind::AlreadyRunning => "AlreadyRunning",
+                JournalErrorKind::Other => "JournalError",
+            }
+        }
+        Error::NotBought(_) => "NotBought",
     };
     let class = py.import("vidjob._errors")?.getattr(class)?.cast_into::<PyType>()?;
     Ok(PyErr::from_value(class.call((message,), Some(&fields))?))

@@ -8,6 +8,11 @@ use crate::event::Event;
 
 /// An event as a dictionary of plain JSON types, and the job it shows, if it shows one.
 pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDict>, Option<VideoJob>)> {
+    if let Event::OfItem { id, event } = event {
+        let (told, job) = describe(py, *event)?;
+        told.set_item("id", &*id)?;
+        return Ok((told, job));
+    }
     let told = PyDict::new(py);
     let job = match event {
         Event::Request { method, path, status_code, elapsed } => {
@@ -45,6 +50,8 @@ pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDi
             told.set_item("total", total)?;
             None
         }
+        // Taken apart above; an item has no items.
+        Event::OfItem { .. } => None,
     };
     Ok((told, job.map(VideoJob::from_inner)))
 }

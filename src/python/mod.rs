@@ -1,6 +1,7 @@
 //! The Python face: the only place that names pyo3.
 
 mod arguments;
+mod batch;
 mod bridge;
 mod client;
 mod engine;
@@ -16,6 +17,8 @@ mod values;
 mod native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::batch::{Batch, Outcome, estimate_usd, fingerprint, read_journal};
     #[pymodule_export]
     use super::client::{Client, Watch};
     #[pymodule_export]

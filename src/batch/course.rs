@@ -1,0 +1,374 @@
+//! The course of one item: what the journal says of it, and what is left to do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::budget::{Budget, Stop};
+use super::prices::Prices;
+use crate::client::VideoClient;
+use crate::download::{self, Download};
+use crate::error::{ApiErrorKind, DownloadErrorKind, Error, Result};
+use crate::job::{JobStatus, VideoJob};
+use crate::journal::{Attempt, Entry, Journal, Order, State};
+use crate::request::VideoRequest;
+use crate::watch::Patience;
+
+/// What to do about what is there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnExisting {
+    /// Go on from there.
+    #[default]
+    Resume,
+    /// Make it anew, and replace the file.
+    Overwrite,
+    /// Refuse.
+    Error,
+}
+
+/// What to do about a create of which nobody knows whether it was bought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Report it.
+    #[default]
+    Hold,
+    /// Buy it, perhaps for the second time.
+    Resubmit,
+}
+
+/// Which failures are bought again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// None.
+    #[default]
+    Never,
+    /// Those that moderation has nothing to do with.
+    Failed,
+    /// All: the caller asked for this very item.
+    All,
+}
+
+/// How items are worked through.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// What to do about what is there already.
+    pub on_existing: OnExisting,
+    /// What to do about creates without an outcome.
+    pub on_unknown: OnUnknown,
+    /// Which failures are bought again.
+    pub retry: Retry,
+    /// Whether kept files are hashed again, and not only measured.
+    pub verify: bool,
+}
+
+/// One video that is wanted.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The caller's name for it.
+    pub id: String,
+    /// What is asked for.
+    pub request: VideoRequest,
+    /// The request's fingerprint.
+    pub sha256: String,
+    /// Where the file goes.
+    pub path: PathBuf,
+}
+
+/// A video that was made, now or before.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The job, done.
+    pub job: VideoJob,
+    /// The file, kept.
+    pub file: Download,
+    /// Whether nothing was left to do.
+    pub resumed: bool,
+}
+
+/// How items are brought to their end.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) rules: Rules,
+    pub(crate) budget: Budget,
+    pub(crate) prices: Prices,
+    pub(crate) downloads: Semaphore,
+    pub(crate) patience: Patience,
+    pub(crate) max_bytes: u64,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// What is left to do.
+#[derive(Debug, Clone, PartialEq)]
+enum Next {
+    Nothing { job: Box<VideoJob>, file: Download },
+    Fetch(Box<VideoJob>),
+    Follow { request_id: String, estimate: i64 },
+    Buy,
+}
+
+/// An item's end, with the last that is known of its job.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) job: Option<VideoJob>,
+    pub(crate) result: Result<Made>,
+}
+
+impl Course {
+    /// Brings one item to its end.
+    pub(crate) async fn run(&self, client: &VideoClient, item: &Item) -> End {
+        let mut job = None;
+        let result = self.advance(client, item, &mut job).await;
+        let result = match (result, &job) {
+            (Err(error), Some(job)) => Err(error.concerning(&job.request_id)),
+            (result, _) => result,
+        };
+        End { job, result }
+    }
+
+    /// What an item is that has its end already. Cheap, and buys nothing.
+    pub(crate) fn is_done(&self, item: &Item) -> Option<Result<Made>> {
+        let entry = self.journal.entry(&item.id)?;
+        match next(&entry, &item.sha256, self.rules) {
+            Ok(Next::Nothing { job, file }) if !self.rules.verify => match self.intact(&file) {
+                Ok(true) => Some(Ok(self.made_before(*job, file))),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Option<VideoJob>) -> Result<Made> {
+        let _claim = self.journal.claim(&item.id).await?;
+        let entry = self.journal.entry(&item.id).unwrap_or_default();
+        if self.rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
+            return Err(exists(&format!("the journal tells of {:?} already", item.id)));
+        }
+        *seen = entry.last().and_then(|attempt| attempt.state.job());
+        let job = match next(&entry, &item.sha256, self.rules)? {
+            Next::Nothing { job, file } => {
+                if self.check_intact(&file).await? {
+                    return Ok(self.made_before(*job, file));
+                }
+                *job
+            }
+            Next::Fetch(job) => *job,
+            Next::Follow { request_id, estimate } => {
+                self.budget.reopen();
+                self.follow(client, VideoJob::pending(&request_id), estimate, seen).await?
+            }
+            Next::Buy => {
+                let (job, estimate) = self.buy(client, item).await?;
+                *seen = Some(job.clone());
+                self.follow(client, job, estimate, seen).await?
+            }
+        };
+        let file = self.fetch(client, &job, &item.path).await?;
+        Ok(Made { job, file, resumed: false })
+    }
+
+    // ---- steps --------------------------------------------------------------------------------
+
+    async fn buy(&self, client: &VideoClient, item: &Item) -> Result<(VideoJob, i64)> {
+        self.check_target(&item.path)?;
+        let prepared = client.prepare(item.request.clone()).await?;
+        let estimate = self.prices.estimate(&item.request);
+        self.check_deadline()?;
+        self.budget.reserve(estimate).await?;
+        let estimate = estimate.unwrap_or_default();
+        client.turn().await;
+        if let Some(stop) = self.budget.stopped() {
+            self.budget.give_back(estimate);
+            return Err(stop.error());
+        }
+        let order =
+            Order { path: Some(self.journal.relative(&item.path)), ..order(&item.request, &item.sha256, estimate) };
+        let bought = client.buy(&self.journal, &item.id, order, &prepared).await;
+        if let Err(error) = &bought {
+            self.take_refusal(error, estimate);
+        }
+        bought.map(|job| (job, estimate))
+    }
+
+    /// What a create that failed means for the money, and for all others.
+    fn take_refusal(&self, error: &Error, estimate: i64) {
+        match error {
+            // It is billed, or may be, and stays counted.
+            Error::SubmitUnknown { .. } => self.budget.settle(estimate, estimate),
+            Error::Journal(trouble) if trouble.request_id.is_some() => self.budget.settle(estimate, estimate),
+            _ => self.budget.give_back(estimate),
+        }
+        let Error::Api(refusal) = error else { return };
+        match refusal.kind {
+            ApiErrorKind::Authentication | ApiErrorKind::PermissionDenied => self.budget.stop(Stop::Key),
+            ApiErrorKind::InsufficientBalance => self.budget.stop(Stop::Balance),
+            _ => {}
+        }
+    }
+
+    async fn follow(
+        &self,
+        client: &VideoClient,
+        job: VideoJob,
+        estimate: i64,
+        seen: &mut Option<VideoJob>,
+    ) -> Result<VideoJob> {
+        let ended = client.follow(job, self.patience_left()).await;
+        let job = match ended {
+            Ok(job) => job,
+            Err(error) => {
+                self.budget.settle(estimate, estimate);
+                if let Error::WaitTimeout { job, .. } = &error {
+                    *seen = Some((**job).clone());
+                }
+                return Err(error);
+            }
+        };
+        *seen = Some(job.clone());
+        self.budget.settle(estimate, cost(&job, estimate));
+        self.journal.terminal(&job).await?;
+        job.into_result()
+    }
+
+    async fn fetch(&self, client: &VideoClient, job: &VideoJob, path: &Path) -> Result<Download> {
+        // The semaphore is never closed.
+        let _slot = self.downloads.acquire().await.ok();
+        let options = self.options();
+        let file = client.keep(job, path, &options).await?;
+        self.journal.saved(&job.request_id, &file).await?;
+        Ok(file)
+    }
+
+    // ---- checks -------------------------------------------------------------------------------
+
+    fn options(&self) -> download::Options {
+        download::Options { max_bytes: self.max_bytes, overwrite: self.rules.on_existing == OnExisting::Overwrite }
+    }
+
+    fn check_target(&self, path: &Path) -> Result<()> {
+        download::check_target(path, &self.options()).map_err(|error| match error {
+            Error::Download(mut refusal) if path.exists() && !path.is_dir() => {
+                refusal.message =
+                    format!("{}; it is not of this journal's making, and is not adopted by its name", refusal.message);
+                Error::Download(refusal)
+            }
+            error => error,
+        })
+    }
+
+    fn check_deadline(&self) -> Result<()> {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.budget.stop(Stop::Deadline);
+            return Err(Stop::Deadline.error());
+        }
+        Ok(())
+    }
+
+    fn patience_left(&self) -> Patience {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = match (self.patience.timeout, left) {
+            (Some(timeout), Some(left)) => Some(timeout.min(left)),
+            (timeout, left) => timeout.or(left),
+        };
+        Patience { timeout: timeout.map(|timeout| timeout.max(Duration::from_millis(1))), ..self.patience }
+    }
+
+    /// Whether a kept file is still there; one of another size is nobody's to replace.
+    fn intact(&self, file: &Download) -> Result<bool> {
+        let path = self.journal.absolute(&file.path);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() && found.len() == file.bytes => Ok(true),
+            Ok(_) => Err(exists(&format!("{} is there and is not what was kept there", path.display()))),
+            Err(_) => Ok(false),
+        }
+    }
+
+    async fn check_intact(&self, file: &Download) -> Result<bool> {
+        let is_there = self.intact(file)?;
+        if !is_there || !self.rules.verify {
+            return Ok(is_there);
+        }
+        let path = self.journal.absolute(&file.path);
+        let (there, sha256) = (path.clone(), file.sha256.clone());
+        let same =
+            tokio::task::spawn_blocking(move || super::fingerprint::of_file(&there).is_ok_and(|sum| sum == sha256));
+        if same.await.unwrap_or(false) {
+            return Ok(true);
+        }
+        Err(exists(&format!("{} is there and its hash is not the one it was kept with", path.display())))
+    }
+
+    fn made_before(&self, job: VideoJob, file: Download) -> Made {
+        let path = self.journal.absolute(&file.path);
+        Made { job, file: Download { path, ..file }, resumed: true }
+    }
+}
+
+/// What a request is recorded as.
+pub(crate) fn order(request: &VideoRequest, sha256: &str, estimate: i64) -> Order {
+    Order {
+        operation: request.operation.as_str().to_owned(),
+        request_sha256: sha256.to_owned(),
+        prompt: request.prompt.clone(),
+        model: request.model.clone(),
+        duration: request.duration,
+        resolution: request.resolution.clone(),
+        estimate_ticks: (estimate > 0).then_some(estimate),
+        path: None,
+    }
+}
+
+/// What is left to do for an item, by what the journal says of it.
+fn next(entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
+    let Some(last) = entry.last() else { return Ok(Next::Buy) };
+    let estimate = last.order.estimate_ticks.unwrap_or_default();
+    let is_other = !last.order.request_sha256.is_empty() && last.order.request_sha256 != sha256;
+    let anew = rules.on_existing == OnExisting::Overwrite;
+    match &last.state {
+        State::Refused { .. } => Ok(Next::Buy),
+        State::Over { .. } | State::Saved { .. } if anew => Ok(Next::Buy),
+        _ if is_other => Err(Error::invalid(
+            "id",
+            "the journal has another request under this id; take another id, or another folder",
+        )),
+        State::Unknown { .. } if rules.on_unknown == OnUnknown::Resubmit => Ok(Next::Buy),
+        State::Unknown { error } => Err(lost(last, error.as_deref())),
+        State::Accepted { request_id, .. } => Ok(Next::Follow { request_id: request_id.clone(), estimate }),
+        State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => Ok(Next::Fetch(job.clone())),
+        State::Over { job } => match rules.retry {
+            Retry::All => Ok(Next::Buy),
+            Retry::Failed if !job.is_blocked() => Ok(Next::Buy),
+            // One that is over and not done is an error.
+            _ => job.as_ref().clone().into_result().map(|job| Next::Fetch(Box::new(job))),
+        },
+        State::Saved { job, file } => Ok(Next::Nothing { job: job.clone(), file: file.clone() }),
+    }
+}
+
+fn lost(attempt: &Attempt, error: Option<&str>) -> Error {
+    let what = error.unwrap_or("the program ended before the answer came");
+    Error::SubmitUnknown {
+        message: format!(
+            "an earlier create has no known outcome ({what}; sent as {}): a job may exist and be billed; look for it in the \
+             provider's console, or pass on_unknown=\"resubmit\" to buy it again",
+            attempt.name
+        ),
+        status_code: None,
+    }
+}
+
+/// What a job that is over cost: what the service reports, else what was expected of one that is done.
+pub(crate) fn cost(job: &VideoJob, estimate: i64) -> i64 {
+    match (&job.usage, job.status) {
+        (Some(usage), _) => usage.cost_in_usd_ticks,
+        (None, JobStatus::Done) => estimate,
+        (None, _) => 0,
+    }
+}
+
+fn exists(message: &str) -> Error {
+    Error::download(DownloadErrorKind::Other, format!("{message}; on_existing=\"overwrite\" makes it anew"))
+}

@@ -1,0 +1,167 @@
+//! What a render is expected to cost. The service's own word settles it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::media::Media;
+use crate::request::{Operation, VideoRequest};
+
+/// Ticks to the US dollar.
+pub const TICKS_PER_USD: f64 = 1e10;
+const DEFAULT_MODEL: &str = "grok-imagine-video";
+const DEFAULT_RESOLUTION: &str = "480p";
+const DEFAULT_SECONDS: f64 = 8.0;
+const DEFAULT_ADDED_SECONDS: f64 = 6.0;
+/// The longest source of an edit and of an extension, for when a source's length is not known.
+const LONGEST_SOURCE: f64 = 8.7;
+const LONGEST_EXTENDED: f64 = 15.0;
+/// Edits and extensions cost this on top, for each second of their source.
+const USD_PER_SOURCE_SECOND: f64 = 0.01;
+/// What an edit or an extension is rendered in at the most.
+const FOLLOWED_RESOLUTION: &str = "720p";
+
+/// The prices of one model, in US dollars.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// For a second of video, by resolution.
+    pub per_second: BTreeMap<String, f64>,
+    /// For an input image.
+    #[serde(default)]
+    pub per_image: f64,
+}
+
+/// Prices by model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Prices(BTreeMap<String, Price>);
+
+impl Default for Prices {
+    /// The lists seen on 2026-11-23; 1080p, which none of them has, is taken as twice 720p.
+    fn default() -> Self {
+        let price = |low: f64, high: f64, per_image: f64| {
+            let per_second = [("480p", low), ("720p", high), ("1080p", 2.0 * high)];
+            Price { per_second: per_second.map(|(size, usd)| (size.to_owned(), usd)).into(), per_image }
+        };
+        let (base, newer) = (price(0.05, 0.07, 0.002), price(0.08, 0.14, 0.01));
+        let models = [
+            (DEFAULT_MODEL, &base),
+            ("grok-imagine-video-beta", &base),
+            ("grok-imagine-video-1.5", &newer),
+            ("grok-imagine-video-1.5-preview", &newer),
+            ("grok-imagine-video-1.5-2026-05-30", &newer),
+        ];
+        Self(models.map(|(name, price)| (name.to_owned(), price.clone())).into())
+    }
+}
+
+impl Prices {
+    /// These, over the known ones.
+    #[must_use]
+    pub fn with(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Refuses prices that are none.
+    pub fn check(&self) -> Result<()> {
+        let amounts = self.0.values().flat_map(|price| price.per_second.values().chain([&price.per_image]));
+        if amounts.into_iter().all(|usd| usd.is_finite() && *usd >= 0.0) {
+            return Ok(());
+        }
+        Err(Error::invalid("prices", "prices must be numbers of US dollars from 0 up"))
+    }
+
+    /// What a request is expected to cost, in ticks; `None` when its model or resolution has no price.
+    #[must_use]
+    pub fn estimate(&self, request: &VideoRequest) -> Option<i64> {
+        let price = self.0.get(request.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+        let resolution = match request.operation {
+            Operation::Generate => request.resolution.as_deref().unwrap_or(DEFAULT_RESOLUTION),
+            Operation::Edit | Operation::Extend => FOLLOWED_RESOLUTION,
+        };
+        let per_second = price.per_second.get(resolution)?;
+        let (seconds, source) = seconds(request);
+        let usd = per_second * seconds + USD_PER_SOURCE_SECOND * source + price.per_image * images(request);
+        Some(ticks(usd))
+    }
+}
+
+/// The seconds that are rendered, and those of the source.
+fn seconds(request: &VideoRequest) -> (f64, f64) {
+    let asked = request.duration.and_then(|seconds| i32::try_from(seconds).ok()).map(f64::from);
+    let source = match &request.video {
+        Some(Media::Job(job)) => job.video.as_ref().and_then(|video| video.duration),
+        Some(Media::Video(video)) => video.duration,
+        _ => None,
+    };
+    match request.operation {
+        Operation::Generate => (asked.unwrap_or(DEFAULT_SECONDS), 0.0),
+        Operation::Edit => {
+            let source = source.unwrap_or(LONGEST_SOURCE);
+            (source, source)
+        }
+        Operation::Extend => (asked.unwrap_or(DEFAULT_ADDED_SECONDS), source.unwrap_or(LONGEST_EXTENDED)),
+    }
+}
+
+fn images(request: &VideoRequest) -> f64 {
+    let count = request.reference_images.len()
+        + request.keyframes.len()
+        + usize::from(request.image.is_some())
+        + usize::from(request.last_frame.is_some());
+    u32::try_from(count).map_or(0.0, f64::from)
+}
+
+/// An amount in ticks.
+#[expect(clippy::cast_possible_truncation, reason = "held to what fits, which is nearly a billion dollars")]
+#[must_use]
+pub fn ticks(usd: f64) -> i64 {
+    (usd * TICKS_PER_USD).round().clamp(-9e18, 9e18) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn estimate(prices: &Prices, fields: Value) -> Option<f64> {
+        let request = serde_json::from_value(fields).unwrap();
+        prices.estimate(&request).map(|ticks| f64::from(i32::try_from(ticks / 100_000).unwrap()) / 100_000.0)
+    }
+
+    #[test]
+    fn what_lists_say() {
+        let image = "https://a.example/i.png";
+        let cases = [
+            (json!({"prompt": "x"}), Some(0.40)),
+            (json!({"prompt": "x", "duration": 5}), Some(0.25)),
+            (json!({"prompt": "x", "duration": 5, "resolution": "720p"}), Some(0.35)),
+            (json!({"prompt": "x", "duration": 5, "image": image}), Some(0.252)),
+            (
+                json!({"prompt": "x", "duration": 10, "model": "grok-imagine-video-1.5", "resolution": "720p"}),
+                Some(1.4),
+            ),
+            (json!({"prompt": "x", "model": "grok-of-tomorrow"}), None),
+            (json!({"prompt": "x", "operation": "edit", "video": image}), Some(0.696)),
+            (json!({"prompt": "x", "operation": "extend", "video": image, "duration": 4}), Some(0.43)),
+        ];
+        for (fields, usd) in cases {
+            assert_eq!(estimate(&Prices::default(), fields.clone()), usd, "{fields}");
+        }
+    }
+
+    #[test]
+    fn callers_know_better() {
+        let own = json!({"grok-of-tomorrow": {"per_second": {"480p": 1.0}}, "grok-imagine-video": {"per_second": {"480p": 0.0}}});
+        let prices = Prices::default().with(serde_json::from_value(own).unwrap());
+        assert_eq!(estimate(&prices, json!({"prompt": "x", "model": "grok-of-tomorrow"})), Some(8.0));
+        assert_eq!(estimate(&prices, json!({"prompt": "x"})), Some(0.0));
+        assert!(prices.check().is_ok());
+        let bad: Prices = serde_json::from_value(json!({"m": {"per_second": {"480p": -1.0}}})).unwrap();
+        assert!(bad.check().is_err());
+    }
+}

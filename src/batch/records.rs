@@ -1,0 +1,89 @@
+//! What a journal tells, one record for each item.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::course::cost;
+use crate::error::Result;
+use crate::job::{JobStatus, VideoJob};
+use crate::journal::{Attempt, Journal, State};
+
+/// One item, as its last attempt stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// The caller's name for it.
+    pub id: String,
+    /// `unknown`, `refused`, `accepted`, `done`, `failed` or `saved`.
+    pub state: &'static str,
+    /// The job.
+    pub request_id: Option<String>,
+    /// `generate`, `edit` or `extend`.
+    pub operation: String,
+    /// What to show.
+    pub prompt: Option<String>,
+    /// The model asked for.
+    pub model: Option<String>,
+    /// When the create was sent, in Unix seconds.
+    pub created_at: f64,
+    /// How many attempts there were.
+    pub attempts: usize,
+    /// What it cost, or is expected to, in ticks.
+    pub cost_in_usd_ticks: i64,
+    /// The last that is known of the job.
+    pub job: Option<VideoJob>,
+    /// Where the file is, or is to go.
+    pub path: Option<PathBuf>,
+    /// The file's size.
+    pub bytes: Option<u64>,
+    /// The file's SHA-256.
+    pub sha256: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// All items of the journal in `folder`, in the order of their first lines. Blocks.
+pub fn records(folder: &Path) -> Result<Vec<Record>> {
+    let journal = Journal::open(folder)?;
+    let entries = journal.entries();
+    let record = |(id, entry): (String, crate::journal::Entry)| {
+        let attempts = entry.attempts.len();
+        entry.last().map(|last| of(&journal, id, attempts, last))
+    };
+    Ok(entries.into_iter().filter_map(record).collect())
+}
+
+fn of(journal: &Journal, id: String, attempts: usize, last: &Attempt) -> Record {
+    let job = last.state.job();
+    let estimate = last.order.estimate_ticks.unwrap_or_default();
+    let (state, cost, file, error) = match &last.state {
+        State::Unknown { error } => ("unknown", estimate, None, error.clone()),
+        State::Refused { error } => ("refused", 0, None, Some(error.clone())),
+        State::Accepted { .. } => ("accepted", estimate, None, None),
+        State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => {
+            ("done", cost(job, estimate), None, None)
+        }
+        State::Over { job } => {
+            let reason = job.as_ref().clone().into_result().err().map(|error| error.to_string());
+            ("failed", cost(job, estimate), None, reason)
+        }
+        State::Saved { job, file } => ("saved", cost(job, estimate), Some(file), None),
+    };
+    let path = file.map(|file| file.path.clone()).or_else(|| last.order.path.clone());
+    Record {
+        id,
+        state,
+        request_id: job.as_ref().map(|job| job.request_id.clone()),
+        operation: last.order.operation.clone(),
+        prompt: last.order.prompt.clone(),
+        model: last.order.model.clone(),
+        created_at: last.at,
+        attempts,
+        cost_in_usd_ticks: cost,
+        job,
+        path: path.map(|path| journal.absolute(&path)),
+        bytes: file.map(|file| file.bytes),
+        sha256: file.map(|file| file.sha256.clone()),
+        error,
+    }
+}

@@ -1,0 +1,210 @@
+//! One line of a journal: JSON that pandas, `DuckDB` and jq read as it stands, closed by its own checksum.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::VideoJob;
+
+/// The version of the lines that are written.
+const VERSION: u8 = 1;
+/// How the checksum stands at the end of a line, in place of the closing brace.
+const SUM: &str = ",\"crc\":\"";
+const SUM_DIGITS: usize = 8;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A writer began.
+    Open,
+    /// A create is about to be sent.
+    Intent,
+    /// It was accepted.
+    Accepted,
+    /// It was refused: nothing was bought.
+    Refused,
+    /// Its answer was lost: a job may exist.
+    Unknown,
+    /// The job is over.
+    Terminal,
+    /// Its file is kept.
+    Saved,
+    /// A process is at work on it.
+    Claimed,
+    /// That process leaves it as it is.
+    Released,
+    /// A word of a later version.
+    #[serde(other)]
+    Other,
+}
+
+/// One line. Flat, so that every reader sees a table; what an event does not have is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The version of the line.
+    pub v: u8,
+    /// When, in Unix seconds.
+    pub at: f64,
+    /// What happened.
+    pub event: Kind,
+    /// The caller's name for the item.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Which attempt at the item: the name that the create is sent under.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub attempt: String,
+    /// The job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// The job when it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Box<VideoJob>>,
+    /// Where the file is, from the folder that the journal belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The file's size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The file's SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The file's type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Why a create was refused, or is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The writer's process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The writer's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// What a create asks for, as far as it is needed again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// `generate`, `edit` or `extend`.
+    pub operation: String,
+    /// SHA-256 of the request, media included.
+    pub request_sha256: String,
+    /// What to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The model asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The duration asked for, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<i64>,
+    /// The resolution asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+    /// What it is expected to cost, in ticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_ticks: Option<i64>,
+    /// Where the file is to go, from the folder that the journal belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+impl Line {
+    /// A line about nothing yet, of now.
+    #[must_use]
+    pub fn new(event: Kind) -> Self {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self {
+            v: VERSION,
+            at,
+            event,
+            id: String::new(),
+            attempt: String::new(),
+            request_id: None,
+            order: None,
+            job: None,
+            path: None,
+            bytes: None,
+            sha256: None,
+            content_type: None,
+            error: None,
+            pid: None,
+            host: None,
+        }
+    }
+
+    /// The line as it is written, with its end.
+    pub fn encode(&self) -> serde_json::Result<String> {
+        let mut text = serde_json::to_string(self)?;
+        let sum = crc32fast::hash(text.as_bytes());
+        text.pop();
+        text.push_str(SUM);
+        text.push_str(&format!("{sum:08x}\"}}\n"));
+        Ok(text)
+    }
+
+    /// A line as it was written, or nothing when it is torn, changed or from another world.
+    #[must_use]
+    pub fn decode(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (body, tail) = text.split_at_checked(text.len().checked_sub(SUM.len() + SUM_DIGITS + 2)?)?;
+        let sum = tail.strip_prefix(SUM)?.strip_suffix("\"}")?;
+        let body = format!("{body}}}");
+        if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(body.as_bytes()) {
+            return None;
+        }
+        serde_json::from_str(&body).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line {
+            id: "a".into(),
+            attempt: "vidjob-1".into(),
+            request_id: Some("x".into()),
+            job: Some(Box::new(VideoJob::pending("x"))),
+            ..Line::new(Kind::Terminal)
+        }
+    }
+
+    #[test]
+    fn a_line_survives_and_is_plain_json() {
+        let text = line().encode().unwrap();
+        assert!(text.ends_with("\"}\n") && text.lines().count() == 1);
+        assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["crc"].is_string());
+        let back = Line::decode(text.trim_end().as_bytes()).unwrap();
+        assert_eq!((back.id, back.event, back.job), ("a".into(), Kind::Terminal, line().job));
+    }
+
+    #[test]
+    fn what_is_torn_or_changed_is_no_line() {
+        let text = line().encode().unwrap();
+        let text = text.trim_end();
+        for end in 0..text.len() {
+            assert_eq!(Line::decode(&text.as_bytes()[..end]), None, "{end}");
+        }
+        for at in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            assert_eq!(Line::decode(&bytes), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn later_words_are_kept_apart() {
+        let later = line().encode().unwrap().replace("terminal", "archived");
+        let body = later.trim_end().split(SUM).next().unwrap().to_owned() + "}";
+        let sum = crc32fast::hash(body.as_bytes());
+        let text = format!("{}{SUM}{sum:08x}\"}}", &body[..body.len() - 1]);
+        assert_eq!(Line::decode(text.as_bytes()).unwrap().event, Kind::Other);
+    }
+}

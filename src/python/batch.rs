@@ -1,0 +1,297 @@
+//! The native batch behind `render_many`: it says what it wants or what has ended, one step at a time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+
+use super::bridge::{self, BoxFuture, Call, Listener};
+use super::request::VideoRequest;
+use super::{engine, errors, values};
+use crate::batch::{self, Item, OnExisting, OnUnknown, Prices, Retry, Rules, Settings, Step};
+use crate::error::{Error, Result};
+use crate::watch::Patience;
+
+/// How a batch is to be worked through, as Python says it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(super) struct Options {
+    concurrency: usize,
+    max_downloads: usize,
+    max_cost_usd: Option<f64>,
+    max_jobs: Option<u64>,
+    deadline: Option<f64>,
+    on_existing: String,
+    on_unknown: String,
+    retry_failed: bool,
+    verify: bool,
+    prices: Option<Py<PyAny>>,
+    timeout: Option<f64>,
+    poll_interval: Option<f64>,
+    max_bytes: u64,
+}
+
+impl Options {
+    pub(super) fn settings(&self, py: Python<'_>) -> PyResult<Settings> {
+        let prices = match &self.prices {
+            Some(prices) => Prices::default().with(prices_from(prices.bind(py))?),
+            None => Prices::default(),
+        };
+        self.checked(prices).map_err(|error| errors::raise(py, error))
+    }
+
+    fn checked(&self, prices: Prices) -> Result<Settings> {
+        if self.concurrency == 0 || self.max_downloads == 0 {
+            return Err(Error::invalid("concurrency", "concurrency and max_downloads must be at least 1"));
+        }
+        if self.max_cost_usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
+            return Err(Error::invalid("max_cost_usd", "max_cost_usd must be a number of US dollars from 0 up"));
+        }
+        let span =
+            |field, seconds: Option<f64>| seconds.map(|seconds| super::arguments::span(field, seconds)).transpose();
+        Ok(Settings {
+            concurrency: self.concurrency,
+            max_downloads: self.max_downloads,
+            max_cost_usd: self.max_cost_usd,
+            max_jobs: self.max_jobs,
+            deadline: span("deadline", self.deadline)?,
+            rules: Rules {
+                on_existing: on_existing(&self.on_existing)?,
+                on_unknown: on_unknown(&self.on_unknown)?,
+                retry: if self.retry_failed { Retry::Failed } else { Retry::Never },
+                verify: self.verify,
+            },
+            prices,
+            patience: Patience {
+                timeout: span("timeout", self.timeout)?,
+                poll_interval: span("poll_interval", self.poll_interval)?.filter(|pause| *pause > Duration::ZERO),
+            },
+            max_bytes: self.max_bytes,
+        })
+    }
+}
+
+/// Prices by model, as a dict.
+pub(super) fn prices_from(prices: &Bound<'_, PyAny>) -> PyResult<Prices> {
+    let refused = |words: String| {
+        let hint = "expected {model: {\"per_second\": {\"480p\": usd}, \"per_image\": usd}}";
+        errors::raise(prices.py(), Error::invalid("prices", format!("prices: {words}; {hint}")))
+    };
+    let read: Prices = serde_json::from_str(&values::dump(prices)?).map_err(|error| refused(error.to_string()))?;
+    read.check().map_err(|error| errors::raise(prices.py(), error))?;
+    Ok(read)
+}
+
+fn on_existing(word: &str) -> Result<OnExisting> {
+    match word {
+        "resume" => Ok(OnExisting::Resume),
+        "overwrite" => Ok(OnExisting::Overwrite),
+        "error" => Ok(OnExisting::Error),
+        _ => Err(Error::invalid("on_existing", "on_existing must be \"resume\", \"overwrite\" or \"error\"")),
+    }
+}
+
+/// What to do about creates without an outcome.
+pub(super) fn on_unknown(word: &str) -> Result<OnUnknown> {
+    match word {
+        "hold" => Ok(OnUnknown::Hold),
+        "resubmit" => Ok(OnUnknown::Resubmit),
+        _ => Err(Error::invalid("on_unknown", "on_unknown must be \"hold\" or \"resubmit\"")),
+    }
+}
+
+/// What became of one item.
+#[pyclass(frozen, module = "vidjob._native")]
+pub(super) struct Outcome {
+    id: String,
+    job: Option<crate::job::VideoJob>,
+    result: std::result::Result<(crate::download::Download, bool), Error>,
+}
+
+impl Outcome {
+    fn of(outcome: batch::Outcome) -> Self {
+        let job = outcome.job.or_else(|| outcome.result.as_ref().ok().map(|made| made.job.clone()));
+        Self { id: outcome.id, job, result: outcome.result.map(|made| (made.file, made.resumed)) }
+    }
+}
+
+#[pymethods]
+impl Outcome {
+    #[getter]
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    #[getter]
+    fn job(&self) -> Option<values::VideoJob> {
+        self.job.clone().map(values::VideoJob::from_inner)
+    }
+
+    #[getter]
+    fn file(&self) -> Option<values::Download> {
+        self.result.as_ref().ok().map(|(file, _)| values::Download::from_inner(file.clone()))
+    }
+
+    #[getter]
+    fn resumed(&self) -> bool {
+        matches!(self.result, Ok((_, true)))
+    }
+
+    #[getter]
+    fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let error = self.result.as_ref().err()?;
+        Some(errors::raise(py, error.clone()).into_value(py).into_any())
+    }
+}
+
+type Shared = Arc<tokio::sync::Mutex<batch::Batch>>;
+
+/// Renders under way.
+#[pyclass(frozen, module = "vidjob._native")]
+pub(super) struct Batch {
+    owner: u32,
+    /// Gone once it is closed.
+    inner: Mutex<Option<Shared>>,
+}
+
+impl Batch {
+    pub(super) fn new(inner: batch::Batch) -> Self {
+        let inner = Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(inner))));
+        Self { owner: std::process::id(), inner }
+    }
+
+    fn shared(&self, py: Python<'_>) -> PyResult<Shared> {
+        if self.owner != std::process::id() {
+            return Err(PyRuntimeError::new_err("this batch was begun before a fork; begin a new one in this process"));
+        }
+        let inner = self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).clone();
+        inner.ok_or_else(|| PyRuntimeError::new_err("this batch is closed"))
+    }
+
+    /// Calls for what needs no waiting. The batch is free between two steps.
+    fn now<T>(&self, py: Python<'_>, call: impl FnOnce(&mut batch::Batch) -> T) -> PyResult<T> {
+        let shared = self.shared(py)?;
+        let mut batch =
+            shared.try_lock().map_err(|_| PyRuntimeError::new_err("this batch is being waited for elsewhere"))?;
+        Ok(call(&mut batch))
+    }
+}
+
+/// What a step comes to: an outcome, or whether one more item is wanted.
+type Told = (Option<Outcome>, bool);
+
+fn step(batch: Shared) -> impl FnOnce(crate::event::Events) -> BoxFuture<Told> {
+    move |events| {
+        Box::pin(async move {
+            Ok(match batch.lock().await.step(&events).await {
+                Step::Wants => (None, true),
+                Step::Ended(outcome) => (Some(Outcome::of(*outcome)), false),
+                Step::Over => (None, false),
+            })
+        })
+    }
+}
+
+#[pymethods]
+impl Batch {
+    #[pyo3(signature = (*, listener))]
+    fn step(&self, py: Python<'_>, listener: Listener) -> PyResult<Told> {
+        bridge::block_on(py, listener.as_ref(), step(self.shared(py)?))
+    }
+
+    #[pyo3(signature = (*, listener))]
+    fn step_async(&self, py: Python<'_>, listener: Listener) -> PyResult<Call> {
+        bridge::awaitable(py, listener, step(self.shared(py)?))
+    }
+
+    fn feed(
+        &self,
+        py: Python<'_>,
+        id: String,
+        request: &Bound<'_, VideoRequest>,
+        sha256: String,
+        path: PathBuf,
+    ) -> PyResult<Option<Outcome>> {
+        let item = Item { id, request: request.get().inner.clone(), sha256, path };
+        let handle = engine::handle(py)?;
+        self.now(py, |batch| {
+            let _runtime = handle.enter();
+            batch.feed(item).map(Outcome::of)
+        })
+    }
+
+    /// Brings what was bought earlier to its end; gives how many items that are.
+    fn feed_unfinished(&self, py: Python<'_>) -> PyResult<usize> {
+        let handle = engine::handle(py)?;
+        self.now(py, |batch| {
+            let _runtime = handle.enter();
+            batch.feed_unfinished()
+        })
+    }
+
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.now(py, batch::Batch::finish)
+    }
+
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.now(py, |batch| batch.stop())
+    }
+
+    #[getter]
+    fn stopped(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
+        self.now(py, |batch| batch.stopped().map(batch::Stop::as_str))
+    }
+
+    #[getter]
+    fn spent_usd(&self, py: Python<'_>) -> PyResult<f64> {
+        self.now(py, |batch| batch.spent_usd())
+    }
+
+    #[getter]
+    fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
+        self.now(py, |batch| batch.in_flight())
+    }
+
+    /// Lets go of all that is under way: jobs go on, and their items can be taken up again.
+    fn close(&self, py: Python<'_>) {
+        let inner = self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+        if self.owner == std::process::id() {
+            drop(inner);
+        } else {
+            std::mem::forget(inner);
+        }
+    }
+}
+
+/// What requests are expected to cost, in US dollars, or `None` where no price is known.
+#[pyfunction]
+#[pyo3(signature = (request, prices=None))]
+pub(super) fn estimate_usd(
+    request: &Bound<'_, VideoRequest>,
+    prices: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<f64>> {
+    let prices = match prices {
+        Some(prices) => Prices::default().with(prices_from(prices)?),
+        None => Prices::default(),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let usd = |ticks: i64| ticks as f64 / 1e10;
+    Ok(prices.estimate(&request.get().inner).map(usd))
+}
+
+/// What makes a request the same as another: its SHA-256, its files' contents included.
+#[pyfunction]
+pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> PyResult<String> {
+    let request = request.get().inner.clone();
+    py.detach(|| batch::fingerprint(&request)).map_err(|error| errors::raise(py, error))
+}
+
+/// All that a journal tells, as plain JSON types.
+#[pyfunction]
+pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<Bound<'_, PyAny>> {
+    let records = py.detach(|| batch::records(&folder)).map_err(|error| errors::raise(py, error))?;
+    values::to_dict(py, &records)
+}
