@@ -10,6 +10,7 @@ Every verb of [VideoClient][vidjob.VideoClient] has an ``_async`` twin with the 
 
 from vidjob._client import VideoClient
 from vidjob._errors import (
+    AlreadyRunning,
     APIError,
     AuthenticationError,
     BadRequest,
@@ -23,7 +24,9 @@ from vidjob._errors import (
     JobBlocked,
     JobExpired,
     JobFailed,
+    JournalError,
     NotAVideo,
+    NotBought,
     NotFound,
     PermissionDenied,
     RateLimited,
@@ -54,12 +57,16 @@ from vidjob._native import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from vidjob._values import JobStatus, RenderResult
+    from vidjob._batch import AsyncBatch, Batch
+    from vidjob._values import JobRecord, JobStatus, RenderResult
 
 __all__ = [
     "APIError",
+    "AlreadyRunning",
+    "AsyncBatch",
     "AuthenticationError",
     "BadRequest",
+    "Batch",
     "ConfigurationError",
     "ConnectionFailed",
     "Download",
@@ -74,9 +81,12 @@ __all__ = [
     "JobError",
     "JobExpired",
     "JobFailed",
+    "JobRecord",
     "JobStatus",
+    "JournalError",
     "Keyframe",
     "NotAVideo",
+    "NotBought",
     "NotFound",
     "PermissionDenied",
     "RateLimited",
@@ -101,11 +111,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # The standard library's enum alone takes longer to import than all of vidjob.
-    if name in ("JobStatus", "RenderResult"):
-        from vidjob import _values
+#: What takes longer to import than all the rest, and is not always needed.
+_LATER = {
+    "AsyncBatch": "vidjob._batch",
+    "Batch": "vidjob._batch",
+    "JobRecord": "vidjob._values",
+    "JobStatus": "vidjob._values",
+    "RenderResult": "vidjob._values",
+}
 
-        globals().update(JobStatus=_values.JobStatus, RenderResult=_values.RenderResult)
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        from importlib import import_module
+
+        globals()[name] = getattr(import_module(_LATER[name]), name)
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

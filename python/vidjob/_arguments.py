@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Film: TypeAlias = str | Footage
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
 
-__all__ = ["keep", "request", "source_and_prompt", "waiting"]
+__all__ = ["batch", "keep", "request", "source_and_prompt", "waiting"]
 
 
 def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
@@ -48,3 +48,17 @@ def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any
 def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
     """How a file is to be kept."""
     return {"path": path, "max_bytes": max_bytes, "overwrite": overwrite}
+
+
+def batch(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - the compiled part checks them
+    """How many renders are to be worked through; what is left out has the same default everywhere."""
+    defaults: dict[str, Any] = {
+        "max_cost_usd": None,
+        "max_jobs": None,
+        "on_existing": "resume",
+        "on_unknown": "hold",
+        "retry_failed": False,
+        "verify": False,
+        "prices": None,
+    }
+    return {**defaults, **options}

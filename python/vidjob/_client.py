@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from vidjob import _arguments as arguments
 from vidjob import _native
+from vidjob._errors import ConfigurationError
 from vidjob._listening import Trace, listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
-    from typing import Any, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     from typing_extensions import Self
 
     from vidjob._arguments import Film, Footage, Image
+    from vidjob._batch import AsyncBatch, Batch
     from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
-    from vidjob._values import RenderResult
+    from vidjob._rows import Order, Orders
+    from vidjob._values import JobRecord, RenderResult
 
     Job: TypeAlias = VideoJob | str
     Event: TypeAlias = Mapping[str, Any]
     Progress: TypeAlias = bool | Callable[[Event], object] | None
+    OnExisting: TypeAlias = Literal["resume", "overwrite", "error"]
+    OnUnknown: TypeAlias = Literal["hold", "resubmit"]
+    Prices: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 __all__ = ["VideoClient"]
 
@@ -51,6 +58,7 @@ class VideoClient:
         proxy: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         headers: Mapping[str, str] | None = None,
+        journal: str | os.PathLike[str] | None = None,
         on_event: Callable[[Event], object] | None = None,
         pickle_key: bool = False,
     ) -> None:
@@ -69,6 +77,8 @@ class VideoClient:
             proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY`` and kin, with ``NO_PROXY``.
             ca_file: PEM file with certificate authorities to trust beside the system's.
             headers: Extra headers, sent to the API only.
+            journal: Folder in which every create of this client and its outcome is recorded, for ``jobs`` and
+                ``resume``. Default: none; ``render`` and ``render_many`` keep theirs beside their files.
             on_event: Called with one dict of plain JSON types per event, on the caller's thread (or
                 event loop): ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``.
                 What it raises is logged and otherwise ignored.
@@ -89,6 +99,7 @@ class VideoClient:
             "proxy": proxy,
             "ca_file": ca_file,
             "headers": dict(headers or {}),
+            "journal": journal,
             "on_event": on_event,
             "pickle_key": pickle_key,
         }
@@ -104,6 +115,7 @@ class VideoClient:
             proxy=proxy,
             ca_file=ca_file,
             headers=list(self._settings["headers"].items()),
+            journal=journal,
         )
 
     # ---- asking ------------------------------------------------------------------------------
@@ -578,9 +590,14 @@ class VideoClient:
         on_update: Callable[[VideoJob], object] | None = None,
         max_bytes: int = MAX_BYTES,
         overwrite: bool = False,
+        on_unknown: OnUnknown = "hold",
         progress: Progress = None,
     ) -> RenderResult:
         """Creates a job, waits for it and keeps its file. Whether the file can be kept is checked before buying.
+
+        What it does is recorded in the client's journal or in ``.vidjob`` beside the file, so that the same call again
+        goes on where an earlier one was left: a job that was bought is waited for, and a file that is there is not
+        made again.
 
         Args:
             prompt: As [generate][vidjob.VideoClient.generate] takes it, with the arguments up to ``extra``. Or a
@@ -603,7 +620,9 @@ class VideoClient:
             poll_interval: See ``wait``.
             on_update: See ``wait``.
             max_bytes: See ``download``.
-            overwrite: See ``download``.
+            overwrite: See ``download``; also makes anew what an earlier call has finished.
+            on_unknown: What to do when an earlier call for the same ended before its answer came: ``"hold"`` raises
+                ``SubmitUnknown``, ``"resubmit"`` buys it, perhaps for the second time.
             progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
 
         Returns:
@@ -633,7 +652,8 @@ class VideoClient:
         kept = arguments.keep(path, max_bytes, overwrite)
         with Trace.of_create() as trace:
             heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
-            job, file = self._native.render(request, arguments.waiting(timeout, poll_interval), kept, listener=heard)
+            waiting = arguments.waiting(timeout, poll_interval)
+            job, file = self._native.render(request, waiting, kept, on_unknown, listener=heard)
         return _result(job, file)
 
     async def render_async(
@@ -659,6 +679,7 @@ class VideoClient:
         on_update: Callable[[VideoJob], object] | None = None,
         max_bytes: int = MAX_BYTES,
         overwrite: bool = False,
+        on_unknown: OnUnknown = "hold",
         progress: Progress = None,
     ) -> RenderResult:
         """The twin of [render][vidjob.VideoClient.render] for asyncio."""
@@ -682,10 +703,293 @@ class VideoClient:
         kept = arguments.keep(path, max_bytes, overwrite)
         with Trace.of_create() as trace:
             heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
-            job, file = await self._native.render_async(
-                request, arguments.waiting(timeout, poll_interval), kept, listener=heard
-            )
+            waiting = arguments.waiting(timeout, poll_interval)
+            job, file = await self._native.render_async(request, waiting, kept, on_unknown, listener=heard)
         return _result(job, file)
+
+    # ---- many -------------------------------------------------------------------------------
+
+    def render_many(
+        self,
+        requests: Orders,
+        folder: str | os.PathLike[str],
+        *,
+        concurrency: int = 32,
+        max_downloads: int = 16,
+        max_cost_usd: float | None = None,
+        max_jobs: int | None = None,
+        deadline: float | None = None,
+        on_existing: OnExisting = "resume",
+        on_unknown: OnUnknown = "hold",
+        retry_failed: bool = False,
+        verify: bool = False,
+        prices: Prices | None = None,
+        filename: str = "videos/{id}.mp4",
+        input_root: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        progress: Progress = None,
+    ) -> Batch:
+        """Renders many, none lost and none bought twice, and yields results as they finish.
+
+        What it does is recorded in ``<folder>/.vidjob``; running the same call again continues it: what is done is not
+        touched, what was bought is waited for, the rest is bought. A failed item is a result with its error, never an
+        exception that stops the others. 401, 402 and 403 stop the buying at once; what is paid for is still kept.
+
+        A list, a table or a file is checked as a whole before anything is bought; any other iterable, also an
+        endless one, is pulled as there is room. Rows are flat (``prompt``, ``duration`` and the other fields of
+        [VideoRequest][vidjob.VideoRequest], ``id``) or in xAI's batch form (``custom_id``, ``url``, ``body``); what
+        else stands in them is passed through to ``metadata.jsonl``. The same order again is one item: give ids to
+        variations.
+
+        The folder gets ``videos/{id}.mp4``, ``metadata.jsonl`` (as ``datasets.load_dataset("videofolder")`` reads it),
+        ``errors.jsonl`` and ``summary.json``.
+
+        Args:
+            requests: Prompts, requests or rows; a path of a JSONL, CSV or Parquet file (the latter with pyarrow); or a
+                table with an Arrow C stream (pandas, polars, pyarrow, Hugging Face datasets).
+            folder: Where videos and outputs go. It is made if it is not there.
+            concurrency: Renders under way at once.
+            max_downloads: Files fetched at once.
+            max_cost_usd: What may be spent in this folder, earlier runs and creates without an answer included: an
+                estimate is reserved before each create and settled with what the service reports.
+            max_jobs: How many jobs this call may buy.
+            deadline: Seconds after which nothing more is bought or waited for.
+            on_existing: ``"resume"`` goes on from what is there, ``"overwrite"`` makes finished items anew and replaces
+                files, ``"error"`` refuses items that the journal or the disk knows. A file is never adopted by its
+                name.
+            on_unknown: What to do about creates whose answer was lost: ``"hold"`` reports them, ``"resubmit"`` buys
+                them, perhaps for the second time.
+            retry_failed: Whether items that failed in an earlier run are bought again; moderated ones never are.
+            verify: Whether kept files are hashed again, and not only measured.
+            prices: Prices in USD over the known ones: ``{model: {"per_second": {"480p": 0.05}, "per_image": 0.002}}``.
+            filename: Template of a file below ``folder``; fields are ``id``, ``index``, ``prompt``, ``model`` and the
+                rows' columns, each made safe as one component of a path.
+            input_root: Folder that ``{"path": ...}`` in rows may lead into; without it rows can name no files.
+            timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
+            poll_interval: See ``wait``.
+            max_bytes: See [download][vidjob.VideoClient.download].
+            progress: ``True`` shows progress on a terminal; a callable is given the events' dicts, each with ``id``.
+
+        Returns:
+            An iterator of results in the order in which they finish, which is also a context manager.
+
+        Raises:
+            InvalidRequest: An argument or an order is wrong, an id stands for two requests, or two items would have the
+                same file; nothing was bought.
+            AlreadyRunning: Another run is at work in this folder.
+            JournalError: The journal cannot be read or written.
+        """
+        from vidjob._batch import Batch
+
+        options = arguments.batch(
+            concurrency=concurrency,
+            max_downloads=max_downloads,
+            max_cost_usd=max_cost_usd,
+            max_jobs=max_jobs,
+            deadline=deadline,
+            on_existing=on_existing,
+            on_unknown=on_unknown,
+            retry_failed=retry_failed,
+            verify=verify,
+            prices=prices,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_bytes=max_bytes,
+        )
+        begun = self._begin(requests, folder, options, filename, input_root, progress)
+        return Batch(**begun)
+
+    def render_many_async(
+        self,
+        requests: Orders | AsyncIterable[Order],
+        folder: str | os.PathLike[str],
+        *,
+        concurrency: int = 32,
+        max_downloads: int = 16,
+        max_cost_usd: float | None = None,
+        max_jobs: int | None = None,
+        deadline: float | None = None,
+        on_existing: OnExisting = "resume",
+        on_unknown: OnUnknown = "hold",
+        retry_failed: bool = False,
+        verify: bool = False,
+        prices: Prices | None = None,
+        filename: str = "videos/{id}.mp4",
+        input_root: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        progress: Progress = None,
+    ) -> AsyncBatch:
+        """The twin of [render_many][vidjob.VideoClient.render_many] for ``async for``; takes async iterables too."""
+        from vidjob._batch import AsyncBatch
+
+        options = arguments.batch(
+            concurrency=concurrency,
+            max_downloads=max_downloads,
+            max_cost_usd=max_cost_usd,
+            max_jobs=max_jobs,
+            deadline=deadline,
+            on_existing=on_existing,
+            on_unknown=on_unknown,
+            retry_failed=retry_failed,
+            verify=verify,
+            prices=prices,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_bytes=max_bytes,
+        )
+        begun = self._begin(requests, folder, options, filename, input_root, progress)
+        return AsyncBatch(**begun)
+
+    def _begin(
+        self,
+        requests: object,
+        folder: str | os.PathLike[str],
+        options: dict[str, Any],
+        filename: str,
+        input_root: str | os.PathLike[str] | None,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """What both faces of a batch begin with."""
+        from pathlib import Path
+
+        from vidjob._batch import Plan, planned
+        from vidjob._naming import Naming
+        from vidjob._outputs import Outputs
+        from vidjob._rows import read
+
+        home = Path(folder)
+        plan = Plan(Naming(home, filename), None if input_root is None else Path(input_root))
+        is_stream = hasattr(requests, "__aiter__")
+        table = None if is_stream else read(requests)
+        is_planned = table is not None and table.is_whole
+        orders = requests.__aiter__() if table is None else planned(table, plan) if is_planned else table.rows  # type: ignore[attr-defined]
+        (home / Path(filename).parent).mkdir(parents=True, exist_ok=True)
+        trace = Trace(None)
+        heard = listener(self._on_event, trace.shows(progress))
+        native = self._native.render_many(home, options, heard is not None)
+        return {
+            "native": native,
+            "orders": orders,
+            "is_planned": is_planned,
+            "plan": plan,
+            "outputs": Outputs(home),
+            "listener": heard,
+            "on_close": trace.close,
+        }
+
+    # ---- remembering -------------------------------------------------------------------------
+
+    def jobs(self, folder: str | os.PathLike[str] | None = None) -> list[JobRecord]:
+        """Lists what a journal knows. Nothing is asked of the service.
+
+        Args:
+            folder: The folder of a batch or of renders. Default: this client's ``journal``.
+
+        Returns:
+            One record for each item, in the order in which they were first bought.
+
+        Raises:
+            ConfigurationError: There is no journal to read.
+            JournalError: It cannot be read.
+        """
+        from vidjob._values import JobRecord
+
+        return [JobRecord.told(told) for told in _native.read_journal(self._journal(folder))]
+
+    def resume(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        concurrency: int = 256,
+        max_downloads: int = 16,
+        deadline: float | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        progress: Progress = None,
+    ) -> Batch:
+        """Finishes what a journal has left: waits for each job that was bought, and keeps its file. Buys nothing.
+
+        A job whose file had no place yet goes to ``videos/{request_id}.mp4`` below the journal.
+
+        Args:
+            folder: The folder of a batch or of renders. Default: this client's ``journal``.
+            concurrency: Jobs waited for at once.
+            max_downloads: Files fetched at once.
+            deadline: Seconds after which nothing more is waited for.
+            timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
+            poll_interval: See ``wait``.
+            max_bytes: See [download][vidjob.VideoClient.download].
+            progress: ``True`` shows progress on a terminal; a callable is given the events' dicts, each with ``id``.
+
+        Returns:
+            An iterator of results in the order in which they finish.
+
+        Raises:
+            ConfigurationError: There is no journal to read.
+            AlreadyRunning: Another run is at work there.
+            JournalError: The journal cannot be read or written.
+        """
+        from vidjob._batch import Batch
+
+        options = arguments.batch(
+            concurrency=concurrency,
+            max_downloads=max_downloads,
+            deadline=deadline,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_bytes=max_bytes,
+        )
+        return Batch(**self._begin_again(folder, options, progress))
+
+    def resume_async(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        concurrency: int = 256,
+        max_downloads: int = 16,
+        deadline: float | None = None,
+        timeout: float | None = None,
+        poll_interval: float | None = None,
+        max_bytes: int = MAX_BYTES,
+        progress: Progress = None,
+    ) -> AsyncBatch:
+        """The twin of [resume][vidjob.VideoClient.resume] for ``async for``."""
+        from vidjob._batch import AsyncBatch
+
+        options = arguments.batch(
+            concurrency=concurrency,
+            max_downloads=max_downloads,
+            deadline=deadline,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_bytes=max_bytes,
+        )
+        return AsyncBatch(**self._begin_again(folder, options, progress))
+
+    def _begin_again(
+        self, folder: str | os.PathLike[str] | None, options: dict[str, Any], progress: Progress
+    ) -> dict[str, Any]:
+        """What both faces of a resumption begin with."""
+        trace = Trace(None)
+        heard = listener(self._on_event, trace.shows(progress))
+        native = self._native.resume(self._journal(folder), options, heard is not None)
+        native.feed_unfinished()
+        return {"native": native, "orders": iter(()), "listener": heard, "on_close": trace.close}
+
+    def _journal(self, folder: str | os.PathLike[str] | None) -> Path:
+        from pathlib import Path
+
+        if folder is None:
+            if self._settings["journal"] is None:
+                raise ConfigurationError("which journal? Pass the folder of a batch, or VideoClient(journal=...)")
+            return Path(self._settings["journal"])
+        beside = Path(folder) / ".vidjob"
+        return beside if beside.is_dir() else Path(folder)
 
     # ---- life --------------------------------------------------------------------------------
 

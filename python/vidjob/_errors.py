@@ -267,3 +267,25 @@ class IncompleteDownload(DownloadError):
 
 class TooLarge(DownloadError):
     """The file is larger than ``max_bytes``."""
+
+
+class JournalError(VidjobError, OSError):
+    """The journal cannot be read or written; without it nothing is bought.
+
+    Attributes:
+        errno: The operating system's error number, as in every ``OSError``.
+    """
+
+    _fields = ("errno", "request_id")
+
+    def __init__(self, message: str = "", *, errno: int | None = None, request_id: str | None = None) -> None:
+        super().__init__(message, request_id=request_id)
+        self.errno = errno
+
+
+class AlreadyRunning(JournalError):
+    """Another run is at the same work; the message names its process and host."""
+
+
+class NotBought(VidjobError):
+    """An item of a batch that was not bought: a limit of the caller, or an earlier refusal, stopped the buying."""

@@ -96,14 +96,18 @@ class Trace:
             return bar.hears
         return lambda event, _job: _observe(progress, event)
 
+    def close(self) -> None:
+        """Ends what is shown."""
+        if self._bar is not None:
+            self._bar.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
         # Errors of vidjob name the job themselves; all others, Ctrl-C among them, leave it running unnamed.
         if error is not None and not isinstance(error, (VidjobError, GeneratorExit)):
             _add_note(error, self._note())

@@ -14,12 +14,14 @@ from vidjob._client import VideoClient
 from vidjob._values import JobStatus
 
 __all__ = [
+    "Batch",
     "Client",
     "Download",
     "FileId",
     "FileOutput",
     "JobError",
     "Keyframe",
+    "Outcome",
     "Simulator",
     "StorageOptions",
     "Usage",
@@ -30,6 +32,9 @@ __all__ = [
     "Watch",
     "__version__",
     "encode_png",
+    "estimate_usd",
+    "fingerprint",
+    "read_journal",
 ]
 
 __version__: str
@@ -614,6 +619,7 @@ class Client:
         proxy: str | None = None,
         ca_file: str | PathLike[str] | None = None,
         headers: list[tuple[str, str]] = ...,
+        journal: str | PathLike[str] | None = None,
     ) -> Self: ...
     @property
     def base_url(self) -> str: ...
@@ -640,11 +646,60 @@ class Client:
         self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener
     ) -> Awaitable[Download]: ...
     def render(
-        self, request: VideoRequest, waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
+        self,
+        request: VideoRequest,
+        waiting: dict[str, Any],
+        keep: dict[str, Any],
+        on_unknown: str,
+        *,
+        listener: _Listener,
     ) -> tuple[VideoJob, Download]: ...
     def render_async(
-        self, request: VideoRequest, waiting: dict[str, Any], keep: dict[str, Any], *, listener: _Listener
+        self,
+        request: VideoRequest,
+        waiting: dict[str, Any],
+        keep: dict[str, Any],
+        on_unknown: str,
+        *,
+        listener: _Listener,
     ) -> Awaitable[tuple[VideoJob, Download]]: ...
+    def render_many(self, folder: PathLike[str], options: dict[str, Any], is_observed: bool) -> Batch: ...
+    def resume(self, journal: PathLike[str], options: dict[str, Any], is_observed: bool) -> Batch: ...
+
+@final
+class Batch:
+    def step(self, *, listener: _Listener) -> tuple[Outcome | None, bool]: ...
+    def step_async(self, *, listener: _Listener) -> Awaitable[tuple[Outcome | None, bool]]: ...
+    def feed(self, id: str, request: VideoRequest, sha256: str, path: str | PathLike[str]) -> Outcome | None: ...
+    def feed_unfinished(self) -> int: ...
+    def finish(self) -> None: ...
+    def stop(self) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def stopped(self) -> str | None: ...
+    @property
+    def spent_usd(self) -> float: ...
+    @property
+    def in_flight(self) -> int: ...
+
+@final
+class Outcome:
+    @property
+    def id(self) -> str: ...
+    @property
+    def job(self) -> VideoJob | None: ...
+    @property
+    def file(self) -> Download | None: ...
+    @property
+    def render_seconds(self) -> float | None: ...
+    @property
+    def resumed(self) -> bool: ...
+    @property
+    def error(self) -> BaseException | None: ...
+
+def estimate_usd(request: VideoRequest, prices: Mapping[str, Any] | None = None) -> float | None: ...
+def fingerprint(request: VideoRequest) -> str: ...
+def read_journal(folder: str | PathLike[str]) -> list[dict[str, Any]]: ...
 
 @final
 class Watch:

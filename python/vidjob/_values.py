@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+    from decimal import Decimal
     from pathlib import Path
     from typing import Any, NoReturn
 
     from vidjob._errors import VidjobError
     from vidjob._native import VideoJob
 
-__all__ = ["JobStatus", "RenderResult"]
+__all__ = ["JobRecord", "JobStatus", "RenderResult"]
 
 
 class JobStatus(str, Enum):
@@ -56,10 +59,13 @@ class RenderResult:
         sha256: The file's SHA-256 in hexadecimal, or ``None``.
         bytes: The file's size, or ``None``.
         error: What went wrong, or ``None``.
+        resumed: Whether it was finished in an earlier run already.
+        render_seconds: From acceptance to the end of the job, or ``None`` where this run did not see both.
+        columns: What else stood in the item's row.
     """
 
-    __slots__ = ("bytes", "error", "id", "job", "path", "sha256")
-    __match_args__ = ("id", "job", "path", "sha256", "bytes", "error")
+    __slots__ = ("bytes", "columns", "error", "id", "job", "path", "render_seconds", "resumed", "sha256")
+    __match_args__ = ("id", "job", "path", "sha256", "bytes", "error", "resumed", "render_seconds", "columns")
 
     id: str
     job: VideoJob | None
@@ -67,6 +73,9 @@ class RenderResult:
     sha256: str | None
     bytes: int | None
     error: VidjobError | None
+    resumed: bool
+    render_seconds: float | None
+    columns: Mapping[str, Any]
 
     def __init__(
         self,
@@ -76,8 +85,12 @@ class RenderResult:
         sha256: str | None = None,
         bytes: int | None = None,  # noqa: A002
         error: VidjobError | None = None,
+        resumed: bool = False,  # noqa: FBT001, FBT002 - a value is built by its fields
+        render_seconds: float | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> None:
-        for name, value in zip(self.__match_args__, (id, job, path, sha256, bytes, error), strict=True):
+        fields = (id, job, path, sha256, bytes, error, resumed, render_seconds, dict(columns or {}))
+        for name, value in zip(self.__match_args__, fields, strict=True):
             object.__setattr__(self, name, value)
 
     @property
@@ -94,6 +107,9 @@ class RenderResult:
             "sha256": self.sha256,
             "bytes": self.bytes,
             "error": None if self.error is None else self.error.to_dict(),
+            "resumed": self.resumed,
+            "render_seconds": self.render_seconds,
+            "columns": dict(self.columns),
         }
 
     @classmethod
@@ -112,6 +128,9 @@ class RenderResult:
             data.get("sha256"),
             data.get("bytes"),
             None if error is None else VidjobError.from_dict(error),
+            data.get("resumed", False),
+            data.get("render_seconds"),
+            data.get("columns"),
         )
 
     def _fields(self) -> tuple[object, ...]:
@@ -119,10 +138,13 @@ class RenderResult:
 
     def _key(self) -> tuple[object, ...]:
         error = None if self.error is None else (type(self.error), str(self.error))
-        return (*self._fields()[:-1], error)
+        plain = (self.id, self.job, self.path, self.sha256, self.bytes, self.resumed, self.render_seconds)
+        return (*plain, error)
 
     def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, RenderResult) else NotImplemented
+        if not isinstance(other, RenderResult):
+            return NotImplemented
+        return self._key() == other._key() and self.columns == other.columns
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -131,7 +153,7 @@ class RenderResult:
         shown = ", ".join(
             f"{name}={value!r}"
             for name, value in zip(self.__match_args__, self._fields(), strict=True)
-            if value is not None
+            if value is not None and value is not False and value != {}
         )
         return f"RenderResult({shown})"
 
@@ -143,3 +165,66 @@ class RenderResult:
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"RenderResult is frozen: {name} cannot be deleted")
+
+
+class JobRecord(NamedTuple):
+    """What a journal tells of one item, as its last attempt stands.
+
+    Attributes:
+        id: The caller's name for it, or the name its create was sent under.
+        state: ``unknown`` (sent, and no answer came), ``refused`` (not bought), ``accepted`` (not over as far as is
+            known), ``done`` (the file is not kept yet), ``failed`` or ``saved``.
+        request_id: The job, or ``None`` when none is known.
+        operation: ``generate``, ``edit`` or ``extend``.
+        prompt: What was to be shown.
+        model: The model that was asked for, or ``None`` for the service's default.
+        created_at: When the create was sent, in UTC.
+        attempts: How many attempts there were.
+        cost_usd: What it cost as the service reported, or is expected to cost.
+        job: The last that is known of the job.
+        path: Where the file is, or is to go.
+        bytes: The file's size, once it is kept.
+        sha256: The file's SHA-256, once it is kept.
+        error: What went wrong, or ``None``.
+    """
+
+    id: str
+    state: str
+    request_id: str | None
+    operation: str
+    prompt: str | None
+    model: str | None
+    created_at: datetime
+    attempts: int
+    cost_usd: Decimal
+    job: VideoJob | None
+    path: Path | None
+    bytes: int | None
+    sha256: str | None
+    error: str | None
+
+    @classmethod
+    def told(cls, told: Mapping[str, Any]) -> JobRecord:
+        """The record of what the compiled part tells."""
+        from datetime import datetime, timezone
+        from decimal import Decimal
+        from pathlib import Path
+
+        from vidjob._native import VideoJob
+
+        fields = dict(told)
+        fields["created_at"] = datetime.fromtimestamp(fields["created_at"], timezone.utc)
+        fields["cost_usd"] = Decimal(fields.pop("cost_in_usd_ticks")).scaleb(-10)
+        fields["job"] = None if fields["job"] is None else VideoJob.from_dict(fields["job"])
+        fields["path"] = None if fields["path"] is None else Path(fields["path"])
+        return cls(**fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record in plain JSON types."""
+        return {
+            **self._asdict(),
+            "created_at": self.created_at.isoformat(),
+            "cost_usd": f"{self.cost_usd:f}",
+            "job": None if self.job is None else self.job.to_dict(),
+            "path": None if self.path is None else str(self.path),
+        }

@@ -113,20 +113,29 @@ enum Next {
 /// An item's end, with the last that is known of its job.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) job: Option<VideoJob>,
+    pub(crate) seen: Seen,
     pub(crate) result: Result<Made>,
+}
+
+/// What was seen on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The last that is known of the job.
+    pub(crate) job: Option<VideoJob>,
+    /// From acceptance to the end of the job, if both were seen.
+    pub(crate) render_time: Option<Duration>,
 }
 
 impl Course {
     /// Brings one item to its end.
     pub(crate) async fn run(&self, client: &VideoClient, item: &Item) -> End {
-        let mut job = None;
-        let result = self.advance(client, item, &mut job).await;
-        let result = match (result, &job) {
+        let mut seen = Seen::default();
+        let result = self.advance(client, item, &mut seen).await;
+        let result = match (result, &seen.job) {
             (Err(error), Some(job)) => Err(error.concerning(&job.request_id)),
             (result, _) => result,
         };
-        End { job, result }
+        End { seen, result }
     }
 
     /// What an item is that has its end already. Cheap, and buys nothing.
@@ -141,13 +150,13 @@ impl Course {
         }
     }
 
-    async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Option<VideoJob>) -> Result<Made> {
+    async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Seen) -> Result<Made> {
         let _claim = self.journal.claim(&item.id).await?;
         let entry = self.journal.entry(&item.id).unwrap_or_default();
         if self.rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
             return Err(exists(&format!("the journal tells of {:?} already", item.id)));
         }
-        *seen = entry.last().and_then(|attempt| attempt.state.job());
+        seen.job = entry.last().and_then(|attempt| attempt.state.job());
         let job = match next(&entry, &item.sha256, self.rules)? {
             Next::Nothing { job, file } => {
                 if self.check_intact(&file).await? {
@@ -162,8 +171,11 @@ impl Course {
             }
             Next::Buy => {
                 let (job, estimate) = self.buy(client, item).await?;
-                *seen = Some(job.clone());
-                self.follow(client, job, estimate, seen).await?
+                seen.job = Some(job.clone());
+                let accepted = Instant::now();
+                let followed = self.follow(client, job, estimate, seen).await;
+                seen.render_time = seen.job.as_ref().filter(|job| job.is_terminal()).map(|_| accepted.elapsed());
+                followed?
             }
         };
         let file = self.fetch(client, &job, &item.path).await?;
@@ -209,25 +221,19 @@ impl Course {
         }
     }
 
-    async fn follow(
-        &self,
-        client: &VideoClient,
-        job: VideoJob,
-        estimate: i64,
-        seen: &mut Option<VideoJob>,
-    ) -> Result<VideoJob> {
+    async fn follow(&self, client: &VideoClient, job: VideoJob, estimate: i64, seen: &mut Seen) -> Result<VideoJob> {
         let ended = client.follow(job, self.patience_left()).await;
         let job = match ended {
             Ok(job) => job,
             Err(error) => {
                 self.budget.settle(estimate, estimate);
                 if let Error::WaitTimeout { job, .. } = &error {
-                    *seen = Some((**job).clone());
+                    seen.job = Some((**job).clone());
                 }
                 return Err(error);
             }
         };
-        *seen = Some(job.clone());
+        seen.job = Some(job.clone());
         self.budget.settle(estimate, cost(&job, estimate));
         self.journal.terminal(&job).await?;
         job.into_result()

@@ -29,7 +29,7 @@ use crate::job::VideoJob;
 use crate::journal::{Entry, Journal, Run, State};
 use crate::request::VideoRequest;
 use crate::watch::Patience;
-use course::{Course, End};
+use course::{Course, End, Seen};
 
 /// How a batch is worked through.
 #[derive(Debug, Clone)]
@@ -77,6 +77,8 @@ pub struct Outcome {
     pub id: String,
     /// The last that is known of its job.
     pub job: Option<VideoJob>,
+    /// From acceptance to the end of the job, if both were seen.
+    pub render_time: Option<Duration>,
     /// The file, or what went wrong.
     pub result: Result<Made>,
 }
@@ -181,7 +183,7 @@ impl Batch {
                         Some(Err(failure)) => {
                             let id = self.names.remove(&failure.id()).unwrap_or_default();
                             let words = format!("internal error in vidjob, please report it: {failure}");
-                            Step::Ended(Box::new(Outcome { id, job: None, result: Err(Error::NotBought(words)) }))
+                            Step::Ended(Box::new(Outcome { id, job: None, render_time: None, result: Err(Error::NotBought(words)) }))
                         }
                         None => Step::Over,
                     };
@@ -194,13 +196,13 @@ impl Batch {
     pub fn feed(&mut self, item: Item) -> Option<Outcome> {
         if let Some(result) = self.course.is_done(&item) {
             let job = result.as_ref().ok().map(|made| made.job.clone());
-            return Some(Outcome { id: item.id, job, result });
+            return Some(Outcome { id: item.id, job, render_time: None, result });
         }
         let (course, client) = (Arc::clone(&self.course), self.client.observed(self.events_of(&item.id)));
         let name = item.id.clone();
         let handle = self.tasks.spawn(async move {
-            let End { job, result } = course.run(&client, &item).await;
-            Outcome { id: item.id, job, result }
+            let End { seen: Seen { job, render_time }, result } = course.run(&client, &item).await;
+            Outcome { id: item.id, job, render_time, result }
         });
         self.names.insert(handle.id(), name);
         None

@@ -9,7 +9,7 @@ use crate::media::Media;
 use crate::request::{Operation, VideoRequest};
 
 /// Ticks to the US dollar.
-pub const TICKS_PER_USD: f64 = 1e10;
+pub(super) const TICKS_PER_USD: f64 = 1e10;
 const DEFAULT_MODEL: &str = "grok-imagine-video";
 const DEFAULT_RESOLUTION: &str = "480p";
 const DEFAULT_SECONDS: f64 = 8.0;

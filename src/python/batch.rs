@@ -108,13 +108,19 @@ pub(super) fn on_unknown(word: &str) -> Result<OnUnknown> {
 pub(super) struct Outcome {
     id: String,
     job: Option<crate::job::VideoJob>,
+    render_time: Option<Duration>,
     result: std::result::Result<(crate::download::Download, bool), Error>,
 }
 
 impl Outcome {
     fn of(outcome: batch::Outcome) -> Self {
         let job = outcome.job.or_else(|| outcome.result.as_ref().ok().map(|made| made.job.clone()));
-        Self { id: outcome.id, job, result: outcome.result.map(|made| (made.file, made.resumed)) }
+        Self {
+            id: outcome.id,
+            job,
+            render_time: outcome.render_time,
+            result: outcome.result.map(|made| (made.file, made.resumed)),
+        }
     }
 }
 
@@ -133,6 +139,11 @@ impl Outcome {
     #[getter]
     fn file(&self) -> Option<values::Download> {
         self.result.as_ref().ok().map(|(file, _)| values::Download::from_inner(file.clone()))
+    }
+
+    #[getter]
+    fn render_seconds(&self) -> Option<f64> {
+        self.render_time.map(|time| time.as_secs_f64())
     }
 
     #[getter]

@@ -1,0 +1,309 @@
+"""Many renders: pulls orders, feeds the compiled part, and hands out results as they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vidjob import _native
+from vidjob._errors import InvalidRequest, VidjobError
+from vidjob._naming import Naming
+from vidjob._outputs import Outputs
+from vidjob._rows import Row, Table, row_of
+from vidjob._values import RenderResult
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from vidjob._listening import Hook
+
+__all__ = ["AsyncBatch", "Batch", "Item", "Plan"]
+
+#: How much of a request's hash is its name, when it has no other.
+_NAME = 16
+
+
+class Item(NamedTuple):
+    """One order, ready to be fed.
+
+    Attributes:
+        id: Its name.
+        request: What is asked for.
+        sha256: What makes it the same as another.
+        path: Where its file goes.
+        columns: What else stood in its row.
+    """
+
+    id: str
+    request: _native.VideoRequest
+    sha256: str
+    path: Path
+    columns: Mapping[str, Any]
+
+
+class Plan:
+    """Makes items of orders, and sees that no two are in each other's way.
+
+    Args:
+        naming: Where files go.
+        input_root: The folder that paths in rows may lead into.
+    """
+
+    def __init__(self, naming: Naming, input_root: Path | None) -> None:
+        self._naming = naming
+        self._input_root = input_root
+        self._hashes: dict[str, str] = {}
+        self._count = 0
+
+    def item(self, order: object) -> Item | None:
+        """The item of an order, or ``None`` when it was ordered before.
+
+        Raises:
+            InvalidRequest: It is no order, or in the way of another.
+        """
+        index, self._count = self._count, self._count + 1
+        try:
+            row = row_of(order, input_root=self._input_root)
+            return self._checked(row, index)
+        except InvalidRequest as error:
+            name = order.get("id", order.get("custom_id")) if hasattr(order, "get") else None
+            where = f"item {index}" if name is None else f"item {name!r}"
+            raise InvalidRequest(f"{where}: {error}", field=error.field) from None
+
+    def _checked(self, row: Row, index: int) -> Item | None:
+        if row.request.upload_url is not None:
+            words = "upload_url has the file delivered elsewhere, and a batch keeps it here"
+            raise InvalidRequest(words, field="upload_url")
+        sha256 = _native.fingerprint(row.request)
+        name = sha256[:_NAME] if row.id is None else row.id
+        if not name.strip():
+            raise InvalidRequest("id is empty", field="id")
+        known = self._hashes.get(name)
+        if known == sha256:
+            return None
+        if known is not None:
+            raise InvalidRequest("the same id stands for another request", field="id")
+        self._hashes[name] = sha256
+        request = row.request
+        about = {"prompt": request.prompt or "", "model": request.model or "", "operation": request.operation}
+        path = self._naming.path(name, {**about, **row.columns, "id": name, "index": f"{index:06}"})
+        return Item(name, request, sha256, path, row.columns)
+
+
+class _Run:
+    """What both faces of a batch share."""
+
+    def __init__(
+        self,
+        native: _native.Batch,
+        *,
+        listener: Hook | None,
+        plan: Plan | None = None,
+        outputs: Outputs | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self._native = native
+        self._plan = plan
+        self._outputs = outputs
+        self._listener = listener
+        self._on_close = on_close
+        self._items: dict[str, Item] = {}
+        self._summary: dict[str, Any] = {}
+        self._closed = False
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the run came to so far, as ``summary.json`` has it.
+
+        ``items``, ``saved``, ``resumed`` (finished in an earlier run), ``failed``, ``blocked`` (by moderation),
+        ``pending`` (not over, to be resumed), ``unknown`` (a create without an answer), ``not_bought``,
+        ``duplicates`` (the same order again), ``stopped`` (why no more was bought, or ``None``), ``cost_usd`` (of this
+        run, as the service reported), ``spent_usd`` (under this journal, reservations included), ``render_seconds``
+        (quantiles) and ``wall_seconds``.
+        """
+        if self._closed or self._outputs is None:
+            return self._summary
+        return self._outputs.summary(stopped=self._native.stopped, spent_usd=self._native.spent_usd)
+
+    @property
+    def in_flight(self) -> int:
+        """How many items are under way."""
+        return 0 if self._closed else self._native.in_flight
+
+    def stop(self) -> None:
+        """Buys nothing more. What is under way goes on, and its results still come."""
+        if not self._closed:
+            self._native.stop()
+
+    def close(self) -> None:
+        """Lets go of all that is under way, and writes the outputs. Jobs go on, and can be resumed."""
+        if self._closed:
+            return
+        self._summary = self.summary
+        self._closed = True
+        self._native.close()
+        if self._outputs is not None:
+            self._outputs.close(self._summary)
+        if self._on_close is not None:
+            self._on_close()
+
+    def _feed(self, order: object) -> RenderResult | None:
+        """Takes one order in. A result comes back when it needs no work, or is no order."""
+        assert self._plan is not None  # noqa: S101 - only those with orders get here
+        try:
+            item = self._plan.item(order)
+        except InvalidRequest as error:
+            name = order.get("id") if hasattr(order, "get") else None
+            return self._noted(RenderResult("" if name is None else str(name), error=error), None)
+        return self._feed_item(item)
+
+    def _feed_item(self, item: Item | None) -> RenderResult | None:
+        if item is None:
+            if self._outputs is not None:
+                self._outputs.duplicates += 1
+            return None
+        self._items[item.id] = item
+        outcome = self._native.feed(item.id, item.request, item.sha256, item.path)
+        return None if outcome is None else self._ended(outcome)
+
+    def _ended(self, outcome: _native.Outcome) -> RenderResult:
+        item = self._items.pop(outcome.id, None)
+        file, error = outcome.file, outcome.error
+        if error is not None and not isinstance(error, VidjobError):
+            raise error
+        result = RenderResult(
+            outcome.id,
+            outcome.job,
+            None if file is None else file.path,
+            None if file is None else file.sha256,
+            None if file is None else file.bytes,
+            error,
+            outcome.resumed,
+            outcome.render_seconds,
+            None if item is None else item.columns,
+        )
+        return self._noted(result, None if item is None else item.request)
+
+    def _noted(self, result: RenderResult, request: _native.VideoRequest | None) -> RenderResult:
+        if self._outputs is not None:
+            self._outputs.add(result, request)
+        return result
+
+    def __del__(self) -> None:
+        # Whoever leaves the loop early closes the batch by forgetting it.
+        if not getattr(self, "_closed", True):
+            self.close()
+
+
+class Batch(_Run):
+    """The results of a batch, as they come: an iterator, and a context manager that closes it.
+
+    Leaving the loop early lets go of what is under way; the same call again goes on from there.
+    """
+
+    def __init__(
+        self,
+        native: _native.Batch,
+        orders: Iterator[Any],
+        *,
+        is_planned: bool = False,
+        **shared: Any,  # noqa: ANN401 - what both faces take
+    ) -> None:
+        super().__init__(native, **shared)
+        self._orders = orders
+        self._is_planned = is_planned
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RenderResult:
+        while not self._closed:
+            outcome, is_wanted = self._native.step(listener=self._listener)
+            if outcome is not None:
+                return self._ended(outcome)
+            if not is_wanted:
+                self.close()
+                break
+            result = self._next_order()
+            if result is not None:
+                return result
+        raise StopIteration
+
+    def _next_order(self) -> RenderResult | None:
+        try:
+            order = next(self._orders)
+        except StopIteration:
+            self._native.finish()
+            return None
+        return self._feed_item(order) if self._is_planned else self._feed(order)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncBatch(_Run):
+    """The twin of [Batch][vidjob.Batch] for ``async for`` and ``async with``."""
+
+    def __init__(
+        self,
+        native: _native.Batch,
+        orders: Iterator[Any] | AsyncIterator[Any],
+        *,
+        is_planned: bool = False,
+        **shared: Any,  # noqa: ANN401 - what both faces take
+    ) -> None:
+        super().__init__(native, **shared)
+        self._orders = orders
+        self._is_planned = is_planned
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RenderResult:
+        while not self._closed:
+            outcome, is_wanted = await self._native.step_async(listener=self._listener)
+            if outcome is not None:
+                return self._ended(outcome)
+            if not is_wanted:
+                self.close()
+                break
+            result = await self._next_order()
+            if result is not None:
+                return result
+        raise StopAsyncIteration
+
+    async def _next_order(self) -> RenderResult | None:
+        try:
+            if hasattr(self._orders, "__anext__"):
+                order = await self._orders.__anext__()
+            else:
+                order = next(self._orders)
+        except (StopIteration, StopAsyncIteration):
+            self._native.finish()
+            return None
+        return self._feed_item(order) if self._is_planned else self._feed(order)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def planned(table: Table, plan: Plan) -> Iterator[Any]:
+    """The items of orders that are all at hand: each is checked before the first is bought.
+
+    Raises:
+        InvalidRequest: One of them is no order, or in the way of another.
+    """
+    return iter([plan.item(order) for order in table.rows])
