@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from itertools import repeat
 from pathlib import Path
 
-from vidjob import Simulator, VideoClient, VideoJob, VideoRequest
+from vidjob import RenderResult, Simulator, VideoClient, VideoRequest
 
 SHOTS = {
     "1-harbour": VideoRequest("Dawn over a small harbour, fishing boats at rest.", duration=4, aspect_ratio="16:9"),
@@ -21,21 +20,12 @@ SHOTS = {
 ENDING = "The boat grows small against the rising sun, gulls follow it."
 
 
-async def make(client: VideoClient, request: VideoRequest, path: Path) -> VideoJob:
-    """Makes one shot, and keeps it."""
-    job = await client.wait_async(await client.generate_async(request))
-    await client.download_async(job, path)
-    return job
-
-
-async def tell(client: VideoClient, folder: Path) -> dict[Path, VideoJob]:
-    """Makes the shots and the ending, and keeps them all."""
-    paths = [folder / f"{name}.mp4" for name in SHOTS]
-    jobs = await asyncio.gather(*map(make, repeat(client), SHOTS.values(), paths))
-    ending = await client.wait_async(await client.extend_async(jobs[-1], ENDING, duration=4))
-    path = folder / "3-leaving-extended.mp4"
-    await client.download_async(ending, path)
-    return {**dict(zip(paths, jobs, strict=True)), path: ending}
+async def tell(client: VideoClient, folder: Path) -> list[RenderResult]:
+    """Makes the shots at once, then the ending, and keeps them all. The same again goes on where it was left."""
+    shots = [client.render_async(request, folder / f"{name}.mp4") for name, request in SHOTS.items()]
+    results = await asyncio.gather(*shots)
+    ending = VideoRequest(ENDING, operation="extend", video=results[-1].job, duration=4)
+    return [*results, await client.render_async(ending, folder / "3-leaving-extended.mp4")]
 
 
 def main() -> None:
@@ -47,13 +37,13 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     if args.simulate:
         with Simulator(render_seconds=2) as simulator, simulator.client() as client:
-            jobs = asyncio.run(tell(client, args.output))
+            results = asyncio.run(tell(client, args.output))
     else:
         with VideoClient() as client:
-            jobs = asyncio.run(tell(client, args.output))
-    for path, job in jobs.items():
-        if job.video and job.usage:
-            print(f"{path}: {job.video.duration:g} s, {job.usage.cost_usd} USD")
+            results = asyncio.run(tell(client, args.output))
+    for result in results:
+        if result.job and result.job.video and result.job.usage:
+            print(f"{result.path}: {result.job.video.duration:g} s, {result.job.usage.cost_usd} USD")
 
 
 if __name__ == "__main__":

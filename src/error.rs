@@ -267,6 +267,27 @@ pub fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
+/// A text that may be an address, fit for messages: short, without what signs it and whoever it names.
+#[must_use]
+pub fn presentable(text: &str) -> String {
+    let text = text.trim();
+    if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:")) {
+        return format!("{}…", text.split(',').next().map(|head| shorten(head, 60)).unwrap_or_default());
+    }
+    if !text.contains(":/") && !text.contains('@') {
+        return shorten(text, 60);
+    }
+    let (bare, cut) = match text.split_once(['?', '#']) {
+        Some((bare, _)) => (bare, "?…"),
+        None => (text, ""),
+    };
+    let bare = match (bare.find("//"), bare.rfind('@')) {
+        (Some(slashes), Some(at)) if at > slashes => format!("{}…{}", &bare[..slashes + 2], &bare[at..]),
+        _ => bare.to_owned(),
+    };
+    format!("{}{cut}", shorten(&bare, 200))
+}
+
 /// An address fit for messages: no query, no fragment, no user, no password.
 #[must_use]
 pub fn bare_url(url: &url::Url) -> String {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use tokio::sync::Semaphore;
 
@@ -18,6 +19,9 @@ use crate::wire::{Answer, MAX_BODY};
 
 /// The header under which one create keeps its name over safe repetitions; proven effect is not claimed.
 const IDEMPOTENCY_KEY: &str = "x-idempotency-key";
+
+/// How long an answer is looked for once it is overdue.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// The way to the API: two connection pools, one gate for all requests, one for creates.
 #[derive(Debug)]
@@ -48,7 +52,13 @@ impl Http {
     /// Asks for `path`.
     pub async fn get(&self, path: &str, events: &Events) -> Result<Answer> {
         let request = self.queries.get(self.config.endpoint(path)).timeout(self.config.timeout);
-        self.exchange("GET", path, request, events, std::future::pending()).await
+        let send = || async {
+            match request.send().await {
+                Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
+                Err(error) => Err(self.trouble(error)),
+            }
+        };
+        self.exchange("GET", path, events, send).await
     }
 
     /// Returns when one create may be sent. Each sending takes a turn of its own.
@@ -60,15 +70,27 @@ impl Http {
     ///
     /// A large body takes its time: the client's timeout begins anew with every part of it that has left.
     pub async fn create(&self, path: &str, body: &Upload, name: &str, events: &Events) -> Result<Answer> {
-        let (stream, sending) = body.begin();
         let request = self
             .creator()?
             .post(self.config.endpoint(path))
             .header(CONTENT_TYPE, "application/json")
-            .header(IDEMPOTENCY_KEY, name)
-            .body(stream);
-        let result = self.exchange("POST", path, request, events, sending.stalled(self.config.timeout)).await;
-        result.map_err(|error| unsent(error, &sending))
+            .header(IDEMPOTENCY_KEY, name);
+        // The clock of the sending runs from its beginning, and not while this waits for its turn.
+        let send = || async {
+            let (stream, sending) = body.begin();
+            let answer = self.answer(request.body(stream), &sending);
+            tokio::pin!(answer);
+            tokio::select! {
+                biased;
+                result = &mut answer => result,
+                // An answer that came while this process stood still is read before it is given up.
+                () = sending.stalled(self.config.timeout) => match tokio::time::timeout(LAST_LOOK, answer).await {
+                    Ok(result) => result,
+                    Err(_) => Err(self.no_answer(&sending)),
+                },
+            }
+        };
+        self.exchange("POST", path, events, send).await
     }
 
     /// Lets no request out for `pause`.
@@ -86,22 +108,18 @@ impl Http {
         Ok(self.creates.get_or_init(|| client))
     }
 
-    async fn exchange(
+    async fn exchange<F: Future<Output = Result<Answer>>>(
         &self,
         method: &'static str,
         path: &str,
-        request: reqwest::RequestBuilder,
         events: &Events,
-        stalled: impl Future<Output = ()>,
+        send: impl FnOnce() -> F,
     ) -> Result<Answer> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         self.requests_gate.admit().await;
         let start = tokio::time::Instant::now();
-        let result = tokio::select! {
-            result = self.answer(request) => result,
-            () = stalled => Err(self.no_answer()),
-        };
+        let result = send().await;
         events.tell(|| Event::Request {
             method,
             path: path.to_owned(),
@@ -111,21 +129,38 @@ impl Http {
         result
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
-        match request.send().await {
-            Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
-            Err(error) => Err(self.trouble(error)),
+    /// The answer to a create. One that did not leave entirely cannot have started anything, unless the service
+    /// says that it has.
+    async fn answer(&self, request: reqwest::RequestBuilder, sending: &Sending) -> Result<Answer> {
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(unsent(self.trouble(error), sending)),
+        };
+        sending.heard();
+        let status = response.status();
+        let is_early = !sending.is_complete() && !status.is_success();
+        let answer = read(response).await.map(|answer| self.without_key(answer));
+        if is_early && (answer.is_err() || status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT) {
+            let words = format!("answered HTTP {} before all of the request had left", status.as_u16());
+            return Err(Error::ConnectionFailed(Box::new(self.not_sent(&words))));
         }
+        answer
     }
 
-    fn no_answer(&self) -> Error {
+    fn not_sent(&self, words: &str) -> Trouble {
         let host = self.config.base_url.host_str().unwrap_or_default();
-        Error::RequestTimeout(Box::new(Trouble {
+        Trouble { message: format!("{host} {words}"), request_id: None, not_sent: true, permanent: false }
+    }
+
+    fn no_answer(&self, sending: &Sending) -> Error {
+        let host = self.config.base_url.host_str().unwrap_or_default();
+        let trouble = Trouble {
             message: format!("no answer from {host} within the client's timeout"),
             request_id: None,
-            not_sent: false,
+            not_sent: sending.is_void(),
             permanent: false,
-        }))
+        };
+        Error::RequestTimeout(Box::new(trouble))
     }
 
     /// Some services repeat the key in the error that refuses it.
@@ -213,14 +248,14 @@ pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
     }))
 }
 
-/// What trouble means for a create: one that did not leave entirely cannot have started anything.
+/// What trouble before any answer means for a create: one that did not leave entirely cannot have started anything.
 fn unsent(error: Error, sending: &Sending) -> Error {
     if let Some(unread) = sending.failure() {
         let field = unread.field;
         return Error::invalid(field, format!("{field}: {}; nothing was created", unread.reason));
     }
     let mark = |mut trouble: Box<Trouble>| {
-        trouble.not_sent |= !sending.is_complete();
+        trouble.not_sent |= sending.is_void();
         trouble
     };
     match error {

@@ -24,6 +24,10 @@ const CHUNK: usize = 3 * 16 * 1024;
 /// Chunks of a file that are read ahead.
 const AHEAD: usize = 4;
 
+/// What a system may hold back of a body that was handed to it, and the slowest line it is waited for.
+const HELD_BACK: u64 = 6 << 20;
+const SLOWEST_LINE: f64 = 65_536.0;
+
 /// A body that can be sent more than once.
 #[derive(Debug, Clone)]
 pub struct Upload {
@@ -36,6 +40,9 @@ pub struct Upload {
 pub struct Sending {
     state: Mutex<State>,
     is_complete: AtomicBool,
+    is_heard: AtomicBool,
+    /// How long the system may need for what it holds back.
+    slack: Duration,
 }
 
 #[derive(Debug)]
@@ -71,11 +78,23 @@ impl Upload {
     #[must_use]
     pub fn begin(&self) -> (reqwest::Body, Arc<Sending>) {
         let state = State { moved: Instant::now(), failure: None };
-        let sending = Arc::new(Sending { state: Mutex::new(state), is_complete: AtomicBool::new(false) });
+        let slack = slack(self.length);
+        let sending = Arc::new(Sending {
+            state: Mutex::new(state),
+            is_complete: AtomicBool::new(false),
+            is_heard: AtomicBool::new(false),
+            slack,
+        });
         let pieces = self.pieces.iter().cloned().collect();
         let body = Stream { pieces, current: None, left: self.length, sending: Arc::clone(&sending) };
         (reqwest::Body::wrap(body), sending)
     }
+}
+
+fn slack(length: u64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "held to a few megabytes first")]
+    let held_back = length.min(HELD_BACK) as f64;
+    Duration::from_secs_f64(held_back / SLOWEST_LINE)
 }
 
 fn length(piece: &Piece) -> u64 {
@@ -92,16 +111,28 @@ impl Sending {
         self.is_complete.load(Ordering::SeqCst)
     }
 
+    /// The service has begun to answer, which may mean anything.
+    pub fn heard(&self) {
+        self.is_heard.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the service can have started nothing: it lacks a part, and has not said a word.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        !self.is_complete() && !self.is_heard.load(Ordering::SeqCst)
+    }
+
     /// What could not be read, if that was so.
     #[must_use]
     pub fn failure(&self) -> Option<Unread> {
         self.lock().failure.clone()
     }
 
-    /// Returns when nothing was handed on for `patience`.
+    /// Returns when nothing was handed on for `patience`. Of the last part nobody tells when it has left.
     pub async fn stalled(&self, patience: Duration) {
         loop {
-            let due = self.lock().moved + patience;
+            let slack = if self.is_complete() { self.slack } else { Duration::ZERO };
+            let due = self.lock().moved + patience + slack;
             if due <= Instant::now() {
                 return;
             }
@@ -130,7 +161,11 @@ struct Encoding {
 
 enum Chunks {
     Memory(Bytes),
-    File(mpsc::Receiver<io::Result<Bytes>>),
+    File {
+        chunks: mpsc::Receiver<io::Result<Bytes>>,
+        /// Characters that are still to come.
+        left: u64,
+    },
 }
 
 impl Encoding {
@@ -140,7 +175,7 @@ impl Encoding {
             Source::File(path) => {
                 let (sender, receiver) = mpsc::channel(AHEAD);
                 tokio::task::spawn_blocking(move || read(&path, inline.length, &sender));
-                Chunks::File(receiver)
+                Chunks::File { chunks: receiver, left: encoded_length(inline.length) }
             }
         };
         Self { field: inline.field, chunks }
@@ -153,7 +188,14 @@ impl Encoding {
                 let chunk = bytes.split_to(bytes.len().min(CHUNK));
                 Poll::Ready(Some(Ok(BASE64_STANDARD.encode(chunk).into())))
             }
-            Chunks::File(receiver) => receiver.poll_recv(context),
+            Chunks::File { chunks, left } => match std::task::ready!(chunks.poll_recv(context)) {
+                Some(chunk) => {
+                    *left = left.saturating_sub(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+                    Poll::Ready(Some(chunk))
+                }
+                None if *left > 0 => Poll::Ready(Some(Err(io::Error::other("reading ended too early")))),
+                None => Poll::Ready(None),
+            },
         }
     }
 }
@@ -167,6 +209,10 @@ fn read(path: &Path, length: u64, sender: &mpsc::Sender<io::Result<Bytes>>) {
 }
 
 fn read_chunks(path: &Path, length: u64, send: &mut impl FnMut(io::Result<Bytes>) -> bool) -> io::Result<()> {
+    // Opening anything else than a file might never end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(changed(path));
+    }
     let mut file = File::open(path)?;
     if file.metadata()?.len() != length {
         return Err(changed(path));
@@ -304,5 +350,10 @@ mod tests {
         body.frame().await.unwrap().unwrap();
         sending.stalled(Duration::from_secs(10)).await;
         assert_eq!(start.elapsed(), Duration::from_secs(17));
+        body.frame().await.unwrap().unwrap();
+        let begun = Instant::now();
+        sending.stalled(Duration::from_secs(10)).await;
+        assert!(begun.elapsed() > Duration::from_secs(10), "what the system holds back takes its time");
+        assert_eq!(slack(u64::MAX), Duration::from_secs(96));
     }
 }

@@ -883,3 +883,18 @@ def test_2_mistakes_in_creates(cli: Cli, at: list[str], simulator: Simulator, li
     assert (code, out) == (2, "")
     assert words in err
     assert simulator.requests == []
+
+
+@pytest.mark.parametrize("arguments", [["--image", "~nosuchuser/x.png"], ["--keyframe", "2=~nosuchuser/x.png"]])
+def test_a_home_that_does_not_exist(run_python: Run, arguments: list[str]) -> None:
+    program = "import sys; from vidjob.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = run_python(program, "generate", "x", *arguments, "--dry-run")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_keyframe_without_a_picture(run_python: Run) -> None:
+    program = "import sys; from vidjob.cli import main; sys.exit(main(sys.argv[1:]))"
+    model = ["--model", "grok-imagine-video-1.5"]
+    done = run_python(program, "generate", "x", "--keyframe", "2", *model, "--dry-run")
+    assert "SECONDS=PATH" in done.stderr

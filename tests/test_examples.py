@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
+import vidjob
 from support import Face
 from vidjob import Simulator, VideoClient
 
@@ -36,3 +39,17 @@ def test_one_line_reads_naturally(face: Face, simulator: Simulator, client: Vide
     else:
         face(client, "extend", face(client, "wait", face(client, "generate", "A candle"), **calm), "It goes out.")
     assert [entry["operation"] for entry in simulator.accepted] == ["generations", "extensions"]
+
+
+def test_the_storyboard_buys_nothing_that_it_cannot_keep(tmp_path: Path) -> None:
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        import storyboard
+    finally:
+        sys.path.pop(0)
+    for name in storyboard.SHOTS:
+        (tmp_path / f"{name}.mp4").touch()
+    with Simulator(render_seconds=0.1) as simulator, simulator.client() as client:
+        with contextlib.suppress(vidjob.DownloadError):
+            asyncio.run(storyboard.tell(client, tmp_path))
+        assert simulator.accepted == []

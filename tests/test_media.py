@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -68,7 +70,7 @@ def test_videos(face: Face, simulator: Simulator, client: VideoClient, tmp_path:
         assert simulator.accepted[-1]["body"]["video"] == expected
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F", "HSV"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "PA"])
 def test_pil_images(face: Face, simulator: Simulator, client: VideoClient, mode: str) -> None:
     face(client, "generate", "x", image=Image.new(mode, (12, 8)))
     sent = Image.open(io.BytesIO(content_of(simulator.accepted[0]["body"]["image"]["url"])))
@@ -185,7 +187,7 @@ def test_files_that_end_too_early(face: Face, simulator: Simulator, client: Vide
 
 
 def test_lengths_of_files(face: Face, simulator: Simulator, client: VideoClient) -> None:
-    for verb, name, words in (("edit", "long.mp4", r"9\.0 s; an edit"), ("extend", "short.mp4", r"1\.0 s; an ext")):
+    for verb, name, words in (("edit", "long.mp4", r"9\.00 s; an edit"), ("extend", "short.mp4", r"1\.00 s; an ext")):
         with pytest.raises(vidjob.InvalidRequest, match=words):
             face(client, verb, "x", MEDIA / name)
     face(client, "extend", "x", MEDIA / "long.mp4")
@@ -238,6 +240,17 @@ def test_arrays_that_are_no_images(client: VideoClient, array: Any, words: str) 
     assert caught.value.field == "image"
 
 
+@pytest.mark.parametrize("mode", ["I", "F", "I;16"])
+def test_pil_images_of_more_than_8_bits(client: VideoClient, mode: str) -> None:
+    with pytest.raises(vidjob.InvalidRequest, match="more than 8 bits"):
+        client.generate("x", image=Image.new(mode, (4, 4)))
+
+
+def test_masked_arrays(client: VideoClient) -> None:
+    with pytest.raises(vidjob.InvalidRequest, match="masked"):
+        client.generate("x", image=np.ma.masked_array(np.zeros((4, 4, 3), np.uint8)))
+
+
 def test_open_files(client: VideoClient, tmp_path: Path) -> None:
     read = io.BytesIO(b"all of it")
     read.read()
@@ -260,3 +273,62 @@ def test_earlier_renders_are_no_images(face: Face, simulator: Simulator, client:
             with pytest.raises(vidjob.InvalidRequest, match="takes an image"):
                 face(client, "generate", "x", model="grok-imagine-video-1.5", **{field: value})
     assert simulator.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Unix has FIFOs")
+@pytest.mark.timeout(15)
+def test_a_fifo_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    request = VideoRequest("x", image=tmp_path / "fifo")
+    with pytest.raises(vidjob.InvalidRequest, match="no ordinary file"):
+        request.preview()
+
+
+def test_a_jpeg_with_fill_bytes_before_a_marker_is_whole() -> None:
+    whole = (MEDIA / "baseline.jpg").read_bytes()
+    filled = whole[:2] + b"\xff" + whole[2:]  # ITU T.81, B.1.1.2: any marker may be preceded by fill bytes
+    Image.open(io.BytesIO(filled)).load()
+    VideoRequest("x", image=filled).preview()
+
+
+@pytest.mark.parametrize("tail", [b"\0\0\0\0", b"abc", b"TAG garbage garbage"])
+def test_what_follows_the_end_of_a_film_is_not_its_end_too_early(tail: bytes) -> None:
+    VideoRequest("x", operation="edit", video=(MEDIA / "h264.mp4").read_bytes() + tail).preview()
+
+
+def lasting(seconds: float) -> bytes:
+    film = bytearray((MEDIA / "h264.mp4").read_bytes())
+    at = film.find(b"mvhd")
+    scale = int.from_bytes(film[at + 16 : at + 20], "big")
+    film[at + 20 : at + 24] = round(seconds * scale).to_bytes(4, "big")
+    return bytes(film)
+
+
+@pytest.mark.parametrize(
+    ("operation", "seconds", "nonsense"),
+    [
+        ("edit", 8.708, "has 8.7 s; an edit takes at most 8.7 s"),
+        ("extend", 1.96, "has 2.0 s; an extension takes 2 to"),
+        ("extend", 30.03, "has 30.0 s; an extension takes 2 to 30 s"),
+    ],
+)
+def test_a_length_is_not_refused_in_words_that_allow_it(operation: str, seconds: float, nonsense: str) -> None:
+    said = ""
+    try:
+        VideoRequest("x", operation=operation, video=lasting(seconds)).preview()  # type: ignore[arg-type]
+    except vidjob.InvalidRequest as error:
+        said = str(error)
+    assert nonsense not in said
+
+
+def test_grey_pil_images_of_more_than_8_bits_do_not_become_white() -> None:
+    picture = Image.new("I", (4, 4), 30_000)  # what many 16-bit files open as
+    with contextlib.suppress(vidjob.InvalidRequest):
+        sent = Image.open(io.BytesIO(VideoRequest("x", image=picture).image))  # type: ignore[arg-type]
+        assert sent.convert("L").getpixel((0, 0)) == pytest.approx(30_000 // 256, abs=2)
+
+
+def test_pil_palettes_keep_their_transparency() -> None:
+    picture = Image.new("RGBA", (2, 2), (9, 9, 9, 0)).convert("PA")
+    sent = Image.open(io.BytesIO(VideoRequest("x", image=picture).image))  # type: ignore[arg-type]
+    assert sent.convert("RGBA").getpixel((0, 0))[3] == 0  # type: ignore[index]

@@ -310,3 +310,31 @@ def test_its_repr_is_short_and_keeps_secrets() -> None:
 def test_types_are_checked(arguments: dict[str, Any]) -> None:
     with pytest.raises((TypeError, vidjob.InvalidRequest)):
         VideoRequest("x", **arguments)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://a.example/it's.png?sig=SECRET",
+        "HTTPS://a.example/a.png?sig=SECRET",
+        "https://u:SECRET@a.example/a.png",
+    ],
+)
+def test_no_repr_shows_what_signs_an_address(address: str) -> None:
+    assert "SECRET" not in repr(VideoRequest("x", image=address))
+    assert "SECRET" not in repr(VideoRequest("x", upload_url=address))
+    assert "SECRET" not in repr(vidjob.Video(address))
+
+
+@pytest.mark.parametrize("field", ["upload_url", "image"])
+def test_no_message_shows_what_signs_an_address(field: str) -> None:
+    arguments: dict[str, Any] = {field: "s3://bucket/key?X-Amz-Signature=SECRET"}
+    with pytest.raises(vidjob.InvalidRequest) as caught:
+        VideoRequest("x", **arguments)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_manifest_is_told_which_field_is_wrong() -> None:
+    with pytest.raises(vidjob.InvalidRequest) as caught:
+        VideoRequest.from_dict({"prompt": "x", "last_frame": "cat.png"})
+    assert caught.value.field == "last_frame"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -209,3 +212,96 @@ def test_a_body_that_is_too_large_for_the_service(face: Face, simulator: Simulat
     with pytest.raises(vidjob.BadRequest, match=r"\(the body has 1 MB: .* pass their https address\)"):
         face(client, "edit", "x", MEDIA / "h264.mp4")
     assert simulator.accepted == []
+
+
+def test_a_create_may_queue_longer_than_the_timeout(simulator: Simulator) -> None:
+    async def main() -> list[object]:
+        with VideoClient(KEY, base_url=simulator.base_url, timeout=0.3, max_retries=0, requests_per_second=2) as client:
+            creates = (client.generate_async("x") for _ in range(3))
+            return await asyncio.gather(*creates, return_exceptions=True)
+
+    outcomes = asyncio.run(main())
+    assert [type(outcome) for outcome in outcomes] == [vidjob.VideoJob] * 3, outcomes
+
+
+STOPPED = """
+import sys, vidjob
+print(vidjob.VideoClient("k", base_url=sys.argv[1], timeout=1, max_retries=0).generate("x").request_id)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
+def test_an_answer_that_came_while_the_process_stood_still_is_heard() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with subprocess.Popen([sys.executable, "-c", STOPPED, address], stdout=-1, stderr=-1, text=True) as process:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                os.kill(process.pid, signal.SIGSTOP)
+                answered(connection, '{"request_id": "paid"}')
+                time.sleep(1.5)
+                os.kill(process.pid, signal.SIGCONT)
+                stdout, stderr = process.communicate(timeout=20)
+    assert stdout == "paid\n", stderr
+
+
+def test_a_create_that_was_answered_with_200_is_never_repeated(face: Face, tmp_path: Path) -> None:
+    """The head of a 200 has come: whatever follows, the outcome is unknown."""
+    source = padded(tmp_path / "a.mp4", 30 * MEGABYTE)
+    seen: list[int] = []
+
+    def breaks(connection: socket.socket) -> None:
+        seen.append(1)
+        connection.recv(65536)
+        connection.sendall(b'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"request_id":')
+        time.sleep(0.1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with (
+        serving(breaks) as address,
+        VideoClient(KEY, base_url=address, timeout=5, max_retries=2) as client,
+        pytest.raises(vidjob.VidjobError) as caught,
+    ):
+        face(client, "edit", "x", source)
+    assert (type(caught.value), len(seen)) == (vidjob.SubmitUnknown, 1)
+
+
+def test_a_refusal_in_the_middle_of_an_upload_started_nothing(face: Face, tmp_path: Path) -> None:
+    """README: an upload that breaks off before its end has started nothing, and is tried again."""
+    source = padded(tmp_path / "a.mp4", 30 * MEGABYTE)
+    seen: list[int] = []
+
+    def moody(connection: socket.socket) -> None:
+        seen.append(1)
+        if len(seen) == 1:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 503 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+            with contextlib.suppress(OSError):
+                drain(connection)
+            return
+        drain(connection)
+        answered(connection, '{"request_id": "a"}')
+
+    with serving(moody) as address, VideoClient(KEY, base_url=address, timeout=5, max_retries=1) as client:
+        assert face(client, "edit", "x", source).request_id == "a"
+
+
+def test_a_slow_line_is_no_reason_to_give_up(tmp_path: Path) -> None:
+    """The last part was handed to the system long before it left: README says the time counts from there."""
+    source = padded(tmp_path / "a.mp4", 2 * MEGABYTE)
+    length = 2_666_668 + 54
+
+    def slowly(connection: socket.socket) -> None:
+        got, moved = 0, time.monotonic()
+        while got < length and time.monotonic() - moved < 2:
+            part = len(connection.recv(20_000))
+            got, moved = got + part, time.monotonic() if part else moved
+            time.sleep(0.02)
+        with contextlib.suppress(OSError):
+            answered(connection, '{"request_id": "a"}')
+
+    with serving(slowly) as address, VideoClient(KEY, base_url=address, timeout=1, max_retries=0) as client:
+        assert client.edit("x", source).request_id == "a"

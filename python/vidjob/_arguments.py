@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vidjob._errors import InvalidRequest
 from vidjob._native import VideoRequest
 
 TYPE_CHECKING = False
@@ -20,24 +21,50 @@ if TYPE_CHECKING:
     Film: TypeAlias = str | Footage
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
 
-__all__ = ["batch", "keep", "request", "source_and_prompt", "waiting"]
+__all__ = ["batch", "keep", "request", "request_async", "source_and_prompt", "waiting"]
 
 
 def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
     """The request that a verb was called with, or that its arguments amount to."""
     if not isinstance(prompt, VideoRequest):
-        return VideoRequest(prompt, operation=operation, **fields)  # type: ignore[arg-type] # checked there
+        if not isinstance(prompt, (str, type(None))):
+            hint = "; say in words what to do with it" if fields.get("video") is None else ""
+            raise TypeError(f"the prompt must be a str or a VideoRequest, not {type(prompt).__name__}{hint}")
+        return VideoRequest(prompt, operation=operation, **fields)
     given = [name for name, value in fields.items() if value is not None]
     if given:
         raise TypeError(f"{given[0]} was given beside a VideoRequest; set it in the request")
     return prompt
 
 
+async def request_async(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - likewise
+    """The twin of ``request``: what takes its time to become bytes does so beside the event loop."""
+    if all(_is_light(value) for value in fields.values()):
+        return request(operation, prompt, **fields)
+    from asyncio import to_thread
+
+    return await to_thread(request, operation, prompt, **fields)
+
+
+def _is_light(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_light, value))
+    return not (
+        hasattr(value, "read") or hasattr(value, "save") or hasattr(value, "savefig") or hasattr(value, "shape")
+    )
+
+
 def source_and_prompt(first: object, second: object) -> tuple[object, object]:
     """Which of two is the video: both ``edit(prompt, video)`` and ``edit(video, prompt)`` read naturally."""
     if isinstance(second, str) and not isinstance(first, (str, VideoRequest)):
         return first, second
+    if isinstance(first, str) and isinstance(second, str) and _is_address(first) and not _is_address(second):
+        raise InvalidRequest("of two texts the prompt comes first and the video's address second", field="video")
     return second, first
+
+
+def _is_address(text: str) -> bool:
+    return text[:8].lower().startswith(("http://", "https://", "data:"))
 
 
 def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any]:

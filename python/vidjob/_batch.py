@@ -111,6 +111,7 @@ class _Run:
         self._listener = listener
         self._on_close = on_close
         self._items: dict[str, Item] = {}
+        self._folders: set[Path] = set()
         self._summary: dict[str, Any] = {}
         self._closed = False
 
@@ -166,6 +167,9 @@ class _Run:
                 self._outputs.duplicates += 1
             return None
         self._items[item.id] = item
+        if item.path.parent not in self._folders:
+            item.path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(item.path.parent)
         outcome = self._native.feed(item.id, item.request, item.sha256, item.path)
         return None if outcome is None else self._ended(outcome)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vidjob._arguments import Film, Footage, Image
     from vidjob._batch import AsyncBatch, Batch
     from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
-    from vidjob._rows import Order, Orders
+    from vidjob._rows import Order, Orders, Table
     from vidjob._values import JobRecord, RenderResult
 
     Job: TypeAlias = VideoJob | str
@@ -341,7 +341,7 @@ class VideoClient:
         extra: Mapping[str, Any] | None = None,
     ) -> VideoJob:
         """The twin of [generate][vidjob.VideoClient.generate] for asyncio."""
-        request = arguments.request(
+        request = await arguments.request_async(
             "generate",
             prompt,
             image=image,
@@ -425,7 +425,7 @@ class VideoClient:
     ) -> VideoJob:
         """The twin of [edit][vidjob.VideoClient.edit] for asyncio."""
         source, words = arguments.source_and_prompt(prompt, video)
-        request = arguments.request(
+        request = await arguments.request_async(
             "edit",
             words,
             video=source,
@@ -498,7 +498,7 @@ class VideoClient:
     ) -> VideoJob:
         """The twin of [extend][vidjob.VideoClient.extend] for asyncio."""
         source, words = arguments.source_and_prompt(prompt, video)
-        request = arguments.request(
+        request = await arguments.request_async(
             "extend",
             words,
             video=source,
@@ -683,7 +683,7 @@ class VideoClient:
         progress: Progress = None,
     ) -> RenderResult:
         """The twin of [render][vidjob.VideoClient.render] for asyncio."""
-        request = arguments.request(
+        request = await arguments.request_async(
             "generate",
             prompt,
             image=image,
@@ -782,6 +782,7 @@ class VideoClient:
             JournalError: The journal cannot be read or written.
         """
         from vidjob._batch import Batch
+        from vidjob._rows import read
 
         options = arguments.batch(
             concurrency=concurrency,
@@ -798,7 +799,7 @@ class VideoClient:
             poll_interval=poll_interval,
             max_bytes=max_bytes,
         )
-        begun = self._begin(requests, folder, options, filename, input_root, progress)
+        begun = self._begin(read(requests), folder, options, filename, input_root, progress)
         return Batch(**begun)
 
     def render_many_async(
@@ -825,6 +826,7 @@ class VideoClient:
     ) -> AsyncBatch:
         """The twin of [render_many][vidjob.VideoClient.render_many] for ``async for``; takes async iterables too."""
         from vidjob._batch import AsyncBatch
+        from vidjob._rows import read_async
 
         options = arguments.batch(
             concurrency=concurrency,
@@ -841,12 +843,12 @@ class VideoClient:
             poll_interval=poll_interval,
             max_bytes=max_bytes,
         )
-        begun = self._begin(requests, folder, options, filename, input_root, progress)
+        begun = self._begin(read_async(requests), folder, options, filename, input_root, progress)
         return AsyncBatch(**begun)
 
     def _begin(
         self,
-        requests: object,
+        table: Table,
         folder: str | os.PathLike[str],
         options: dict[str, Any],
         filename: str,
@@ -859,22 +861,18 @@ class VideoClient:
         from vidjob._batch import Plan, planned
         from vidjob._naming import Naming
         from vidjob._outputs import Outputs
-        from vidjob._rows import read
 
         home = Path(folder)
         plan = Plan(Naming(home, filename), None if input_root is None else Path(input_root))
-        is_stream = hasattr(requests, "__aiter__")
-        table = None if is_stream else read(requests)
-        is_planned = table is not None and table.is_whole
-        orders = requests.__aiter__() if table is None else planned(table, plan) if is_planned else table.rows  # type: ignore[attr-defined]
-        (home / Path(filename).parent).mkdir(parents=True, exist_ok=True)
+        orders = planned(table, plan) if table.is_whole else table.rows
+        home.mkdir(parents=True, exist_ok=True)
         trace = Trace(None)
         heard = listener(self._on_event, trace.shows(progress))
         native = self._native.render_many(home, options, heard is not None)
         return {
             "native": native,
             "orders": orders,
-            "is_planned": is_planned,
+            "is_planned": table.is_whole,
             "plan": plan,
             "outputs": Outputs(home),
             "listener": heard,

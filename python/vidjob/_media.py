@@ -43,7 +43,11 @@ _TAKEN = (
     "an http(s) address or a data URI (str), a pathlib.Path, bytes, an open binary file, a FileId, for images also "
     "a PIL image, a NumPy array or a matplotlib figure, and for videos a VideoJob or Video of an earlier render"
 )
-_PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
+#: With opacity in a form of PIL's own.
+_CLEAR_MODES = frozenset({"PA", "La", "RGBa"})
+#: Of these nobody knows what is black and what is white.
+_DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _DIMENSIONS = 3
 _CHANNELS = (3, 4)
 
@@ -68,6 +72,8 @@ def encoded(value: object, field: str) -> bytes:
         return _from_array(value, field)
     if _is(value, "matplotlib.figure", "Figure"):
         return _from_figure(value)
+    if isinstance(value, memoryview):
+        return value.tobytes()
     if hasattr(value, "read"):
         return _from_file(value, field)
     raise TypeError(f"{field} must be {_TAKEN}, not {type(value).__name__}")
@@ -95,11 +101,14 @@ def _from_file(file: Any, field: str) -> bytes:  # noqa: ANN401 - whatever has a
 def _from_pil(image: Any, field: str) -> bytes:  # noqa: ANN401 - PIL may be absent
     from PIL import ImageOps
 
+    if image.mode in _DEEP_MODES:
+        hint = "scale it to 8 bits first: image.point(lambda value: value / 256).convert('L')"
+        raise InvalidRequest(f"{field}: a PIL image of mode {image.mode} has more than 8 bits; {hint}", field=field)
     try:
         # Cameras turn pictures by a note beside the pixels, and PNG has no place for it.
         upright = ImageOps.exif_transpose(image)
         if upright.mode not in _PNG_MODES:
-            upright = upright.convert("RGB")
+            upright = upright.convert("RGBA" if upright.mode in _CLEAR_MODES else "RGB")
         buffer = BytesIO()
         upright.save(buffer, "PNG")
     except (OSError, ValueError) as error:
@@ -109,6 +118,10 @@ def _from_pil(image: Any, field: str) -> bytes:  # noqa: ANN401 - PIL may be abs
 
 def _from_array(array: Any, field: str) -> bytes:  # noqa: ANN401 - NumPy may be absent
     shape = tuple(array.shape)
+    if hasattr(array, "mask"):
+        raise InvalidRequest(
+            f"{field}: a masked array has pixels that are none; fill them: array.filled(0)", field=field
+        )
     if str(array.dtype) != "uint8":
         hint = "; for values from 0 to 1: (array * 255).astype('uint8')" if array.dtype.kind == "f" else ""
         raise InvalidRequest(f"{field}: the array must be of uint8, not {array.dtype}{hint}", field=field)

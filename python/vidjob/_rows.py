@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     #: Where orders come from; tables are those with an Arrow C stream, such as data frames.
     Orders: TypeAlias = Iterable[Order] | PathLike[str]
 
-__all__ = ["Row", "Table", "read", "row_of"]
+__all__ = ["Row", "Table", "read", "read_async", "row_of"]
 
 _OPERATIONS = {"generations": "generate", "edits": "edit", "extensions": "extend"}
 _MEDIA = ("image", "last_frame", "video")
@@ -62,11 +62,11 @@ class Table(NamedTuple):
     """Orders that have been found, not read yet.
 
     Attributes:
-        rows: The orders, one by one.
+        rows: The orders, one by one: an iterator, or an async one.
         is_whole: Whether all of them are at hand, so that they can be checked before anything is bought.
     """
 
-    rows: Iterator[Any]
+    rows: Any
     is_whole: bool
 
 
@@ -102,6 +102,13 @@ def read(source: object) -> Table:
     if isinstance(source, Iterable):
         return Table(iter(source), is_whole=isinstance(source, (list, tuple)))
     raise TypeError(f"requests must be an iterable, a path or a table, not {type(source).__name__}")
+
+
+def read_async(source: object) -> Table:
+    """The twin of ``read``, which takes async iterables too."""
+    if isinstance(source, AsyncIterable) and not isinstance(source, Iterable):
+        return Table(aiter(source), is_whole=False)
+    return read(source)
 
 
 def _rows_of_file(path: Path) -> Iterator[Any]:

@@ -140,6 +140,9 @@ impl Course {
 
     /// What an item is that has its end already. Cheap, and buys nothing.
     pub(crate) fn is_done(&self, item: &Item) -> Option<Result<Made>> {
+        if self.rules.on_existing == OnExisting::Error {
+            return None;
+        }
         let entry = self.journal.entry(&item.id)?;
         match next(&entry, &item.sha256, self.rules) {
             Ok(Next::Nothing { job, file }) if !self.rules.verify => match self.intact(&file) {

@@ -213,6 +213,10 @@ impl Batch {
         let items = unfinished(&self.course.journal);
         let count = items.len();
         for item in items {
+            if let Some(folder) = item.path.parent() {
+                // If it cannot be made, the item's own error will say so.
+                let _ = std::fs::create_dir_all(folder);
+            }
             self.feed(item);
         }
         self.finish();

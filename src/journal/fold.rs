@@ -152,23 +152,25 @@ impl Fold {
 }
 
 impl Entry {
-    fn take(&mut self, writer: usize, line: Line) {
-        let at = match self.attempts.iter().position(|attempt| attempt.name == line.attempt) {
-            Some(at) => at,
-            None => {
-                let unknown = State::Unknown { error: None };
-                let attempt = Attempt {
-                    name: line.attempt.clone(),
-                    at: line.at,
-                    holder: None,
-                    order: Order::default(),
-                    state: unknown,
-                };
-                let at = self.attempts.partition_point(|other| other.at <= line.at);
-                self.attempts.insert(at, attempt);
-                at
-            }
+    /// Where the attempt that a line is about stands, or is put now.
+    fn place_of(&mut self, line: &Line) -> usize {
+        if let Some(at) = self.attempts.iter().position(|attempt| attempt.name == line.attempt) {
+            return at;
+        }
+        let attempt = Attempt {
+            name: line.attempt.clone(),
+            at: line.at,
+            holder: None,
+            order: Order::default(),
+            state: State::Unknown { error: None },
         };
+        let at = self.attempts.partition_point(|other| other.at <= line.at);
+        self.attempts.insert(at, attempt);
+        at
+    }
+
+    fn take(&mut self, writer: usize, line: Line) {
+        let at = self.place_of(&line);
         let Some(attempt) = self.attempts.get_mut(at) else { return };
         match line.event {
             Kind::Intent | Kind::Claimed => attempt.holder = Some(writer),
@@ -231,7 +233,9 @@ mod tests {
 
     fn folded(lines: &[Line]) -> Fold {
         let mut fold = Fold::default();
-        lines.iter().for_each(|line| fold.take(0, line.clone()));
+        for line in lines {
+            fold.take(0, line.clone());
+        }
         fold
     }
 
@@ -265,7 +269,9 @@ mod tests {
     fn whoever_is_at_work_is_known() {
         let holder = |lines: &[(usize, Kind)]| {
             let mut fold = Fold::default();
-            lines.iter().for_each(|(writer, kind)| fold.take(*writer, line(*kind, "x", 1.0)));
+            for (writer, kind) in lines {
+                fold.take(*writer, line(*kind, "x", 1.0));
+            }
             fold.entry("a").unwrap().last().unwrap().holder
         };
         assert_eq!(holder(&[(0, Kind::Intent)]), Some(0));

@@ -1,5 +1,6 @@
 //! One line of a journal: JSON that pandas, `DuckDB` and jq read as it stands, closed by its own checksum.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -144,7 +145,8 @@ impl Line {
         let sum = crc32fast::hash(text.as_bytes());
         text.pop();
         text.push_str(SUM);
-        text.push_str(&format!("{sum:08x}\"}}\n"));
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{sum:08x}\"}}");
         Ok(text)
     }
 

@@ -331,13 +331,11 @@ impl Journal {
 
 impl Known {
     fn read(&mut self, path: &Path) -> io::Result<()> {
-        let number = match self.segments.iter().position(|segment| segment.path == path) {
-            Some(number) => number,
-            None => {
-                self.segments.push(Segment { path: path.to_owned(), offset: Some(0), owner: Owner::default() });
-                self.segments.len() - 1
-            }
-        };
+        let known = self.segments.iter().position(|segment| segment.path == path);
+        let number = known.unwrap_or(self.segments.len());
+        if known.is_none() {
+            self.segments.push(Segment { path: path.to_owned(), offset: Some(0), owner: Owner::default() });
+        }
         let Some(segment) = self.segments.get_mut(number) else { return Ok(()) };
         let Some(offset) = segment.offset else { return Ok(()) };
         let (lines, end) = segment::read(path, offset)?;

@@ -1,6 +1,6 @@
 //! What bytes are, told by the bytes themselves and never by a name.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use file_format::FileFormat;
 
@@ -65,6 +65,7 @@ pub enum Found {
 pub fn recognise<R: Read + Seek>(source: &mut R) -> io::Result<Found> {
     let length = source.seek(SeekFrom::End(0))?;
     source.rewind()?;
+    let source = &mut BufReader::with_capacity(1 << 16, source);
     let mut head = Vec::new();
     source.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     let Some(kind) = kind(&head) else { return Ok(Found::Foreign(foreign(&head))) };
@@ -130,12 +131,17 @@ fn plain(head: &[u8]) -> String {
 }
 
 /// Whether an end-of-image marker follows the first scan. One in the header belongs to a thumbnail.
-fn jpeg_ends<R: Read + Seek>(source: &mut R) -> io::Result<bool> {
+fn jpeg_ends<R: Read + Seek>(source: &mut BufReader<R>) -> io::Result<bool> {
     const START_OF_SCAN: u8 = 0xDA;
     const END_OF_IMAGE: u8 = 0xD9;
     source.seek(SeekFrom::Start(2))?;
     loop {
-        let Some([0xFF, marker]) = array(source)? else { return Ok(false) };
+        let Some([0xFF, mut marker]) = array(source)? else { return Ok(false) };
+        // Any marker may be preceded by fill bytes.
+        while marker == 0xFF {
+            let Some([next]) = array(source)? else { return Ok(false) };
+            marker = next;
+        }
         if marker == START_OF_SCAN {
             break;
         }
@@ -144,7 +150,7 @@ fn jpeg_ends<R: Read + Seek>(source: &mut R) -> io::Result<bool> {
     }
     // In the scan's data, 0xFF is always followed by a zero or a marker.
     let mut after_ff = false;
-    for byte in io::BufReader::new(source).bytes() {
+    for byte in source.bytes() {
         let byte = byte?;
         if after_ff && byte == END_OF_IMAGE {
             return Ok(true);
@@ -154,10 +160,10 @@ fn jpeg_ends<R: Read + Seek>(source: &mut R) -> io::Result<bool> {
     Ok(false)
 }
 
-fn png_ends<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
+fn png_ends<R: Read + Seek>(source: &mut BufReader<R>, length: u64) -> io::Result<bool> {
     let mut at = 8;
+    source.seek(SeekFrom::Start(at))?;
     loop {
-        source.seek(SeekFrom::Start(at))?;
         let (Some(size), Some(name)) = (array(source)?.map(u32::from_be_bytes), array::<_, 4>(source)?) else {
             return Ok(false);
         };
@@ -165,6 +171,8 @@ fn png_ends<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
         if &name == b"IEND" || at > length {
             return Ok(at <= length);
         }
+        // Its content and its checksum.
+        source.seek_relative(i64::from(size) + 4)?;
     }
 }
 

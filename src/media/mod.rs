@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use base64::prelude::{BASE64_STANDARD, Engine};
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use bytes::Bytes;
 use url::Url;
 
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, presentable};
 use crate::job::{Video, VideoJob};
 
 mod json;
@@ -107,7 +107,7 @@ impl fmt::Debug for Source {
 impl fmt::Debug for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url) => f.debug_tuple("Url").field(&without_query(url)).finish(),
+            Self::Url(url) => f.debug_tuple("Url").field(&presentable(url)).finish(),
             Self::FileId(id) => f.debug_tuple("FileId").field(id).finish(),
             Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
@@ -117,22 +117,13 @@ impl fmt::Debug for Media {
     }
 }
 
-/// A signed address is as good as a key: what signs it is not shown.
-#[must_use]
-pub fn without_query(url: &str) -> String {
-    match url.split_once('?') {
-        Some((bare, _)) => format!("{bare}?…"),
-        None => url.to_owned(),
-    }
-}
-
 impl Media {
     /// What a text stands for: an http(s) address or a data URI, and never a path.
     pub fn of_text(field: &'static str, text: &str) -> Result<Self> {
         if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
             return data_uri(text).map(Self::Data).map_err(|why| Error::invalid(field, format!("{field}: {why}")));
         }
-        if Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        if is_address(text) {
             return Ok(Self::Url(text.to_owned()));
         }
         Err(Error::invalid(
@@ -140,18 +131,40 @@ impl Media {
             format!(
                 "{field} must be an http(s) address or a data URI when it is a text, not {:?}; a text is never read as a \
                  path (pass pathlib.Path(...) for a file of yours) nor as a job's id (pass client.get(id))",
-                shorten(text, 60)
+                presentable(text)
             ),
         ))
     }
 }
 
+/// Whether a text is an http(s) address as it stands. It is sent as it stands, too.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let is_plain = !text.contains(|character: char| character.is_whitespace() || character.is_control());
+    is_plain && (begins("http://") || begins("https://")) && Url::parse(text).is_ok_and(|url| url.has_host())
+}
+
 fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
     let (head, content) = text[5..].split_once(',').ok_or("a data URI has a comma between its type and its content")?;
+    let head: String = head.chars().filter(|character| !character.is_whitespace()).collect();
     if !head.to_ascii_lowercase().ends_with(";base64") {
         return Err("the data URI must be in base64, as data:image/png;base64,... is".into());
     }
-    BASE64_STANDARD.decode(content).map(Bytes::from).map_err(|error| format!("the data URI is no base64: {error}"))
+    // As forgiving as browsers are: broken lines, the alphabet of addresses, no padding.
+    let content: Vec<u8> = content
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=')
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        })
+        .collect();
+    BASE64_STANDARD_NO_PAD
+        .decode(content)
+        .map(Bytes::from)
+        .map_err(|error| format!("the data URI is no base64: {error}"))
 }
 
 /// Looks at bytes in memory. Refuses what the service does not take.
@@ -164,12 +177,13 @@ pub fn look_at_bytes(field: &'static str, role: Role, bytes: &Bytes) -> Result<I
 /// Looks at a file. Refuses what the service does not take.
 pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inline> {
     let unreadable = |error: std::io::Error| Trouble::Unreadable(error).into_error(field, &path.display().to_string());
-    let mut file = File::open(path).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
+    // Opening a pipe would wait for somebody to write into it.
+    let about = std::fs::metadata(path).map_err(unreadable)?;
     if !about.is_file() {
         let what = if about.is_dir() { "a folder" } else { "no ordinary file" };
         return Err(Error::invalid(field, format!("{field}: {} is {what}", path.display())));
     }
+    let mut file = File::open(path).map_err(unreadable)?;
     let look = look(field, &format!("{} is", path.display()), role, &mut file);
     let seen = look.map_err(|trouble| trouble.into_error(field, &path.display().to_string()))?;
     Ok(Inline { field, kind: seen.0, length: about.len(), source: Source::File(path.to_owned()), film: seen.1 })
@@ -232,12 +246,18 @@ mod tests {
             "C:\\cat.png",
             "file:///etc/passwd",
             "ftp://a.example/x",
+            " https://a.example/x",
+            "https:a.example",
+            "https://a.ex\nample/x",
             "https://",
             "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3",
         ] {
             let Err(Error::InvalidRequest { field, message }) = Media::of_text("image", text) else { panic!("{text}") };
             assert_eq!(field, "image");
             assert!(message.contains("pathlib.Path"), "{message}");
+        }
+        for text in ["data:image/png;base64,aGVs\nbG8=", "data:;base64,aGVsbG8", "data:image/png; base64,aGVsbG8="] {
+            assert_eq!(Media::of_text("image", text).unwrap(), Media::Data(Bytes::from_static(b"hello")), "{text}");
         }
         for text in ["data:image/png,abc", "data:image/png;base64", "data:image/png;base64,§"] {
             assert!(Media::of_text("image", text).is_err(), "{text}");

@@ -25,17 +25,23 @@ struct Part {
     to: u64,
 }
 
+/// The boxes that stand outermost. What else follows the last of them is a tail that players skip.
+const OUTERMOST: [[u8; 4]; 16] = [
+    *b"ftyp", *b"moov", *b"mdat", *b"free", *b"skip", *b"wide", *b"moof", *b"mfra", *b"uuid", *b"meta", *b"sidx",
+    *b"styp", *b"pdin", *b"ssix", *b"prft", *b"emsg",
+];
+
 /// Whether the outermost boxes fit the file, and the one that describes the film is among them.
 pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
     let mut described = false;
     let mut at = 0;
     for _ in 0..MOST_BOXES {
-        let Some(next) = box_at(source, at, length)? else { return Ok(described && at == length) };
-        described |= next.name == *b"moov" && next.to <= length;
-        at = next.to;
-        if at >= length {
-            return Ok(described && at == length);
+        let Some(next) = box_at(source, at, length)? else { break };
+        if next.to > length {
+            return Ok(described && !OUTERMOST.contains(&next.name));
         }
+        described |= next.name == *b"moov";
+        at = next.to;
     }
     Ok(described)
 }

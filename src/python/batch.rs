@@ -209,6 +209,7 @@ fn step(batch: Shared) -> impl FnOnce(crate::event::Events) -> BoxFuture<Told> {
 #[pymethods]
 impl Batch {
     #[pyo3(signature = (*, listener))]
+    #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
     fn step(&self, py: Python<'_>, listener: Listener) -> PyResult<Told> {
         bridge::block_on(py, listener.as_ref(), step(self.shared(py)?))
     }
@@ -302,6 +303,7 @@ pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> 
 
 /// All that a journal tells, as plain JSON types.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
 pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<Bound<'_, PyAny>> {
     let records = py.detach(|| batch::records(&folder)).map_err(|error| errors::raise(py, error))?;
     values::to_dict(py, &records)

@@ -210,6 +210,13 @@ impl Admit for request::StorageOptions {
 }
 
 impl Admit for request::VideoRequest {
+    fn malformed(py: Python<'_>, path: &str, words: &str) -> PyErr {
+        let first = path.split(['.', '[']).next().unwrap_or_default();
+        let field = FIELDS.into_iter().find(|field| *field == first).unwrap_or("request");
+        let place = if field == "request" { String::new() } else { format!("{path}: ") };
+        errors::raise(py, Error::invalid(field, format!("{place}{words}")))
+    }
+
     fn admit(&self) -> crate::Result<()> {
         self.check()
     }

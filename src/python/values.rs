@@ -8,11 +8,12 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::errors;
+use crate::error::presentable;
 use crate::job::{self, JobStatus};
 
 const TICKS_EXPONENT: i32 = -10;
@@ -33,11 +34,13 @@ fn to_json(value: &impl Serialize) -> PyResult<String> {
 }
 
 pub(super) fn from_json<T: DeserializeOwned + Admit>(py: Python<'_>, text: &str) -> PyResult<T> {
-    let value: T = serde_json::from_str(text).map_err(|error| {
+    let reader = &mut serde_json::Deserializer::from_str(text);
+    let value: T = serde_path_to_error::deserialize(reader).map_err(|error| {
+        let (path, error) = (error.path().to_string(), error.into_inner());
         // Where it stands in a text that the caller never saw is of no help.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let words = error.to_string();
-        PyValueError::new_err(words.strip_suffix(&place).unwrap_or(&words).to_owned())
+        T::malformed(py, &path, words.strip_suffix(&place).unwrap_or(&words))
     })?;
     value.admit().map_err(|error| errors::raise(py, error))?;
     Ok(value)
@@ -49,6 +52,12 @@ pub(super) fn from_dict<T: DeserializeOwned + Admit>(data: &Bound<'_, PyAny>) ->
 
 /// What else than its types a value must satisfy.
 pub(super) trait Admit {
+    /// The exception for what is no such value; `path` is where it stands.
+    fn malformed(_py: Python<'_>, path: &str, words: &str) -> PyErr {
+        let place = if path == "." { String::new() } else { format!("{path}: ") };
+        PyValueError::new_err(format!("{place}{words}"))
+    }
+
     fn admit(&self) -> crate::Result<()> {
         Ok(())
     }
@@ -86,22 +95,32 @@ fn is_unset(content: &Bound<'_, PyAny>) -> bool {
     content.is_none() || content.cast::<PyTuple>().is_ok_and(PyTupleMethods::is_empty)
 }
 
-/// Bytes are counted, and the query of an address, which is as good as a key to the file, is left out.
+/// Bytes are counted, and what signs an address, which is as good as a key to the file, is left out.
 fn show(content: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(bytes) = content.cast::<PyBytes>() {
         return Ok(format!("<{} bytes>", bytes.as_bytes().len()));
     }
     if let Ok(items) = content.cast::<PyTuple>() {
-        let items: Vec<_> = items.iter().map(|item| show(&item)).collect::<PyResult<_>>()?;
-        return Ok(format!("[{}]", items.join(", ")));
+        return Ok(format!("[{}]", joined(items.iter())?));
     }
-    let shown = content.repr()?.to_string();
-    if shown.starts_with("'http")
-        && let Some((bare, _)) = shown.split_once('?')
+    if let Ok(items) = content.cast::<PyList>() {
+        return Ok(format!("[{}]", joined(items.iter())?));
+    }
+    if let Ok(fields) = content.cast::<PyDict>() {
+        let fields = fields.iter().map(|(name, value)| Ok(format!("{}: {}", name.repr()?, show(&value)?)));
+        return Ok(format!("{{{}}}", fields.collect::<PyResult<Vec<_>>>()?.join(", ")));
+    }
+    if let Ok(text) = content.cast::<PyString>()
+        && let Ok(text) = text.to_str()
+        && (text.contains(":/") || text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:")))
     {
-        return Ok(format!("{bare}?…'"));
+        return Ok(PyString::new(content.py(), &presentable(text)).repr()?.to_string());
     }
-    Ok(shown)
+    Ok(content.repr()?.to_string())
+}
+
+fn joined<'py>(items: impl Iterator<Item = Bound<'py, PyAny>>) -> PyResult<String> {
+    Ok(items.map(|item| show(&item)).collect::<PyResult<Vec<_>>>()?.join(", "))
 }
 
 /// Pickling: the class's own `_from_json` on the value's JSON.

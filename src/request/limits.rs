@@ -1,10 +1,8 @@
 //! What the documented limits exclude, said before anything is sent.
 
-use url::Url;
-
 use super::{Audio, Operation, StorageOptions, VideoRequest};
-use crate::error::{Error, Result, shorten};
-use crate::media::Film;
+use crate::error::{Error, Result, presentable, shorten};
+use crate::media::{Film, is_address};
 
 /// The longest prompt, in bytes of UTF-8 (documented as 4096 characters, measured in bytes).
 const MAX_PROMPT: usize = 4096;
@@ -22,6 +20,8 @@ const MAX_KEYFRAMES: usize = 4;
 /// One hour to thirty days.
 const STORED_FOR: std::ops::RangeInclusive<i64> = 3_600..=2_592_000;
 const MAX_EDITED: f64 = 8.7;
+/// What lies about one frame beyond a limit is left to the service.
+const TOLERANCE: f64 = 0.05;
 /// Some pages say 15, some 30: only what all exclude is refused.
 const EXTENDED: std::ops::RangeInclusive<f64> = 2.0..=30.0;
 /// H.264, H.265 and AV1.
@@ -236,16 +236,19 @@ impl Operation {
     /// Refuses a source of such a length.
     pub(crate) fn check_length(self, seconds: f64) -> Result<()> {
         match self {
-            Self::Edit if seconds > MAX_EDITED => Err(Error::invalid(
+            Self::Edit if seconds > MAX_EDITED + TOLERANCE => Err(Error::invalid(
                 "video",
                 format!(
-                    "video has {seconds:.1} s; an edit takes at most {MAX_EDITED} s (ffmpeg -i in.mp4 -t {MAX_EDITED} out.mp4)"
+                    "video has {seconds:.2} s; an edit takes at most {MAX_EDITED} s (ffmpeg -i in.mp4 -t 8.6 out.mp4)"
                 ),
             )),
-            Self::Extend if !EXTENDED.contains(&seconds) => Err(Error::invalid(
-                "video",
-                format!("video has {seconds:.1} s; an extension takes {} to {} s", EXTENDED.start(), EXTENDED.end()),
-            )),
+            Self::Extend if seconds < EXTENDED.start() - TOLERANCE || seconds > EXTENDED.end() + TOLERANCE => {
+                let (least, most) = (EXTENDED.start(), EXTENDED.end());
+                Err(Error::invalid(
+                    "video",
+                    format!("video has {seconds:.2} s; an extension takes {least} to {most} s"),
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -283,10 +286,10 @@ fn check_audio(address: &str) -> Result<()> {
 }
 
 fn check_address(field: &'static str, address: &str) -> Result<()> {
-    if Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+    if is_address(address) {
         return Ok(());
     }
-    Err(Error::invalid(field, format!("{field} must be an http(s) address, not {:?}", shorten(address, 60))))
+    Err(Error::invalid(field, format!("{field} must be an http(s) address, not {:?}", presentable(address))))
 }
 
 fn refuse(field: &'static str, is_given: bool, words: impl Into<String>) -> Result<()> {

@@ -42,20 +42,28 @@ def _media(text: str) -> str | Path | vidjob.FileId:
         return vidjob.FileId(text.removeprefix(_FILE_ID))
     if text.lower().startswith(("http://", "https://", "data:")):
         return text
-    return Path(text).expanduser()
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text.partition('?')[0]!r} is neither an http(s) address nor a path")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 def _keyframe(text: str) -> vidjob.Keyframe:
-    seconds, separator, image = text.partition("=")
+    seconds, _, image = text.partition("=")
     try:
-        return vidjob.Keyframe(_media(image), float(seconds))
-    except ValueError as error:
-        hint = error if separator else "expected SECONDS=PATH or SECONDS=URL, like 2.5=frame.png"
-        raise argparse.ArgumentTypeError(f"{text!r}: {hint}") from None
+        moment = float(seconds)
+    except ValueError:
+        moment = -1.0
+    if moment < 0 or not image:
+        hint = "expected SECONDS=PATH or SECONDS=URL, like 2.5=frame.png"
+        raise argparse.ArgumentTypeError(f"{text.partition('?')[0]!r}: {hint}")
+    return vidjob.Keyframe(_media(image), moment)
 
 
 def _voice(text: str) -> str | vidjob.Voice:
-    return text if "://" in text or text.startswith("data:") else vidjob.Voice(text)
+    return text if "://" in text or text.lower().startswith("data:") else vidjob.Voice(text)
 
 
 def _prompt(parser: argparse.ArgumentParser, words: str, *, nargs: str | None = None) -> None:
@@ -129,7 +137,7 @@ def _orders(parser: argparse.ArgumentParser, *, user: bool = True, elsewhere: bo
 
 
 def _ends(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="print the JSON that would be sent; send nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the JSON that would be sent; buy nothing")
     options.connects(parser)
     options.prints_events(parser)
 
@@ -227,8 +235,9 @@ def _earlier(args: argparse.Namespace) -> vidjob.VideoJob | None:
 
 
 def _preview(context: Context, request: vidjob.VideoRequest) -> Exit:
+    body = request.preview()
     context.output.say(f"nothing is sent; this would go to {request.path}")
-    context.output.document(request.preview())
+    context.output.document(body)
     return Exit.OK
 
 
@@ -268,12 +277,12 @@ def render(context: Context) -> Exit:
     """Runs ``render``."""
     args, output = context.args, context.output
     follows = args.video is not None or args.job is not None
+    if args.output is None and not args.dry_run:
+        output.error("-o/--output FILE is missing: where to keep the video", "try: vidjob render --help")
+        return Exit.USAGE
     request = _request(args, args.operation or ("edit" if follows else "generate"), _earlier(args))
     if args.dry_run:
         return _preview(context, request)
-    if args.output is None:
-        output.error("-o/--output FILE is missing: where to keep the video", "try: vidjob render --help")
-        return Exit.USAGE
     context.trail = trail_of_file(args, args.output)
     with options.client(args) as service, Following(context) as following:
         context.trail.creating = True
