@@ -138,7 +138,7 @@ def test_known_lengths(face: Face, verb: str, seconds: float, *, is_taken: bool)
 
 
 def test_a_text_beside_a_text_is_the_video(face: Face, simulator: Simulator, client: VideoClient) -> None:
-    with pytest.raises(vidjob.InvalidRequest, match="video must be an http") as caught:
+    with pytest.raises(vidjob.InvalidRequest, match="the prompt comes first") as caught:
         face(client, "edit", "https://a.example/v.mp4", "a hat")
     assert caught.value.field == "video"
     assert simulator.requests == []

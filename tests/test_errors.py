@@ -37,6 +37,9 @@ TREE: dict[str, tuple[str, type[BaseException]]] = {
     "UnsafeUrl": ("DownloadError", OSError),
     "NotAVideo": ("DownloadError", OSError),
     "IncompleteDownload": ("DownloadError", OSError),
+    "JournalError": ("VidjobError", OSError),
+    "AlreadyRunning": ("JournalError", OSError),
+    "NotBought": ("VidjobError", Exception),
     "TooLarge": ("DownloadError", OSError),
 }
 

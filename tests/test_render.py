@@ -64,7 +64,7 @@ def test_a_failure_after_the_purchase_names_the_job(
         with pytest.raises(error) as caught:
             face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
         assert caught.value.request_id == simulator.accepted[-1]["request_id"]
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]
 
 
 def test_a_bad_file_after_the_purchase_names_the_job(
@@ -74,7 +74,7 @@ def test_a_bad_file_after_the_purchase_names_the_job(
     with pytest.raises(vidjob.NotAVideo) as caught:
         face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
     assert caught.value.request_id == simulator.accepted[0]["request_id"]
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]
 
 
 def test_a_mistake_in_a_callback_does_not_lose_the_job(
@@ -133,4 +133,4 @@ def test_ctrl_c_leaves_a_note_with_the_job(run_python: Run, tmp_path: Path, verb
     if sys.version_info >= (3, 11):
         assert "goes on; client.wait(" in done.stdout
     assert done.stdout.startswith("True")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]

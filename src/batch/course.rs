@@ -92,6 +92,8 @@ pub struct Made {
 #[derive(Debug)]
 pub(crate) struct Course {
     pub(crate) journal: Arc<Journal>,
+    /// The service that items are bought from.
+    pub(crate) service: String,
     pub(crate) rules: Rules,
     pub(crate) budget: Budget,
     pub(crate) prices: Prices,
@@ -144,7 +146,7 @@ impl Course {
             return None;
         }
         let entry = self.journal.entry(&item.id)?;
-        match next(&entry, &item.sha256, self.rules) {
+        match self.next(&entry, &item.sha256) {
             Ok(Next::Nothing { job, file }) if !self.rules.verify => match self.intact(&file) {
                 Ok(true) => Some(Ok(self.made_before(*job, file))),
                 _ => None,
@@ -160,7 +162,7 @@ impl Course {
             return Err(exists(&format!("the journal tells of {:?} already", item.id)));
         }
         seen.job = entry.last().and_then(|attempt| attempt.state.job());
-        let job = match next(&entry, &item.sha256, self.rules)? {
+        let job = match self.next(&entry, &item.sha256)? {
             Next::Nothing { job, file } => {
                 if self.check_intact(&file).await? {
                     return Ok(self.made_before(*job, file));
@@ -185,6 +187,22 @@ impl Course {
         Ok(Made { job, file, resumed: false })
     }
 
+    /// What is left to do for an item, by what the journal says of it.
+    fn next(&self, entry: &Entry, sha256: &str) -> Result<Next> {
+        let left = next(entry, sha256, self.rules)?;
+        let Some(last) = entry.last().filter(|last| !last.order.service.is_empty()) else { return Ok(left) };
+        match left {
+            Next::Follow { .. } | Next::Fetch(_) if last.order.service != self.service => {
+                if self.rules.on_existing == OnExisting::Overwrite {
+                    return Ok(Next::Buy);
+                }
+                let words = format!("this was bought from {}, and only there it can be had", last.order.service);
+                Err(Error::invalid("base_url", words))
+            }
+            left => Ok(left),
+        }
+    }
+
     // ---- steps --------------------------------------------------------------------------------
 
     async fn buy(&self, client: &VideoClient, item: &Item) -> Result<(VideoJob, i64)> {
@@ -199,8 +217,11 @@ impl Course {
             self.budget.give_back(estimate);
             return Err(stop.error());
         }
-        let order =
-            Order { path: Some(self.journal.relative(&item.path)), ..order(&item.request, &item.sha256, estimate) };
+        let order = Order {
+            path: Some(self.journal.relative(&item.path)),
+            service: self.service.clone(),
+            ..order(&item.request, &item.sha256, estimate)
+        };
         let bought = client.buy(&self.journal, &item.id, order, &prepared).await;
         if let Err(error) = &bought {
             self.take_refusal(error, estimate);
@@ -258,14 +279,13 @@ impl Course {
     }
 
     fn check_target(&self, path: &Path) -> Result<()> {
-        download::check_target(path, &self.options()).map_err(|error| match error {
-            Error::Download(mut refusal) if path.exists() && !path.is_dir() => {
-                refusal.message =
-                    format!("{}; it is not of this journal's making, and is not adopted by its name", refusal.message);
-                Error::Download(refusal)
-            }
-            error => error,
-        })
+        let is_taken = self.rules.retry != Retry::All && !self.options().overwrite && path.is_file();
+        if is_taken {
+            let words =
+                format!("{} is there, is not of this journal's making, and is not adopted by its name", path.display());
+            return Err(exists(&words));
+        }
+        download::check_target(path, &self.options())
     }
 
     fn check_deadline(&self) -> Result<()> {
@@ -320,6 +340,7 @@ impl Course {
 pub(crate) fn order(request: &VideoRequest, sha256: &str, estimate: i64) -> Order {
     Order {
         operation: request.operation.as_str().to_owned(),
+        service: String::new(),
         request_sha256: sha256.to_owned(),
         prompt: request.prompt.clone(),
         model: request.model.clone(),

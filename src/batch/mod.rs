@@ -143,6 +143,7 @@ impl Batch {
             client: client.clone(),
             course: Arc::new(Course {
                 journal,
+                service: client.service(),
                 rules: settings.rules,
                 budget,
                 prices: settings.prices,

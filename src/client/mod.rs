@@ -194,6 +194,7 @@ impl VideoClient {
             patience,
             max_bytes: options.max_bytes,
             deadline: None,
+            service: self.service(),
             journal,
         };
         let asked = request.clone();
@@ -215,7 +216,8 @@ impl VideoClient {
     }
 
     async fn create(&self, request: VideoRequest) -> Result<VideoJob> {
-        let order = order(&request, "", Prices::default().estimate(&request).unwrap_or_default());
+        let estimate = Prices::default().estimate(&request).unwrap_or_default();
+        let order = journal::Order { service: self.service(), ..order(&request, "", estimate) };
         let prepared = self.prepare(request).await?;
         let journal = self.journal().await?;
         self.turn().await;
@@ -243,6 +245,11 @@ impl VideoClient {
         let job = recorded(journal, which, self.send(prepared, &name).await).await?;
         journal.accepted(which, &job.request_id).await?;
         Ok(job)
+    }
+
+    /// The service that this client speaks to.
+    pub(crate) fn service(&self) -> String {
+        self.shared.config.endpoint("")
     }
 
     /// Everything that can be refused before a create is sent.

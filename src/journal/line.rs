@@ -93,6 +93,9 @@ pub struct Line {
 pub struct Order {
     /// `generate`, `edit` or `extend`.
     pub operation: String,
+    /// The service that it is sent to.
+    #[serde(default)]
+    pub service: String,
     /// SHA-256 of the request, media included.
     pub request_sha256: String,
     /// What to show.

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import vidjob
 from vidjob.cli.failures import Exit
@@ -101,8 +102,10 @@ def _make(output: Output, folder: Path) -> list[_Made]:
     rows = [Row(clip.name) if shown is None else shown.row(clip.name) for clip in _CLIPS]
     # Address and key are the simulator's, so that nothing of the environment's is used.
     with (
+        # What a simulator sold cannot be had from the next one: nothing is remembered.
+        TemporaryDirectory() as journal,
         vidjob.Simulator(render_seconds=_RENDER_SECONDS, spread=0.2, queue_seconds=_QUEUE_SECONDS) as simulator,
-        simulator.client() as client,
+        simulator.client(journal=journal) as client,
     ):
         try:
             return asyncio.run(_render_all(client, folder, rows))
