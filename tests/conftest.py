@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import KEY, Face, Run
+from support import KEY, Cli, Face, Run
 from vidjob import Simulator, VideoClient
+from vidjob.cli import main
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -57,3 +59,20 @@ def run_python() -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def at(simulator: Simulator, tmp_path: Path) -> list[str]:
+    """The options that lead to the simulator."""
+    file = tmp_path / "key file"
+    file.write_text(f"\ufeff{KEY}\r\n", encoding="utf-8")
+    return ["--base-url", simulator.base_url, "--api-key-file", str(file)]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from vidjob import VideoClient
 
@@ -33,3 +37,24 @@ class Face:
         if verb == "watch":
             return [job async for job in result]
         return await result
+
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals of POSIX")
+
+#: Runs the command line: the exit code, standard output, standard error.
+Cli = Callable[..., tuple[int, str, str]]
+
+#: Clips of a simulator are done sooner than the usual pace expects.
+OFTEN = ["--poll-interval", "0.05"]
+
+
+def begin(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """The command line in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "vidjob", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        **options,
+    )

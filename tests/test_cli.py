@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,12 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Run
+from support import KEY, OFTEN, POSIX, Cli, Run, begin
 from vidjob import RenderResult, Simulator, VideoClient, VideoJob
 from vidjob.cli import commands, demo, doctor, main
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
 DONE = {"status": "done", "video": {"url": "https://a.example/v.mp4", "duration": 8}, "model": "m"}
-POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals of POSIX")
-
-#: Runs the command line: the exit code, standard output, standard error.
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -41,41 +37,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(arguments)
-        return (code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def at(simulator: Simulator, tmp_path: Path) -> list[str]:
-    """The options that lead to the simulator."""
-    file = tmp_path / "key file"
-    file.write_text(f"\ufeff{KEY}\r\n", encoding="utf-8")
-    return ["--base-url", simulator.base_url, "--api-key-file", str(file)]
-
-
-#: Clips of a simulator are done sooner than the usual pace expects.
-OFTEN = ["--poll-interval", "0.05"]
-
-
-@pytest.fixture
 def job(client: VideoClient) -> VideoJob:
     return client.wait(client.generate("a candle", duration=5), poll_interval=0.05)
-
-
-def begin(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """The command line in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "vidjob", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        **options,
-    )
 
 
 # ---- the commands ----------------------------------------------------------------------------

@@ -122,6 +122,23 @@ def test_a_file_that_was_changed_is_not_touched(face: Face, client: VideoClient,
     assert longer.read_bytes().endswith(b"mine")
 
 
+def test_a_file_is_adopted_by_its_content(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    """A run may end between putting a file in place and writing that down."""
+    many(face, client, rows(2), tmp_path)
+    [segment] = (tmp_path / ".vidjob").glob("*.jsonl")
+    kept = [line for line in segment.read_text().splitlines() if '"event":"saved"' not in line]
+    segment.write_text("".join(f"{line}\n" for line in kept))
+    (tmp_path / "videos" / "i1.mp4").write_bytes(b"mine")
+    results = by_id(many(face, client, rows(2), tmp_path))
+    assert results["i0"].ok
+    assert isinstance(results["i1"].error, vidjob.DownloadError)
+    assert (tmp_path / "videos" / "i1.mp4").read_bytes() == b"mine"
+    assert len(simulator.accepted) == 2
+    assert not list((tmp_path / ".vidjob").glob("*.mp4"))
+
+
 def test_a_file_is_never_adopted_by_its_name(
     face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from vidjob._native import VideoRequest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
     from typing import Any, BinaryIO, Literal, TypeAlias
 
     from vidjob._media import Array, Figure, PILImage
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Film: TypeAlias = str | Footage
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
 
-__all__ = ["batch", "keep", "request", "request_async", "source_and_prompt", "waiting"]
+__all__ = ["batch", "journal_folder", "keep", "request", "request_async", "source_and_prompt", "waiting"]
 
 
 def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
@@ -75,6 +76,14 @@ def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any
 def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
     """How a file is to be kept."""
     return {"path": path, "max_bytes": max_bytes, "overwrite": overwrite}
+
+
+def journal_folder(folder: str | os.PathLike[str]) -> Path:
+    """The folder of a journal: itself, or the one beside the files of ``folder``."""
+    from pathlib import Path
+
+    beside = Path(folder) / ".vidjob"
+    return beside if beside.is_dir() else Path(folder)
 
 
 def batch(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - the compiled part checks them

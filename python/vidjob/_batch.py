@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,12 +14,13 @@ from vidjob._rows import Row, Table, row_of
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
     from vidjob._listening import Hook
+    from vidjob._totals import Totals
 
 __all__ = ["AsyncBatch", "Batch", "Item", "Plan"]
 
@@ -103,13 +105,13 @@ class _Run:
         listener: Hook | None,
         plan: Plan | None = None,
         outputs: Outputs | None = None,
-        on_close: Callable[[], None] | None = None,
+        shown: Totals | None = None,
     ) -> None:
         self._native = native
         self._plan = plan
         self._outputs = outputs
         self._listener = listener
-        self._on_close = on_close
+        self._shown = shown
         self._items: dict[str, Item] = {}
         self._folders: set[Path] = set()
         self._summary: dict[str, Any] = {}
@@ -145,11 +147,16 @@ class _Run:
             return
         self._summary = self.summary
         self._closed = True
-        self._native.close()
+        try:
+            self._native.close()
+        finally:
+            self._write_down()
+
+    def _write_down(self) -> None:
         if self._outputs is not None:
             self._outputs.close(self._summary)
-        if self._on_close is not None:
-            self._on_close()
+        if self._shown is not None:
+            self._shown.close()
 
     def _feed(self, order: object) -> RenderResult | None:
         """Takes one order in. A result comes back when it needs no work, or is no order."""
@@ -194,11 +201,13 @@ class _Run:
     def _noted(self, result: RenderResult, request: _native.VideoRequest | None) -> RenderResult:
         if self._outputs is not None:
             self._outputs.add(result, request)
+        if self._shown is not None:
+            self._shown.ended(result)
         return result
 
     def __del__(self) -> None:
-        # Whoever leaves the loop early closes the batch by forgetting it.
-        if not getattr(self, "_closed", True):
+        # Whoever leaves the loop early closes the batch by forgetting it; at the end of the interpreter it is late.
+        if not getattr(self, "_closed", True) and not sys.is_finalizing():
             self.close()
 
 
@@ -211,13 +220,13 @@ class Batch(_Run):
     def __init__(
         self,
         native: _native.Batch,
-        orders: Iterator[Any],
+        orders: Iterable[Any],
         *,
         is_planned: bool = False,
         **shared: Any,  # noqa: ANN401 - what both faces take
     ) -> None:
         super().__init__(native, **shared)
-        self._orders = orders
+        self._orders = iter(orders)
         self._is_planned = is_planned
 
     def __iter__(self) -> Self:
@@ -259,13 +268,13 @@ class AsyncBatch(_Run):
     def __init__(
         self,
         native: _native.Batch,
-        orders: Iterator[Any] | AsyncIterator[Any],
+        orders: Iterable[Any] | AsyncIterator[Any],
         *,
         is_planned: bool = False,
         **shared: Any,  # noqa: ANN401 - what both faces take
     ) -> None:
         super().__init__(native, **shared)
-        self._orders = orders
+        self._orders: Any = orders if hasattr(orders, "__anext__") else iter(orders)
         self._is_planned = is_planned
 
     def __aiter__(self) -> Self:
@@ -304,10 +313,10 @@ class AsyncBatch(_Run):
         self.close()
 
 
-def planned(table: Table, plan: Plan) -> Iterator[Any]:
+def planned(table: Table, plan: Plan) -> list[Item | None]:
     """The items of orders that are all at hand: each is checked before the first is bought.
 
     Raises:
         InvalidRequest: One of them is no order, or in the way of another.
     """
-    return iter([plan.item(order) for order in table.rows])
+    return [plan.item(order) for order in table.rows]

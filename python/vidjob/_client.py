@@ -861,13 +861,14 @@ class VideoClient:
         from vidjob._batch import Plan, planned
         from vidjob._naming import Naming
         from vidjob._outputs import Outputs
+        from vidjob._totals import Totals
 
         home = Path(folder)
         plan = Plan(Naming(home, filename), None if input_root is None else Path(input_root))
         orders = planned(table, plan) if table.is_whole else table.rows
         home.mkdir(parents=True, exist_ok=True)
-        trace = Trace(None)
-        heard = listener(self._on_event, trace.shows(progress))
+        shown = Totals(len(orders) if isinstance(orders, list) else None, is_plain=False) if progress is True else None
+        heard = listener(self._on_event, shown.hears if shown else Trace.observes(progress))
         native = self._native.render_many(home, options, heard is not None)
         return {
             "native": native,
@@ -876,7 +877,7 @@ class VideoClient:
             "plan": plan,
             "outputs": Outputs(home),
             "listener": heard,
-            "on_close": trace.close,
+            "shown": shown,
         }
 
     # ---- remembering -------------------------------------------------------------------------
@@ -973,11 +974,13 @@ class VideoClient:
         self, folder: str | os.PathLike[str] | None, options: dict[str, Any], progress: Progress
     ) -> dict[str, Any]:
         """What both faces of a resumption begin with."""
-        trace = Trace(None)
-        heard = listener(self._on_event, trace.shows(progress))
+        from vidjob._totals import Totals
+
+        shown = Totals(is_plain=False) if progress is True else None
+        heard = listener(self._on_event, shown.hears if shown else Trace.observes(progress))
         native = self._native.resume(self._journal(folder), options, heard is not None)
         native.feed_unfinished()
-        return {"native": native, "orders": iter(()), "listener": heard, "on_close": trace.close}
+        return {"native": native, "orders": iter(()), "listener": heard, "shown": shown}
 
     def _journal(self, folder: str | os.PathLike[str] | None) -> Path:
         from pathlib import Path
@@ -986,8 +989,7 @@ class VideoClient:
             if self._settings["journal"] is None:
                 raise ConfigurationError("which journal? Pass the folder of a batch, or VideoClient(journal=...)")
             return Path(self._settings["journal"])
-        beside = Path(folder) / ".vidjob"
-        return beside if beside.is_dir() else Path(folder)
+        return arguments.journal_folder(folder)
 
     # ---- life --------------------------------------------------------------------------------
 

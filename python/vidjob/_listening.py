@@ -94,7 +94,14 @@ class Trace:
 
             self._bar = bar = Bar()
             return bar.hears
-        return lambda event, _job: _observe(progress, event)
+        return self.observes(progress)
+
+    @staticmethod
+    def observes(observer: bool | Callable[[Event], object] | None) -> Hook | None:  # noqa: FBT001 - what ``progress`` takes
+        """The hook behind a callable, which must not cost a render."""
+        if not callable(observer):
+            return None
+        return lambda event, _job: _observe(observer, event)
 
     def close(self) -> None:
         """Ends what is shown."""

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
 
 use super::budget::{Budget, Stop};
@@ -101,6 +101,8 @@ pub(crate) struct Course {
     pub(crate) patience: Patience,
     pub(crate) max_bytes: u64,
     pub(crate) deadline: Option<Instant>,
+    /// Held by every create that is on its way.
+    pub(crate) under_way: Arc<RwLock<()>>,
 }
 
 /// What is left to do.
@@ -222,7 +224,14 @@ impl Course {
             service: self.service.clone(),
             ..order(&item.request, &item.sha256, estimate)
         };
-        let bought = client.buy(&self.journal, &item.id, order, &prepared).await;
+        // A create that is on its way is heard to its end, whoever has stopped waiting for it.
+        let (client, journal, id) = (client.clone(), Arc::clone(&self.journal), item.id.clone());
+        let under_way = Arc::clone(&self.under_way).read_owned().await;
+        let create = tokio::spawn(async move {
+            let _under_way = under_way;
+            client.buy(&journal, &id, order, &prepared).await
+        });
+        let bought = create.await.unwrap_or_else(|_| Err(Stop::Caller.error()));
         if let Err(error) = &bought {
             self.take_refusal(error, estimate);
         }
@@ -267,9 +276,36 @@ impl Course {
         // The semaphore is never closed.
         let _slot = self.downloads.acquire().await.ok();
         let options = self.options();
-        let file = client.keep(job, path, &options).await?;
+        let file = if path.is_file() && !options.overwrite {
+            self.recognise(client, job, path, &options).await?
+        } else {
+            client.keep(job, path, &options).await?
+        };
         self.journal.saved(&job.request_id, &file).await?;
         Ok(file)
+    }
+
+    /// A file that is there already is this job's if its content is: a run may have ended between putting it in
+    /// place and writing that down.
+    async fn recognise(
+        &self,
+        client: &VideoClient,
+        job: &VideoJob,
+        path: &Path,
+        options: &download::Options,
+    ) -> Result<Download> {
+        let beside = self.journal.folder().join(format!("{:016x}.mp4", fastrand::u64(..)));
+        let fetched = client.keep(job, &beside, options).await?;
+        let (there, sha256) = (path.to_owned(), fetched.sha256.clone());
+        let is_same = tokio::task::spawn_blocking(move || {
+            // What is left in the journal's folder harms nobody.
+            let _ = std::fs::remove_file(&beside);
+            super::fingerprint::of_file(&there).is_ok_and(|sum| sum == sha256)
+        });
+        if is_same.await.unwrap_or(false) {
+            return Ok(Download { path: path.to_owned(), ..fetched });
+        }
+        Err(exists(&format!("{} is there and is not this job's video", path.display())))
     }
 
     // ---- checks -------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
@@ -30,6 +31,9 @@ use crate::journal::{Entry, Journal, Run, State};
 use crate::request::VideoRequest;
 use crate::watch::Patience;
 use course::{Course, End, Seen};
+
+/// How long creates that are on their way are heard when a batch is closed.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// How a batch is worked through.
 #[derive(Debug, Clone)]
@@ -94,6 +98,38 @@ pub enum Step {
     Over,
 }
 
+/// A hold on a batch that works while somebody waits for it.
+#[derive(Debug, Clone)]
+pub struct Reins {
+    course: Arc<Course>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Reins {
+    /// Buys nothing more; what is under way goes on.
+    pub fn stop(&self) {
+        self.course.budget.stop(Stop::Caller);
+    }
+
+    /// Why nothing more is bought, if that is so.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Stop> {
+        self.course.budget.stopped()
+    }
+
+    /// What was spent or reserved under this journal, in US dollars.
+    #[must_use]
+    pub fn spent_usd(&self) -> f64 {
+        self.course.budget.spent_usd()
+    }
+
+    /// How many items are under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+}
+
 /// Renders under way.
 #[derive(Debug)]
 pub struct Batch {
@@ -101,6 +137,7 @@ pub struct Batch {
     course: Arc<Course>,
     concurrency: usize,
     tasks: JoinSet<Outcome>,
+    in_flight: Arc<AtomicUsize>,
     names: HashMap<Id, String>,
     events: Option<mpsc::UnboundedReceiver<Event>>,
     told: Option<mpsc::UnboundedSender<Event>>,
@@ -151,9 +188,11 @@ impl Batch {
                 patience: settings.patience,
                 max_bytes: settings.max_bytes,
                 deadline: settings.deadline.and_then(|time| Instant::now().checked_add(time)),
+                under_way: Arc::default(),
             }),
             concurrency: settings.concurrency.max(1),
             tasks: JoinSet::new(),
+            in_flight: Arc::default(),
             names: HashMap::new(),
             events: is_observed.then_some(events),
             told: is_observed.then_some(told),
@@ -175,6 +214,7 @@ impl Batch {
                 biased;
                 event = next_event(&mut self.events) => listener.tell(|| event),
                 ended = self.tasks.join_next_with_id() => {
+                    self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
                     self.tell_the_rest(listener);
                     return match ended {
                         Some(Ok((id, outcome))) => {
@@ -206,6 +246,7 @@ impl Batch {
             Outcome { id: item.id, job, render_time, result }
         });
         self.names.insert(handle.id(), name);
+        self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
         None
     }
 
@@ -229,27 +270,17 @@ impl Batch {
         self.is_open = false;
     }
 
-    /// Buys nothing more; what is under way goes on.
-    pub fn stop(&self) {
+    /// Lets go of all that is under way, once the creates that are on their way have been heard.
+    pub async fn close(&mut self) {
         self.course.budget.stop(Stop::Caller);
+        self.tasks.shutdown().await;
+        let _ = tokio::time::timeout(LAST_WORDS, self.course.under_way.write()).await;
     }
 
-    /// Why nothing more is bought, if that is so.
+    /// A hold on this batch.
     #[must_use]
-    pub fn stopped(&self) -> Option<Stop> {
-        self.course.budget.stopped()
-    }
-
-    /// What was spent or reserved under this journal, in US dollars.
-    #[must_use]
-    pub fn spent_usd(&self) -> f64 {
-        self.course.budget.spent_usd()
-    }
-
-    /// How many items are under way.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.tasks.len()
+    pub fn reins(&self) -> Reins {
+        Reins { course: Arc::clone(&self.course), in_flight: Arc::clone(&self.in_flight) }
     }
 
     fn check_deadline(&self) {

@@ -194,6 +194,7 @@ impl VideoClient {
             patience,
             max_bytes: options.max_bytes,
             deadline: None,
+            under_way: Arc::default(),
             service: self.service(),
             journal,
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -158,20 +158,25 @@ impl Outcome {
     }
 }
 
+/// How long an interrupted step may hold on to its batch.
+const LETTING_GO: Duration = Duration::from_secs(1);
+
 type Shared = Arc<tokio::sync::Mutex<batch::Batch>>;
 
 /// Renders under way.
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Batch {
     owner: u32,
+    reins: batch::Reins,
     /// Gone once it is closed.
     inner: Mutex<Option<Shared>>,
 }
 
 impl Batch {
     pub(super) fn new(inner: batch::Batch) -> Self {
+        let reins = inner.reins();
         let inner = Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(inner))));
-        Self { owner: std::process::id(), inner }
+        Self { owner: std::process::id(), reins, inner }
     }
 
     fn shared(&self, py: Python<'_>) -> PyResult<Shared> {
@@ -182,11 +187,21 @@ impl Batch {
         inner.ok_or_else(|| PyRuntimeError::new_err("this batch is closed"))
     }
 
-    /// Calls for what needs no waiting. The batch is free between two steps.
+    /// Calls for what needs no waiting. A step that was interrupted lets go of the batch a moment later.
     fn now<T>(&self, py: Python<'_>, call: impl FnOnce(&mut batch::Batch) -> T) -> PyResult<T> {
         let shared = self.shared(py)?;
-        let mut batch =
-            shared.try_lock().map_err(|_| PyRuntimeError::new_err("this batch is being waited for elsewhere"))?;
+        let mut batch = py
+            .detach(|| {
+                let began = Instant::now();
+                while began.elapsed() < LETTING_GO {
+                    if let Ok(batch) = Arc::clone(&shared).try_lock_owned() {
+                        return Some(batch);
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                None
+            })
+            .ok_or_else(|| PyRuntimeError::new_err("this batch is being waited for elsewhere"))?;
         Ok(call(&mut batch))
     }
 }
@@ -248,33 +263,37 @@ impl Batch {
         self.now(py, batch::Batch::finish)
     }
 
-    fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        self.now(py, |batch| batch.stop())
+    fn stop(&self) {
+        self.reins.stop();
     }
 
     #[getter]
-    fn stopped(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
-        self.now(py, |batch| batch.stopped().map(batch::Stop::as_str))
+    fn stopped(&self) -> Option<&'static str> {
+        self.reins.stopped().map(batch::Stop::as_str)
     }
 
     #[getter]
-    fn spent_usd(&self, py: Python<'_>) -> PyResult<f64> {
-        self.now(py, |batch| batch.spent_usd())
+    fn spent_usd(&self) -> f64 {
+        self.reins.spent_usd()
     }
 
     #[getter]
-    fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
-        self.now(py, |batch| batch.in_flight())
+    fn in_flight(&self) -> usize {
+        self.reins.in_flight()
     }
 
     /// Lets go of all that is under way: jobs go on, and their items can be taken up again.
-    fn close(&self, py: Python<'_>) {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
         let inner = self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
-        if self.owner == std::process::id() {
-            drop(inner);
-        } else {
+        if self.owner != std::process::id() {
             std::mem::forget(inner);
+            return Ok(());
         }
+        let Some(batch) = inner else { return Ok(()) };
+        bridge::block_on(py, None, |_| async move {
+            batch.lock().await.close().await;
+            Ok(())
+        })
     }
 }
 

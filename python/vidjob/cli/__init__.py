@@ -91,6 +91,7 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
         args = _parser().parse_args(arguments)
     except SystemExit as asked:  # --help, --version, wrong usage
         return asked.code if isinstance(asked.code, int) else Exit.OK
+    args.words = arguments
     context = Context(args, Output(out, err, form=args.form, quiet=args.quiet))
     try:
         code: Exit = args.run(context)

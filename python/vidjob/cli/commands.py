@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 import vidjob
-from vidjob.cli import creating, options
+from vidjob.cli import batch, creating, options
 from vidjob.cli.failures import Exit, Trail, words
 from vidjob.cli.following import Following, show_job, size, trail_of_file
 from vidjob.progress import printable
@@ -188,6 +188,9 @@ COMMANDS = (
         creating.render_arguments,
         creating.render,
     ),
+    Command("batch", "render many: this costs money", batch.batch_arguments, batch.batch),
+    Command("jobs", "list what a journal knows", batch.jobs_arguments, batch.jobs),
+    Command("resume", "finish what was bought; buys nothing", batch.resume_arguments, batch.resume),
     Command("simulate", "run the service on this machine: no key, no cost", _simulate_arguments, _simulate),
     Command("demo", "render three test patterns with a simulator: no key, no cost", _demo_arguments, _demo),
     Command("doctor", "check this installation, the key and the way to the service", _doctor_arguments, _doctor),

@@ -1,0 +1,130 @@
+"""Showing a batch: one line of totals, over the jobs that are under way."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from vidjob.progress import PLAIN, REDRAW, TICK, Row, _columns, _Display, _glyphs, duration, is_terminal, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from vidjob._native import VideoJob
+    from vidjob._values import RenderResult
+    from vidjob.progress import Clock
+
+__all__ = ["Totals"]
+
+#: Jobs that are shown at once.
+_SHOWN = 8
+_LABEL = 16
+#: Fewer ends than these foretell nothing.
+_FEWEST = 3
+
+
+class Totals(_Display):
+    """How a batch stands: redrawn in place on a terminal, else one plain line every half minute.
+
+    Args:
+        total: How many items there are, if that is known.
+        stream: Where to show it. Default: standard error.
+        clock: Gives the time in seconds.
+        every: Seconds between looks at the clock while nothing is heard; ``None`` looks at events only.
+        is_plain: Whether plain lines are written where there is no terminal.
+    """
+
+    def __init__(
+        self,
+        total: int | None = None,
+        stream: TextIO | None = None,
+        clock: Clock = time.monotonic,
+        every: float | None = TICK,
+        *,
+        is_plain: bool = True,
+    ) -> None:
+        super().__init__(stream, clock, every)
+        self._total = total
+        self._terminal = is_terminal(self._stream)
+        self._usable = self._usable and (self._terminal or is_plain)
+        self._glyphs = _glyphs(self._stream)
+        self._under_way: dict[str, Row] = {}
+        self._began = self._shown_at = clock()
+        self._done = self._failed = self._resumed = 0
+        self._spent = Decimal(0)
+        self._drawn: list[str] = []
+
+    def hears(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:  # noqa: ARG002 - the event tells all
+        """Takes note of an event of one item."""
+        name = event.get("id")
+        if name is None:
+            return
+        row = self._under_way.get(name)
+        if row is None:
+            row = self._under_way[name] = Row(printable(name)[:_LABEL], self._clock)
+        row.hears(event)
+        self._hears(row)
+
+    def ended(self, result: RenderResult) -> None:
+        """Takes note of an item's end."""
+        row = self._under_way.pop(result.id, None)
+        self._done += result.ok
+        self._failed += not result.ok
+        self._resumed += result.resumed
+        if result.job is not None and result.job.usage is not None:
+            self._spent += result.job.usage.cost_usd
+        self._hears(row or Row(result.id, self._clock))
+
+    @property
+    def text(self) -> str:
+        """The totals."""
+        ended = self._done + self._failed
+        of = "" if self._total is None else f" of {self._total:,}"
+        left = self._left(ended)
+        parts = [
+            f"{self._done:,}{of} done",
+            f"{len(self._under_way):,} under way",
+            f"{self._failed:,} failed" if self._failed else "",
+            f"{self._spent.quantize(Decimal('0.01'))} USD",
+            duration(self._clock() - self._began),
+            "" if left is None else f"{duration(left)} left",
+        ]
+        return ", ".join(filter(None, parts))
+
+    def _left(self, ended: int) -> float | None:
+        """Seconds to the end, at the pace so far. What was done before tells nothing of it."""
+        made = ended - self._resumed
+        if self._total is None or made < _FEWEST or ended >= self._total:
+            return None
+        return (self._clock() - self._began) / made * (self._total - ended)
+
+    def _show(self, row: Row | None) -> None:  # noqa: ARG002 - all are redrawn
+        if self._terminal:
+            if self._clock() - self._shown_at >= REDRAW:
+                self._draw()
+        elif self._clock() - self._shown_at >= PLAIN:
+            self._shown_at = self._clock()
+            self._write(self.text + "\n")
+
+    def _finish(self) -> None:
+        if not self._usable:
+            return
+        if self._terminal:
+            self._draw()
+            self._write("\n")
+        else:
+            self._write(self.text + "\n")
+
+    def _draw(self) -> None:
+        width = _columns(self._stream) - 1
+        rows = [row.line(width, _LABEL, self._glyphs) for row in list(self._under_way.values())[:_SHOWN]]
+        lines = [self.text[:width], *rows]
+        # Lines that are gone are covered with blanks.
+        lines += [""] * (len(self._drawn) - len(lines))
+        before = [len(line) for line in self._drawn] + [0] * len(lines)
+        up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
+        text = "\n".join(f"\r{line:<{min(was, width)}}" for line, was in zip(lines, before, strict=False))
+        self._write(up + text)
+        self._drawn, self._shown_at = lines, self._clock()
