@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -234,12 +235,13 @@ class Batch(_Run):
 
     def __next__(self) -> RenderResult:
         while not self._closed:
-            outcome, is_wanted = self._native.step(listener=self._listener)
-            if outcome is not None:
-                return self._ended(outcome)
-            if not is_wanted:
-                self.close()
-                break
+            if not self._native.has_room():
+                outcome, is_wanted = self._native.step(listener=self._listener)
+                if outcome is not None:
+                    return self._ended(outcome)
+                if not is_wanted:
+                    self.close()
+                    break
             result = self._next_order()
             if result is not None:
                 return result
@@ -282,12 +284,16 @@ class AsyncBatch(_Run):
 
     async def __anext__(self) -> RenderResult:
         while not self._closed:
-            outcome, is_wanted = await self._native.step_async(listener=self._listener)
-            if outcome is not None:
-                return self._ended(outcome)
-            if not is_wanted:
-                self.close()
-                break
+            if self._native.has_room():
+                # Others on the loop have their turn, however many items there are.
+                await asyncio.sleep(0)
+            else:
+                outcome, is_wanted = await self._native.step_async(listener=self._listener)
+                if outcome is not None:
+                    return self._ended(outcome)
+                if not is_wanted:
+                    self.close()
+                    break
             result = await self._next_order()
             if result is not None:
                 return result

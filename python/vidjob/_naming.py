@@ -58,6 +58,7 @@ class Naming:
             raise InvalidRequest(f"filename: {error}", field="filename") from None
         if not all(name.isidentifier() for name in fields):
             raise InvalidRequest("filename: a field is a plain name, like {id}", field="filename")
+        self._fields = frozenset(fields)
         parts = Path(template).parts
         if not fields or not parts or Path(template).is_absolute() or ".." in parts:
             raise InvalidRequest(
@@ -73,7 +74,7 @@ class Naming:
         try:
             # Each value becomes a component; a format or a conversion would undo that.
             relative = string.Formatter().vformat(
-                self._template, (), {key: component(value) for key, value in values.items()}
+                self._template, (), {key: component(values[key]) for key in self._fields}
             )
         except (KeyError, ValueError, IndexError) as error:
             raise InvalidRequest(f"filename: no value for {error} in item {name!r}", field="filename") from None

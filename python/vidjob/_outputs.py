@@ -101,7 +101,7 @@ class Outputs:
         video = None if job is None else job.video
         usage = None if job is None else job.usage
         # Relative to the folder, with slashes: this is where `datasets` looks for it.
-        name = "" if path is None else Path(os.path.relpath(path, self._folder)).as_posix()
+        name = "" if path is None else path.relative_to(self._folder).as_posix()
         return {
             **_plain(result.columns),
             "file_name": name,

@@ -174,18 +174,19 @@ impl Course {
             Next::Fetch(job) => *job,
             Next::Follow { request_id, estimate } => {
                 self.budget.reopen();
-                self.follow(client, VideoJob::pending(&request_id), estimate, seen).await?
+                Box::pin(self.follow(client, VideoJob::pending(&request_id), estimate, seen)).await?
             }
             Next::Buy => {
-                let (job, estimate) = self.buy(client, item).await?;
+                // Boxed: what one phase needs is free again in the next, and thousands wait.
+                let (job, estimate) = Box::pin(self.buy(client, item)).await?;
                 seen.job = Some(job.clone());
                 let accepted = Instant::now();
-                let followed = self.follow(client, job, estimate, seen).await;
+                let followed = Box::pin(self.follow(client, job, estimate, seen)).await;
                 seen.render_time = seen.job.as_ref().filter(|job| job.is_terminal()).map(|_| accepted.elapsed());
                 followed?
             }
         };
-        let file = self.fetch(client, &job, &item.path).await?;
+        let file = Box::pin(self.fetch(client, &job, &item.path)).await?;
         Ok(Made { job, file, resumed: false })
     }
 

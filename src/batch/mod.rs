@@ -204,9 +204,7 @@ impl Batch {
     /// What there is to do or to know next. Events are told while it waits.
     pub async fn step(&mut self, listener: &Events) -> Step {
         loop {
-            self.check_deadline();
-            let is_buying = self.is_open && self.course.budget.stopped().is_none();
-            if is_buying && self.tasks.len() < self.concurrency {
+            if self.has_room() {
                 self.tell_the_rest(listener);
                 return Step::Wants;
             }
@@ -231,6 +229,13 @@ impl Batch {
                 }
             }
         }
+    }
+
+    /// Whether one more item is wanted now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.check_deadline();
+        self.is_open && self.tasks.len() < self.concurrency && self.course.budget.stopped().is_none()
     }
 
     /// Takes an item in; one that has its end already is given back at once. Must be called on a runtime.
