@@ -13,7 +13,7 @@ use crate::client::VideoClient;
 use crate::download::{self, Download};
 use crate::error::{ApiErrorKind, DownloadErrorKind, Error, Result};
 use crate::job::{JobStatus, VideoJob};
-use crate::journal::{Attempt, Entry, Journal, Order, State};
+use crate::journal::{Attempt, Claim, Entry, Journal, Order, State};
 use crate::request::VideoRequest;
 use crate::watch::Patience;
 
@@ -103,7 +103,12 @@ pub(crate) struct Course {
     pub(crate) deadline: Option<Instant>,
     /// Held by every create that is on its way.
     pub(crate) under_way: Arc<RwLock<()>>,
+    /// Creates at once: each is in doubt until it is answered, should this process end.
+    pub(crate) creates: Semaphore,
 }
+
+/// How many creates a course sends at once.
+pub(crate) const CREATES: usize = 32;
 
 /// What is left to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +163,7 @@ impl Course {
     }
 
     async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Seen) -> Result<Made> {
-        let _claim = self.journal.claim(&item.id).await?;
+        let claim = Arc::new(self.journal.claim(&item.id).await?);
         let entry = self.journal.entry(&item.id).unwrap_or_default();
         if self.rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
             return Err(exists(&format!("the journal tells of {:?} already", item.id)));
@@ -178,7 +183,7 @@ impl Course {
             }
             Next::Buy => {
                 // Boxed: what one phase needs is free again in the next, and thousands wait.
-                let (job, estimate) = Box::pin(self.buy(client, item)).await?;
+                let (job, estimate) = Box::pin(self.buy(client, item, &claim)).await?;
                 seen.job = Some(job.clone());
                 let accepted = Instant::now();
                 let followed = Box::pin(self.follow(client, job, estimate, seen)).await;
@@ -208,13 +213,15 @@ impl Course {
 
     // ---- steps --------------------------------------------------------------------------------
 
-    async fn buy(&self, client: &VideoClient, item: &Item) -> Result<(VideoJob, i64)> {
+    async fn buy(&self, client: &VideoClient, item: &Item, claim: &Arc<Claim>) -> Result<(VideoJob, i64)> {
         self.check_target(&item.path)?;
         let prepared = client.prepare(item.request.clone()).await?;
         let estimate = self.prices.estimate(&item.request);
         self.check_deadline()?;
         self.budget.reserve(estimate).await?;
         let estimate = estimate.unwrap_or_default();
+        // The semaphore is never closed.
+        let _slot = self.creates.acquire().await.ok();
         client.turn().await;
         if let Some(stop) = self.budget.stopped() {
             self.budget.give_back(estimate);
@@ -228,8 +235,9 @@ impl Course {
         // A create that is on its way is heard to its end, whoever has stopped waiting for it.
         let (client, journal, id) = (client.clone(), Arc::clone(&self.journal), item.id.clone());
         let under_way = Arc::clone(&self.under_way).read_owned().await;
+        let claim = Arc::clone(claim);
         let create = tokio::spawn(async move {
-            let _under_way = under_way;
+            let _held = (under_way, claim);
             client.buy(&journal, &id, order, &prepared).await
         });
         let bought = create.await.unwrap_or_else(|_| Err(Stop::Caller.error()));

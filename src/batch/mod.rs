@@ -189,6 +189,7 @@ impl Batch {
                 max_bytes: settings.max_bytes,
                 deadline: settings.deadline.and_then(|time| Instant::now().checked_add(time)),
                 under_way: Arc::default(),
+                creates: Semaphore::new(course::CREATES),
             }),
             concurrency: settings.concurrency.max(1),
             tasks: JoinSet::new(),

@@ -195,6 +195,7 @@ impl VideoClient {
             max_bytes: options.max_bytes,
             deadline: None,
             under_way: Arc::default(),
+            creates: Semaphore::new(1),
             service: self.service(),
             journal,
         };

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::download::Download;
 use crate::error::{Error, JournalErrorKind, Result};
@@ -24,6 +25,9 @@ use segment::{Flush, Writer};
 pub const FOLDER: &str = ".vidjob";
 /// Held by whoever works through a whole folder.
 const RUN_LOCK: &str = "run.lock";
+
+/// How long a call that was interrupted may hold on to its item.
+const LETTING_GO: Duration = Duration::from_secs(1);
 
 /// A journal, as this process knows and writes it.
 #[derive(Debug)]
@@ -189,8 +193,12 @@ impl Journal {
         if let Some(owner) = attempt.as_ref().and_then(|attempt| self.other_owner(attempt)) {
             return Err(busy(&owner));
         }
-        if !self.lock().active.insert(id.to_owned()) {
-            return Err(busy(&Owner { pid: Some(std::process::id()), host: None }));
+        let began = tokio::time::Instant::now();
+        while !self.lock().active.insert(id.to_owned()) {
+            if began.elapsed() > LETTING_GO {
+                return Err(busy(&Owner { pid: Some(std::process::id()), host: None }));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let claim = Claim { journal: Arc::clone(self), id: id.to_owned() };
         if let Some(attempt) = attempt.filter(|attempt| matches!(attempt.state, State::Accepted { .. })) {
