@@ -49,13 +49,13 @@ def states(client: VideoClient) -> list[str]:
 def test_a_create_is_recorded_from_its_intent_to_its_file(
     face: Face, simulator: Simulator, recorder: VideoClient, tmp_path: Path
 ) -> None:
-    assert recorder.jobs() == []
+    assert face(recorder, "jobs") == []
     job = face(recorder, "generate", "a candle", duration=2)
     [record] = recorder.jobs()
     assert (record.state, record.request_id, record.prompt) == ("accepted", job.request_id, "a candle")
     assert (record.operation, record.attempts, float(record.cost_usd)) == ("generate", 1, 0.1)
     done = face(recorder, "wait", job, **OFTEN)
-    assert states(recorder) == ["done"]
+    assert [record.state for record in face(recorder, "jobs")] == ["done"]
     face(recorder, "download", done, tmp_path / "a.mp4")
     [record] = recorder.jobs()
     assert (record.state, record.path, record.job) == ("saved", tmp_path / "a.mp4", done)

@@ -899,6 +899,12 @@ class VideoClient:
 
         return [JobRecord.told(told) for told in _native.read_journal(self._journal(folder))]
 
+    async def jobs_async(self, folder: str | os.PathLike[str] | None = None) -> list[JobRecord]:
+        """The twin of [jobs][vidjob.VideoClient.jobs] for asyncio; the disk is read beside the event loop."""
+        from asyncio import to_thread
+
+        return await to_thread(self.jobs, folder)
+
     def resume(
         self,
         folder: str | os.PathLike[str] | None = None,
