@@ -6,6 +6,7 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from vidjob._outputs import outcome_of
 from vidjob.progress import PLAIN, REDRAW, TICK, Row, _columns, _Display, _glyphs, duration, is_terminal, printable
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Totals(_Display):
         self._glyphs = _glyphs(self._stream)
         self._under_way: dict[str, Row] = {}
         self._began = self._shown_at = clock()
-        self._done = self._failed = self._resumed = 0
+        self._ended = self._done = self._failed = self._resumed = 0
         #: How long those that ended were under way, together.
         self._ages = 0.0
         self._spent = Decimal(0)
@@ -75,8 +76,9 @@ class Totals(_Display):
         """Takes note of an item's end."""
         row = self._under_way.pop(result.id, None)
         self._ages += 0.0 if row is None else row.age
+        self._ended += 1
         self._done += result.ok
-        self._failed += not result.ok
+        self._failed += outcome_of(result) in {"failed", "blocked", "unknown"}
         self._resumed += result.resumed
         if result.job is not None and result.job.usage is not None:
             self._spent += result.job.usage.cost_usd
@@ -104,12 +106,11 @@ class Totals(_Display):
     @property
     def text(self) -> str:
         """The totals."""
-        ended = self._done + self._failed
         of = "" if self._total is None else f" of {self._total:,}"
-        left = self._left(ended)
+        left, under_way = self._left(), len(self._under_way)
         parts = [
             f"{self._done:,}{of} done",
-            f"{len(self._under_way):,} under way",
+            f"{under_way:,} under way" if under_way else "",
             f"{self._failed:,} failed" if self._failed else "",
             f"{self._spent.quantize(Decimal('0.01'))} USD",
             duration(self._clock() - self._began),
@@ -117,10 +118,10 @@ class Totals(_Display):
         ]
         return ", ".join(filter(None, parts))
 
-    def _left(self, ended: int) -> float | None:
+    def _left(self) -> float | None:
         """Seconds to the end, at the pace so far. What was done before tells nothing of it."""
-        made = ended - self._resumed
-        if self._total is None or made < _FEWEST or ended >= self._total:
+        made = self._ended - self._resumed
+        if self._total is None or made < _FEWEST or self._ended >= self._total:
             return None
         work = made + sum(self._part(row, self._ages / made) for row in list(self._under_way.values()))
         return max(self._clock() - self._began, 0.0) / work * (self._total - self._resumed - work)
