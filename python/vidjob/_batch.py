@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vidjob import _native
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._naming import Naming
-from vidjob._outputs import Outputs
-from vidjob._rows import Row, Table, row_of
+from vidjob._outputs import Counts, Outputs
+from vidjob._rows import Table, row_of
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
@@ -67,16 +67,18 @@ class Plan:
         Raises:
             InvalidRequest: It is no order, or in the way of another.
         """
-        index, self._count = self._count, self._count + 1
+        index = self._count
         try:
-            row = row_of(order, input_root=self._input_root)
-            return self._checked(row, index)
+            return self.checked(order)
         except InvalidRequest as error:
             name = order.get("id", order.get("custom_id")) if hasattr(order, "get") else None
             where = f"item {index}" if name is None else f"item {name!r}"
             raise InvalidRequest(f"{where}: {error}", field=error.field) from None
 
-    def _checked(self, row: Row, index: int) -> Item | None:
+    def checked(self, order: object) -> Item | None:
+        """The same, with errors that leave it to the caller to say which item it is."""
+        index, self._count = self._count, self._count + 1
+        row = row_of(order, input_root=self._input_root)
         if row.request.upload_url is not None:
             words = "upload_url has the file delivered elsewhere, and a batch keeps it here"
             raise InvalidRequest(words, field="upload_url")
@@ -111,6 +113,7 @@ class _Run:
         self._native = native
         self._plan = plan
         self._outputs = outputs
+        self._counts = Counts()
         self._listener = listener
         self._shown = shown
         self._items: dict[str, Item] = {}
@@ -128,9 +131,9 @@ class _Run:
         run, as the service reported), ``spent_usd`` (under this journal, reservations included), ``render_seconds``
         (quantiles) and ``wall_seconds``.
         """
-        if self._closed or self._outputs is None:
+        if self._closed:
             return self._summary
-        return self._outputs.summary(stopped=self._native.stopped, spent_usd=self._native.spent_usd)
+        return self._counts.summary(stopped=self._native.stopped, spent_usd=self._native.spent_usd)
 
     @property
     def in_flight(self) -> int:
@@ -171,8 +174,7 @@ class _Run:
 
     def _feed_item(self, item: Item | None) -> RenderResult | None:
         if item is None:
-            if self._outputs is not None:
-                self._outputs.duplicates += 1
+            self._counts.duplicates += 1
             return None
         self._items[item.id] = item
         if item.path.parent not in self._folders:
@@ -200,6 +202,7 @@ class _Run:
         return self._noted(result, None if item is None else item.request)
 
     def _noted(self, result: RenderResult, request: _native.VideoRequest | None) -> RenderResult:
+        self._counts.add(result)
         if self._outputs is not None:
             self._outputs.add(result, request)
         if self._shown is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vidjob._native import VideoRequest
     from vidjob._values import RenderResult
 
-__all__ = ["Outputs", "outcome_of"]
+__all__ = ["Counts", "Outputs", "outcome_of", "plain"]
 
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -67,21 +67,18 @@ def _rename(temporary: str, target: Path) -> None:
     Path(temporary).replace(target)
 
 
-class Outputs:
-    """Writes down the results of one run."""
+class Counts:
+    """Counts the results of one run."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._metadata = _Lines(folder / "metadata.jsonl")
-        self._errors = _Lines(folder / "errors.jsonl")
+    def __init__(self) -> None:
         self._began = time.time()
         self._counts: Counter[str] = Counter()
         self._ticks = 0
         self._seconds: list[float] = []
         self.duplicates = 0
 
-    def add(self, result: RenderResult, request: VideoRequest | None) -> None:
-        """Takes one result down."""
+    def add(self, result: RenderResult) -> None:
+        """Counts one result."""
         self._counts["items"] += 1
         self._counts[outcome_of(result)] += 1
         self._counts["resumed"] += result.resumed
@@ -89,31 +86,6 @@ class Outputs:
             self._ticks += result.job.usage.cost_in_usd_ticks
         if result.render_seconds is not None:
             self._seconds.append(result.render_seconds)
-        if result.ok:
-            self._metadata.append(self._line(result, request))
-        else:
-            error = VidjobError("") if result.error is None else result.error
-            about = {"id": result.id, "request_id": result.job and result.job.request_id, "error": error.to_dict()}
-            self._errors.append({**_plain(result.columns), **about})
-
-    def _line(self, result: RenderResult, request: VideoRequest | None) -> dict[str, Any]:
-        job, path = result.job, result.path
-        video = None if job is None else job.video
-        usage = None if job is None else job.usage
-        # Relative to the folder, with slashes: this is where `datasets` looks for it.
-        name = "" if path is None else path.relative_to(self._folder).as_posix()
-        return {
-            **_plain(result.columns),
-            "file_name": name,
-            "id": result.id,
-            "prompt": None if request is None else request.prompt,
-            "request_id": None if job is None else job.request_id,
-            "model": None if job is None else job.model,
-            "duration": None if video is None else video.duration,
-            "cost_usd": None if usage is None else float(usage.cost_usd),
-            "bytes": result.bytes,
-            "sha256": result.sha256,
-        }
 
     def summary(self, *, stopped: str | None, spent_usd: float) -> dict[str, Any]:
         """What the run came to so far."""
@@ -128,6 +100,43 @@ class Outputs:
             "wall_seconds": round(time.time() - self._began, 3),
         }
 
+
+class Outputs:
+    """Writes down the results of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._metadata = _Lines(folder / "metadata.jsonl")
+        self._errors = _Lines(folder / "errors.jsonl")
+
+    def add(self, result: RenderResult, request: VideoRequest | None) -> None:
+        """Takes one result down."""
+        if result.ok:
+            self._metadata.append(self._line(result, request))
+        else:
+            error = VidjobError("") if result.error is None else result.error
+            about = {"id": result.id, "request_id": result.job and result.job.request_id, "error": error.to_dict()}
+            self._errors.append({**plain(result.columns), **about})
+
+    def _line(self, result: RenderResult, request: VideoRequest | None) -> dict[str, Any]:
+        job, path = result.job, result.path
+        video = None if job is None else job.video
+        usage = None if job is None else job.usage
+        # Relative to the folder, with slashes: this is where `datasets` looks for it.
+        name = "" if path is None else path.relative_to(self._folder).as_posix()
+        return {
+            **plain(result.columns),
+            "file_name": name,
+            "id": result.id,
+            "prompt": None if request is None else request.prompt,
+            "request_id": None if job is None else job.request_id,
+            "model": None if job is None else job.model,
+            "duration": None if video is None else video.duration,
+            "cost_usd": None if usage is None else float(usage.cost_usd),
+            "bytes": result.bytes,
+            "sha256": result.sha256,
+        }
+
     def close(self, summary: dict[str, Any]) -> None:
         """Puts the files in place."""
         self._metadata.close()
@@ -138,7 +147,8 @@ class Outputs:
         _rename(temporary, self._folder / "summary.json")
 
 
-def _plain(columns: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of anything
+def plain(columns: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of anything
+    """The columns of a row that are worth writing down."""
     return {name: value for name, value in columns.items() if not isinstance(value, (bytes, bytearray))}
 
 

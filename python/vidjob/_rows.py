@@ -127,23 +127,25 @@ def _rows_of_jsonl(path: Path) -> Iterator[Any]:
         yield from rows_of_lines(file, str(path))
 
 
-def rows_of_lines(lines: Iterable[str], name: str) -> Iterator[Any]:
-    """Rows from lines of JSON; empty lines are passed over."""
+def rows_of_lines(lines: Iterable[str | bytes], name: str) -> Iterator[Any]:
+    """Rows from lines of JSON; empty lines are passed over. A line that is none comes as the error it is."""
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line)
-        except ValueError as error:
-            raise InvalidRequest(f"{name}, line {number}: not JSON: {error}", field="requests") from None
+        if line.strip():
+            yield _from_json(line, f"{name}, line {number}", "requests")
+
+
+def _from_json(text: str | bytes, place: str, field: str) -> Any:  # noqa: ANN401 - of any kind
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        return InvalidRequest(f"{place}: not JSON: {error}", field=field)
 
 
 def _rows_of_csv(path: Path) -> Iterator[Any]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file, restkey="more"):
-            if row.get("extra"):
-                row["extra"] = json.loads(row["extra"])
-            yield row
+        for number, row in enumerate(csv.DictReader(file, restkey="more"), 1):
+            extra = _from_json(row["extra"], f"{path}, row {number}, extra", "extra") if row.get("extra") else None
+            yield extra if isinstance(extra, InvalidRequest) else {**row, "extra": extra}
 
 
 def _rows_of_parquet(path: Path) -> Iterator[Any]:
@@ -186,7 +188,8 @@ def row_of(order: object, *, input_root: Path | None) -> Row:
     """Reads one order.
 
     Args:
-        order: A prompt, a request, a flat row, or a line of xAI's batch form (``custom_id``, ``url``, ``body``).
+        order: A prompt, a request, a flat row, or a line of xAI's batch form (``custom_id``, ``url``, ``body``); or the
+            error that stands where one should be.
         input_root: The folder that ``{"path": …}`` may lead into; without it no path in a row is read.
 
     Returns:
@@ -195,6 +198,8 @@ def row_of(order: object, *, input_root: Path | None) -> Row:
     Raises:
         InvalidRequest: It is no order, or a documented limit excludes it.
     """
+    if isinstance(order, InvalidRequest):
+        raise order
     if isinstance(order, VideoRequest):
         return Row(None, order, {})
     if isinstance(order, str):

@@ -6,6 +6,7 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from vidjob._outputs import outcome_of
 from vidjob.progress import PLAIN, REDRAW, TICK, Row, _columns, _Display, _glyphs, duration, is_terminal, printable
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _SHOWN = 8
 _LABEL = 16
 #: Fewer ends than these foretell nothing.
 _FEWEST = 3
+#: One that takes longer than usual is taken for this far.
+_NEARLY = 0.95
 
 
 class Totals(_Display):
@@ -52,7 +55,9 @@ class Totals(_Display):
         self._glyphs = _glyphs(self._stream)
         self._under_way: dict[str, Row] = {}
         self._began = self._shown_at = clock()
-        self._done = self._failed = self._resumed = 0
+        self._ended = self._done = self._failed = self._resumed = 0
+        #: How long those that ended were under way, together.
+        self._ages = 0.0
         self._spent = Decimal(0)
         self._drawn: list[str] = []
 
@@ -70,22 +75,42 @@ class Totals(_Display):
     def ended(self, result: RenderResult) -> None:
         """Takes note of an item's end."""
         row = self._under_way.pop(result.id, None)
+        self._ages += 0.0 if row is None else row.age
+        self._ended += 1
         self._done += result.ok
-        self._failed += not result.ok
+        self._failed += outcome_of(result) in {"failed", "blocked", "unknown"}
         self._resumed += result.resumed
         if result.job is not None and result.job.usage is not None:
             self._spent += result.job.usage.cost_usd
         self._hears(row or Row(result.id, self._clock))
 
+    def forget(self, count: int) -> None:
+        """Counts fewer items than were thought to be there."""
+        if self._total is not None:
+            self._total -= count
+
+    def say(self, text: str) -> None:
+        """A line that stays, above the totals."""
+        with self._lock:
+            if not self._usable:
+                return
+            if not self._drawn:
+                self._write(text + "\n")
+                return
+            up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
+            # What is longer than a line would push the rest away from where it is redrawn.
+            self._write(f"{up}\r\x1b[J{text}\n")
+            self._drawn = []
+            self._draw()
+
     @property
     def text(self) -> str:
         """The totals."""
-        ended = self._done + self._failed
         of = "" if self._total is None else f" of {self._total:,}"
-        left = self._left(ended)
+        left, under_way = self._left(), len(self._under_way)
         parts = [
             f"{self._done:,}{of} done",
-            f"{len(self._under_way):,} under way",
+            f"{under_way:,} under way" if under_way else "",
             f"{self._failed:,} failed" if self._failed else "",
             f"{self._spent.quantize(Decimal('0.01'))} USD",
             duration(self._clock() - self._began),
@@ -93,12 +118,22 @@ class Totals(_Display):
         ]
         return ", ".join(filter(None, parts))
 
-    def _left(self, ended: int) -> float | None:
+    def _left(self) -> float | None:
         """Seconds to the end, at the pace so far. What was done before tells nothing of it."""
-        made = ended - self._resumed
-        if self._total is None or made < _FEWEST or ended >= self._total:
+        made = self._ended - self._resumed
+        if self._total is None or made < _FEWEST or self._ended >= self._total:
             return None
-        return (self._clock() - self._began) / made * (self._total - ended)
+        work = made + sum(self._part(row, self._ages / made) for row in list(self._under_way.values()))
+        return max(self._clock() - self._began, 0.0) / work * (self._total - self._resumed - work)
+
+    @staticmethod
+    def _part(row: Row, usual: float) -> float:
+        """How much of one that is under way is done: by its own word, or by its age."""
+        if row.status not in {"", "pending", "queued", "processing"}:
+            return 1.0
+        if row.percent is not None:
+            return row.percent / 100
+        return min(row.age / usual, _NEARLY) if usual > 0 else 0.0
 
     def _show(self, row: Row | None) -> None:  # noqa: ARG002 - all are redrawn
         if self._terminal:
@@ -112,8 +147,10 @@ class Totals(_Display):
         if not self._usable:
             return
         if self._terminal:
+            self._under_way.clear()
             self._draw()
-            self._write("\n")
+            up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
+            self._write(f"{up}\n")
         else:
             self._write(self.text + "\n")
 

@@ -128,6 +128,11 @@ class Row:
         return "done" if self.status == "downloading" else "under way"
 
     @property
+    def age(self) -> float:
+        """For how many seconds it has been known."""
+        return self._clock() - self._began
+
+    @property
     def is_over(self) -> bool:
         """Whether no more is expected, as far as is known."""
         return self._ended is not None

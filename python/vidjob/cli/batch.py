@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,28 +15,23 @@ from vidjob import _native
 from vidjob._batch import Plan
 from vidjob._naming import Naming
 from vidjob._rows import read, rows_of_lines
-from vidjob._totals import Totals
 from vidjob._values import JobRecord
 from vidjob.cli import options
-from vidjob.cli.failures import Exit
+from vidjob.cli.failures import Exit, words
 from vidjob.cli.following import usd
-from vidjob.progress import printable
+from vidjob.cli.running import Running
+from vidjob.progress import is_terminal, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from typing_extensions import Self
-
-    from vidjob import Batch, RenderResult
     from vidjob.cli.following import Context
-    from vidjob.cli.output import Output
 
 __all__ = ["batch", "batch_arguments", "jobs", "jobs_arguments", "resume", "resume_arguments"]
 
 _STATES = ("unknown", "refused", "accepted", "done", "failed", "saved")
 #: Mistakes that a dry run tells of before it stops looking.
 _MISTAKES = 10
-_COUNTS = ("saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought", "duplicates")
 
 
 # ---- arguments --------------------------------------------------------------------------------
@@ -44,9 +39,20 @@ _COUNTS = ("saved", "resumed", "failed", "blocked", "pending", "unknown", "not_b
 
 def _prices(text: str) -> dict[str, Any]:
     try:
-        return options.json_object(Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
+        return options.json_object(Path(text).read_text(encoding="utf-8-sig"))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or printable(str(error))
+
+
+def _limit(parser: argparse._ArgumentGroup, option: str, metavar: str, words: str) -> None:
+    kind = options.positive if metavar == "SECONDS" else options.amount if metavar == "USD" else options.count
+    parser.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=words)
 
 
 def batch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,24 +61,29 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", help="where videos, metadata and journal go")
     parser.add_argument("--dry-run", action="store_true", help="check every order and estimate the cost; buy nothing")
     limits = parser.add_argument_group("limits")
-    limits.add_argument("--concurrency", type=int, default=32, metavar="N", help="renders at once (default: 32)")
-    limits.add_argument("--max-downloads", type=int, default=16, metavar="N", help="files at once (default: 16)")
-    limits.add_argument("--max-cost-usd", type=float, metavar="USD", help="earlier runs in DIR included")
-    limits.add_argument("--max-jobs", type=int, metavar="N", help="how many jobs this run may buy")
-    limits.add_argument("--deadline", type=float, metavar="SECONDS", help="buy and wait no longer than this")
+    _limit(limits, "--concurrency", "N", "renders under way at once (default: 32)")
+    _limit(limits, "--max-downloads", "N", "files fetched at once (default: 16)")
+    _limit(limits, "--max-cost-usd", "USD", "what may be spent in DIR, earlier runs included")
+    _limit(limits, "--max-jobs", "N", "how many jobs this run may buy")
+    _limit(limits, "--deadline", "SECONDS", "after this nothing more is bought or waited for")
     limits.add_argument("--prices", type=_prices, metavar="FILE.json", help="prices over the known ones")
     again = parser.add_argument_group("what is there already")
-    again.add_argument("--on-existing", choices=("resume", "overwrite", "error"), default="resume")
+    again.add_argument(
+        "--on-existing",
+        choices=("resume", "overwrite", "error"),
+        default="resume",
+        help="go on from what is there, make it anew, or refuse it (default: resume)",
+    )
     again.add_argument(
         "--on-unknown",
         choices=("hold", "resubmit"),
         default="hold",
-        help="creates whose answer was lost (default: hold)",
+        help="report creates whose answer was lost, or buy them again (default: hold)",
     )
     again.add_argument("--retry-failed", action="store_true", help="buy failed items again; never moderated ones")
     again.add_argument("--verify", action="store_true", help="hash the files that are there")
     parser.add_argument("--filename", default="videos/{id}.mp4", metavar="TEMPLATE", help="default: videos/{id}.mp4")
-    parser.add_argument("--input-root", metavar="DIR", help='where {"path": ...} in orders may lead into')
+    parser.add_argument("--input-root", metavar="DIR", help='folder that {"path": ...} in orders may lead into')
     options.waits(parser)
     options.connects(parser)
     options.prints_events(parser)
@@ -82,19 +93,28 @@ def jobs_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``jobs``."""
     parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="of a batch or a journal (default: .)")
     parser.add_argument("--state", choices=_STATES, help="only these")
-    options.prints_events(parser)
+    options.prints(parser).add_argument(
+        "--jsonl", dest="form", action="store_const", const="jsonl", help="print one JSON object per job"
+    )
 
 
 def resume_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``resume``."""
     parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="of a batch or a journal (default: .)")
-    parser.add_argument("--deadline", type=float, metavar="SECONDS", help="wait no longer than this")
+    limits = parser.add_argument_group("limits")
+    _limit(limits, "--max-downloads", "N", "files fetched at once (default: 16)")
+    _limit(limits, "--deadline", "SECONDS", "after this nothing more is waited for")
     options.waits(parser)
     options.connects(parser)
     options.prints_events(parser)
 
 
 # ---- batch ------------------------------------------------------------------------------------
+
+_SETTINGS = (
+    *("concurrency", "max_downloads", "max_cost_usd", "max_jobs", "deadline", "on_existing", "on_unknown"),
+    *("retry_failed", "verify", "prices", "filename", "input_root", "timeout", "poll_interval"),
+)
 
 
 def batch(context: Context) -> Exit:
@@ -105,242 +125,162 @@ def batch(context: Context) -> Exit:
     if args.output is None:
         context.output.error("-o/--output DIR is missing: where to keep the videos", "try: vidjob batch --help")
         return Exit.USAGE
-    orders = _orders(args) if args.file == "-" else list(_orders(args))
+    orders = _orders(context)
+    if args.file != "-":
+        orders = list(orders)
     total = len(orders) if isinstance(orders, list) else None
-    with options.client(args) as service, _Shown(context, total) as shown:
-        run = service.render_many(
-            orders,
-            args.output,
-            concurrency=args.concurrency,
-            max_downloads=args.max_downloads,
-            max_cost_usd=args.max_cost_usd,
-            max_jobs=args.max_jobs,
-            deadline=args.deadline,
-            on_existing=args.on_existing,
-            on_unknown=args.on_unknown,
-            retry_failed=args.retry_failed,
-            verify=args.verify,
-            prices=args.prices,
-            filename=args.filename,
-            input_root=args.input_root,
-            timeout=args.timeout,
-            poll_interval=args.poll_interval,
-            progress=shown.hears,
-        )
-        was_interrupted = _follow(context, run, shown)
-    return _ended(context, run.summary, Path(args.output), was_interrupted=was_interrupted)
+    with options.client(args) as service, Running(context, Path(args.output), total=total, buys=True) as running:
+        run = service.render_many(orders, args.output, progress=running.hears, **_given(args, _SETTINGS))
+        running.follow(run)
+        return running.end(run.summary)
 
 
-def _orders(args: argparse.Namespace) -> Iterator[Any]:
-    """The orders, one by one; a file that cannot be read is a wrong argument."""
-    if args.file == "-":
-        yield from rows_of_lines(sys.stdin, "standard input")
-        return
+def _given(args: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in names if hasattr(args, name)}
+
+
+def _orders(context: Context) -> Iterable[Any]:
+    name = context.args.file
+    if name != "-":
+        return _orders_of_file(name)
+    if sys.stdin is None:
+        raise vidjob.InvalidRequest("there is no standard input", field="requests")
+    if is_terminal(sys.stdin):
+        context.output.say("reading JSON lines from standard input")
+    # As bytes they are UTF-8, whatever the locale says.
+    return rows_of_lines(getattr(sys.stdin, "buffer", sys.stdin), "standard input")
+
+
+def _orders_of_file(name: str) -> Iterator[Any]:
     try:
-        yield from read(Path(args.file)).rows
-    except OSError as error:
-        raise vidjob.InvalidRequest(f"{args.file} cannot be read: {error.strerror}", field="requests") from None
+        yield from read(Path(name)).rows
+    except vidjob.InvalidRequest:
+        raise
+    except Exception as error:  # noqa: BLE001 - CSV and Parquet have errors of their own
+        raise vidjob.InvalidRequest(f"{name} cannot be read: {_reason(error)}", field="requests") from None
+
+
+# ---- dry run ----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Check:
+    """What a look at all orders has found."""
+
+    items: int = 0
+    duplicates: int = 0
+    unpriced: int = 0
+    cost: float = 0.0
+    mistakes: list[str] = field(default_factory=list)
+
+    def looks_at(self, order: object, plan: Plan, prices: dict[str, Any] | None) -> None:
+        item = plan.checked(order)
+        if item is None:
+            self.duplicates += 1
+            return
+        item.request.preview()
+        estimate = _native.estimate_usd(item.request, prices)
+        self.items += 1
+        self.unpriced += estimate is None
+        self.cost += estimate or 0.0
 
 
 def _check(context: Context) -> Exit:
-    """Reads every order as a real run would, and tells what it would cost."""
+    """Looks at every order as a real run would, and tells what it would cost."""
     args, output = context.args, context.output
     root = None if args.input_root is None else Path(args.input_root)
     plan = Plan(Naming(Path(args.output or "."), args.filename), root)
-    count = duplicates = unpriced = 0
-    cost = 0.0
-    mistakes: list[str] = []
-    for order in _orders(args):
-        try:
-            item = plan.item(order)
-            if item is None:
-                duplicates += 1
-                continue
-            item.request.preview()
-        except vidjob.InvalidRequest as error:
-            mistakes.append(str(error))
-            if len(mistakes) == _MISTAKES:
-                break
-            continue
-        count += 1
-        estimate = _native.estimate_usd(item.request, args.prices)
-        unpriced += estimate is None
-        cost += estimate or 0.0
-    if mistakes:
-        output.error(mistakes[0], *mistakes[1:])
+    found = _looked_at(_orders(context), plan, args.prices)
+    if found.mistakes:
+        data = {"type": "InvalidRequest", "message": found.mistakes[0], "mistakes": found.mistakes}
+        output.error(found.mistakes[0], *found.mistakes[1:], data=data)
         return Exit.USAGE
-    output.say("nothing is bought")
+    output.say("nothing is sent")
+    cost = Decimal(str(round(found.cost, 4)))
     if output.form != "text":
-        told = {"items": count, "duplicates": duplicates, "unpriced": unpriced, "estimated_usd": round(cost, 6)}
-        output.result(told)
+        told = {"items": found.items, "duplicates": found.duplicates, "unpriced": found.unpriced}
+        output.result({**told, "estimated_usd": float(cost)})
         return Exit.OK
-    estimated = usd(Decimal(str(round(cost, 4))))
-    without = f" and {unpriced} without a known price" if unpriced else ""
+    unpriced = f", and {found.unpriced:,} without a known price: see --prices" if found.unpriced else ""
     output.pairs(
-        [("items", str(count)), ("duplicates", str(duplicates or "")), ("would cost", f"about {estimated}{without}")]
+        [
+            ("items", f"{found.items:,}"),
+            ("duplicates", f"{found.duplicates:,}" if found.duplicates else ""),
+            ("would cost", f"about {usd(cost)}{unpriced}"),
+        ]
     )
     return Exit.OK
 
 
-# ---- following --------------------------------------------------------------------------------
-
-
-class _Shown:
-    """Shows a run while it lasts."""
-
-    def __init__(self, context: Context, total: int | None) -> None:
-        self._output = context.output
-        stream = context.output.shows_progress_on
-        self._totals = None if stream is None else Totals(total, stream)
-
-    def hears(self, event: Mapping[str, Any]) -> None:
-        """Takes note of an event."""
-        if self._totals is not None:
-            self._totals.hears(event)
-        if self._output.form == "jsonl":
-            self._output.event(event)
-
-    def ended(self, result: RenderResult) -> None:
-        """Takes note of an item's end."""
-        if self._totals is not None:
-            self._totals.ended(result)
-        if self._output.form == "jsonl":
-            self._output.event({"event": "item", **result.to_dict()})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._totals is not None:
-            self._totals.close()
-
-
-def _follow(context: Context, run: Batch, shown: _Shown) -> bool:
-    """Follows a run to its end, or to the second Ctrl-C; tells whether there was one."""
-    try:
-        _show_all(run, shown)
-    except KeyboardInterrupt:
+def _looked_at(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -> _Check:
+    found, number = _Check(), 0
+    rows = iter(orders)
+    while len(found.mistakes) < _MISTAKES:
         try:
-            run.stop()
-            words = f"buying has stopped; {run.in_flight} under way are still kept; Ctrl-C again leaves them at once"
-            context.output.say(f"\n{words}")
-            _show_all(run, shown)
-        except KeyboardInterrupt:
-            run.close()
-        return True
-    return False
+            order = next(rows)
+        except StopIteration:
+            break
+        except vidjob.InvalidRequest as error:  # what follows cannot be read
+            found.mistakes.append(words(error))
+            break
+        number += 1
+        try:
+            found.looks_at(order, plan, prices)
+        except vidjob.InvalidRequest as error:
+            if error.field == "prices":  # every order would say so
+                raise
+            found.mistakes.append(f"{_place(order, number)}: {words(error)}")
+    if len(found.mistakes) == _MISTAKES:
+        found.mistakes.append("there may be more")
+    return found
 
 
-def _show_all(run: Batch, shown: _Shown) -> None:
-    for result in run:
-        shown.ended(result)
-
-
-def _ended(context: Context, summary: Mapping[str, Any], folder: Path, *, was_interrupted: bool) -> Exit:
-    output = context.output
-    if output.form == "text":
-        counts = [(name.replace("_", " "), str(summary[name] or "")) for name in _COUNTS]
-        output.pairs([*counts, ("cost", usd(Decimal(str(summary["cost_usd"])))), ("folder", printable(str(folder)))])
-    else:
-        output.result({**summary, "folder": str(folder)})
-    code = _exit(summary, was_interrupted=was_interrupted)
-    if code is not Exit.OK:
-        _say_why(output, summary, code)
-        output.say(f"to continue: {_again(context.args.words)}")
-    return code
-
-
-def _exit(summary: Mapping[str, Any], *, was_interrupted: bool) -> Exit:
-    if was_interrupted:
-        return Exit.INTERRUPTED
-    stopped = summary["stopped"]
-    if stopped == "key":
-        return Exit.CONFIGURATION
-    if stopped in {"budget", "max_jobs", "balance"}:
-        return Exit.BUDGET
-    if summary["failed"] or summary["blocked"] or summary["unknown"]:
-        return Exit.FAILED_JOB
-    return Exit.PENDING if summary["pending"] or stopped else Exit.OK
-
-
-def _say_why(output: Output, summary: Mapping[str, Any], code: Exit) -> None:
-    if code is Exit.CONFIGURATION:
-        output.error("buying has stopped: the service refuses the key")
-    elif code is Exit.BUDGET:
-        reasons = {"budget": "--max-cost-usd is reached", "max_jobs": "--max-jobs is reached"}
-        output.error(f"buying has stopped: {reasons.get(summary['stopped'], 'the service says no money is left')}")
-    elif code is Exit.FAILED_JOB:
-        output.error("some items failed: errors.jsonl tells why")
-
-
-def _again(words: list[str]) -> str:
-    return shlex.join(["vidjob", *words])
+def _place(order: object, number: int) -> str:
+    name = order.get("id", order.get("custom_id")) if isinstance(order, dict) else None
+    return f"order {number}" if name is None else f"order {number} ({printable(str(name))})"
 
 
 # ---- jobs, resume -----------------------------------------------------------------------------
 
 
+def _journal(folder: str) -> Path:
+    """The journal of a folder, which must be there: reading would find nothing, and resuming would make one."""
+    journal = arguments.journal_folder(folder)
+    if journal == Path(folder) and not any(journal.glob("[0-9]*-*.jsonl")):
+        raise vidjob.InvalidRequest(f"there is no journal in {folder}", field="folder")
+    return journal
+
+
 def jobs(context: Context) -> Exit:
     """Runs ``jobs``."""
     args, output = context.args, context.output
-    records = [JobRecord.told(told) for told in _native.read_journal(arguments.journal_folder(args.folder))]
-    records = [record for record in records if args.state in {None, record.state}]
+    known = map(JobRecord.told, _native.read_journal(_journal(args.folder)))
+    records = [record for record in known if args.state in {None, record.state}]
     if output.form == "json":
         output.result([record.to_dict() for record in records])
-        return Exit.OK
-    if output.form == "jsonl":
+    elif output.form == "jsonl":
         for record in records:
-            output.event({"event": "job", **record.to_dict()})
-        return Exit.OK
-    if not records:
-        output.say(f"no jobs are recorded in {printable(args.folder)}")
-        return Exit.OK
-    output.table([("id", "state", "request_id", "cost", "file or error"), *map(_row, records)])
+            output.event(record.to_dict())
+    elif records:
+        output.table([("id", "state", "request_id", "cost", "file or error"), *map(_row, records)], "<<<><")
+    else:
+        output.say("no jobs")
     return Exit.OK
 
 
 def _row(record: JobRecord) -> tuple[str, ...]:
     about = record.error or ("" if record.path is None else str(record.path))
     cost = usd(record.cost_usd) if record.cost_usd else ""
-    return (printable(record.id), record.state, record.request_id or "", cost, printable(about)[:80])
+    return (printable(record.id), record.state, record.request_id or "", cost, printable(about))
 
 
 def resume(context: Context) -> Exit:
     """Runs ``resume``."""
-    args, output = context.args, context.output
-    with options.client(args) as service, _Shown(context, None) as shown:
-        run = service.resume(
-            args.folder,
-            deadline=args.deadline,
-            timeout=args.timeout,
-            poll_interval=args.poll_interval,
-            progress=shown.hears,
-        )
-        results: list[RenderResult] = []
-        was_interrupted = _keep(run, shown, results)
-    failed = [result for result in results if not result.ok]
-    if output.form == "text":
-        for result in results:
-            about = result.path if result.ok else result.error
-            output.line(f"{printable(result.id)}  {printable(str(about))}")
-    elif output.form == "json":
-        output.result([result.to_dict() for result in results])
-    if was_interrupted:
-        output.say(f"to continue: {_again(args.words)}")
-        return Exit.INTERRUPTED
-    if any(isinstance(result.error, vidjob.WaitTimeout) for result in failed):
-        output.say(f"to continue: {_again(args.words)}")
-        return Exit.PENDING
-    return Exit.FAILED_JOB if failed else Exit.OK
-
-
-def _keep(run: Batch, shown: _Shown, results: list[RenderResult]) -> bool:
-    """Collects the results of a run; tells whether it was interrupted."""
-    try:
-        for result in run:
-            shown.ended(result)
-            results.append(result)
-    except KeyboardInterrupt:
-        run.close()
-        return True
-    return False
+    args, folder = context.args, Path(context.args.folder)
+    _journal(args.folder)
+    with options.client(args) as service:
+        settings = _given(args, ("max_downloads", "deadline", "timeout", "poll_interval"))
+        with Running(context, folder, buys=False) as running:
+            run = service.resume(folder, progress=running.hears, **settings)
+            running.follow(run)
+            return running.end(run.summary)

@@ -39,10 +39,10 @@ _MEANINGS = {
     Exit.OK: "all well",
     Exit.UNEXPECTED: "unexpected error",
     Exit.USAGE: "wrong usage; nothing was sent",
-    Exit.FAILED_JOB: "the job failed, was blocked or has expired",
+    Exit.FAILED_JOB: "a job failed, was blocked or has expired; in a batch also: a create has no known outcome",
     Exit.CONFIGURATION: "key or configuration",
-    Exit.BUDGET: "no money left",
-    Exit.PENDING: "still pending; can be continued",
+    Exit.BUDGET: "no money left, or --max-cost-usd or --max-jobs is reached",
+    Exit.PENDING: "still pending, or another run is at it; can be continued",
     Exit.INTERRUPTED: "Ctrl-C",
     Exit.BROKEN_PIPE: "whoever read the output went away",
 }
@@ -52,13 +52,14 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((vidjob.JobFailed, vidjob.JobBlocked, vidjob.JobExpired), Exit.FAILED_JOB),
     ((vidjob.ConfigurationError, vidjob.AuthenticationError, vidjob.PermissionDenied), Exit.CONFIGURATION),
     ((vidjob.InsufficientBalance,), Exit.BUDGET),
-    ((vidjob.WaitTimeout,), Exit.PENDING),
+    ((vidjob.WaitTimeout, vidjob.AlreadyRunning), Exit.PENDING),
 )
 
 #: How the arguments that messages speak of are called here.
 _OPTIONS = {
     "api_key=...": "--api-key-file FILE",
     "overwrite=True": "--overwrite",
+    "input_root=FOLDER": "--input-root FOLDER",
     'model="grok-imagine-video-1.5"': "--model grok-imagine-video-1.5",
     "public_url=True": "--public-url",
 }
@@ -82,10 +83,15 @@ def exit_of(error: Exception) -> Exit:
     return next((code for types, code in _EXITS if isinstance(error, types)), Exit.UNEXPECTED)
 
 
-def words(error: BaseException) -> str:
-    """What an error says, on one line, in the command line's terms."""
+def words(error: BaseException, options: Mapping[str, str] = _OPTIONS) -> str:
+    """What an error says, on one line, in the command line's terms.
+
+    Args:
+        error: The error.
+        options: How the arguments that it speaks of are called.
+    """
     text = printable(str(error))
-    for argument, option in _OPTIONS.items():
+    for argument, option in options.items():
         text = text.replace(argument, option)
     return text
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "amount",
     "client",
     "connects",
+    "count",
     "json_object",
     "port",
     "positive",
@@ -92,6 +94,18 @@ def port(text: str) -> int:
     if not text.isdecimal() or int(text) > _MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text} is not a port: 0 to {_MAX_PORT}")
     return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
+
+
+def amount(text: str) -> float:
+    """An amount of money."""
+    return 0.0 if text == "0" else positive(text)
 
 
 def positive(text: str) -> float:

@@ -64,12 +64,18 @@ class Output:
         for name, value in kept:
             self.line(f"{name:<{width}}  {value}")
 
-    def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Rows under their headings; the first column is ranged left, the others right."""
+    def table(self, rows: Sequence[Sequence[str]], alignment: str = "") -> None:
+        """Rows under their headings.
+
+        Args:
+            rows: The headings, and the rows.
+            alignment: For each column ``<`` or ``>``. Default: the first is ranged left, the others right.
+        """
         widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-        for first, *rest in rows:
-            cells = [f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)]
-            self.line("  ".join([f"{first:<{widths[0]}}", *cells]))
+        marks = alignment or "<".ljust(len(widths), ">")
+        for row in rows:
+            cells = [f"{cell:{mark}{width}}" for cell, mark, width in zip(row, marks, widths, strict=True)]
+            self.line("  ".join(cells).rstrip())
 
     def result(self, data: Mapping[str, Any] | Sequence[Any]) -> None:
         """The result as JSON: one object, or the last line of many."""
@@ -84,7 +90,7 @@ class Output:
 
     def event(self, event: Mapping[str, Any]) -> None:
         """One of many lines of JSON."""
-        self.line(json.dumps(event))
+        self.line(json.dumps(event, default=str))
 
     # ---- everything else ---------------------------------------------------------------------
 
