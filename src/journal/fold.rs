@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::line::{Kind, Line, Order};
 use crate::download::Download;
-use crate::job::VideoJob;
+use crate::job::{JobStatus, VideoJob};
 
 /// All that is known of one item.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,6 +71,17 @@ impl State {
             Self::Accepted { .. } => 3,
             Self::Over { .. } => 4,
             Self::Saved { .. } => 5,
+        }
+    }
+
+    /// Whether somebody may be at work on it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Unknown { error } => error.is_none(),
+            Self::Accepted { .. } => true,
+            Self::Over { job } => job.status == JobStatus::Done,
+            Self::Refused { .. } | Self::Saved { .. } => false,
         }
     }
 
@@ -207,7 +218,6 @@ fn state(line: Line, before: &State) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::JobStatus;
 
     fn line(event: Kind, attempt: &str, at: f64) -> Line {
         Line { id: "a".into(), attempt: attempt.into(), at, ..Line::new(event) }

@@ -190,7 +190,8 @@ impl Journal {
     pub async fn claim(self: &Arc<Self>, id: &str) -> Result<Claim> {
         let busy = |owner: &Owner| already_running(&format!("{id:?}"), owner, &self.folder);
         let attempt = self.entry(id).and_then(|entry| entry.last().cloned());
-        if let Some(owner) = attempt.as_ref().and_then(|attempt| self.other_owner(attempt)) {
+        let open = attempt.filter(|attempt| attempt.state.is_open());
+        if let Some(owner) = open.as_ref().and_then(|attempt| self.other_owner(attempt)) {
             return Err(busy(&owner));
         }
         let began = tokio::time::Instant::now();
@@ -201,7 +202,7 @@ impl Journal {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let claim = Claim { journal: Arc::clone(self), id: id.to_owned() };
-        if let Some(attempt) = attempt.filter(|attempt| matches!(attempt.state, State::Accepted { .. })) {
+        if let Some(attempt) = open {
             let which = Which { id, attempt: &attempt.name };
             self.append(about(which, Kind::Claimed), Flush::ToSystem).await?;
         }
@@ -214,7 +215,7 @@ impl Journal {
         known.active.remove(id);
         let Some(own) = self.writer.get() else { return };
         let held = known.fold.entry(id).and_then(Entry::last).filter(|attempt| attempt.holder == Some(own.number));
-        let Some(attempt) = held.filter(|attempt| matches!(attempt.state, State::Accepted { .. })) else { return };
+        let Some(attempt) = held.filter(|attempt| attempt.state.is_open()) else { return };
         let line = about(Which { id, attempt: &attempt.name }, Kind::Released);
         // Without it others would take this process's word for longer than they need, and no more.
         let _ = own.writer.begin_append(&line, Flush::ToSystem);
