@@ -89,6 +89,7 @@ def journal_folder(folder: str | os.PathLike[str]) -> Path:
 def batch(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - the compiled part checks them
     """How many renders are to be worked through; what is left out has the same default everywhere."""
     defaults: dict[str, Any] = {
+        "concurrency": 1,
         "max_cost_usd": None,
         "max_jobs": None,
         "on_existing": "resume",

@@ -909,7 +909,6 @@ class VideoClient:
         self,
         folder: str | os.PathLike[str] | None = None,
         *,
-        concurrency: int = 256,
         max_downloads: int = 16,
         deadline: float | None = None,
         timeout: float | None = None,
@@ -917,13 +916,12 @@ class VideoClient:
         max_bytes: int = MAX_BYTES,
         progress: Progress = None,
     ) -> Batch:
-        """Finishes what a journal has left: waits for each job that was bought, and keeps its file. Buys nothing.
+        """Finishes what a journal has left: waits for all jobs that were bought, and keeps their files. Buys nothing.
 
         A job whose file had no place yet goes to ``videos/{request_id}.mp4`` below the journal.
 
         Args:
             folder: The folder of a batch or of renders. Default: this client's ``journal``.
-            concurrency: Jobs waited for at once.
             max_downloads: Files fetched at once.
             deadline: Seconds after which nothing more is waited for.
             timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
@@ -942,7 +940,6 @@ class VideoClient:
         from vidjob._batch import Batch
 
         options = arguments.batch(
-            concurrency=concurrency,
             max_downloads=max_downloads,
             deadline=deadline,
             timeout=timeout,
@@ -955,7 +952,6 @@ class VideoClient:
         self,
         folder: str | os.PathLike[str] | None = None,
         *,
-        concurrency: int = 256,
         max_downloads: int = 16,
         deadline: float | None = None,
         timeout: float | None = None,
@@ -967,7 +963,6 @@ class VideoClient:
         from vidjob._batch import AsyncBatch
 
         options = arguments.batch(
-            concurrency=concurrency,
             max_downloads=max_downloads,
             deadline=deadline,
             timeout=timeout,

@@ -123,7 +123,7 @@ class Outputs:
         video = None if job is None else job.video
         usage = None if job is None else job.usage
         # Relative to the folder, with slashes: this is where `datasets` looks for it.
-        name = "" if path is None else path.relative_to(self._folder).as_posix()
+        name = "" if path is None else _name_below(self._folder, path)
         return {
             **plain(result.columns),
             "file_name": name,
@@ -145,6 +145,13 @@ class Outputs:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(summary, file, indent=2)
         _rename(temporary, self._folder / "summary.json")
+
+
+def _name_below(folder: Path, path: Path) -> str:
+    try:
+        return path.relative_to(folder).as_posix()
+    except ValueError:  # an earlier run kept it elsewhere
+        return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def plain(columns: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of anything
