@@ -129,15 +129,10 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
     if let Some(FaultKind::Hang { seconds }) = fault {
         tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await;
     }
-    if let Some(response) = instead(fault, shape, ledger, reset)? {
+    if let Some(response) = unasked(on, fault, ledger, reset)? {
+        // Whoever is still sending when the connection ends may not see the answer.
+        let _ = body::collect(request.into_body(), 0).await;
         return Ok(response);
-    }
-    let canned = lock(ledger).take_canned(on);
-    if let Some(canned) = canned {
-        return Ok(scripted(canned));
-    }
-    if on != On::Download && lock(ledger).is_throttled(on) {
-        return Ok(too_many(shape, Some(1.0)));
     }
     let response = match route {
         Route::Create(name, operation) => create(request, ledger, &name, operation, fault).await,
@@ -149,6 +144,25 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
         Some(FaultKind::Truncated) => truncated(response).await,
         _ => Ok(response),
     }
+}
+
+/// The answers that do not depend on what is asked: by fault, by script, or because it is too much.
+fn unasked(
+    on: On,
+    fault: Option<FaultKind>,
+    ledger: &Shared,
+    reset: &AtomicBool,
+) -> Result<Option<Response<Body>>, Broken> {
+    let shape = lock(ledger).options.shape;
+    if let Some(response) = instead(fault, shape, ledger, reset)? {
+        return Ok(Some(response));
+    }
+    let canned = lock(ledger).take_canned(on);
+    if let Some(canned) = canned {
+        return Ok(Some(scripted(canned)));
+    }
+    let is_throttled = on != On::Download && lock(ledger).is_throttled(on);
+    Ok(is_throttled.then(|| too_many(shape, Some(1.0))))
 }
 
 /// The faults that take the answer's place.
