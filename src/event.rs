@@ -50,6 +50,8 @@ pub enum Event {
         /// Bytes in all, if known.
         total: Option<u64>,
     },
+    /// Nothing happened for a while: whoever shows something may bring its time up to date.
+    Tick,
 }
 
 /// Whoever listens, or nobody.

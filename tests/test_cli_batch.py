@@ -18,11 +18,11 @@ import pytest
 
 import vidjob
 from support import KEY, OFTEN, POSIX, Cli, begin
+from test_board import Clock, Terminal
 from test_cli import on_a_terminal
-from test_progress import Clock, Terminal
 from vidjob import RenderResult, Simulator, VideoClient
-from vidjob._totals import Totals
 from vidjob.cli.running import again, exit_of_run
+from vidjob.cli.totals import Totals
 from vidjob.progress import duration
 
 MEDIA = Path(__file__).parent / "media"
@@ -525,7 +525,7 @@ def ended(name: str) -> RenderResult:
 def test_totals_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     clock, terminal = Clock(), Terminal()
-    totals = Totals(20, terminal, clock, None)
+    totals = Totals(20, terminal, clock)
     for number in range(10):
         clock.now += 1
         totals.hears({**ACCEPTED, "id": f"i{number}"})
@@ -545,7 +545,7 @@ def test_totals_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_totals_make_room_for_words_and_leave_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     clock, terminal = Clock(), Terminal()
-    totals = Totals(3, terminal, clock, None)
+    totals = Totals(3, terminal, clock)
     totals.say("first")
     for number in range(2):
         clock.now += 1
@@ -565,7 +565,7 @@ def test_totals_make_room_for_words_and_leave_one_line(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("progress", [None, 50])
 def test_the_end_is_foretold_from_those_under_way_too(progress: int | None) -> None:
     clock = Clock()
-    totals = Totals(20, io.StringIO(), clock, None)
+    totals = Totals(20, io.StringIO(), clock)
     for number in range(8):
         totals.hears({**ACCEPTED, "id": f"i{number}"})
     clock.now += 60
@@ -583,7 +583,7 @@ def test_the_end_is_foretold_from_those_under_way_too(progress: int | None) -> N
 
 
 def test_what_was_not_bought_has_not_failed() -> None:
-    totals = Totals(5, io.StringIO(), Clock(), None)
+    totals = Totals(5, io.StringIO(), Clock())
     for error in (vidjob.NotBought("no"), vidjob.WaitTimeout("no"), vidjob.JobBlocked("no")):
         totals.ended(RenderResult("a", error=error))
     totals.forget(1)
@@ -603,7 +603,7 @@ def test_a_batch_on_a_terminal(simulator: Simulator, key: list[str], environment
 
 def test_totals_in_a_log() -> None:
     clock, log = Clock(), io.StringIO()
-    totals = Totals(None, log, clock, None)
+    totals = Totals(None, log, clock)
     for second in range(100):
         clock.now += 1
         totals.hears({**ACCEPTED, "id": f"i{second}"})

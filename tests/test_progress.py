@@ -1,17 +1,30 @@
-"""Showing progress: what a row says, when it is drawn, and where nothing is."""
+"""What ``progress`` may be: bars of tqdm, a callable, a bar of one's own. Over both faces."""
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import re
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
-from vidjob.progress import Bar, Board, Lines, Pace, duration, megabytes, printable
+from support import POSIX, Face, Run
+from vidjob import NotBought, RenderResult, Simulator, VideoClient
+from vidjob._bars import BatchBars, JobBar
+from vidjob.progress import Display
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
+OTHER = "aaaaaaaa-953e-b094-5a2c-4a90014a58cb"
 
 
 class Clock:
@@ -22,9 +35,7 @@ class Clock:
         return self.now
 
 
-class Terminal(io.StringIO):
-    """A terminal of which only what is written is kept."""
-
+class Screen(io.StringIO):
     encoding = "utf-8"
 
     def isatty(self) -> bool:
@@ -32,216 +43,308 @@ class Terminal(io.StringIO):
 
     @property
     def frames(self) -> list[str]:
-        return [frame.rstrip() for frame in self.getvalue().split("\r") if frame]
+        return [" ".join(frame.split()) for frame in re.split(r"[\r\n]|\x1b\[A", self.getvalue()) if frame.strip()]
 
 
-def status(word: str, progress: int | None = None) -> dict[str, Any]:
-    return {"event": "status", "request_id": ID, "status": word, "progress": progress}
+@pytest.fixture(autouse=True)
+def _no_bars_of_others() -> Iterator[None]:
+    """A bar that a failed test has left would move those of the next."""
+    yield
+    for bar in list(getattr(tqdm, "_instances", [])):
+        bar.close()
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
+
+
+@pytest.fixture
+def bars(screen: Screen) -> Any:
+    """tqdm's class, drawing on the screen."""
+
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{**options, "dynamic_ncols": False}, file=screen, ncols=100, mininterval=0)
+
+    return Bar
+
+
+def status(word: str, progress: int | None = None, **more: str) -> dict[str, Any]:
+    return {"event": "status", "request_id": ID, "status": word, "progress": progress, **more}
 
 
 def download(received: int, total: int | None) -> dict[str, Any]:
     return {"event": "download", "request_id": ID, "received": received, "total": total}
 
 
-ACCEPTED: dict[str, Any] = {"event": "accepted", "request_id": ID}
-REQUEST: dict[str, Any] = {"event": "request", "method": "GET", "path": "/", "status_code": 200, "elapsed": 0.1}
-RETRY: dict[str, Any] = {"event": "retry", "path": "/", "attempt": 2, "delay": 3.2, "reason": "HTTP\x1b[31m 503"}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setenv("TERM", "xterm")
-    return Terminal()
-
-
-def test_words() -> None:
-    assert [duration(seconds) for seconds in (-1, 0, 9.9, 61, 3723)] == ["0:00", "0:00", "0:09", "1:01", "1:02:03"]
-    sizes = [0, 999, 1000, 12_345_678, 5_000_000_000]
-    assert [megabytes(size) for size in sizes] == ["0 B", "999 B", "1.0 kB", "12.3 MB", "5.0 GB"]
-    assert printable("a\x1b[2J\n b\u202e") == "a?[2J b?"
-
-
-def test_an_end_is_foretold_from_the_speed_so_far() -> None:
-    pace = Pace()
-    assert pace.remaining(0) is None
-    pace.saw(0, 10)
-    pace.saw(0, 20)  # a queue, which says nothing of the speed
-    assert pace.remaining(20) is None
-    pace.saw(0.25, 30)
-    assert pace.remaining(30) == pytest.approx(30)
-    assert pace.remaining(50) == pytest.approx(10)
-    assert pace.remaining(60) is None
-
-
-def test_a_job_in_one_row(terminal: Terminal, clock: Clock) -> None:
-    bar = Bar(terminal, clock, every=None)
-    for event in (ACCEPTED, status("queued"), status("processing", 50), download(500, 2000), download(2000, 2000)):
-        bar.hears(event, None)
-        clock.now += 10
-    bar.close()
-    accepted, queued, processing, part, whole, last = terminal.frames
-    assert re.fullmatch(r"f5f35814  pending      ░{12} +0:00", accepted)
-    assert re.fullmatch(r"f5f35814  queued       ░{12} +0:10", queued)
-    assert re.fullmatch(r"f5f35814  processing   █{6}░{6}   50%   0:20  0:10 left", processing)
-    assert re.fullmatch(r"f5f35814  downloading  █{3}░{9}   25%   0:30  500 B of 2.0 kB", part)
-    assert re.fullmatch(r"f5f35814  downloaded   █{12}  100%   0:40  2.0 kB", whole)
-    assert last == whole
-    assert terminal.getvalue().endswith("\n")
-
-
-def test_a_row_stays_within_its_line(terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    for columns, bar in ((120, 24), (80, 12), (20, 0)):
-        monkeypatch.setattr("vidjob.progress._columns", lambda _stream, columns=columns: columns)
-        board = Board(terminal, clock, every=None)
-        board.row("a").hears({**RETRY, "reason": "x" * 200})
-        frame = terminal.frames[-1]
-        assert len(frame) == columns - 1
-        assert frame.count("░") == bar or columns == 20
-
-
-def test_what_was_longer_before_is_covered(terminal: Terminal, clock: Clock) -> None:
-    bar = Bar(terminal, clock, every=None)
-    bar.hears({**RETRY, "reason": "x" * 20})
-    clock.now += 1
-    bar.hears(REQUEST)
-    long, short = terminal.getvalue().split("\r")[1:]
-    assert len(short) == len(long)
-    assert short.rstrip() != short
-
-
-def test_a_retry_is_told_until_it_succeeds(terminal: Terminal, clock: Clock) -> None:
-    bar = Bar(terminal, clock, every=None)
-    for event in (status("processing", 1), RETRY, REQUEST):
+def test_a_bar_tells_status_percent_and_the_time_left(screen: Screen, bars: Any) -> None:
+    clock = Clock()
+    bar = JobBar(bars, clock)
+    for event in (status("queued"), status("processing", 10), status("processing", 60), download(500, 2000)):
         bar.hears(event)
-        clock.now += 1
-    assert terminal.frames[1].endswith("retry 2 in 3 s: HTTP?[31m 503")
-    assert "retry" not in terminal.frames[2]
+        clock.now += 10
+    bar.hears(download(2000, 2000))
+    bar.close()
+    bar.close()
+    queued, first, second, part, whole = (
+        next(frame for frame in reversed(screen.frames) if re.search(pattern, frame))
+        for pattern in ("queued", " 10%", " 60%", " 25%", " 100%")
+    )
+    assert re.match(r"f5f35814 queued +\|", queued)
+    assert re.match(r"f5f35814 processing 10%\|█+[^|]* \| 00:00", first)
+    assert "0:13 left" in second
+    assert "500 B of 2.0 kB" in part
+    assert "downloaded 100%" in whole
+    assert screen.getvalue().endswith("\n")
 
 
-def test_no_more_than_ten_redraws_a_second(terminal: Terminal, clock: Clock) -> None:
-    bar = Bar(terminal, clock, every=None)
+def test_a_bar_shows_the_time_while_nothing_is_heard(screen: Screen, bars: Any) -> None:
+    bar = JobBar(bars)
+    bar.hears(status("processing", 10))
+    drawn = len(screen.frames)
+    bar.tick()
+    assert len(screen.frames) == drawn + 1
+    bar.hears(status("done", 100))
+    drawn = len(screen.frames)
+    bar.tick()
+    assert len(screen.frames) == drawn, "what is over stays as it is"
+    bar.close()
+
+
+def test_nothing_is_drawn_before_anything_is_heard(screen: Screen, bars: Any) -> None:
+    JobBar(bars).close()
+    assert screen.getvalue() == ""
+
+
+def test_no_more_than_ten_redraws_a_second(screen: Screen, bars: Any) -> None:
+    clock = Clock()
+    bar = JobBar(bars, clock)
     for count in range(1000):
         bar.hears(download(count, 1000))
         clock.now += 0.001
-    assert 5 <= len(terminal.frames) <= 11
+    assert 5 <= len(screen.frames) <= 12
     bar.close()
-    assert "99%" in terminal.frames[-1]
 
 
-def test_what_was_heard_last_is_shown_at_the_end(terminal: Terminal, clock: Clock) -> None:
-    bar = Bar(terminal, clock, every=None)
-    bar.hears(status("processing", 1))
-    bar.hears(status("processing", 42))
-    assert "42%" not in terminal.getvalue()
-    bar.close()
-    bar.close()
-    assert "42%" in terminal.getvalue()
-    assert terminal.getvalue().count("\n") == 1
+def _now(screen: Screen) -> list[str]:
+    """What was drawn last for the count, and for each job that still has a bar."""
+    frames = screen.frames
+    count = next(at for at in range(len(frames) - 1, -1, -1) if "jobs" in frames[at])
+    return list(dict.fromkeys(frames[count:]))
 
 
-def test_nothing_where_there_is_no_terminal(clock: Clock, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    file, closed = io.StringIO(), io.StringIO()
-    closed.close()
-    for stream in (file, closed):
-        bar = Bar(stream, clock)
-        bar.hears(status("processing", 50))
-        bar.close()
-    assert file.getvalue() == ""
-    monkeypatch.setenv("TERM", "dumb")
-    bar = Bar(terminal, clock)
-    bar.hears(status("processing", 50))
-    bar.close()
-    assert terminal.getvalue() == ""
-
-
-def test_nothing_before_anything_is_heard(terminal: Terminal, clock: Clock) -> None:
-    Bar(terminal, clock).close()
-    assert terminal.getvalue() == ""
-
-
-def test_a_stream_that_fails_is_left_alone(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(Terminal):
-        def write(self, _text: str) -> int:
-            raise BrokenPipeError
-
-    monkeypatch.setenv("TERM", "xterm")
-    for display in (Board(Broken(), clock, every=None), Lines(Broken(), clock, every=None)):
-        display.row().hears(status("processing", 50))
-        display.close()
-
-
-def test_a_stream_of_few_letters(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ascii(Terminal):
-        encoding = "ascii"
-
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Ascii()
-    bar = Bar(stream, clock, every=None)
-    bar.hears({**RETRY, "reason": "żółw"})
+def test_a_batch_counts_and_shows_the_first_jobs_under_way(screen: Screen, bars: Any) -> None:
+    clock = Clock()
+    batch = BatchBars(bars, 20, clock)
+    for number in range(12):
+        batch.hears(status("processing", number, id=f"item-{number:02}"))
     clock.now += 1
-    bar.hears(status("processing", 50))
-    assert stream.getvalue().isascii()
-    assert "######......" in stream.getvalue()
-
-
-def test_several_rows_are_redrawn_together(terminal: Terminal, clock: Clock) -> None:
-    board = Board(terminal, clock, every=None)
-    rows = [board.row(name) for name in ("one", "second")]
-    rows[0].hears(status("processing", 25))
+    batch.tick()
+    last = _now(screen)
+    assert "12 under way" in last[0]
+    assert [frame.split()[0] for frame in last[1:]] == [f"item-{number:02}" for number in range(8)]
+    batch.ended(RenderResult("item-00", path=Path("a.mp4")))
+    batch.ended(RenderResult("item-01", error=NotBought("no")))
     clock.now += 1
-    rows[1].hears(status("done", 100))
-    board.close()
-    first, second, third = terminal.getvalue().split("\x1b[1A")
-    assert first.count("\n") == second.count("\n") == 1
-    assert second.startswith("\rone     processing")
-    assert re.search(r"\rsecond  done +█{12}  100% +0:01", second)
-    assert third.endswith("\n")
+    batch.tick()
+    last = _now(screen)
+    assert "2/20" in last[0]
+    assert "10 under way" in last[0]
+    assert {frame.split()[0] for frame in last[1:]} == {f"item-{number:02}" for number in range(2, 10)}
+    batch.close()
+    batch.close()
+    count = len(screen.frames)
+    batch.tick()
+    batch.hears(status("done", 100, id="item-02"))
+    assert len(screen.frames) == count
 
 
-def test_time_goes_on_while_nothing_is_heard(terminal: Terminal, clock: Clock) -> None:
-    seen = threading.Event()
+@contextmanager
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    """Makes standard error a terminal."""
+    screen = Screen()
+    monkeypatch.setenv("TERM", "xterm")
+    with redirect_stderr(screen):
+        yield screen
 
-    class Watched(Terminal):
-        def write(self, text: str) -> int:
-            if "0:07" in text:
-                seen.set()
-            return super().write(text)
 
-    stream = Watched()
+def test_true_draws_on_the_callers_thread(
+    face: Face, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: set[int] = set()
+    write = Screen.write
+
+    def watched(self: Screen, text: str) -> int:
+        drawn.add(threading.get_ident())
+        return write(self, text)
+
+    monkeypatch.setattr(Screen, "write", watched)
     before = threading.active_count()
-    bar = Bar(stream, clock, every=0.01)
-    bar.hears(status("processing", 50))
-    clock.now += 7
-    assert seen.wait(20)
-    bar.close()
+    with on_terminal(monkeypatch) as screen:
+        job = face(client, "generate", "a candle")
+        face(client, "wait", job, poll_interval=0.05, progress=True)
+        face(client, "download", job, tmp_path / "a.mp4", progress=True)
+        face(client, "render", "a lamp", tmp_path / "b.mp4", poll_interval=0.05, progress=True)
+    assert screen.getvalue().count("\n") == 3
+    assert "done 100%" in " ".join(screen.frames)
+    assert len([frame for frame in screen.frames if "downloaded 100%" in frame]) >= 2
+    assert drawn == {threading.get_ident()}
     assert threading.active_count() == before
 
 
-def test_plain_lines_come_at_the_start_at_the_end_and_now_and_then(clock: Clock) -> None:
-    stream = io.StringIO()
-    lines = Lines(stream, clock, every=None)
-    row = lines.row()
-    events = [REQUEST, ACCEPTED, status("queued"), status("processing", 10), status("processing", 20)]
-    for event in events:
-        row.hears(event)
-        clock.now += 1
-    clock.now += 30
-    row.hears(REQUEST)
-    row.hears(REQUEST)
-    for event in (status("done", 100), download(0, 2000), download(2000, 2000)):
-        row.hears(event)
-    clock.now += 100
-    row.hears(REQUEST)
-    lines.close()
-    words = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
-    assert words == [
-        "f5f35814 pending 0:01",
-        "f5f35814 processing 20% 0:35",
-        "f5f35814 done 100% 0:35",
-        "f5f35814 downloaded 100% 0:35 2.0 kB",
-    ]
+def test_the_bar_lives_while_nothing_happens(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Simulator(render_seconds=30) as simulator, simulator.client() as client, on_terminal(monkeypatch) as screen:
+        job = client.generate("a candle")
+        with pytest.raises(TimeoutError):
+            face(client, "wait", job, timeout=1.0, poll_interval=30, progress=True)
+    assert any("starting" in frame or "pending" in frame for frame in screen.frames)
+    assert len(screen.frames) >= 3
+
+
+def test_a_batch_with_bars(face: Face, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = ["one", "two", "three"]
+    options: dict[str, Any] = {"poll_interval": 0.05, "progress": True}
+
+    async def collect() -> list[RenderResult]:
+        return [result async for result in client.render_many_async(prompts, tmp_path, **options)]
+
+    with on_terminal(monkeypatch) as screen:
+        if face.name == "blocking":
+            results = list(client.render_many(prompts, tmp_path, **options))
+        else:
+            results = asyncio.run(collect())
+    assert all(result.ok for result in results)
+    assert "3/3" in screen.frames[-1]
+    assert "USD" in screen.frames[-1]
+
+
+def test_several_bars_at_once(client: VideoClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        jobs = await asyncio.gather(*(client.generate_async(f"candle {n}") for n in range(3)))
+        await asyncio.gather(*(client.wait_async(job, poll_interval=0.05, progress=True) for job in jobs))
+
+    with on_terminal(monkeypatch) as screen:
+        asyncio.run(main())
+    ended = {frame.split()[0] for frame in screen.frames if "done 100%" in frame}
+    assert len(ended) == 3
+
+
+def test_no_bars_in_a_pipe(run_python: Run) -> None:
+    program = """
+from vidjob import Simulator
+with Simulator(render_seconds=0.1) as simulator, simulator.client() as client:
+    client.wait(client.generate("a"), poll_interval=0.05, progress=True)
+"""
+    result = run_python(program)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@POSIX
+@pytest.mark.parametrize("columns", [100, 0])
+def test_a_real_terminal(tmp_path: Path, columns: int) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    program = """
+from vidjob import Simulator
+with Simulator(render_seconds=0.4) as simulator, simulator.client() as client:
+    client.render("a", "a.mp4", poll_interval=0.05, progress=True)
+"""
+    above, below = pty.openpty()
+    fcntl.ioctl(below, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen([sys.executable, "-W", "error", "-c", program], stderr=below, cwd=tmp_path, env=environment):
+        os.close(below)
+        seen = b""
+        while True:
+            try:
+                part = os.read(above, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+    os.close(above)
+    assert "downloaded" in seen.decode()
+    assert "100%" in seen.decode()
+
+
+def test_a_bar_of_ones_own(face: Face, client: VideoClient, tmp_path: Path) -> None:
+    job = face(client, "generate", "a candle")
+    with tqdm(file=io.StringIO()) as own:
+        face(client, "wait", job, poll_interval=0.05, progress=own)
+        assert (own.n, own.total) == (100, 100)
+
+    class Counted:
+        total = 2
+        n = 0.0
+
+        def update(self, n: float = 1) -> None:
+            self.n += n
+
+    counted = Counted()
+    face(client, "render", "a lamp", tmp_path / "b.mp4", poll_interval=0.05, progress=counted)
+    assert (counted.n, counted.total) == (100, 2)
+    counted = Counted()
+    many = client.render_many(["one", "two"], tmp_path, poll_interval=0.05, progress=counted)
+    assert len(list(many)) == counted.n == 2
+
+
+def test_a_class_of_bars(screen: Screen, bars: Any, client: VideoClient, tmp_path: Path) -> None:
+    client.wait(client.generate("a candle"), poll_interval=0.05, progress=bars)
+    assert "done 100%" in " ".join(screen.frames)
+    list(client.render_many(["one", "two"], tmp_path, poll_interval=0.05, progress=bars))
+    assert "2/2" in screen.frames[-1]
+
+
+def test_what_fails_to_show_costs_nothing(
+    face: Face, client: VideoClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    class Broken:
+        total = 100
+
+        def update(self, n: float = 1) -> None:
+            raise OSError(f"no paper for {n}")
+
+    assert face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=Broken()).ok
+    assert [record.message for record in caplog.records] == ["progress cannot be shown"]
+
+
+@pytest.mark.parametrize("wrong", [3, "yes", object()])
+def test_what_is_no_way_to_show_is_refused_before_anything_is_sent(
+    face: Face, client: VideoClient, simulator: Simulator, wrong: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match="progress can be"):
+        face(client, "render", "a candle", tmp_path / "a.mp4", progress=wrong)
+    with pytest.raises(TypeError, match="progress can be"):
+        client.render_many(["a candle"], tmp_path, progress=wrong)
+    assert simulator.accepted == []
+
+
+def test_ticks_come_only_to_those_who_show_something(face: Face) -> None:
+    class Shown(Display):
+        ticks = 0
+
+        def hears(self, event: Any, job: Any = None) -> None:  # noqa: ARG002
+            assert event["event"] != "tick"
+
+        def tick(self) -> None:
+            self.ticks += 1
+
+    shown, heard = Shown(), list[str]()
+    with (
+        Simulator(render_seconds=30) as simulator,
+        VideoClient("k", base_url=simulator.base_url, on_event=lambda event: heard.append(event["event"])) as client,
+    ):
+        job = client.generate("a candle")
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            face(client, "wait", job, timeout=1.2, poll_interval=30, progress=shown)
+        elapsed = time.monotonic() - began
+    assert 2 <= shown.ticks <= elapsed / 0.25
+    assert "tick" not in heard

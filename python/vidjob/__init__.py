@@ -128,3 +128,15 @@ def __getattr__(name: str) -> object:
         globals()[name] = getattr(import_module(_LATER[name]), name)
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _set_up_log() -> None:
+    from os import environ
+
+    if environ.get("VIDJOB_LOG"):
+        from vidjob._log import set_up
+
+        set_up(environ["VIDJOB_LOG"])
+
+
+_set_up_log()

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _native
 from vidjob._errors import InvalidRequest, VidjobError
+from vidjob._listening import close, interrupted, listener
 from vidjob._naming import Naming
 from vidjob._outputs import Counts, Outputs
 from vidjob._rows import Table, row_of
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from vidjob._listening import Hook
-    from vidjob._totals import Totals
+    from vidjob._tracing import BatchSpans
+    from vidjob.progress import Display
 
-__all__ = ["AsyncBatch", "Batch", "Item", "Plan"]
+__all__ = ["AsyncBatch", "Batch", "Item", "Plan", "Watchers"]
 
+#: Seconds after which a batch whose reader was cancelled in a notebook is let go of.
+_PAUSE = 0.25
 #: How much of a request's hash is its name, when it has no other.
 _NAME = 16
 
@@ -98,6 +101,53 @@ class Plan:
         return Item(name, request, sha256, path, row.columns)
 
 
+class Watchers:
+    """Who follows a batch.
+
+    Args:
+        on_event: The client's observer.
+        progress: What the caller wants to be shown.
+        total: How many items there are, if that is known.
+        spans: Who makes spans of it.
+    """
+
+    def __init__(
+        self,
+        on_event: Callable[[Mapping[str, Any]], object] | None,
+        progress: object,
+        total: int | None,
+        spans: BatchSpans | None,
+    ) -> None:
+        self._display = _display(progress, total)
+        self._spans = spans
+        self.listener = listener(on_event, None if spans is None else spans.hears, display=self._display)
+
+    def begins(self, item: Item) -> None:
+        """Takes note of an item."""
+        if self._spans is not None:
+            self._spans.begins(item.id, item.request)
+
+    def ended(self, result: RenderResult) -> None:
+        """Takes note of an item's end."""
+        if self._spans is not None:
+            self._spans.ended(result.id, result.error)
+        if self.listener is not None:
+            self.listener.ended(result)
+
+    def close(self) -> None:
+        """Ends what is shown."""
+        if self._display is not None:
+            close(self._display)
+
+
+def _display(progress: object, total: int | None) -> Display | None:
+    if progress is None or progress is False:
+        return None
+    from vidjob._bars import shown_many
+
+    return shown_many(progress, total)
+
+
 class _Run:
     """What both faces of a batch share."""
 
@@ -105,17 +155,17 @@ class _Run:
         self,
         native: _native.Batch,
         *,
-        listener: Hook | None,
+        watchers: Watchers,
+        folder: Path,
         plan: Plan | None = None,
         outputs: Outputs | None = None,
-        shown: Totals | None = None,
     ) -> None:
         self._native = native
         self._plan = plan
         self._outputs = outputs
         self._counts = Counts()
-        self._listener = listener
-        self._shown = shown
+        self._watchers = watchers
+        self._folder = folder
         self._items: dict[str, Item] = {}
         self._folders: set[Path] = set()
         self._summary: dict[str, Any] = {}
@@ -156,11 +206,17 @@ class _Run:
         finally:
             self._write_down()
 
+    def _interrupted(self, error: BaseException) -> bool:
+        """Says below a notebook's cell what goes on, and how to go on with it; gives whether it was an interrupt."""
+        count = self.in_flight
+        left = f"{count} jobs go on at the service; " if count else ""
+        line = f"{left}the same call again goes on from there, client.resume({str(self._folder)!r}) finishes them"
+        return interrupted(error, line)
+
     def _write_down(self) -> None:
         if self._outputs is not None:
             self._outputs.close(self._summary)
-        if self._shown is not None:
-            self._shown.close()
+        self._watchers.close()
 
     def _feed(self, order: object) -> RenderResult | None:
         """Takes one order in. A result comes back when it needs no work, or is no order."""
@@ -180,6 +236,7 @@ class _Run:
         if item.path.parent not in self._folders:
             item.path.parent.mkdir(parents=True, exist_ok=True)
             self._folders.add(item.path.parent)
+        self._watchers.begins(item)
         outcome = self._native.feed(item.id, item.request, item.sha256, item.path)
         return None if outcome is None else self._ended(outcome)
 
@@ -205,8 +262,7 @@ class _Run:
         self._counts.add(result)
         if self._outputs is not None:
             self._outputs.add(result, request)
-        if self._shown is not None:
-            self._shown.ended(result)
+        self._watchers.ended(result)
         return result
 
     def __del__(self) -> None:
@@ -237,9 +293,18 @@ class Batch(_Run):
         return self
 
     def __next__(self) -> RenderResult:
+        try:
+            return self._next()
+        except KeyboardInterrupt as error:
+            # A notebook remembers the error, and with it this batch, which would go on in the background.
+            if self._interrupted(error):
+                self.close()
+            raise
+
+    def _next(self) -> RenderResult:
         while not self._closed:
             if not self._native.has_room():
-                outcome, is_wanted = self._native.step(listener=self._listener)
+                outcome, is_wanted = self._native.step(listener=self._watchers.listener)
                 if outcome is not None:
                     return self._ended(outcome)
                 if not is_wanted:
@@ -279,6 +344,8 @@ class AsyncBatch(_Run):
         **shared: Any,  # noqa: ANN401 - what both faces take
     ) -> None:
         super().__init__(native, **shared)
+        #: How often a result was asked for.
+        self._taken = 0
         self._orders: Any = orders if hasattr(orders, "__anext__") else iter(orders)
         self._is_planned = is_planned
 
@@ -286,12 +353,31 @@ class AsyncBatch(_Run):
         return self
 
     async def __anext__(self) -> RenderResult:
+        self._taken += 1
+        try:
+            return await self._next()
+        except asyncio.CancelledError as error:
+            if self._interrupted(error):
+                self._close_unless_taken_up_again()
+            raise
+
+    def _close_unless_taken_up_again(self) -> None:
+        """Lets go of what is under way, as a blocking batch does; a timeout around one result is no reason to."""
+        taken = self._taken
+
+        def close() -> None:
+            if self._taken == taken:
+                self.close()
+
+        asyncio.get_running_loop().call_later(_PAUSE, close)
+
+    async def _next(self) -> RenderResult:
         while not self._closed:
             if self._native.has_room():
                 # Others on the loop have their turn, however many items there are.
                 await asyncio.sleep(0)
             else:
-                outcome, is_wanted = await self._native.step_async(listener=self._listener)
+                outcome, is_wanted = await self._native.step_async(listener=self._watchers.listener)
                 if outcome is not None:
                     return self._ended(outcome)
                 if not is_wanted:

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vidjob._arguments import Film, Footage, Image
-    from vidjob._batch import AsyncBatch, Batch
+    from vidjob._batch import AsyncBatch, Batch, Watchers
     from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
     from vidjob._rows import Order, Orders, Table
+    from vidjob._tracing import CallSpans
     from vidjob._values import JobRecord, RenderResult
+    from vidjob.progress import Display, Updatable
 
     Job: TypeAlias = VideoJob | str
     Event: TypeAlias = Mapping[str, Any]
-    Progress: TypeAlias = bool | Callable[[Event], object] | None
+    Progress: TypeAlias = bool | Callable[[Event], object] | Display | Updatable | type[Updatable] | None
     OnExisting: TypeAlias = Literal["resume", "overwrite", "error"]
     OnUnknown: TypeAlias = Literal["hold", "resubmit"]
     Prices: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -168,7 +170,7 @@ class VideoClient:
         return self._follow(watch, job)
 
     def _follow(self, watch: _native.Watch, job: Job) -> Iterator[VideoJob]:
-        with Trace(job):
+        with Trace(job, None):
             while (snapshot := watch.next(listener=listener(self._on_event))) is not None:
                 yield snapshot
 
@@ -180,7 +182,7 @@ class VideoClient:
         return self._follow_async(watch, job)
 
     async def _follow_async(self, watch: _native.Watch, job: Job) -> AsyncIterator[VideoJob]:
-        with Trace(job):
+        with Trace(job, None):
             while (snapshot := await watch.next_async(listener=listener(self._on_event))) is not None:
                 yield snapshot
 
@@ -203,8 +205,8 @@ class VideoClient:
             poll_interval: Seconds between questions. Default: paced, see [watch][vidjob.VideoClient.watch].
             on_update: Called with each changed snapshot, on the caller's thread. What it raises ends the
                 wait, and carries a note that names the job.
-            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts, and what it
-                raises is logged and otherwise ignored.
+            progress: ``True`` shows a bar of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
+                the events' dicts; what it raises is logged and otherwise ignored. A bar like tqdm's goes on by 100.
 
         Returns:
             The job, done.
@@ -216,9 +218,9 @@ class VideoClient:
             WaitTimeout: ``timeout`` is over and the job is not.
             VidjobError: As [get][vidjob.VideoClient.get] does.
         """
-        with Trace(job) as trace:
-            heard = listener(self._on_event, trace.updates(on_update), trace.shows(progress))
-            return self._native.wait(job, arguments.waiting(timeout, poll_interval), listener=heard)
+        spans = self._spans("wait", "wait", job=job)
+        with Trace(job, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
+            return self._native.wait(job, arguments.waiting(timeout, poll_interval), listener=trace.listener)
 
     async def wait_async(
         self,
@@ -230,9 +232,11 @@ class VideoClient:
         progress: Progress = None,
     ) -> VideoJob:
         """The twin of [wait][vidjob.VideoClient.wait] for asyncio."""
-        with Trace(job) as trace:
-            heard = listener(self._on_event, trace.updates(on_update), trace.shows(progress))
-            return await self._native.wait_async(job, arguments.waiting(timeout, poll_interval), listener=heard)
+        spans = self._spans("wait", "wait", job=job)
+        with Trace(job, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
+            return await self._native.wait_async(
+                job, arguments.waiting(timeout, poll_interval), listener=trace.listener
+            )
 
     # ---- creating ----------------------------------------------------------------------------
 
@@ -318,8 +322,8 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace.of_create() as trace:
-            return self._native.generate(request, listener=listener(self._on_event, trace.hears))
+        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
+            return self._native.generate(request, listener=trace.listener)
 
     async def generate_async(
         self,
@@ -359,8 +363,8 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace.of_create() as trace:
-            return await self._native.generate_async(request, listener=listener(self._on_event, trace.hears))
+        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
+            return await self._native.generate_async(request, listener=trace.listener)
 
     def edit(
         self,
@@ -409,8 +413,8 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace.of_create() as trace:
-            return self._native.edit(request, listener=listener(self._on_event, trace.hears))
+        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
+            return self._native.edit(request, listener=trace.listener)
 
     async def edit_async(
         self,
@@ -435,8 +439,8 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace.of_create() as trace:
-            return await self._native.edit_async(request, listener=listener(self._on_event, trace.hears))
+        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
+            return await self._native.edit_async(request, listener=trace.listener)
 
     def extend(
         self,
@@ -482,8 +486,8 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace.of_create() as trace:
-            return self._native.extend(request, listener=listener(self._on_event, trace.hears))
+        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
+            return self._native.extend(request, listener=trace.listener)
 
     async def extend_async(
         self,
@@ -508,8 +512,8 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace.of_create() as trace:
-            return await self._native.extend_async(request, listener=listener(self._on_event, trace.hears))
+        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
+            return await self._native.extend_async(request, listener=trace.listener)
 
     # ---- keeping -----------------------------------------------------------------------------
 
@@ -532,7 +536,8 @@ class VideoClient:
             path: Where to keep the file. Its folder must exist.
             max_bytes: The largest file to keep, in bytes. Default: 2 GiB.
             overwrite: Whether an existing file may be replaced.
-            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
+            progress: ``True`` shows a bar of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
+                the events' dicts; what it raises is logged and otherwise ignored. A bar like tqdm's goes on by 100.
 
         Returns:
             The kept file: path, size, SHA-256, content type.
@@ -547,9 +552,10 @@ class VideoClient:
             JobFailed: The job has no video.
             VidjobError: As [get][vidjob.VideoClient.get] does.
         """
-        with Trace(job_or_video) as trace:
-            heard = listener(self._on_event, trace.shows(progress))
-            return self._native.download(job_or_video, arguments.keep(path, max_bytes, overwrite), listener=heard)
+        spans = self._spans("download", "download", job=job_or_video)
+        with Trace(job_or_video, self._on_event, progress=progress, spans=spans) as trace:
+            kept = arguments.keep(path, max_bytes, overwrite)
+            return self._native.download(job_or_video, kept, listener=trace.listener)
 
     async def download_async(
         self,
@@ -561,11 +567,10 @@ class VideoClient:
         progress: Progress = None,
     ) -> Download:
         """The twin of [download][vidjob.VideoClient.download] for asyncio."""
-        with Trace(job_or_video) as trace:
-            heard = listener(self._on_event, trace.shows(progress))
-            return await self._native.download_async(
-                job_or_video, arguments.keep(path, max_bytes, overwrite), listener=heard
-            )
+        spans = self._spans("download", "download", job=job_or_video)
+        with Trace(job_or_video, self._on_event, progress=progress, spans=spans) as trace:
+            kept = arguments.keep(path, max_bytes, overwrite)
+            return await self._native.download_async(job_or_video, kept, listener=trace.listener)
 
     def render(
         self,
@@ -623,7 +628,8 @@ class VideoClient:
             overwrite: See ``download``; also makes anew what an earlier call has finished.
             on_unknown: What to do when an earlier call for the same ended before its answer came: ``"hold"`` raises
                 ``SubmitUnknown``, ``"resubmit"`` buys it, perhaps for the second time.
-            progress: ``True`` shows a bar on a terminal; a callable is given the events' dicts.
+            progress: ``True`` shows a bar of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
+                the events' dicts; what it raises is logged and otherwise ignored. A bar like tqdm's goes on by 100.
 
         Returns:
             The job, where its file is, its size and SHA-256.
@@ -650,10 +656,10 @@ class VideoClient:
             extra=extra,
         )
         kept = arguments.keep(path, max_bytes, overwrite)
-        with Trace.of_create() as trace:
-            heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
+        spans = self._spans("submit", "download", request)
+        with Trace(None, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
             waiting = arguments.waiting(timeout, poll_interval)
-            job, file = self._native.render(request, waiting, kept, on_unknown, listener=heard)
+            job, file = self._native.render(request, waiting, kept, on_unknown, listener=trace.listener)
         return _result(job, file)
 
     async def render_async(
@@ -701,10 +707,10 @@ class VideoClient:
             extra=extra,
         )
         kept = arguments.keep(path, max_bytes, overwrite)
-        with Trace.of_create() as trace:
-            heard = listener(self._on_event, trace.hears, trace.updates(on_update), trace.shows(progress))
+        spans = self._spans("submit", "download", request)
+        with Trace(None, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
             waiting = arguments.waiting(timeout, poll_interval)
-            job, file = await self._native.render_async(request, waiting, kept, on_unknown, listener=heard)
+            job, file = await self._native.render_async(request, waiting, kept, on_unknown, listener=trace.listener)
         return _result(job, file)
 
     # ---- many -------------------------------------------------------------------------------
@@ -770,7 +776,8 @@ class VideoClient:
             timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
             poll_interval: See ``wait``.
             max_bytes: See [download][vidjob.VideoClient.download].
-            progress: ``True`` shows progress on a terminal; a callable is given the events' dicts, each with ``id``.
+            progress: ``True`` shows bars of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
+                the events' dicts, each with ``id``. A bar like tqdm's goes on by 1 for each item.
 
         Returns:
             An iterator of results in the order in which they finish, which is also a context manager.
@@ -861,24 +868,44 @@ class VideoClient:
         from vidjob._batch import Plan, planned
         from vidjob._naming import Naming
         from vidjob._outputs import Outputs
-        from vidjob._totals import Totals
 
         home = Path(folder)
         plan = Plan(Naming(home, filename), None if input_root is None else Path(input_root))
         orders = planned(table, plan) if table.is_whole else table.rows
         home.mkdir(parents=True, exist_ok=True)
-        shown = Totals(len(orders) if isinstance(orders, list) else None, is_plain=False) if progress is True else None
-        heard = listener(self._on_event, shown.hears if shown else Trace.observes(progress))
-        native = self._native.render_many(home, options, heard is not None)
+        total = len(orders) if isinstance(orders, list) else None
+        watchers = self._watchers(progress, total)
+        native = self._native.render_many(home, options, watchers.listener is not None)
         return {
             "native": native,
             "orders": orders,
             "is_planned": table.is_whole,
             "plan": plan,
             "outputs": Outputs(home),
-            "listener": heard,
-            "shown": shown,
+            "watchers": watchers,
+            "folder": home,
         }
+
+    def _watchers(self, progress: Progress, total: int | None) -> Watchers:
+        """Who follows a batch."""
+        from vidjob import _tracing
+        from vidjob._batch import Watchers
+
+        tracer = _tracing.tracer()
+        spans = None if tracer is None else _tracing.BatchSpans(tracer, self._native.host)
+        return Watchers(self._on_event, progress, total, spans)
+
+    def _spans(
+        self, phase: str, last: str, request: VideoRequest | None = None, job: Job | Video | None = None
+    ) -> CallSpans | None:
+        """Who makes spans of one call, if anybody collects them."""
+        from vidjob import _tracing
+
+        tracer = _tracing.tracer()
+        if tracer is None:
+            return None
+        request_id = job if isinstance(job, str) else getattr(job, "request_id", None)
+        return _tracing.CallSpans(tracer, self._native.host, phase, last, request, request_id)
 
     # ---- remembering -------------------------------------------------------------------------
 
@@ -927,7 +954,8 @@ class VideoClient:
             timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
             poll_interval: See ``wait``.
             max_bytes: See [download][vidjob.VideoClient.download].
-            progress: ``True`` shows progress on a terminal; a callable is given the events' dicts, each with ``id``.
+            progress: ``True`` shows bars of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
+                the events' dicts, each with ``id``. A bar like tqdm's goes on by 1 for each item.
 
         Returns:
             An iterator of results in the order in which they finish.
@@ -975,13 +1003,12 @@ class VideoClient:
         self, folder: str | os.PathLike[str] | None, options: dict[str, Any], progress: Progress
     ) -> dict[str, Any]:
         """What both faces of a resumption begin with."""
-        from vidjob._totals import Totals
-
-        shown = Totals(is_plain=False) if progress is True else None
-        heard = listener(self._on_event, shown.hears if shown else Trace.observes(progress))
-        native = self._native.resume(self._journal(folder), options, heard is not None)
+        home = self._journal(folder)
+        # How many there are is known once the journal has been read.
+        watchers = self._watchers(progress, None)
+        native = self._native.resume(home, options, watchers.listener is not None)
         native.feed_unfinished()
-        return {"native": native, "orders": iter(()), "listener": heard, "shown": shown}
+        return {"native": native, "orders": iter(()), "watchers": watchers, "folder": home}
 
     def _journal(self, folder: str | os.PathLike[str] | None) -> Path:
         from pathlib import Path

@@ -1,6 +1,6 @@
 """The compiled part of vidjob. What ``vidjob`` exports is public; the rest may change."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from vidjob._arguments import Film, Image, Operation
 from vidjob._client import VideoClient
+from vidjob._listening import Listener
 from vidjob._values import JobStatus
 
 __all__ = [
@@ -41,7 +42,7 @@ __version__: str
 
 # What a request holds of the media it was given.
 _Held: TypeAlias = str | Path | bytes | FileId | VideoJob | Video
-_Listener: TypeAlias = Callable[[Mapping[str, Any], VideoJob | None], object] | None
+_Listener: TypeAlias = Listener | None
 
 @final
 class Video:
@@ -623,6 +624,8 @@ class Client:
     ) -> Self: ...
     @property
     def base_url(self) -> str: ...
+    @property
+    def host(self) -> str: ...
     @property
     def key_variable(self) -> str | None: ...
     @property

@@ -1,36 +1,35 @@
-"""How jobs fare, on a terminal: one row redrawn in place, several at once, or now and then a plain line."""
+"""How a job fares, by its events, and who is told of it while a call lasts."""
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import time
+from abc import ABC, abstractmethod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, TextIO, TypeAlias
+    from typing import Any, Protocol, TextIO, TypeAlias
 
     from vidjob._native import VideoJob
+    from vidjob._values import RenderResult
 
     Clock: TypeAlias = Callable[[], float]
 
-__all__ = ["Bar", "Board", "Lines", "Row", "is_terminal", "megabytes", "printable"]
+    class Updatable(Protocol):
+        """A bar like tqdm's."""
 
-#: Seconds between two redraws, at least.
-REDRAW = 0.1
-#: Seconds after which the time on a terminal is brought up to date when nothing is heard.
-TICK = 0.25
-#: Seconds between plain lines about the same job.
-PLAIN = 30.0
+        def update(self, n: float = 1, /) -> object:
+            """Goes on by ``n``."""
+
+
+__all__ = ["Display", "Pace", "Row", "duration", "is_terminal", "megabytes", "printable"]
 
 _ID_HEAD = 8
 #: Columns of the bar, and of a terminal on which it may be twice as long.
 _BAR_WIDTH = 12
 _WIDE = 100
 _STATUS_WIDTH = len("downloading")
-_NO_SIZE = 80
 _TERMINAL = ("done", "failed", "expired")
 
 
@@ -192,20 +191,21 @@ class Row:
     def _cells(self, label_width: int, *bar: str) -> list[str]:
         percent = "" if self.percent is None else f"{self.percent}%"
         now = self._clock() if self._ended is None else self._ended
-        left = None if self._ended is not None else self._pace.remaining(now)
-        tail = [
-            self._bytes,
-            "" if left is None else f"{duration(left)} left",
-            self._trouble,
-        ]
         return [
             f"{self.label:<{label_width}}",
             f"{self.status or 'starting':<{_STATUS_WIDTH}}",
             *bar,
             f"{percent:>4}",
             f"{duration(now - self._began):>5}",
-            *filter(None, tail),
+            *self.told,
         ]
+
+    @property
+    def told(self) -> list[str]:
+        """What there is to say beside status and percent: bytes, the time that is left, trouble."""
+        left = None if self._ended is not None else self._pace.remaining(self._clock())
+        parts = [self._bytes, "" if left is None else f"{duration(left)} left", self._trouble]
+        return [part for part in parts if part]
 
     @property
     def label(self) -> str:
@@ -218,182 +218,21 @@ class Row:
         return len(self.label) if self._label else _ID_HEAD
 
 
-# ---- where rows are shown --------------------------------------------------------------------
+# ---- who is told -----------------------------------------------------------------------------
 
 
-class _Ticker:
-    """Calls something again and again, from a thread of its own, until it is closed."""
+class Display(ABC):
+    """Shows how calls fare. All of it happens on the caller's thread, or in the caller's event loop."""
 
-    def __init__(self, every: float, tick: Callable[[], object]) -> None:
-        self._every = every
-        self._tick = tick
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="vidjob-progress", daemon=True)
-        self._thread.start()
+    @abstractmethod
+    def hears(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:
+        """Takes note of an event, and of the job that it tells of."""
 
-    def _run(self) -> None:
-        while not self._over.wait(self._every):
-            self._tick()
+    def tick(self) -> None:  # noqa: B027 - not all show the time
+        """Brings the time up to date: called four times a second while nothing is heard."""
 
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
+    def ended(self, result: RenderResult) -> None:  # noqa: B027 - only batches have results on the way
+        """Takes note of the end of one item of a batch."""
 
-
-class _Display:
-    """Rows and the stream they are shown on. A stream that fails is left alone: the jobs matter more."""
-
-    def __init__(self, stream: TextIO | None, clock: Clock, every: float | None) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        self._clock = clock
-        self._every = every
-        self._rows: list[Row] = []
-        self._ticker: _Ticker | None = None
-        self._lock = threading.Lock()
-        self._usable = self._stream is not None  # pythonw has none
-
-    def row(self, label: str | None = None) -> Row:
-        """A further row.
-
-        Args:
-            label: What to call it. Default: the head of the job's id.
-        """
-        row = Row(label, self._clock, self._hears)
-        self._rows.append(row)
-        return row
-
-    def close(self) -> None:
-        """Shows how things stand, and ends. Closing twice is fine."""
-        if self._ticker is not None:
-            self._ticker.close()
-            self._ticker = None
-        with self._lock:
-            self._finish()
-            self._usable = False
-
-    def _hears(self, row: Row) -> None:
-        with self._lock:
-            if not self._usable:
-                return
-            self._show(row)
-        if self._ticker is None and self._every is not None:
-            self._ticker = _Ticker(self._every, self._tick)
-
-    def _tick(self) -> None:
-        with self._lock:
-            if self._usable:
-                self._show(None)
-
-    def _show(self, row: Row | None) -> None:
-        """Shows what changed: one row, or no more than the time."""
-        raise NotImplementedError
-
-    def _finish(self) -> None:
-        """Shows the last of it."""
-
-    def _label_width(self) -> int:
-        return max(row.label_width for row in self._rows)
-
-    def _write(self, text: str) -> None:
-        encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        try:
-            self._stream.write(text.encode(encoding, "replace").decode(encoding))
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._usable = False
-
-
-class Board(_Display):
-    """Several rows, redrawn in place on a terminal; elsewhere nothing is drawn.
-
-    Args:
-        stream: Where to draw. Default: standard error.
-        clock: Gives the time in seconds.
-        every: Seconds between redraws while nothing is heard; ``None`` draws at events only.
-    """
-
-    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK) -> None:
-        super().__init__(stream, clock, every)
-        self._usable = self._usable and is_terminal(self._stream)
-        self._glyphs = _glyphs(self._stream)
-        self._drawn: list[str] = []
-        self._drawn_at = float("-inf")
-
-    def _show(self, row: Row | None) -> None:  # noqa: ARG002 - all are redrawn
-        if self._clock() - self._drawn_at >= REDRAW:
-            self._draw()
-
-    def _finish(self) -> None:
-        if self._usable and self._drawn:
-            self._draw()
-            self._write("\n")
-
-    def _draw(self) -> None:
-        width, label_width = _columns(self._stream) - 1, self._label_width()
-        lines = [row.line(width, label_width, self._glyphs) for row in self._rows]
-        before = [len(line) for line in self._drawn] + [0] * len(lines)
-        up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
-        # Blanks cover what was longer before: that needs no terminal to know of erasing.
-        text = "\n".join(f"\r{line:<{min(was, width)}}" for line, was in zip(lines, before, strict=False))
-        self._write(up + text)
-        self._drawn, self._drawn_at = lines, self._clock()
-
-
-class Lines(_Display):
-    """Rows as plain lines, for logs: at the start, at the end, and in between now and then.
-
-    Args:
-        stream: Where to write. Default: standard error.
-        clock: Gives the time in seconds.
-        every: Seconds between looks at the clock while nothing is heard; ``None`` looks at events only.
-    """
-
-    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK) -> None:
-        super().__init__(stream, clock, every)
-        self._written: dict[Row, tuple[str, float]] = {}
-
-    def _show(self, row: Row | None) -> None:
-        for each in self._rows if row is None else [row]:
-            milestone, written_at = self._written.get(each, ("", 0.0))
-            due = milestone and not each.is_over and self._clock() - written_at >= PLAIN
-            if each.milestone != milestone or due:
-                self._written[each] = (each.milestone, self._clock())
-                self._write(each.text(self._label_width()) + "\n")
-
-
-class Bar:
-    """One row for one call, redrawn in place; nothing at all where standard error is no terminal.
-
-    Args:
-        stream: Where to draw. Default: standard error.
-        clock: Gives the time in seconds.
-        every: Seconds between redraws while nothing is heard; ``None`` draws at events only.
-    """
-
-    def __init__(self, stream: TextIO | None = None, clock: Clock = time.monotonic, every: float | None = TICK) -> None:
-        self._board = Board(stream, clock, every)
-        self._row = self._board.row()
-
-    def hears(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:  # noqa: ARG002 - the event tells all
-        """Takes note of an event, and shows it."""
-        self._row.hears(event)
-
-    def close(self) -> None:
-        """Leaves the row as it is, and the cursor on a fresh line. Closing twice is fine."""
-        self._board.close()
-
-
-def _glyphs(stream: TextIO) -> str:
-    glyphs = "█░"
-    try:
-        glyphs.encode(getattr(stream, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return "#."
-    return glyphs
-
-
-def _columns(stream: TextIO) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or _NO_SIZE
-    except (AttributeError, OSError, ValueError):
-        return _NO_SIZE
+    def close(self) -> None:  # noqa: B027 - not all have an end
+        """Ends what is shown. Closing twice is fine."""

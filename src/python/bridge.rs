@@ -29,7 +29,7 @@ use crate::event::{Event, Events};
 
 /// How often a blocking call on the main thread looks for Ctrl-C.
 const SLICE: Duration = Duration::from_millis(50);
-/// How often an event loop is woken while it waits for a call.
+/// How often an event loop is woken while it waits for a call, and whoever shows something is told of the time.
 const TICK: Duration = Duration::from_millis(250);
 
 /// What a verb's work is.
@@ -75,7 +75,7 @@ where
         }
         None => Events::default(),
     };
-    let future = work(events);
+    let future = ticking(wants_ticks(py, listener)?.then(|| events.clone()), work(events));
     let _task = AbortOnDrop(handle.spawn(async move {
         let outcome = AssertUnwindSafe(future).catch_unwind().await;
         let _ = sender.send(Message::Done(outcome));
@@ -103,6 +103,25 @@ where
         if let Err(error) = step {
             tell_the_rest(py, listener, &receiver);
             return Err(error);
+        }
+    }
+}
+
+/// Whether a listener shows something, and wants to hear when nothing happens too.
+fn wants_ticks(py: Python<'_>, listener: Option<&Py<PyAny>>) -> PyResult<bool> {
+    let Some(listener) = listener else { return Ok(false) };
+    listener.getattr(py, intern!(py, "wants_ticks"))?.is_truthy(py)
+}
+
+/// The same work, telling `listener` now and then that time has passed.
+async fn ticking<T>(listener: Option<Events>, work: impl Future<Output = T>) -> T {
+    let Some(listener) = listener else { return work.await };
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = tokio::time::sleep(TICK) => listener.tell(|| Event::Tick),
         }
     }
 }
@@ -359,8 +378,9 @@ where
     let (stop, stopped) = oneshot::channel();
     let mailbox = Mailbox::of(&event_loop)?;
     let future = py_future.unbind();
+    let is_ticking = wants_ticks(py, listener.as_ref())?;
     let events = events_for(py, &mailbox, &future, listener);
-    let work = work(events);
+    let work = ticking(is_ticking.then(|| events.clone()), work(events));
     let pending = Pending::begin(&mailbox, &handle);
     handle.spawn(async move {
         let _pending = pending;

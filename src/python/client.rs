@@ -187,6 +187,11 @@ impl Client {
     }
 
     #[getter]
+    fn host(&self) -> &str {
+        self.config.base_url.host_str().unwrap_or_default()
+    }
+
+    #[getter]
     fn key_variable(&self) -> Option<&'static str> {
         self.config.key_variable
     }

@@ -50,6 +50,10 @@ pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDi
             told.set_item("total", total)?;
             None
         }
+        Event::Tick => {
+            told.set_item("event", "tick")?;
+            None
+        }
         // Taken apart above; an item has no items.
         Event::OfItem { .. } => None,
     };

@@ -130,7 +130,7 @@ def batch(context: Context) -> Exit:
         orders = list(orders)
     total = len(orders) if isinstance(orders, list) else None
     with options.client(args) as service, Running(context, Path(args.output), total=total, buys=True) as running:
-        run = service.render_many(orders, args.output, progress=running.hears, **_given(args, _SETTINGS))
+        run = service.render_many(orders, args.output, progress=running, **_given(args, _SETTINGS))
         running.follow(run)
         return running.end(run.summary)
 
@@ -281,6 +281,6 @@ def resume(context: Context) -> Exit:
     with options.client(args) as service:
         settings = _given(args, ("max_downloads", "deadline", "timeout", "poll_interval"))
         with Running(context, folder, buys=False) as running:
-            run = service.resume(folder, progress=running.hears, **settings)
+            run = service.resume(folder, progress=running, **settings)
             running.follow(run)
             return running.end(run.summary)

@@ -67,7 +67,7 @@ def _wait(context: Context) -> Exit:
     args = context.args
     context.trail = Trail("wait", options.same_service(args), request_id=args.id)
     with options.client(args) as service, Following(context) as following:
-        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following.hears)
+        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
     return show_job(context.output, job)
 
 
@@ -86,8 +86,8 @@ def _download(context: Context) -> Exit:
     context.trail = trail_of_file(args, path, request_id=args.id)
     with options.client(args) as service, Following(context) as following:
         _refuse_existing(args, path)
-        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following.hears)
-        kept = service.download(job, path, overwrite=args.overwrite, progress=following.hears)
+        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
+        kept = service.download(job, path, overwrite=args.overwrite, progress=following)
     if output.form != "text":
         output.result(kept.to_dict())
         return Exit.OK

@@ -292,7 +292,7 @@ def render(context: Context) -> Exit:
             timeout=args.timeout,
             poll_interval=args.poll_interval,
             overwrite=args.overwrite,
-            progress=following.hears,
+            progress=following,
         )
     if output.form != "text":
         output.result(result.to_dict())

@@ -14,13 +14,14 @@ from tempfile import TemporaryDirectory
 import vidjob
 from vidjob.cli.failures import Exit
 from vidjob.cli.following import cost, display, usd
-from vidjob.progress import Row, megabytes, printable
+from vidjob.progress import Display, Row, megabytes, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from vidjob.cli.board import Board, Lines
     from vidjob.cli.following import Context
     from vidjob.cli.output import Output
 
@@ -69,6 +70,23 @@ class _Stopwatch:
             self.seconds = time.monotonic() - self._began
 
 
+class _Shown(Display):
+    """One render, in its row of what is shown."""
+
+    def __init__(self, shown: Board | Lines | None, name: str) -> None:
+        self._shown = shown
+        self._row = Row(name) if shown is None else shown.row(name)
+        self.stopwatch = _Stopwatch()
+
+    def hears(self, event: Mapping[str, Any], job: vidjob.VideoJob | None = None) -> None:  # noqa: ARG002
+        self.stopwatch.hears(event)
+        self._row.hears(event)
+
+    def tick(self) -> None:
+        if self._shown is not None:
+            self._shown.tick()
+
+
 @dataclass(frozen=True)
 class _Made:
     clip: _Clip
@@ -99,7 +117,7 @@ def run(context: Context) -> Exit:
 
 def _make(output: Output, folder: Path) -> list[_Made]:
     shown = display(output)
-    rows = [Row(clip.name) if shown is None else shown.row(clip.name) for clip in _CLIPS]
+    rows = [_Shown(shown, clip.name) for clip in _CLIPS]
     # Address and key are the simulator's, so that nothing of the environment's is used.
     with (
         # What a simulator sold cannot be had from the next one: nothing is remembered.
@@ -123,19 +141,13 @@ def _let_ctrl_c_cancel() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
 
 
-async def _render_all(client: vidjob.VideoClient, folder: Path, rows: list[Row]) -> list[_Made]:
+async def _render_all(client: vidjob.VideoClient, folder: Path, rows: list[_Shown]) -> list[_Made]:
     _let_ctrl_c_cancel()
     renders = [_render(client, clip, folder, row) for clip, row in zip(_CLIPS, rows, strict=True)]
     return await asyncio.gather(*renders)
 
 
-async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, row: Row) -> _Made:
-    stopwatch = _Stopwatch()
-
-    def hears(event: Mapping[str, Any]) -> None:
-        stopwatch.hears(event)
-        row.hears(event)
-
+async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, row: _Shown) -> _Made:
     result = await client.render_async(
         clip.prompt,
         folder / f"{clip.name}.mp4",
@@ -143,9 +155,9 @@ async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, row: Ro
         aspect_ratio=clip.aspect_ratio,
         poll_interval=_POLL_INTERVAL,
         overwrite=True,
-        progress=hears,
+        progress=row,
     )
-    return _Made(clip, result, stopwatch.seconds)
+    return _Made(clip, result, row.stopwatch.seconds)
 
 
 def _tell(output: Output, made: list[_Made], folder: Path) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from vidjob.cli import options
+from vidjob.cli.board import Board, Lines
 from vidjob.cli.failures import Exit, Trail
 from vidjob.cli.output import Unwritable
-from vidjob.progress import Board, Lines, is_terminal, megabytes, printable
+from vidjob.progress import Display, is_terminal, megabytes, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def display(output: Output) -> Board | Lines | None:
     return Board(stream) if is_terminal(stream) else Lines(stream)
 
 
-class Following:
-    """Shows one call while it lasts, and keeps its trail."""
+class Following(Display):
+    """Shows one command while it lasts, and keeps its trail."""
 
     def __init__(self, context: Context) -> None:
         self._output = context.output
@@ -58,13 +59,18 @@ class Following:
         self._row = None if self._display is None else self._display.row()
         self._read = context.output.form == "jsonl"
 
-    def hears(self, event: Mapping[str, Any]) -> None:
+    def hears(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:  # noqa: ARG002 - the event tells all
         """Takes note of an event."""
         self._trail.hears(event)
         if self._row is not None:
             self._row.hears(event)
         if self._read:
             self._tell(event)
+
+    def tick(self) -> None:
+        """Brings the time up to date."""
+        if self._display is not None:
+            self._display.tick()
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import vidjob
 from vidjob._outputs import outcome_of, plain
-from vidjob._totals import Totals
 from vidjob.cli.failures import Exit, words
 from vidjob.cli.following import usd
 from vidjob.cli.output import Unwritable
-from vidjob.progress import duration, printable
+from vidjob.cli.totals import Totals
+from vidjob.progress import Display, duration, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vidjob import Batch, RenderResult
+    from vidjob import Batch, RenderResult, VideoJob
     from vidjob.cli.following import Context
 
 __all__ = ["Running", "again", "exit_of_run"]
@@ -49,7 +49,7 @@ _OPTIONS = {
 }
 
 
-class Running:
+class Running(Display):
     """Follows one run, and ends it as it should be ended.
 
     Args:
@@ -85,11 +85,16 @@ class Running:
 
     # ---- while it lasts ----------------------------------------------------------------------
 
-    def hears(self, event: Mapping[str, Any]) -> None:
+    def hears(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:  # noqa: ARG002 - the event tells all
         """Takes note of an event."""
         if self._totals is not None:
             self._totals.hears(event)
         self._tell(event)
+
+    def tick(self) -> None:
+        """Brings the time up to date."""
+        if self._totals is not None:
+            self._totals.tick()
 
     def _takes(self, result: RenderResult) -> None:
         if self._totals is not None:

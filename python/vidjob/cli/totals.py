@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from vidjob._outputs import outcome_of
-from vidjob.progress import PLAIN, REDRAW, TICK, Row, _columns, _Display, _glyphs, duration, is_terminal, printable
+from vidjob.cli.board import PLAIN, REDRAW, Rows, columns, glyphs
+from vidjob.progress import Row, duration, is_terminal, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +29,13 @@ _FEWEST = 3
 _NEARLY = 0.95
 
 
-class Totals(_Display):
+class Totals(Rows):
     """How a batch stands: redrawn in place on a terminal, else one plain line every half minute.
 
     Args:
         total: How many items there are, if that is known.
         stream: Where to show it. Default: standard error.
         clock: Gives the time in seconds.
-        every: Seconds between looks at the clock while nothing is heard; ``None`` looks at events only.
-        is_plain: Whether plain lines are written where there is no terminal.
     """
 
     def __init__(
@@ -44,15 +43,11 @@ class Totals(_Display):
         total: int | None = None,
         stream: TextIO | None = None,
         clock: Clock = time.monotonic,
-        every: float | None = TICK,
-        *,
-        is_plain: bool = True,
     ) -> None:
-        super().__init__(stream, clock, every)
+        super().__init__(stream, clock)
         self._total = total
         self._terminal = is_terminal(self._stream)
-        self._usable = self._usable and (self._terminal or is_plain)
-        self._glyphs = _glyphs(self._stream)
+        self._glyphs = glyphs(self._stream)
         self._under_way: dict[str, Row] = {}
         self._began = self._shown_at = clock()
         self._ended = self._done = self._failed = self._resumed = 0
@@ -91,17 +86,16 @@ class Totals(_Display):
 
     def say(self, text: str) -> None:
         """A line that stays, above the totals."""
-        with self._lock:
-            if not self._usable:
-                return
-            if not self._drawn:
-                self._write(text + "\n")
-                return
-            up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
-            # What is longer than a line would push the rest away from where it is redrawn.
-            self._write(f"{up}\r\x1b[J{text}\n")
-            self._drawn = []
-            self._draw()
+        if not self._usable:
+            return
+        if not self._drawn:
+            self._write(text + "\n")
+            return
+        up = f"\x1b[{len(self._drawn) - 1}A" if len(self._drawn) > 1 else ""
+        # What is longer than a line would push the rest away from where it is redrawn.
+        self._write(f"{up}\r\x1b[J{text}\n")
+        self._drawn = []
+        self._draw()
 
     @property
     def text(self) -> str:
@@ -155,7 +149,7 @@ class Totals(_Display):
             self._write(self.text + "\n")
 
     def _draw(self) -> None:
-        width = _columns(self._stream) - 1
+        width = columns(self._stream) - 1
         rows = [row.line(width, _LABEL, self._glyphs) for row in list(self._under_way.values())[:_SHOWN]]
         lines = [self.text[:width], *rows]
         # Lines that are gone are covered with blanks.
