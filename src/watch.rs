@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::VideoJob;
-use crate::pacing::{History, Pacing, Situation};
+use crate::pacing::{History, Pacing, RenderTimes, Situation};
 use crate::retry::worth_repeating;
 
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
@@ -41,6 +41,17 @@ pub struct Patience {
     pub timeout: Option<Duration>,
     /// A fixed interval in place of the paced one.
     pub poll_interval: Option<Duration>,
+    /// How long renders of the same kind took.
+    pub known: Option<RenderTimes>,
+}
+
+/// A job at its end.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The job.
+    pub job: VideoJob,
+    /// From acceptance to the end, if it was followed all the time.
+    pub render_time: Option<Duration>,
 }
 
 /// The changes of one job, from the first answer to the terminal one.
@@ -56,7 +67,10 @@ pub struct Watch<A> {
     began: Instant,
     started: Instant,
     deadline: Option<Instant>,
-    asked: bool,
+    known: Option<RenderTimes>,
+    /// When it was asked last, and before that: the end lies between.
+    asked: Option<Instant>,
+    asked_before: Option<Instant>,
     is_new: bool,
     /// When the service was last heard of.
     heard: Option<Instant>,
@@ -78,7 +92,10 @@ impl<A: Ask> Watch<A> {
             started: now,
             // A timeout beyond what the clock can hold is none.
             deadline: patience.timeout.and_then(|timeout| now.checked_add(timeout)),
-            asked: false,
+            // Without a beginning it is not known how far along the job is.
+            known: patience.known.filter(|_| created.is_some()),
+            asked: None,
+            asked_before: None,
             heard: created,
             is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
@@ -104,11 +121,18 @@ impl<A: Ask> Watch<A> {
     }
 
     /// The job once it is over.
-    pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<VideoJob> {
+    pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<Ended> {
         while let Some(job) = self.next().await {
             changed(&job?);
         }
-        Ok(self.last.clone())
+        Ok(Ended { job: self.last.clone(), render_time: self.render_time() })
+    }
+
+    /// Half-way between the last two questions, if all were asked by this watch.
+    fn render_time(&self) -> Option<Duration> {
+        let noticed = self.asked.filter(|_| self.is_new)?;
+        let before = self.asked_before.unwrap_or(self.began);
+        Some(((before - self.began) + (noticed - self.began)) / 2)
     }
 
     /// Whoever is asked.
@@ -118,10 +142,10 @@ impl<A: Ask> Watch<A> {
 
     /// Sleeps until the next question is due, and asks it; `None` when there is no news.
     async fn step(&mut self) -> Result<Option<VideoJob>> {
-        if self.asked || self.is_new {
+        if self.asked.is_some() || self.is_new {
             self.pause().await?;
         }
-        self.asked = true;
+        self.asked_before = self.asked.replace(Instant::now());
         let answer = self.service.ask(&self.last.request_id);
         let answer = match self.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.max(Instant::now()) + GRACE, answer)
@@ -155,7 +179,7 @@ impl<A: Ask> Watch<A> {
     async fn pause(&self) -> Result<()> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return if self.asked { Err(self.too_late()) } else { Ok(()) };
+            return if self.asked.is_some() { Err(self.too_late()) } else { Ok(()) };
         }
         let delay = self.pacing.next_delay(&Situation {
             elapsed: self.began.elapsed(),
@@ -163,7 +187,7 @@ impl<A: Ask> Watch<A> {
             retry_after: self.retry_after,
             deadline: left,
             jitter: fastrand::f64(),
-            known: None,
+            known: self.known.as_ref(),
         });
         tokio::time::sleep(delay).await;
         Ok(())
@@ -208,7 +232,7 @@ mod tests {
     }
 
     fn every(seconds: f64) -> Patience {
-        Patience { timeout: None, poll_interval: Some(Duration::from_secs_f64(seconds)) }
+        Patience { timeout: None, poll_interval: Some(Duration::from_secs_f64(seconds)), known: None }
     }
 
     fn watch(script: &Script, patience: Patience) -> Watch<&Script> {
@@ -243,7 +267,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fixed_interval_is_used_as_it_is() {
         let script = Script::new(&[(Pending, None), (Pending, None), (Failed, None)]);
-        let job = watch(&script, every(0.75)).end(|_| {}).await.unwrap();
+        let Ended { job, render_time } = watch(&script, every(0.75)).end(|_| {}).await.unwrap();
+        assert_eq!(render_time, None, "its beginning was not seen");
         assert_eq!(job.status, Failed);
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
         assert_eq!(asked, [0, 750, 1500, 2250]);
@@ -273,7 +298,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timeout_of_zero_asks_once() {
         let script = Script::new(&[(Processing, None)]);
-        let patience = Patience { timeout: Some(Duration::ZERO), poll_interval: None };
+        let patience = Patience { timeout: Some(Duration::ZERO), ..Patience::default() };
         assert!(matches!(watch(&script, patience).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
         assert_eq!(script.asked.lock().unwrap().len(), 1);
     }
@@ -281,10 +306,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_job_created_just_now_is_left_alone_first() {
         let script = Script::new(&[(Processing, None), (Processing, None), (Done, None)]);
-        Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), every(1.5)).end(|_| {}).await.unwrap();
+        let mut new = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), every(1.5));
+        let ended = new.end(|_| {}).await.unwrap();
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
         assert_eq!(asked, [1500, 3000]);
-        let hurried = Patience { timeout: Some(Duration::ZERO), poll_interval: None };
+        assert_eq!(ended.render_time, Some(Duration::from_millis(2250)));
+        let hurried = Patience { timeout: Some(Duration::ZERO), ..Patience::default() };
         let error = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), hurried).end(|_| {}).await;
         assert!(error.is_ok(), "even then it is asked after once");
         let before = script.asked.lock().unwrap().len();
@@ -293,6 +320,20 @@ mod tests {
         let mut later = Watch::new(&script, VideoJob::pending("a"), Some(created), every(60.0));
         assert_eq!(later.next().await.unwrap().unwrap().status, Done);
         assert_eq!((script.asked.lock().unwrap().len() - before, created.elapsed().as_secs()), (1, 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_of_such_renders_sets_the_pace_once_the_beginning_is_known() {
+        let known = RenderTimes::from_durations(&[60.0, 61.0, 59.0, 60.5, 59.5, 60.0, 61.5, 58.5]);
+        let patience = Patience { known, ..Patience::default() };
+        for (created, questions) in [(Some(Instant::now()), 1..5), (None, 20..40)] {
+            let mut script = Script::new(&[(Processing, None); 60]);
+            script.states.push((Done, None));
+            Watch::new(&script, VideoJob::pending("a"), created, patience).end(|_| {}).await.unwrap();
+            let asked = script.asked.lock().unwrap();
+            assert!(questions.contains(&asked.len()), "{created:?}: {asked:?}");
+            assert!(asked.last().unwrap().as_secs_f64() < 63.0, "{asked:?}");
+        }
     }
 
     /// A service that answers once, and is then out of reach for `outage`.
@@ -313,8 +354,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_outage_in_the_middle_is_outlasted_up_to_a_bound() {
         let service = Outage(Instant::now(), Duration::from_secs(10 * 60));
-        let job = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await.unwrap();
-        assert_eq!(job.status, Done);
+        let ended = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await.unwrap();
+        assert_eq!(ended.job.status, Done);
         let service = Outage(Instant::now(), Duration::from_secs(60 * 60));
         let result = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await;
         assert!(matches!(result, Err(Error::ConnectionFailed(_))), "{result:?}");
@@ -339,7 +380,7 @@ mod tests {
                 std::future::pending().await
             }
         }
-        let patience = Patience { timeout: Some(Duration::from_secs(5)), poll_interval: None };
+        let patience = Patience { timeout: Some(Duration::from_secs(5)), ..Patience::default() };
         let mut watch = Watch::new(Silence, VideoJob::pending("a"), None, patience);
         assert!(matches!(watch.next().await, Some(Err(Error::WaitTimeout { .. }))));
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use crate::error::{ApiErrorKind, DownloadErrorKind, Error, Result};
 use crate::job::{JobStatus, VideoJob};
 use crate::journal::{Attempt, Claim, Entry, Journal, Order, State};
 use crate::request::VideoRequest;
-use crate::watch::Patience;
+use crate::watch::{Ended, Patience};
 
 /// What to do about what is there already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub(crate) const CREATES: usize = 32;
 enum Next {
     Nothing { job: Box<VideoJob>, file: Download },
     Fetch(Box<VideoJob>),
-    Follow { request_id: String, estimate: i64 },
+    Follow { request_id: String, accepted_at: f64, estimate: i64 },
     Buy,
 }
 
@@ -177,18 +177,16 @@ impl Course {
                 *job
             }
             Next::Fetch(job) => *job,
-            Next::Follow { request_id, estimate } => {
+            Next::Follow { request_id, accepted_at, estimate } => {
                 self.budget.reopen();
-                Box::pin(self.follow(client, VideoJob::pending(&request_id), estimate, seen)).await?
+                let job = VideoJob::pending(&request_id);
+                Box::pin(self.follow(client, job, instant_of(accepted_at), estimate, seen)).await?
             }
             Next::Buy => {
                 // Boxed: what one phase needs is free again in the next, and thousands wait.
                 let (job, estimate) = Box::pin(self.buy(client, item, &claim)).await?;
                 seen.job = Some(job.clone());
-                let accepted = Instant::now();
-                let followed = Box::pin(self.follow(client, job, estimate, seen)).await;
-                seen.render_time = seen.job.as_ref().filter(|job| job.is_terminal()).map(|_| accepted.elapsed());
-                followed?
+                Box::pin(self.follow(client, job, None, estimate, seen)).await?
             }
         };
         let file = Box::pin(self.fetch(client, &job, &item.path)).await?;
@@ -263,10 +261,18 @@ impl Course {
         }
     }
 
-    async fn follow(&self, client: &VideoClient, job: VideoJob, estimate: i64, seen: &mut Seen) -> Result<VideoJob> {
-        let ended = client.follow(job, self.patience_left()).await;
-        let job = match ended {
-            Ok(job) => job,
+    async fn follow(
+        &self,
+        client: &VideoClient,
+        job: VideoJob,
+        accepted: Option<Instant>,
+        estimate: i64,
+        seen: &mut Seen,
+    ) -> Result<VideoJob> {
+        let known = self.journal.render_times_of(&job.request_id);
+        let ended = client.follow(job, Patience { known, ..self.patience_left() }, accepted).await;
+        let Ended { job, render_time } = match ended {
+            Ok(ended) => ended,
             Err(error) => {
                 self.budget.settle(estimate, estimate);
                 if let Error::WaitTimeout { job, .. } = &error {
@@ -275,9 +281,9 @@ impl Course {
                 return Err(error);
             }
         };
-        seen.job = Some(job.clone());
+        *seen = Seen { job: Some(job.clone()), render_time };
         self.budget.settle(estimate, cost(&job, estimate));
-        self.journal.terminal(&job).await?;
+        self.journal.terminal(&job, render_time).await?;
         job.into_result()
     }
 
@@ -396,6 +402,12 @@ pub(crate) fn order(request: &VideoRequest, sha256: &str, estimate: i64) -> Orde
     }
 }
 
+/// A moment of the past by the wall's clock; `None` where the clock of whoever wrote it down differs.
+fn instant_of(at: f64) -> Option<Instant> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Instant::now().checked_sub(now.checked_sub(Duration::try_from_secs_f64(at).ok()?)?)
+}
+
 /// What is left to do for an item, by what the journal says of it.
 fn next(entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
     let Some(last) = entry.last() else { return Ok(Next::Buy) };
@@ -411,7 +423,9 @@ fn next(entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
         )),
         State::Unknown { .. } if rules.on_unknown == OnUnknown::Resubmit => Ok(Next::Buy),
         State::Unknown { error } => Err(lost(last, error.as_deref())),
-        State::Accepted { request_id, .. } => Ok(Next::Follow { request_id: request_id.clone(), estimate }),
+        State::Accepted { request_id, at } => {
+            Ok(Next::Follow { request_id: request_id.clone(), accepted_at: *at, estimate })
+        }
         State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => Ok(Next::Fetch(job.clone())),
         State::Over { job } => match rules.retry {
             Retry::All => Ok(Next::Buy),

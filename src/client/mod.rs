@@ -22,7 +22,7 @@ use crate::media::Ready;
 use crate::request::{Operation, VideoRequest};
 use crate::retry::{Retries, certainly_not_started, worth_repeating};
 use crate::upload::Upload;
-use crate::watch::{Ask, Patience, Snapshot, Watch};
+use crate::watch::{Ask, Ended, Patience, Snapshot, Watch};
 use crate::wire::{self, response};
 
 use preparation::Preparation;
@@ -102,16 +102,20 @@ impl VideoClient {
 
     /// The job once it is done.
     pub async fn wait(&self, job: VideoJob, patience: Patience) -> Result<VideoJob> {
-        let job = self.follow(job, patience).await?;
-        if let Some(journal) = self.journal().await? {
-            journal.terminal(&job).await?;
+        let journal = self.journal().await?;
+        let known = journal.and_then(|journal| journal.render_times_of(&job.request_id));
+        let Ended { job, render_time } = self.follow(job, Patience { known, ..patience }, None).await?;
+        if let Some(journal) = journal {
+            journal.terminal(&job, render_time).await?;
         }
         job.into_result()
     }
 
-    /// The job once it is over, well or badly.
-    pub(crate) async fn follow(&self, job: VideoJob, patience: Patience) -> Result<VideoJob> {
-        let mut watch = self.watch(job, patience)?;
+    /// The job once it is over, well or badly. When it was `accepted` need not be told of this client's own.
+    pub(crate) async fn follow(&self, job: VideoJob, patience: Patience, accepted: Option<Instant>) -> Result<Ended> {
+        check_request_id(&job.request_id)?;
+        let created = self.accepted_at(&job.request_id).or(accepted);
+        let mut watch = Watch::new(self.clone(), job, created, patience);
         let changed = |job: &VideoJob| self.events.tell(|| Event::Status(job.clone()));
         watch.end(changed).await
     }

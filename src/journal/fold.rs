@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::line::{Kind, Line, Order};
+use super::times::Times;
 use crate::download::Download;
 use crate::job::{JobStatus, VideoJob};
+use crate::pacing::RenderTimes;
 
 /// All that is known of one item.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -124,6 +126,7 @@ pub(super) struct Fold {
     jobs: HashMap<String, (String, String)>,
     /// In which order items were first seen.
     order: Vec<String>,
+    times: Times,
 }
 
 impl Fold {
@@ -146,6 +149,12 @@ impl Fold {
         Some((id, attempt))
     }
 
+    /// How long renders like the one that bought a job took.
+    pub(super) fn render_times_of(&mut self, request_id: &str) -> Option<RenderTimes> {
+        let order = self.of_job(request_id)?.1.order.clone();
+        self.times.known(&order)
+    }
+
     /// Takes one line in. The order in which lines come does not matter, as long as names are kept apart.
     pub(super) fn take(&mut self, writer: usize, line: Line) {
         if matches!(line.event, Kind::Open | Kind::Other) || line.id.is_empty() {
@@ -158,7 +167,12 @@ impl Fold {
             self.jobs.insert(request_id.clone(), (line.id.clone(), line.attempt.clone()));
         }
         let entry = self.entries.entry(line.id.clone()).or_default();
-        entry.take(writer, line);
+        let is_done = line.job.as_ref().is_some_and(|job| job.status == JobStatus::Done);
+        let seconds = line.render_seconds.filter(|_| is_done);
+        let at = entry.take(writer, line);
+        if let (Some(seconds), Some(attempt)) = (seconds, entry.attempts.get(at)) {
+            self.times.learn(&attempt.order, seconds);
+        }
     }
 }
 
@@ -180,9 +194,10 @@ impl Entry {
         at
     }
 
-    fn take(&mut self, writer: usize, line: Line) {
+    /// Takes one line in; gives the place of its attempt.
+    fn take(&mut self, writer: usize, line: Line) -> usize {
         let at = self.place_of(&line);
-        let Some(attempt) = self.attempts.get_mut(at) else { return };
+        let Some(attempt) = self.attempts.get_mut(at) else { return at };
         match line.event {
             Kind::Intent | Kind::Claimed => attempt.holder = Some(writer),
             Kind::Released if attempt.holder == Some(writer) => attempt.holder = None,
@@ -191,10 +206,12 @@ impl Entry {
         if let Some(order) = line.order.clone() {
             attempt.order = order;
         }
-        let Some(state) = state(line, &attempt.state) else { return };
-        if state.rank() >= attempt.state.rank() {
+        if let Some(state) = state(line, &attempt.state)
+            && state.rank() >= attempt.state.rank()
+        {
             attempt.state = state;
         }
+        at
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Line {
     /// The job when it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Box<VideoJob>>,
+    /// From acceptance to the end of the job, in seconds, where one process saw both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render_seconds: Option<f64>,
     /// Where the file is, from the folder that the journal belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -132,6 +135,7 @@ impl Line {
             request_id: None,
             order: None,
             job: None,
+            render_seconds: None,
             path: None,
             bytes: None,
             sha256: None,

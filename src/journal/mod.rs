@@ -10,10 +10,12 @@ use std::time::Duration;
 use crate::download::Download;
 use crate::error::{Error, JournalErrorKind, Result};
 use crate::job::VideoJob;
+use crate::pacing::RenderTimes;
 
 mod fold;
 mod line;
 mod segment;
+mod times;
 
 pub use fold::{Attempt, Entry, State};
 pub use line::{Kind, Line, Order};
@@ -175,6 +177,12 @@ impl Journal {
         self.lock().fold.entries().map(|(id, entry)| (id.to_owned(), entry.clone())).collect()
     }
 
+    /// How long renders like the one that bought a job took, if that is known.
+    #[must_use]
+    pub fn render_times_of(&self, request_id: &str) -> Option<RenderTimes> {
+        self.lock().fold.render_times_of(request_id)
+    }
+
     /// The living process that is at work on an attempt, unless it is this one.
     fn other_owner(&self, attempt: &Attempt) -> Option<Owner> {
         let own = self.writer.get().map(|own| own.number);
@@ -268,14 +276,19 @@ impl Journal {
         self.append(Line { error: Some(error.to_string()), ..about(which, kind) }, Flush::ToSystem).await
     }
 
-    /// A job is over. Jobs that were not bought under this journal are none of its business.
-    pub async fn terminal(&self, job: &VideoJob) -> Result<()> {
+    /// A job is over, after a time that is known or is not. Jobs that were not bought under this journal are none of
+    /// its business.
+    pub async fn terminal(&self, job: &VideoJob, render_time: Option<Duration>) -> Result<()> {
         let Some((id, attempt)) = self.unfinished(job) else { return Ok(()) };
         // The answer as it was received is long, and is nobody's need again.
         let job = VideoJob { raw: None, ..job.clone() };
         let which = Which { id: &id, attempt: &attempt };
-        let line =
-            Line { request_id: Some(job.request_id.clone()), job: Some(Box::new(job)), ..about(which, Kind::Terminal) };
+        let line = Line {
+            request_id: Some(job.request_id.clone()),
+            job: Some(Box::new(job)),
+            render_seconds: render_time.map(|time| time.as_secs_f64()),
+            ..about(which, Kind::Terminal)
+        };
         self.append(line, Flush::ToSystem).await
     }
 
@@ -394,8 +407,8 @@ mod tests {
         reader.refresh().unwrap();
         assert_eq!(reader.entry("a"), journal.entry("a"));
         let done = VideoJob { status: JobStatus::Done, ..VideoJob::pending("x") };
-        journal.terminal(&done).await.unwrap();
-        journal.terminal(&done).await.unwrap();
+        journal.terminal(&done, None).await.unwrap();
+        journal.terminal(&done, None).await.unwrap();
         let path = folder.path().join("videos/a.mp4");
         let file = Download { path, bytes: 7, sha256: "ab".into(), content_type: None };
         journal.saved("x", &file).await.unwrap();
@@ -408,10 +421,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn render_times_are_learned_from_what_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        for count in 0..10 {
+            let name = format!("job-{count}");
+            let which = Which { id: &name, attempt: &name };
+            journal.intent(which, order()).await.unwrap();
+            journal.accepted(which, &name).await.unwrap();
+            assert_eq!(journal.render_times_of(&name).is_some(), count > 8);
+            let status = if count == 0 { JobStatus::Failed } else { JobStatus::Done };
+            let job = VideoJob { status, ..VideoJob::pending(&name) };
+            journal.terminal(&job, Some(Duration::from_secs(60 + count))).await.unwrap();
+        }
+        let reader = Journal::open(folder.path()).unwrap();
+        assert!(reader.render_times_of("job-3").is_some());
+        assert_eq!(reader.render_times_of("job-3"), journal.render_times_of("job-3"));
+        assert_eq!(reader.render_times_of("a stranger's"), None);
+    }
+
+    #[tokio::test]
     async fn strangers_jobs_are_not_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
-        journal.terminal(&VideoJob { status: JobStatus::Done, ..VideoJob::pending("y") }).await.unwrap();
+        journal.terminal(&VideoJob { status: JobStatus::Done, ..VideoJob::pending("y") }, None).await.unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

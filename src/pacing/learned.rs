@@ -22,6 +22,8 @@ const MEAN_DELAY: f64 = 0.75;
 const STEPS: u32 = 400;
 /// How far from the median they reach, in sigmas.
 const REACH: f64 = 6.0;
+/// What takes longer than this, in sigmas, is beyond experience: one in thirty thousand, or a bad day.
+const BEYOND: f64 = 4.0;
 
 impl RenderTimes {
     /// Learns from durations in seconds; `None` when there are too few to learn from.
@@ -41,6 +43,11 @@ impl RenderTimes {
         // Mean delay = ∫ f / (2 r) with r = scale · √(f/S).
         let delay = unscaled.integral(|f, survival| (f * survival).sqrt()) / 2.0;
         Some(Self { scale: delay / MEAN_DELAY, ..unscaled })
+    }
+
+    /// Whether a render that has taken so many seconds is still one of those that this was learned from.
+    pub(super) fn covers(&self, elapsed: f64) -> bool {
+        elapsed < (self.mu + BEYOND * self.sigma).exp()
     }
 
     /// Seconds from `elapsed` until the next question: until the rate has added up to one.

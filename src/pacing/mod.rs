@@ -99,8 +99,8 @@ fn adaptive(bounds: &Bounds, situation: &Situation<'_>) -> Duration {
         (Outlook::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, situation.jitter),
         // Late already: ever wider, up to what would be asked without progress.
         (Outlook::Overdue { by }, _) => shortened(shortest + 0.3 * by).clamp(shortest, steady.max(shortest)),
-        (Outlook::Unclear, Some(known)) => shortened(known.next(elapsed)).max(shortest),
-        (Outlook::Unclear, None) => steady,
+        (Outlook::Unclear, Some(known)) if known.covers(elapsed) => shortened(known.next(elapsed)).max(shortest),
+        (Outlook::Unclear, _) => steady,
     };
     Duration::from_secs_f64(seconds)
 }

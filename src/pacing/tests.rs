@@ -183,6 +183,17 @@ fn with_known_render_times_within_a_tenth_of_the_floor() {
 }
 
 #[test]
+fn what_takes_longer_than_all_experience_is_asked_after_as_if_nothing_were_known() {
+    let known = RenderTimes::from_durations(&durations(60.0, 0.1, 200, 77)).unwrap();
+    for median in [120.0, 600.0, 1800.0] {
+        let misled = simulate(Pacing::default(), median, 0.1, 0.0, none, Some(&known));
+        let ours = simulate(Pacing::default(), median, 0.1, 0.0, none, None);
+        assert!(misled.product() < ours.product() * 1.1, "{median}: {misled:?} against {ours:?}");
+        assert!(misled.requests < ours.requests + 10.0, "{median}: {misled:?} against {ours:?}");
+    }
+}
+
+#[test]
 fn too_few_durations_teach_nothing() {
     assert_eq!(RenderTimes::from_durations(&[60.0; 7]), None);
     assert_eq!(RenderTimes::from_durations(&[f64::NAN; 50]), None);

@@ -81,7 +81,7 @@ impl Waiting {
         if poll_interval.is_some_and(|interval| interval.is_zero()) {
             return Err(Error::invalid("poll_interval", "poll_interval must be above 0 seconds"));
         }
-        Ok(Patience { timeout, poll_interval })
+        Ok(Patience { timeout, poll_interval, known: None })
     }
 }
 

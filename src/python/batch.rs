@@ -68,6 +68,7 @@ impl Options {
             patience: Patience {
                 timeout: span("timeout", self.timeout)?,
                 poll_interval: span("poll_interval", self.poll_interval)?.filter(|pause| *pause > Duration::ZERO),
+                known: None,
             },
             max_bytes: self.max_bytes,
         })
