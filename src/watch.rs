@@ -146,7 +146,8 @@ impl<A: Ask> Watch<A> {
             self.pause().await?;
         }
         self.asked_before = self.asked.replace(Instant::now());
-        let answer = self.service.ask(&self.last.request_id);
+        // Boxed: what an exchange needs is free again while it is slept, and thousands sleep.
+        let answer = Box::pin(self.service.ask(&self.last.request_id));
         let answer = match self.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.max(Instant::now()) + GRACE, answer)
                 .await

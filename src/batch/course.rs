@@ -163,15 +163,10 @@ impl Course {
     }
 
     async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Seen) -> Result<Made> {
-        let claim = Arc::new(self.journal.claim(&item.id).await?);
-        let entry = self.journal.entry(&item.id).unwrap_or_default();
-        if self.rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
-            return Err(exists(&format!("the journal tells of {:?} already", item.id)));
-        }
-        seen.job = entry.last().and_then(|attempt| attempt.state.job());
-        let job = match self.next(&entry, &item.sha256)? {
+        let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
+        let job = match self.left_to_do(item, seen)? {
             Next::Nothing { job, file } => {
-                if self.check_intact(&file).await? {
+                if Box::pin(self.check_intact(&file)).await? {
                     return Ok(self.made_before(*job, file));
                 }
                 *job
@@ -183,14 +178,27 @@ impl Course {
                 Box::pin(self.follow(client, job, instant_of(accepted_at), estimate, seen)).await?
             }
             Next::Buy => {
+                // The semaphore is never closed.
+                let slot = self.creates.acquire().await.ok();
                 // Boxed: what one phase needs is free again in the next, and thousands wait.
                 let (job, estimate) = Box::pin(self.buy(client, item, &claim)).await?;
+                drop(slot);
                 seen.job = Some(job.clone());
                 Box::pin(self.follow(client, job, None, estimate, seen)).await?
             }
         };
         let file = Box::pin(self.fetch(client, &job, &item.path)).await?;
         Ok(Made { job, file, resumed: false })
+    }
+
+    /// What is left to do for an item, and what was seen of it before.
+    fn left_to_do(&self, item: &Item, seen: &mut Seen) -> Result<Next> {
+        let entry = self.journal.entry(&item.id).unwrap_or_default();
+        if self.rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
+            return Err(exists(&format!("the journal tells of {:?} already", item.id)));
+        }
+        seen.job = entry.last().and_then(|attempt| attempt.state.job());
+        self.next(&entry, &item.sha256)
     }
 
     /// What is left to do for an item, by what the journal says of it.
@@ -218,8 +226,6 @@ impl Course {
         self.check_deadline()?;
         self.budget.reserve(estimate).await?;
         let estimate = estimate.unwrap_or_default();
-        // The semaphore is never closed.
-        let _slot = self.creates.acquire().await.ok();
         client.turn().await;
         if let Some(stop) = self.budget.stopped() {
             self.budget.give_back(estimate);
@@ -283,7 +289,7 @@ impl Course {
         };
         *seen = Seen { job: Some(job.clone()), render_time };
         self.budget.settle(estimate, cost(&job, estimate));
-        self.journal.terminal(&job, render_time).await?;
+        Box::pin(self.journal.terminal(&job, render_time)).await?;
         job.into_result()
     }
 
