@@ -58,6 +58,7 @@ from vidjob._native import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from vidjob._batch import AsyncBatch, Batch
+    from vidjob._results import Results
     from vidjob._values import JobRecord, JobStatus, RenderResult
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "RateLimited",
     "RenderResult",
     "RequestTimeout",
+    "Results",
     "ServerError",
     "Simulator",
     "StorageOptions",
@@ -118,6 +120,7 @@ _LATER = {
     "JobRecord": "vidjob._values",
     "JobStatus": "vidjob._values",
     "RenderResult": "vidjob._values",
+    "Results": "vidjob._results",
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _native
+from vidjob._display import Displayed
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._listening import close, interrupted, listener
 from vidjob._naming import Naming
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from vidjob._results import Results
     from vidjob._tracing import BatchSpans
     from vidjob.progress import Display
 
@@ -148,7 +150,7 @@ def _display(progress: object, total: int | None) -> Display | None:
     return shown_many(progress, total)
 
 
-class _Run:
+class _Run(Displayed):
     """What both faces of a batch share."""
 
     def __init__(
@@ -289,6 +291,12 @@ class Batch(_Run):
         self._orders = iter(orders)
         self._is_planned = is_planned
 
+    def collect(self) -> Results:
+        """Waits for all results, and gives them together."""
+        from vidjob._results import Results
+
+        return Results(self)
+
     def __iter__(self) -> Self:
         return self
 
@@ -348,6 +356,12 @@ class AsyncBatch(_Run):
         self._taken = 0
         self._orders: Any = orders if hasattr(orders, "__anext__") else iter(orders)
         self._is_planned = is_planned
+
+    async def collect(self) -> Results:
+        """Waits for all results, and gives them together."""
+        from vidjob._results import Results
+
+        return Results([result async for result in self])
 
     def __aiter__(self) -> Self:
         return self

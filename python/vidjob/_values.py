@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from vidjob._display import Displayed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
@@ -49,7 +51,7 @@ class JobStatus(str, Enum):
         return self in (JobStatus.DONE, JobStatus.FAILED, JobStatus.EXPIRED)
 
 
-class RenderResult:
+class RenderResult(Displayed):
     """What became of one render. Frozen; equal and hashable by value.
 
     Attributes:
@@ -149,6 +151,9 @@ class RenderResult:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    # IPython looks beside __repr__ for it, before it looks at what is inherited.
+    _repr_pretty_ = Displayed._repr_pretty_
+
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{name}={value!r}"
@@ -202,6 +207,18 @@ class JobRecord(NamedTuple):
     bytes: int | None
     sha256: str | None
     error: str | None
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        from vidjob.notebook import bundle
+
+        return bundle(self, include, exclude)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - IPython's protocol
+        from vidjob.notebook import text
+
+        printer.text(text(self))
 
     @classmethod
     def told(cls, told: Mapping[str, Any]) -> JobRecord:

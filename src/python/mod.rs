@@ -4,6 +4,7 @@ mod arguments;
 mod batch;
 mod bridge;
 mod client;
+mod display;
 mod engine;
 mod errors;
 mod events;

@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::display::displayed_value;
 use super::errors;
 use crate::error::presentable;
 use crate::job::{self, JobStatus};
@@ -202,7 +203,7 @@ impl Video {
     }
 }
 
-value_methods!(Video {
+displayed_value!(Video {
     #[new]
     #[pyo3(signature = (url=None, duration=None, respect_moderation=None, file_output=None, storage_error=None))]
     fn new(
@@ -406,7 +407,7 @@ impl VideoJob {
     }
 }
 
-value_methods!(VideoJob {
+displayed_value!(VideoJob {
     #[new]
     #[pyo3(signature = (request_id, status=None, progress=None, model=None, video=None, usage=None, error=None, raw=None))]
     #[expect(clippy::too_many_arguments, reason = "a constructor names every field")]
@@ -501,7 +502,7 @@ impl Download {
     }
 }
 
-value_methods!(Download {
+displayed_value!(Download {
     #[new]
     #[pyo3(signature = (path, bytes, sha256, content_type=None))]
     fn new(path: PathBuf, bytes: u64, sha256: String, content_type: Option<String>) -> Self {

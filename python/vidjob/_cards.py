@@ -1,0 +1,287 @@
+"""What values look like in a notebook: a line of text, and HTML of plain elements."""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from decimal import Decimal
+from functools import singledispatch
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from vidjob._batch import AsyncBatch, Batch
+from vidjob._native import Download, Video, VideoJob
+from vidjob._outputs import outcome_of
+from vidjob._results import Results
+from vidjob._values import JobRecord, RenderResult
+from vidjob.notebook import Options
+from vidjob.progress import megabytes, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["html", "text"]
+
+_LINK = re.compile(r"\b(https?://[^/\s?#]+)\S*")
+_THUMBNAIL = 160
+_COUNTS = ("saved", "resumed", "failed", "blocked", "unknown", "pending", "not_bought", "duplicates")
+_SUM = 12
+
+
+# ---- facts -----------------------------------------------------------------------------------
+
+
+def _words(told: object) -> str:
+    """What somebody said, on one line, with nothing of links but their hosts."""
+    return _LINK.sub(r"\1/…", printable(str(told)))
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount.quantize(Decimal('0.01')) if amount >= 1 else amount.normalize():f} USD"
+
+
+def _of_video(video: Video | None) -> list[str]:
+    if video is None:
+        return []
+    if video.respect_moderation is False:
+        return ["withheld by moderation"]
+    return [] if video.duration is None else [f"{video.duration:g} s"]
+
+
+def _of_job(job: VideoJob | None) -> list[str]:
+    """What there is to say of a job beside its status."""
+    if job is None:
+        return []
+    error = job.error
+    return [
+        *_of_video(job.video),
+        *([] if job.usage is None else [_usd(job.usage.cost_usd)]),
+        *([] if error is None else [_words(": ".join(filter(None, (error.code, error.message))))]),
+    ]
+
+
+def _standing(job: VideoJob) -> str:
+    is_moving = job.progress is not None and not job.is_terminal
+    return f"{job.status}, {job.progress}%" if is_moving else str(job.status)
+
+
+def _of_result(result: RenderResult) -> list[str]:
+    size = [] if result.bytes is None else [megabytes(result.bytes)]
+    error = [] if result.error is None else [_words(result.error)]
+    facts = _of_job(result.job) if result.ok else []
+    return [*facts, *size, *error]
+
+
+def _of_download(file: Download) -> list[str]:
+    return [megabytes(file.bytes), f"sha256 {file.sha256[:_SUM]}…"]
+
+
+def _of_record(record: JobRecord) -> list[str]:
+    cost = [_usd(record.cost_usd)] if record.cost_usd else []
+    error = [] if record.error is None else [_words(record.error)]
+    return [printable(record.prompt or ""), *cost, *error]
+
+
+def _of_results(results: Results) -> list[str]:
+    outcomes = [outcome_of(result) for result in results]
+    counted = [f"{outcomes.count(word)} {word.replace('_', ' ')}" for word in dict.fromkeys(sorted(outcomes))]
+    return [f"{len(results)} items", *counted, *([_usd(results.cost_usd)] if results.cost_usd else [])]
+
+
+def _of_batch(batch: Batch | AsyncBatch) -> list[str]:
+    told = batch.summary
+    counted = [f"{told[word]} {word.replace('_', ' ')}" for word in _COUNTS if told[word]]
+    under_way = [f"{batch.in_flight} under way"] if batch.in_flight else []
+    return [f"{told['items']} items ended", *counted, *under_way, f"{told['cost_usd']:g} USD"]
+
+
+# ---- text ------------------------------------------------------------------------------------
+
+
+def text(value: object) -> str:
+    """A value in one short line, without links."""
+    name = type(value).__name__
+    return f"{name} {_sentence(value)}".strip()
+
+
+@singledispatch
+def _sentence(value: object) -> str:
+    raise TypeError(f"a {type(value).__name__} is shown by itself")
+
+
+@_sentence.register
+def _(job: VideoJob) -> str:
+    return ", ".join([f"{printable(job.request_id)} {_standing(job)}", *_of_job(job)])
+
+
+@_sentence.register
+def _(video: Video) -> str:
+    return ", ".join(_of_video(video))
+
+
+@_sentence.register
+def _(file: Download) -> str:
+    return ", ".join([_words(file.path), *_of_download(file)])
+
+
+@_sentence.register
+def _(result: RenderResult) -> str:
+    path = [] if result.path is None else [_words(result.path)]
+    return ", ".join([f"{_words(result.id)} {outcome_of(result)}", *path, *_of_result(result)])
+
+
+@_sentence.register
+def _(record: JobRecord) -> str:
+    return ", ".join([f"{_words(record.id)} {record.state}", *filter(None, _of_record(record))])
+
+
+@_sentence.register
+def _(results: Results) -> str:
+    return ", ".join(_of_results(results))
+
+
+@_sentence.register(Batch)
+@_sentence.register(AsyncBatch)
+def _(batch: Batch | AsyncBatch) -> str:
+    return ", ".join(_of_batch(batch))
+
+
+# ---- players ---------------------------------------------------------------------------------
+
+
+class _Players:
+    """Makes players of files, within what one output may carry.
+
+    Args:
+        options: What is shown, and how.
+        width: The width of a player, in pixels.
+    """
+
+    def __init__(self, options: Options, width: int) -> None:
+        self._options = options
+        self._width = width
+        self._left = options.embed_limit
+
+    def of(self, path: Path | None) -> str:
+        """The player of a file, or why there is none."""
+        if path is None:
+            return ""
+        shown = f"<code>{escape(str(path))}</code>"
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return f"{shown} is not there any more"
+        source = self._source(path, size)
+        if source is None:
+            return f"{shown} ({megabytes(size)}): too large to show here, or outside the working folder"
+        return f'<video controls preload="metadata" width="{self._width}" src="{escape(source)}"></video>'
+
+    def _source(self, path: Path, size: int) -> str | None:
+        link = None if self._options.embed is True else _link(path)
+        if link is not None or self._options.embed is False:
+            return link
+        if size > self._left:
+            return _link(path)
+        self._left -= size
+        return f"data:video/mp4;base64,{b64encode(path.read_bytes()).decode()}"
+
+
+def _link(path: Path) -> str | None:
+    """A file's address from the notebook, if it is below the folder that the kernel works in."""
+    try:
+        inside = Path(os.path.abspath(path)).relative_to(Path.cwd())  # noqa: PTH100 - links of folders stay as they are
+    except (OSError, ValueError):
+        return None
+    return "/".join(quote(part) for part in inside.parts)
+
+
+# ---- HTML ------------------------------------------------------------------------------------
+
+
+@singledispatch
+def html(value: object, options: Options) -> str:  # noqa: ARG001 - the others need them
+    """A value as HTML."""
+    raise TypeError(f"a {type(value).__name__} is shown by itself")
+
+
+@html.register
+def _(video: Video, options: Options) -> str:  # noqa: ARG001 - as above
+    return _card("video", _of_video(video), _hint("client.download(job, 'video.mp4')", "keeps the file"))
+
+
+@html.register
+def _(file: Download, options: Options) -> str:
+    return _Players(options, options.width).of(file.path) + _caption(file.path.name, _of_download(file))
+
+
+@html.register
+def _(result: RenderResult, options: Options) -> str:
+    player = _Players(options, options.width).of(result.path)
+    return player + _caption(result.id, [outcome_of(result), *_of_result(result)])
+
+
+@html.register
+def _(record: JobRecord, options: Options) -> str:
+    player = _Players(options, options.width).of(record.path if record.state == "saved" else None)
+    return player + _caption(record.id, [record.state, *_of_record(record)])
+
+
+@html.register(Batch)
+@html.register(AsyncBatch)
+def _(batch: Batch | AsyncBatch, options: Options) -> str:  # noqa: ARG001 - as above
+    return _card("Batch", _of_batch(batch))
+
+
+@html.register
+def _(job: VideoJob, options: Options) -> str:  # noqa: ARG001 - as above
+    percent = 100 if job.status == "done" else job.progress
+    bar = "" if percent is None else f'<progress value="{percent}" max="100">{percent}%</progress> '
+    id_ = repr(job.request_id)
+    line = {"done": _hint(f"client.download({id_}, 'video.mp4')", "keeps the file")}.get(str(job.status), "")
+    if not job.is_terminal:
+        line = _hint(f"client.wait({id_})", "follows it")
+    return _card(job.request_id, [_standing(job), *([job.model] if job.model else []), *_of_job(job)], line, bar)
+
+
+def _card(title: str, facts: Iterable[str], line: str = "", bar: str = "") -> str:
+    return f"<div>{bar}{_caption(title, facts)}{line}</div>"
+
+
+def _caption(title: str, facts: Iterable[str]) -> str:
+    told = " · ".join(escape(fact) for fact in facts if fact)
+    return f"<p><b>{escape(_words(title))}</b> {told}</p>"
+
+
+def _hint(line: str, what: str) -> str:
+    return f"<p><code>{escape(line)}</code> {what}</p>"
+
+
+_COLUMNS: dict[str, Callable[[RenderResult], str]] = {
+    "id": lambda result: _words(result.id),
+    "outcome": lambda result: outcome_of(result).replace("_", " "),
+    "seconds": lambda result: "".join(_of_video(None if result.job is None else result.job.video)),
+    "size": lambda result: "" if result.bytes is None else megabytes(result.bytes),
+    "cost": lambda result: "".join([_usd(result.job.usage.cost_usd)] if result.job and result.job.usage else []),
+    "rendered in": lambda result: "" if result.render_seconds is None else f"{result.render_seconds:.0f} s",
+    "": lambda result: "" if result.error is None else _words(result.error),
+}
+
+
+@html.register
+def _(results: Results, options: Options) -> str:
+    players = _Players(options, min(_THUMBNAIL, options.width))
+    head = "".join(f"<th>{name}</th>" for name in ("video", *_COLUMNS))
+    shown = results[: options.max_rows]
+    rows = "".join(f"<tr><td>{players.of(result.path)}</td>{_cells(result)}</tr>" for result in shown)
+    more = len(results) - len(shown)
+    rest = f"<p>and {more:,} more</p>" if more > 0 else ""
+    caption = _caption("Results", _of_results(results))
+    return f"{caption}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+
+
+def _cells(result: Any) -> str:  # noqa: ANN401 - a result
+    return "".join(f"<td>{escape(cell(result))}</td>" for cell in _COLUMNS.values())
