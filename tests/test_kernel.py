@@ -1,0 +1,244 @@
+"""In a real kernel: the stop button, await at top level, and blocking verbs inside the running loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support import POSIX
+
+manager = pytest.importorskip("jupyter_client.manager")
+
+pytestmark = [
+    POSIX,
+    # Of the libraries that speak to kernels, not of ours.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
+
+#: A service whose renders take long, and what tells that it was asked.
+SET_UP = """
+import asyncio, threading, time
+from vidjob import Simulator, VideoClient
+
+simulator = Simulator(render_seconds=600).__enter__()
+asked = threading.Event()
+polls = []
+
+def heard(event):
+    if event["event"] == "request" and event["method"] == "GET":
+        polls.append(time.monotonic())
+        print("asked", flush=True)
+
+client = VideoClient("k", base_url=simulator.base_url, on_event=heard)
+job = client.generate("a candle")
+others = [client.generate(f"candle {n}") for n in range(30)]
+print(job.request_id)
+"""
+
+
+class Kernel:
+    """A kernel, and cells that are run in it."""
+
+    def __init__(self) -> None:
+        self._manager, self._client = manager.start_new_kernel(kernel_name="python3")
+
+    def begin(self, code: str) -> str:
+        """Sends a cell; gives the id of the message."""
+        message: str = self._client.execute(code)
+        return message
+
+    def hear(self, message: str, until: str | None = None) -> tuple[str, list[str]]:
+        """What a cell prints up to a text, or to its end, and the names of its errors."""
+        said, errors = "", list[str]()
+        while until is None or until not in said:
+            told = self._client.get_iopub_msg(timeout=30)
+            if told["parent_header"].get("msg_id") != message:
+                continue
+            kind, content = told["msg_type"], told["content"]
+            if kind == "stream":
+                said += content["text"]
+            elif kind == "error":
+                errors.append(content["ename"])
+            elif kind == "status" and content["execution_state"] == "idle":
+                break
+        return said, errors
+
+    def run(self, code: str) -> str:
+        """Runs a cell to its end, and gives what it prints."""
+        said, errors = self.hear(self.begin(code))
+        assert errors == [], (said, errors)
+        return said
+
+    def interrupt(self) -> None:
+        """Presses the stop button."""
+        self._manager.interrupt_kernel()
+
+    def close(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    kernel = Kernel()
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def job(kernel: Kernel) -> str:
+    return kernel.run(SET_UP).split()[-1]
+
+
+def stopped(kernel: Kernel, code: str) -> tuple[float, str, list[str]]:
+    """Runs a cell until the service was asked, and presses stop: how long that takes, and what is said."""
+    cell = kernel.begin(code)
+    before, _ = kernel.hear(cell, until="asked")
+    began = time.monotonic()
+    kernel.interrupt()
+    said, errors = kernel.hear(cell)
+    return time.monotonic() - began, before + said, errors
+
+
+def settled(kernel: Kernel) -> None:
+    """Nothing of ours is left at work in the kernel."""
+    code = """
+import asyncio, time
+left = [task for task in asyncio.all_tasks() if "vidjob" in repr(task)]
+before = len(polls)
+await asyncio.sleep(1.2)
+print(left, len(polls) - before)
+"""
+    assert kernel.run(code).split() == ["[]", "0"]
+
+
+BLOCKING = "client.wait(job, poll_interval=0.2)"
+MANY = "await asyncio.gather(*(client.wait_async(each, poll_interval=0.2) for each in [job, *others]))"
+
+
+@pytest.mark.parametrize("progress", ["", ", progress=True"])
+def test_stop_ends_a_blocking_call_at_once(kernel: Kernel, job: str, progress: str) -> None:
+    elapsed, said, errors = stopped(kernel, f"client.wait(job, poll_interval=0.2{progress})")
+    assert errors == ["KeyboardInterrupt"]
+    assert elapsed < 1
+    assert f"job {job} goes on; client.wait('{job}') follows it again" in said
+    settled(kernel)
+
+
+@pytest.mark.parametrize("pause", ["0.2", "3"])
+def test_stop_ends_an_awaiting_cell_within_half_a_second(kernel: Kernel, job: str, pause: str) -> None:
+    code = f"""
+stopped_at = None
+try:
+    await client.wait_async(job, poll_interval={pause})
+finally:
+    stopped_at = time.time()
+"""
+    cell = kernel.begin(code)
+    kernel.hear(cell, until="asked")
+    began = time.time()
+    kernel.interrupt()
+    said, errors = kernel.hear(cell)
+    assert errors in (["CancelledError"], ["KeyboardInterrupt"])
+    assert float(kernel.run("print(stopped_at)")) - began < 0.5
+    said += kernel.run("await asyncio.sleep(0.2)")
+    settled(kernel)
+
+
+def test_the_line_that_goes_on_stands_below_the_cell(kernel: Kernel, job: str) -> None:
+    code = "await client.wait_async(job, poll_interval=0.2)"
+    cell = kernel.begin(code)
+    kernel.hear(cell, until="asked")
+    kernel.interrupt()
+    said, _errors = kernel.hear(cell)
+    late = kernel.begin("await asyncio.sleep(0.3)")
+    line = f"job {job} goes on; client.wait('{job}') follows it again"
+    if line not in said:
+        said += _everything(kernel, late)
+    assert line in said
+
+
+def _everything(kernel: Kernel, until: str) -> str:
+    """What is printed by whatever cell until one of them ends: some of it comes when its own has ended."""
+    said = ""
+    while True:
+        told: Any = kernel._client.get_iopub_msg(timeout=30)
+        if told["msg_type"] == "stream":
+            said += told["content"]["text"]
+        is_idle = told["msg_type"] == "status" and told["content"]["execution_state"] == "idle"
+        if is_idle and told["parent_header"].get("msg_id") == until:
+            return said
+
+
+def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) -> None:
+    cell = kernel.begin(MANY)
+    kernel.hear(cell, until="asked")
+    kernel.interrupt()
+    said, errors = kernel.hear(cell)
+    said += _everything(kernel, kernel.begin("await asyncio.sleep(0.3)"))
+    assert errors in (["CancelledError"], ["KeyboardInterrupt"])
+    assert said.count(" goes on; ") == 10
+    assert "... and 21 more" in said
+    assert job
+    settled(kernel)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for result in client.render_many(rows, folder, poll_interval=0.2): print(result)",
+        "async for result in client.render_many_async(rows, folder, poll_interval=0.2): print(result)",
+    ],
+    ids=["blocking", "asyncio"],
+)
+def test_stop_lets_go_of_a_batch(kernel: Kernel, job: str, code: str) -> None:
+    kernel.run(
+        "import tempfile; folder = tempfile.mkdtemp(); rows = [{'id': str(n), 'prompt': 'x'} for n in range(40)]"
+    )
+    _elapsed, said, _errors = stopped(kernel, code)
+    said += _everything(kernel, kernel.begin("await asyncio.sleep(0.6)"))
+    assert "jobs go on at the service; the same call again goes on from there" in said
+    assert job
+    settled(kernel)
+    before = int(kernel.run("print(len(simulator.accepted))"))
+    again = kernel.run("print(len(client.jobs(folder)), len(simulator.accepted))").split()
+    assert int(again[0]) >= 32
+    assert int(again[1]) == before
+
+
+def test_await_and_blocking_verbs_in_one_cell(kernel: Kernel, tmp_path: Any) -> None:
+    code = f"""
+from vidjob import Simulator
+with Simulator(render_seconds=0.2) as quick, quick.client() as other:
+    first = other.generate("blocking")
+    second = await other.generate_async("awaited")
+    done = [other.wait(first, poll_interval=0.05), await other.wait_async(second, poll_interval=0.05)]
+    kept = other.render("both", {str(tmp_path / "a.mp4")!r}, poll_interval=0.05)
+print([str(job.status) for job in done], kept.ok)
+"""
+    assert kernel.run(code).strip() == "['done', 'done'] True"
+
+
+def test_bars_are_drawn_in_a_kernel(kernel: Kernel) -> None:
+    code = """
+from vidjob import Simulator
+with Simulator(render_seconds=0.5) as quick, quick.client() as other:
+    other.wait(other.generate("a"), poll_interval=0.05, progress=True)
+"""
+    assert _draws(kernel, kernel.begin(code))
+
+
+def _draws(kernel: Kernel, cell: str) -> bool:
+    """Whether a cell shows a bar, as a widget or, without ipywidgets, as text."""
+    is_drawn = False
+    while True:
+        told: Any = kernel._client.get_iopub_msg(timeout=30)
+        kind, content = told["msg_type"], told["content"]
+        assert kind != "error", content
+        is_drawn |= kind == "display_data" and "application/vnd.jupyter.widget-view+json" in content["data"]
+        is_drawn |= kind == "stream" and "100%" in content["text"]
+        if (kind, told["parent_header"].get("msg_id")) == ("status", cell) and content["execution_state"] == "idle":
+            return is_drawn
