@@ -303,7 +303,7 @@ class Batch(_Run):
     def __next__(self) -> RenderResult:
         try:
             return self._next()
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
             # A notebook remembers the error, and with it this batch, which would go on in the background.
             if self._interrupted(error):
                 self.close()

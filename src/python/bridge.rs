@@ -83,6 +83,7 @@ where
     // Only the lock makes the receiver shareable with the detached closure.
     let receiver = Mutex::new(receiver);
     let mut slice = SLICE;
+    let mut stop_button = None;
     loop {
         let (message, returning) = py.detach(|| {
             let message = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(slice);
@@ -94,6 +95,9 @@ where
             Ok(Message::Event(event)) => tell(py, listener, event),
             Err(RecvTimeoutError::Timeout) => py.check_signals().and_then(|()| {
                 slice = next_slice(py)?;
+                if slice == SLICE && stop_button.is_none() {
+                    stop_button = Some(StopButton::wire(py)?);
+                }
                 Ok(())
             }),
             Err(RecvTimeoutError::Disconnected) => {
@@ -145,6 +149,24 @@ fn next_slice(py: Python<'_>) -> PyResult<Duration> {
     let here = threading.call_method0(intern!(py, "get_ident"))?;
     let main = threading.call_method0(intern!(py, "main_thread"))?.getattr(intern!(py, "ident"))?;
     Ok(if here.eq(main)? { SLICE } else { Duration::from_secs(3600) })
+}
+
+/// Lets the stop button of a notebook end this call too, as long as it lives.
+struct StopButton<'py>(Bound<'py, PyAny>);
+
+impl<'py> StopButton<'py> {
+    fn wire(py: Python<'py>) -> PyResult<Self> {
+        let kernel = py.import(intern!(py, "vidjob._kernel"))?;
+        Ok(Self(kernel.call_method0(intern!(py, "wire_stop_button"))?))
+    }
+}
+
+impl Drop for StopButton<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.call0() {
+            error.write_unraisable(self.0.py(), Some(&self.0));
+        }
+    }
 }
 
 fn settle<T>(py: Python<'_>, outcome: Outcome<T>) -> PyResult<T> {
