@@ -51,9 +51,9 @@ class Kernel:
         return message
 
     def hear(self, message: str, until: str | None = None) -> tuple[str, list[str]]:
-        """What a cell prints up to a text, or to its end, and the names of its errors."""
+        """What a cell prints up to the second time of a text, or to its end, and the names of its errors."""
         said, errors = "", list[str]()
-        while until is None or until not in said:
+        while until is None or said.count(until) <= 1:
             told = self._client.get_iopub_msg(timeout=30)
             if told["parent_header"].get("msg_id") != message:
                 continue
@@ -94,13 +94,15 @@ def job(kernel: Kernel) -> str:
 
 
 def stopped(kernel: Kernel, code: str) -> tuple[float, str, list[str]]:
-    """Runs a cell until the service was asked, and presses stop: how long that takes, and what is said."""
+    """Runs a cell until the service was asked twice, and presses stop: how long that takes, and what is said."""
     cell = kernel.begin(f"try:\n    {code}\nfinally:\n    stopped_at = time.time()")
     before, _ = kernel.hear(cell, until="asked")
     began = time.time()
     kernel.interrupt()
     said, errors = kernel.hear(cell)
-    return float(kernel.run("print(stopped_at)")) - began, before + said, errors
+    # What an awaiting cell has to say comes when it has ended.
+    late = _everything(kernel, kernel.begin("await asyncio.sleep(0.3); print(stopped_at)"))
+    return float(late.split()[-1]) - began, before + said + late, errors
 
 
 def settled(kernel: Kernel) -> None:
@@ -134,7 +136,6 @@ def test_stop_ends_a_blocking_call_at_once(kernel: Kernel, job: str, progress: s
 def test_stop_ends_a_blocking_call_in_an_awaiting_cell_at_once(kernel: Kernel, job: str, verb: str) -> None:
     kernel.run(ORDERS)
     elapsed, said, errors = stopped(kernel, f"await asyncio.sleep(0); {verb}")
-    said += _everything(kernel, kernel.begin("await asyncio.sleep(0.3)"))
     assert errors == ["CancelledError"]
     assert elapsed < 0.5
     assert "follows it again" in said or "the same call again goes on from there" in said
@@ -152,16 +153,8 @@ def test_stop_ends_an_awaiting_cell_within_half_a_second(kernel: Kernel, job: st
 
 
 def test_the_line_that_goes_on_stands_below_the_cell(kernel: Kernel, job: str) -> None:
-    code = "await client.wait_async(job, poll_interval=0.2)"
-    cell = kernel.begin(code)
-    kernel.hear(cell, until="asked")
-    kernel.interrupt()
-    said, _errors = kernel.hear(cell)
-    late = kernel.begin("await asyncio.sleep(0.3)")
-    line = f"job {job} goes on; client.wait('{job}') follows it again"
-    if line not in said:
-        said += _everything(kernel, late)
-    assert line in said
+    _elapsed, said, _errors = stopped(kernel, "await client.wait_async(job, poll_interval=0.2)")
+    assert f"job {job} goes on; client.wait('{job}') follows it again" in said
 
 
 def _everything(kernel: Kernel, until: str) -> str:
@@ -177,11 +170,7 @@ def _everything(kernel: Kernel, until: str) -> str:
 
 
 def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) -> None:
-    cell = kernel.begin(MANY)
-    kernel.hear(cell, until="asked")
-    kernel.interrupt()
-    said, errors = kernel.hear(cell)
-    said += _everything(kernel, kernel.begin("await asyncio.sleep(0.3)"))
+    _elapsed, said, errors = stopped(kernel, MANY)
     assert errors in (["CancelledError"], ["KeyboardInterrupt"])
     assert said.count(" goes on; ") == 10
     assert "... and 21 more" in said
@@ -200,7 +189,6 @@ def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) ->
 def test_stop_lets_go_of_a_batch(kernel: Kernel, job: str, code: str) -> None:
     kernel.run(ORDERS)
     _elapsed, said, _errors = stopped(kernel, code)
-    said += _everything(kernel, kernel.begin("await asyncio.sleep(0.6)"))
     assert "jobs go on at the service; the same call again goes on from there" in said
     assert job
     settled(kernel)
