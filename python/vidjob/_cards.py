@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import singledispatch
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vidjob._batch import AsyncBatch, Batch
@@ -41,7 +41,9 @@ def _words(told: object) -> str:
 
 
 def _usd(amount: Decimal) -> str:
-    return f"{amount.quantize(Decimal('0.01')) if amount >= 1 else amount.normalize():f} USD"
+    """An amount in cents, or in all its digits where it is small and has more of them."""
+    cents = amount.quantize(Decimal("0.01"))
+    return f"{cents if amount >= 1 or amount == cents else amount.normalize():f} USD"
 
 
 def _of_video(video: Video | None) -> list[str]:
@@ -260,14 +262,19 @@ def _hint(line: str, what: str) -> str:
     return f"<p><code>{escape(line)}</code> {what}</p>"
 
 
+def _unbroken(words: str) -> str:
+    """Words that stay on one line."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 _COLUMNS: dict[str, Callable[[RenderResult], str]] = {
     "id": lambda result: _words(result.id),
     "outcome": lambda result: outcome_of(result).replace("_", " "),
-    "seconds": lambda result: "".join(_of_video(None if result.job is None else result.job.video)),
-    "size": lambda result: "" if result.bytes is None else megabytes(result.bytes),
-    "cost": lambda result: "".join([_usd(result.job.usage.cost_usd)] if result.job and result.job.usage else []),
-    "rendered in": lambda result: "" if result.render_seconds is None else f"{result.render_seconds:.0f} s",
-    "": lambda result: "" if result.error is None else _words(result.error),
+    "seconds": lambda result: _unbroken("".join(_of_video(None if result.job is None else result.job.video))),
+    "size": lambda result: "" if result.bytes is None else _unbroken(megabytes(result.bytes)),
+    "cost": lambda result: _unbroken(_usd(result.job.usage.cost_usd)) if result.job and result.job.usage else "",
+    "render": lambda result: "" if result.render_seconds is None else _unbroken(f"{result.render_seconds:.0f} s"),
+    "error": lambda result: "" if result.error is None else _words(result.error),
 }
 
 
@@ -283,5 +290,5 @@ def _(results: Results, options: Options) -> str:
     return f"{caption}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
 
 
-def _cells(result: Any) -> str:  # noqa: ANN401 - a result
+def _cells(result: RenderResult) -> str:
     return "".join(f"<td>{escape(cell(result))}</td>" for cell in _COLUMNS.values())

@@ -1,0 +1,92 @@
+"""Takes the pictures of notebooks that the README and the pages beside this file show.
+
+    pip install '.[test,eyes]' && python docs/pictures.py
+
+It runs the example notebooks in a JupyterLab, in a headless Chromium.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from PIL import Image
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent / "tests"))
+
+from eyes import lab, missing, opened  # noqa: E402 - found by the line above
+
+
+class Picture(NamedTuple):
+    """A code cell of a notebook with what it shows.
+
+    Attributes:
+        name: The picture's.
+        notebook: The example that it is of.
+        cell: Which of the code cells.
+        moment: What the cell says when the picture is taken, as a regular expression; without one, at the end.
+        height: Where it is cut off, in pixels.
+    """
+
+    name: str
+    notebook: str
+    cell: int
+    moment: str | None = None
+    height: int = 640
+
+
+PICTURES = [
+    Picture("render", "first_steps", 1),
+    Picture("bars", "first_steps", 6, moment=r"(processing\s+[1-9]\d%.*){3}"),
+    Picture("batch", "batch_from_dataframe", 2),
+]
+LIMIT = 120_000
+COLOURS = 128
+
+
+def main() -> int:
+    """Takes all pictures."""
+    reason = missing()
+    if reason is not None:
+        print(reason, file=sys.stderr)
+        return 1
+    with TemporaryDirectory() as room:
+        for name in dict.fromkeys(picture.notebook for picture in PICTURES):
+            _take([picture for picture in PICTURES if picture.notebook == name], name, Path(room) / name)
+    return 0
+
+
+def _take(pictures: list[Picture], name: str, folder: Path) -> None:
+    private = folder / ".private"
+    private.mkdir(parents=True)
+    shutil.copy(DOCS.parent / "examples" / f"{name}.ipynb", folder)
+    with lab(folder, private) as address, opened(address, f"{name}.ipynb", width=1120, height=2400) as notebook:
+        notebook.begin()
+        for picture in sorted(pictures, key=lambda picture: picture.moment is None):
+            if picture.moment is None:
+                notebook.finish()
+                notebook.players()
+            else:
+                notebook.wait_until_says(picture.cell, picture.moment)
+            _keep(notebook.picture_of(picture.cell), picture)
+
+
+def _keep(png: bytes, picture: Picture) -> None:
+    """Keeps a picture with few colours: it is a few kilobytes."""
+    path = DOCS / "pictures" / f"{picture.name}.png"
+    with Image.open(BytesIO(png)) as image:
+        shown = image.convert("RGB").crop((0, 0, image.width, min(image.height, picture.height)))
+        shown.quantize(COLOURS).save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path.relative_to(DOCS.parent)} {size:,} bytes")
+    if size > LIMIT:
+        raise SystemExit(f"{path} is larger than {LIMIT:,} bytes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
