@@ -23,11 +23,22 @@ const IDEMPOTENCY_KEY: &str = "x-idempotency-key";
 /// How long an answer is looked for once it is overdue.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// The way to the API: two connection pools, one gate for all requests, one for creates.
+/// Whose connections a query rides on. Each is served by the runtime that it was opened in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Pool {
+    /// Of the runtime with worker threads.
+    #[default]
+    Workers,
+    /// Of a runtime that runs only while somebody waits in it, on the waiting thread.
+    Caller,
+}
+
+/// The way to the API: connection pools, one gate for all requests, one for creates.
 #[derive(Debug)]
 pub struct Http {
     config: Arc<Config>,
     queries: reqwest::Client,
+    callers_queries: OnceLock<reqwest::Client>,
     /// Creates never ride on a kept connection: one that the server has just closed would lose
     /// the answer, and leave behind a job nobody knows of.
     creates: OnceLock<reqwest::Client>,
@@ -41,6 +52,7 @@ impl Http {
     pub fn new(config: Arc<Config>) -> Result<Self> {
         Ok(Self {
             queries: build(&config, usize::MAX)?,
+            callers_queries: OnceLock::new(),
             creates: OnceLock::new(),
             requests_gate: Limiter::new(config.requests_per_second),
             creates_gate: Limiter::new(config.creates_per_second),
@@ -50,8 +62,8 @@ impl Http {
     }
 
     /// Asks for `path`.
-    pub async fn get(&self, path: &str, events: &Events) -> Result<Answer> {
-        let request = self.queries.get(self.config.endpoint(path)).timeout(self.config.timeout);
+    pub(crate) async fn get(&self, path: &str, pool: Pool, events: &Events) -> Result<Answer> {
+        let request = self.queries_of(pool)?.get(self.config.endpoint(path)).timeout(self.config.timeout);
         let send = || async {
             match request.send().await {
                 Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
@@ -100,12 +112,15 @@ impl Http {
         self.creates_gate.shut_for(pause);
     }
 
-    fn creator(&self) -> Result<&reqwest::Client> {
-        if let Some(client) = self.creates.get() {
-            return Ok(client);
+    fn queries_of(&self, pool: Pool) -> Result<&reqwest::Client> {
+        match pool {
+            Pool::Workers => Ok(&self.queries),
+            Pool::Caller => built_once(&self.callers_queries, || build(&self.config, usize::MAX)),
         }
-        let client = build(&self.config, 0)?;
-        Ok(self.creates.get_or_init(|| client))
+    }
+
+    fn creator(&self) -> Result<&reqwest::Client> {
+        built_once(&self.creates, || build(&self.config, 0))
     }
 
     async fn exchange<F: Future<Output = Result<Answer>>>(
@@ -181,6 +196,17 @@ impl Http {
         let host = self.config.base_url.host_str().unwrap_or_default();
         trouble(error, host)
     }
+}
+
+fn built_once(
+    cell: &OnceLock<reqwest::Client>,
+    build: impl FnOnce() -> Result<reqwest::Client>,
+) -> Result<&reqwest::Client> {
+    if let Some(client) = cell.get() {
+        return Ok(client);
+    }
+    let client = build()?;
+    Ok(cell.get_or_init(|| client))
 }
 
 fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {

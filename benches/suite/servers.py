@@ -67,12 +67,15 @@ def xai_stub(python: str) -> Iterator[str]:
         yield f"localhost:{port}"
 
 
-def job_of(base_url: str) -> str:
-    """A job of the simulator's."""
-    body = json.dumps({"model": "grok-imagine-video", "prompt": "a candle"}).encode()
+def finished_job(base_url: str) -> str:
+    """A job of the simulator's, as soon as it is done: all its fields are there."""
     headers = {"authorization": "Bearer k", "content-type": "application/json"}
-    request = urllib.request.Request(f"{base_url}/videos/generations", body, headers)  # noqa: S310 - our own
-    job: str = _asked(request)["request_id"]
+    body = json.dumps({"model": "grok-imagine-video", "prompt": "a candle"}).encode()
+    create = urllib.request.Request(f"{base_url}/videos/generations", body, headers)  # noqa: S310 - our own
+    job: str = _asked(create)["request_id"]
+    get = urllib.request.Request(f"{base_url}/videos/{job}", headers=headers)  # noqa: S310 - our own
+    while _asked(get).get("status") != "done":
+        time.sleep(0.01)
     return job
 
 

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::download::{self, Download, Files, Order};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
-use crate::http::Http;
+use crate::http::{Http, Pool};
 use crate::job::{VideoJob, check_request_id};
 use crate::journal::{self, Journal, Which};
 use crate::media::Ready;
@@ -37,6 +37,7 @@ const GRACE: Duration = Duration::from_secs(30);
 pub struct VideoClient {
     shared: Arc<Shared>,
     events: Events,
+    pool: Pool,
 }
 
 #[derive(Debug)]
@@ -78,13 +79,20 @@ impl VideoClient {
             folders: Mutex::default(),
             config,
         };
-        Ok(Self { shared: Arc::new(shared), events: Events::default() })
+        Ok(Self { shared: Arc::new(shared), events: Events::default(), pool: Pool::default() })
     }
 
     /// The same client, telling `events` what happens.
     #[must_use]
     pub fn observed(&self, events: Events) -> Self {
-        Self { shared: self.shared.clone(), events }
+        Self { events, ..self.clone() }
+    }
+
+    /// The same client for a runtime that runs only while its caller waits in it: its queries keep
+    /// connections of their own, which nobody else could serve.
+    #[must_use]
+    pub fn driven_by_caller(&self) -> Self {
+        Self { pool: Pool::Caller, ..self.clone() }
     }
 
     /// One query.
@@ -382,7 +390,7 @@ impl Ask for VideoClient {
                 events,
                 |pause| http.slow_down(pause),
                 || async move {
-                    let answer = http.get(path, events).await?;
+                    let answer = http.get(path, self.pool, events).await?;
                     let job = response::job(request_id, &answer)?;
                     Ok(Snapshot { job, retry_after: answer.retry_after })
                 },

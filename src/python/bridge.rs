@@ -5,11 +5,13 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyCFunction;
 use pyo3::{IntoPyObjectExt, intern};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -42,21 +44,26 @@ pub(super) type Listener = Option<Py<PyAny>>;
 
 // ---- blocking ---------------------------------------------------------------------------------
 
-enum Message<T> {
+/// What a blocking call waits for.
+enum Step<T> {
     Event(Event),
     Done(Outcome<T>),
+    /// The slice of time is over.
+    Slice,
+    /// The workers have been stopped.
+    Dropped,
 }
 
-/// Stops the work when the wait for it is left early.
-struct AbortOnDrop(JoinHandle<()>);
+/// Work under way, as it looks to the thread that waits for it.
+trait Underway<T>: Send {
+    /// Waits, detached, for the next step.
+    fn next(&mut self, slice: Duration) -> Step<T>;
 
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// What has been told by now, without waiting.
+    fn rest(&mut self) -> Vec<Event>;
 }
 
-/// Runs `work` to its end, detached, letting Ctrl-C through.
+/// Runs `work` to its end on the workers, detached, letting Ctrl-C through.
 pub(super) fn block_on<F, T>(
     py: Python<'_>,
     listener: Option<&Py<PyAny>>,
@@ -67,47 +74,157 @@ where
     T: Send + 'static,
 {
     let handle = engine::handle(py)?;
-    let (sender, receiver) = mpsc::channel();
-    let events = match listener {
-        Some(_) => {
-            let sender = sender.clone();
-            Events::to(move |event| drop(sender.send(Message::Event(event))))
-        }
-        None => Events::default(),
-    };
-    let future = ticking(wants_ticks(py, listener)?.then(|| events.clone()), work(events));
-    let _task = AbortOnDrop(handle.spawn(async move {
-        let outcome = AssertUnwindSafe(future).catch_unwind().await;
-        let _ = sender.send(Message::Done(outcome));
-    }));
-    // Only the lock makes the receiver shareable with the detached closure.
-    let receiver = Mutex::new(receiver);
+    let is_ticking = wants_ticks(py, listener)?;
+    serve(py, listener, Spawned::begin(&handle, listener.is_some(), is_ticking, work))
+}
+
+/// The same on the caller's own thread, for what is over soon: handing a query to a worker and taking the answer back
+/// costs more than the query. `work` must belong to a client that is `driven_by_caller`.
+pub(super) fn block_here<F, T>(
+    py: Python<'_>,
+    listener: Option<&Py<PyAny>>,
+    work: impl FnOnce(Events) -> F,
+) -> PyResult<T>
+where
+    F: Future<Output = Result<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let runtime = engine::callers(py)?;
+    serve(py, listener, Driven::begin(runtime, listener.is_some(), work))
+}
+
+fn serve<T: Send>(py: Python<'_>, listener: Option<&Py<PyAny>>, mut work: impl Underway<T>) -> PyResult<T> {
     let mut slice = SLICE;
     let mut stop_button = None;
     loop {
-        let (message, returning) = py.detach(|| {
-            let message = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(slice);
-            (message, Return::announce())
+        let (step, returning) = py.detach(|| {
+            let step = work.next(slice);
+            (step, Return::announce())
         });
         drop(returning);
-        let step = match message {
-            Ok(Message::Done(outcome)) => return settle(py, outcome),
-            Ok(Message::Event(event)) => tell(py, listener, event),
-            Err(RecvTimeoutError::Timeout) => py.check_signals().and_then(|()| {
+        let told = match step {
+            Step::Done(outcome) => return settle(py, outcome),
+            Step::Event(event) => tell(py, listener, event),
+            Step::Slice => py.check_signals().and_then(|()| {
                 slice = next_slice(py)?;
                 if slice == SLICE && stop_button.is_none() {
                     stop_button = Some(StopButton::wire(py)?);
                 }
                 Ok(())
             }),
-            Err(RecvTimeoutError::Disconnected) => {
+            Step::Dropped => {
                 return Err(PyRuntimeError::new_err("the call was dropped: the interpreter is shutting down"));
             }
         };
-        if let Err(error) = step {
-            tell_the_rest(py, listener, &receiver);
+        if let Err(error) = told {
+            tell_the_rest(py, listener, &mut work);
             return Err(error);
         }
+    }
+}
+
+/// Work on the workers. Left early, it is stopped.
+struct Spawned<T> {
+    task: JoinHandle<()>,
+    receiver: mpsc::Receiver<Message<T>>,
+}
+
+enum Message<T> {
+    Event(Event),
+    Done(Outcome<T>),
+}
+
+impl<T: Send + 'static> Spawned<T> {
+    fn begin<F>(handle: &Handle, is_heard: bool, is_ticking: bool, work: impl FnOnce(Events) -> F) -> Self
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel();
+        let events = if is_heard {
+            let sender = sender.clone();
+            Events::to(move |event| drop(sender.send(Message::Event(event))))
+        } else {
+            Events::default()
+        };
+        let future = ticking(is_ticking.then(|| events.clone()), work(events));
+        let task = handle.spawn(async move {
+            let outcome = AssertUnwindSafe(future).catch_unwind().await;
+            let _ = sender.send(Message::Done(outcome));
+        });
+        Self { task, receiver }
+    }
+}
+
+impl<T: Send> Underway<T> for Spawned<T> {
+    fn next(&mut self, slice: Duration) -> Step<T> {
+        match self.receiver.recv_timeout(slice) {
+            Ok(Message::Event(event)) => Step::Event(event),
+            Ok(Message::Done(outcome)) => Step::Done(outcome),
+            Err(RecvTimeoutError::Timeout) => Step::Slice,
+            Err(RecvTimeoutError::Disconnected) => Step::Dropped,
+        }
+    }
+
+    fn rest(&mut self) -> Vec<Event> {
+        let is_event = |message| if let Message::Event(event) = message { Some(event) } else { None };
+        self.receiver.try_iter().filter_map(is_event).collect()
+    }
+}
+
+impl<T> Drop for Spawned<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Work that goes on only while its caller waits.
+struct Driven<T> {
+    runtime: Arc<Runtime>,
+    work: Pin<Box<dyn Future<Output = Outcome<T>> + Send>>,
+    outcome: Option<Outcome<T>>,
+    receiver: Option<mpsc::Receiver<Event>>,
+}
+
+impl<T: Send + 'static> Driven<T> {
+    fn begin<F>(runtime: Arc<Runtime>, is_heard: bool, work: impl FnOnce(Events) -> F) -> Self
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let (events, receiver) = if is_heard {
+            let (sender, receiver) = mpsc::channel();
+            (Events::to(move |event| drop(sender.send(event))), Some(receiver))
+        } else {
+            (Events::default(), None)
+        };
+        let work = work(events);
+        let work = async move {
+            engine::catch_up().await;
+            AssertUnwindSafe(work).catch_unwind().await
+        };
+        Self { runtime, work: Box::pin(work), outcome: None, receiver }
+    }
+}
+
+impl<T: Send> Underway<T> for Driven<T> {
+    fn next(&mut self, slice: Duration) -> Step<T> {
+        let Self { runtime, work, outcome, receiver } = self;
+        let step = poll_fn(|context| {
+            if outcome.is_none()
+                && let Poll::Ready(ended) = work.as_mut().poll(context)
+            {
+                *outcome = Some(ended);
+            }
+            // Events are told from within the work, so whoever polls the work sees them.
+            match receiver.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
+                Some(event) => Poll::Ready(Step::Event(event)),
+                None => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Step::Done(outcome))),
+            }
+        });
+        runtime.block_on(async { tokio::time::timeout(slice, step).await.unwrap_or(Step::Slice) })
+    }
+
+    fn rest(&mut self) -> Vec<Event> {
+        self.receiver.iter().flat_map(mpsc::Receiver::try_iter).collect()
     }
 }
 
@@ -131,15 +248,10 @@ async fn ticking<T>(listener: Option<Events>, work: impl Future<Output = T>) -> 
 }
 
 /// A call that is left early still tells what has happened by then: a job may have been accepted.
-fn tell_the_rest<T>(py: Python<'_>, listener: Option<&Py<PyAny>>, receiver: &Mutex<mpsc::Receiver<Message<T>>>) {
-    let receiver = lock(receiver, py);
-    let rest: Vec<_> = receiver.try_iter().collect();
-    drop(receiver);
-    for message in rest {
-        if let Message::Event(event) = message {
-            // The first error is the one that the caller sees.
-            let _ = tell(py, listener, event);
-        }
+fn tell_the_rest<T>(py: Python<'_>, listener: Option<&Py<PyAny>>, work: &mut impl Underway<T>) {
+    for event in work.rest() {
+        // The first error is the one that the caller sees.
+        let _ = tell(py, listener, event);
     }
 }
 

@@ -12,7 +12,7 @@ use pyo3::sync::MutexExt;
 
 use super::arguments::{JobArgument, Keep, Source, Waiting};
 use super::bridge::{self, BoxFuture, Call, Listener};
-use super::{batch, errors, values};
+use super::{batch, engine, errors, values};
 use crate::batch::{Observation, OnUnknown};
 use crate::client::{Rendered, VideoClient};
 use crate::config::{Config, Secret, Settings};
@@ -207,13 +207,17 @@ impl Client {
         drop(state);
         match was {
             State::Open(Some((owner, client))) if owner != std::process::id() => std::mem::forget(client),
-            was => drop(was),
+            was => {
+                drop(was);
+                engine::tidy(py);
+            }
         }
     }
 
     #[pyo3(signature = (job, *, listener))]
     fn get(&self, py: Python<'_>, job: JobArgument, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, get(job))
+        let work = self.verb(py, |client| get(job)(client.driven_by_caller()))?;
+        bridge::block_here(py, listener.as_ref(), work)
     }
 
     #[pyo3(signature = (job, *, listener))]

@@ -1,7 +1,8 @@
-//! One tokio runtime, whose life is tied to the interpreter's.
+//! The tokio runtimes, whose lives are tied to the interpreter's: one with workers, and one that runs on the threads
+//! of those who wait in it. A query that is not handed to another thread takes half the time.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -16,6 +17,8 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// Locked only while attached and never across Python code: on a build with a GIL no other
 /// thread can hold it at the moment of a fork.
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+/// Likewise. It runs while somebody blocks on it, and stands still otherwise.
+static CALLERS: Mutex<Option<Arc<Runtime>>> = Mutex::new(None);
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// Threads on their way from a blocking wait back into the interpreter.
 static RETURNING: AtomicUsize = AtomicUsize::new(0);
@@ -33,7 +36,35 @@ pub(super) fn handle(py: Python<'_>) -> PyResult<Handle> {
     Ok(runtime.insert(started).handle().clone())
 }
 
-/// Whether the runtime has been stopped for good.
+/// The runtime that runs on the threads of its callers, started on first use.
+pub(super) fn callers(py: Python<'_>) -> PyResult<Arc<Runtime>> {
+    if is_closed() {
+        return Err(PyRuntimeError::new_err("the interpreter is shutting down"));
+    }
+    let mut runtime = CALLERS.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = &*runtime {
+        return Ok(Arc::clone(runtime));
+    }
+    let started = Builder::new_current_thread().thread_name("vidjob").enable_all().build()?;
+    Ok(Arc::clone(runtime.insert(Arc::new(started))))
+}
+
+/// What became ready while the callers' runtime stood still is seen to: connections that were closed, above all.
+pub(super) async fn catch_up() {
+    // The first turn looks at the sockets, the second one runs what waits for them.
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
+/// Lets the callers' runtime catch up, if there is one.
+pub(super) fn tidy(py: Python<'_>) {
+    let runtime = CALLERS.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(runtime) = runtime {
+        py.detach(|| runtime.block_on(catch_up()));
+    }
+}
+
+/// Whether the runtimes have been stopped for good.
 pub(super) fn is_closed() -> bool {
     CLOSED.load(Ordering::SeqCst)
 }
@@ -70,6 +101,7 @@ impl Drop for Return {
 fn shutdown(py: Python<'_>) {
     CLOSED.store(true, Ordering::SeqCst);
     let runtime = RUNTIME.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+    let callers = CALLERS.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
     py.detach(|| {
         let patience = std::time::Instant::now() + SHUTDOWN;
         while RETURNING.load(Ordering::SeqCst) > 0 && std::time::Instant::now() < patience {
@@ -78,6 +110,10 @@ fn shutdown(py: Python<'_>) {
         if let Some(runtime) = runtime {
             runtime.shutdown_timeout(SHUTDOWN);
         }
+        // A thread that is still in it never comes out: see `Return`.
+        if let Some(callers) = callers.and_then(Arc::into_inner) {
+            callers.shutdown_background();
+        }
     });
 }
 
@@ -85,6 +121,7 @@ fn shutdown(py: Python<'_>) {
 #[pyfunction]
 fn after_fork(py: Python<'_>) {
     std::mem::forget(RUNTIME.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take());
+    std::mem::forget(CALLERS.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take());
     RETURNING.store(0, Ordering::SeqCst);
     super::bridge::forget_loops(py);
 }

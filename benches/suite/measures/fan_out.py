@@ -19,8 +19,8 @@ times as long. Medians over {rounds} rounds. {limit}"""
 def measure(bench: Bench) -> list[Table]:
     """Gathers many queries."""
     count, number = bench.size(1000, 20), bench.size(7, 1)
-    with servers.simulator(bench.environments.own(), render_seconds=36000) as address:
-        job = servers.job_of(address)
+    with servers.simulator(bench.environments.own(), render_seconds=0.01) as address:
+        job = servers.finished_job(address)
         runs = {
             name: partial(children.drive, driver, "fan_out", base_url=address, job=job, count=count)
             for name, driver in {"vidjob": bench.vidjob(), **bench.peers("aiohttp", "httpx", "openai")}.items()

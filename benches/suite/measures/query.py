@@ -22,8 +22,8 @@ xai-sdk over gRPC, against a stub with its own definitions. Medians over {rounds
 def measure(bench: Bench) -> list[Table]:
     """Asks one after the other, blocking and awaited."""
     own = bench.environments.own()
-    with servers.simulator(own, render_seconds=36000) as address:
-        arguments = {"base_url": address, "job": servers.job_of(address), "count": bench.size(3000, 20)}
+    with servers.simulator(own, render_seconds=0.01) as address:
+        arguments = {"base_url": address, "job": servers.finished_job(address), "count": bench.size(3000, 20)}
         url = f"{address}/videos/{arguments['job']}"
         about = ABOUT.format(
             rounds=_rounds(bench), count=arguments["count"], limit=servers.limit(url, bench.size(3, 1))
