@@ -24,6 +24,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::bell::Bell;
 use super::engine::{self, Return};
 use super::{errors, events};
 use crate::error::Result;
@@ -321,6 +322,7 @@ struct Mailbox {
     waiting: Mutex<Vec<Delivery>>,
     /// The loop's callback. It holds the mailbox weakly: a cycle through Python would never be freed.
     drain: OnceLock<Py<PyAny>>,
+    bell: OnceLock<Bell>,
     /// How many calls the loop is waiting for.
     pending: AtomicUsize,
     ticking: AtomicBool,
@@ -387,6 +389,7 @@ impl Mailbox {
             event_loop: event_loop.clone().unbind(),
             waiting: Mutex::default(),
             drain: OnceLock::new(),
+            bell: OnceLock::new(),
             pending: AtomicUsize::new(0),
             ticking: AtomicBool::new(false),
         });
@@ -396,6 +399,9 @@ impl Mailbox {
                 mailbox.empty(arguments.py());
             }
         })?;
+        if let Some(bell) = Bell::hang(event_loop, drain.as_any())? {
+            let _ = mailbox.bell.set(bell);
+        }
         let _ = mailbox.drain.set(drain.into_any().unbind());
         let mailbox = Arc::clone(lock(&MAILBOXES, py).entry(address).or_insert(mailbox));
         drop(dead);
@@ -422,6 +428,9 @@ impl Mailbox {
     }
 
     fn wake(&self) {
+        if let Some(bell) = self.bell.get() {
+            return bell.ring();
+        }
         Python::try_attach(|py| {
             if let Some(drain) = self.drain.get() {
                 // A closed loop has nobody left to tell.
@@ -432,6 +441,9 @@ impl Mailbox {
 
     /// On the loop's own thread: hands out what waits.
     fn empty(&self, py: Python<'_>) {
+        if let Some(bell) = self.bell.get() {
+            bell.hush();
+        }
         let waiting = std::mem::take(&mut *lock(&self.waiting, py));
         for delivery in waiting {
             // One that cannot be handed out must not keep the others from their callers.

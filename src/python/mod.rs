@@ -2,6 +2,7 @@
 
 mod arguments;
 mod batch;
+mod bell;
 mod bridge;
 mod client;
 mod display;
