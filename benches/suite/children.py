@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,13 @@ def surroundings() -> dict[str, str]:
     """The environment of every program that is measured."""
     left = {name: value for name, value in os.environ.items() if name not in UNWANTED and name.lower() not in PROXIES}
     return left | {"NO_PROXY": "*", "no_proxy": "*"}
+
+
+def on_core(core: int | None, command: list[str]) -> list[str]:
+    """A program that stays on one core, where that can be: elsewhere the scheduler's moods are measured as well."""
+    if core is None or shutil.which("taskset") is None or (os.cpu_count() or 1) <= core:
+        return command
+    return ["taskset", "--cpu-list", str(core), *command]
 
 
 def run(command: list[str], given: str = "") -> str:

@@ -18,8 +18,8 @@ OURS, OTHERS = "tab:blue", "tab:gray"
 #: Table, figure, factor, axis.
 BARS = [
     ("imports", "import_ms", 1, "import, ms"),
-    ("query", "median_us", 1, "one query, blocking: median, µs"),
-    ("query_awaited", "median_us", 1, "one query, awaited: median, µs"),
+    ("query", "together_us", 1, "one query, blocking, one core: median, µs"),
+    ("query_awaited", "together_us", 1, "one query, awaited, one core: median, µs"),
     ("fan_out", "cpu_us", 1, "1,000 gathered queries: processor time each, µs"),
     ("waiting", "cpu_ms_per_job", 1, "waiting: processor time per job, ms"),
     ("waiting", "bytes_per_job", 1e-3, "waiting: memory per job, kB"),

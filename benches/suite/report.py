@@ -30,6 +30,8 @@ COLUMNS = {
     "modules": Column("modules"),
     "median_us": Column("median, µs"),
     "p99_us": Column("99th percentile, µs"),
+    "together_us": Column("on one core: median, µs"),
+    "together_cpu_us": Column("processor time each, µs"),
     "cpu_us": Column("processor time each, µs"),
     "jobs": Column("jobs"),
     "lost": Column("lost"),

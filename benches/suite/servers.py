@@ -47,9 +47,9 @@ def _program(command: list[str]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def simulator(python: str, **settings: Any) -> Iterator[str]:
-    """The simulator; gives its `base_url`."""
-    with _program([python, "-c", SIMULATOR, json.dumps(settings)]) as address:
+def simulator(python: str, *, core: int | None = None, **settings: Any) -> Iterator[str]:
+    """The simulator, on one core if so wished; gives its `base_url`."""
+    with _program(children.on_core(core, [python, "-c", SIMULATOR, json.dumps(settings)])) as address:
         yield address
 
 
@@ -61,9 +61,9 @@ def stub(python: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def xai_stub(python: str) -> Iterator[str]:
+def xai_stub(python: str, *, core: int | None = None) -> Iterator[str]:
     """The same over gRPC; gives what xai-sdk takes as its host."""
-    with _program([python, str(SUITE / "xai_stub.py")]) as port:
+    with _program(children.on_core(core, [python, str(SUITE / "xai_stub.py")])) as port:
         yield f"localhost:{port}"
 
 

@@ -19,10 +19,12 @@ times as long. Medians over {rounds} rounds. {limit}"""
 def measure(bench: Bench) -> list[Table]:
     """Gathers many queries."""
     count, number = bench.size(1000, 20), bench.size(7, 1)
-    with servers.simulator(bench.environments.own(), render_seconds=0.01) as address:
+    with servers.simulator(bench.environments.own(), core=0, render_seconds=0.01) as address:
         job = servers.finished_job(address)
         runs = {
-            name: partial(children.drive, driver, "fan_out", base_url=address, job=job, count=count)
+            name: partial(
+                children.drive, children.on_core(1, driver), "fan_out", base_url=address, job=job, count=count
+            )
             for name, driver in {"vidjob": bench.vidjob(), **bench.peers("aiohttp", "httpx", "openai")}.items()
         }
         limit = servers.limit(f"{address}/videos/{job}", bench.size(3, 1))
