@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import vidjob
-from support import Face
+from support import KEY, Face
 from vidjob import JobError, JobStatus, Simulator, Usage, Video, VideoClient, VidjobError
 
+OPEN_FILES = Path("/proc/self/fd")
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
 URL = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4"
 MODEL = "grok-imagine-video"
@@ -244,3 +249,43 @@ def test_thousands_of_malformed_answers(simulator: Simulator) -> None:
             else:
                 assert job.request_id == ID
                 assert job.progress is None or 0 <= job.progress <= 100
+
+
+def test_a_connection_that_was_closed_in_the_meantime_costs_no_retry(face: Face) -> None:
+    heard: list[Mapping[str, Any]] = []
+    with Simulator(api_key=KEY) as first:
+        first.respond("get", body=b'{"status": "pending", "progress": 0}')
+        client = VideoClient(KEY, base_url=first.base_url, on_event=heard.append)
+        assert face(client, "get", ID).progress == 0
+    with Simulator(api_key=KEY, port=int(first.base_url.split(":")[2].split("/")[0])) as second:
+        second.respond("get", body=b'{"status": "pending", "progress": 7}')
+        assert face(client, "get", ID).progress == 7
+    assert [event["event"] for event in heard] == ["request", "request"]
+
+
+def test_many_threads_ask_at_once(simulator: Simulator) -> None:
+    with simulator.client(max_concurrent_requests=4) as client:
+        jobs = [client.generate(f"take {number}") for number in range(8)]
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(lambda number: client.get(jobs[number % 8]), range(400)))
+    assert [job.request_id for job in answers] == [jobs[number % 8].request_id for number in range(400)]
+
+
+@pytest.mark.skipif(not OPEN_FILES.exists(), reason="Linux lists open files there")
+def test_closing_lets_go_of_the_connection(simulator: Simulator) -> None:
+    with simulator.client() as client:
+        client.get(client.generate("the first one starts the runtimes"))
+        job = client.generate("a")
+    before = count_of_open_files()
+    with simulator.client() as one, simulator.client() as another:
+        one.get(job)
+        another.get(job)
+    deadline = time.monotonic() + 5
+    # The simulator's end is closed by a thread of its own.
+    while count_of_open_files() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def count_of_open_files() -> int:
+    return len(list(OPEN_FILES.iterdir()))
