@@ -39,8 +39,7 @@ class Environments:
         if self._own is None:
             python = self._made("vidjob", HELPERS)
             _say("building vidjob")
-            _run([python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", str(HERE.parent)])
-            _run([python, "-m", "pip", "install", "-q", str(HERE.parent)])
+            _run([python, "-m", "pip", "install", "-q", "--force-reinstall", str(HERE.parent)])
             self._own = python
         return self._own
 
