@@ -71,7 +71,10 @@ def listener(
     on_event: Callable[[Event], object] | None, *hooks: Hook | None, display: Display | None = None
 ) -> Listener | None:
     """One callable for all who listen, or nobody: then the core does not even make the events."""
-    heard = [hook for hook in (_log.hook(), _observed(on_event), *hooks) if hook is not None]
+    logs = _log.hook()
+    if logs is None and on_event is None and display is None and not hooks:
+        return None
+    heard = [hook for hook in (logs, _observed(on_event), *hooks) if hook is not None]
     return Listener(heard, display) if heard or display is not None else None
 
 

@@ -19,6 +19,8 @@ _NAMES = {"request": "http", "retry": "http", "accepted": "jobs", "status": "job
 _INFO, _DEBUG = 20, 10
 
 _loggers: dict[str, Logger] = {}
+#: The same ones, each once: they are asked at every call.
+_distinct: list[Logger] = []
 
 _TERMINAL = {"done", "failed", "expired"}
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -33,7 +35,11 @@ def hook() -> Any:  # noqa: ANN401 - a hook, or None
         from logging import getLogger
 
         _loggers.update({kind: getLogger(f"vidjob.{name}") for kind, name in _NAMES.items()})
-    return _tell if any(logger.isEnabledFor(_INFO) for logger in _loggers.values()) else None
+        _distinct.extend(dict.fromkeys(_loggers.values()))
+    for logger in _distinct:
+        if logger.isEnabledFor(_INFO):
+            return _tell
+    return None
 
 
 def _tell(event: Mapping[str, Any], job: VideoJob | None) -> None:
