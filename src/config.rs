@@ -127,10 +127,19 @@ impl Config {
         })
     }
 
+    /// The base URL as it is shown, without a slash at its end.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.base_url.as_str().trim_end_matches('/')
+    }
+
     /// The address of `path` below the base URL.
     #[must_use]
-    pub fn endpoint(&self, path: &str) -> String {
-        format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
+    pub fn endpoint(&self, path: &str) -> Url {
+        // Parsing the host anew for each query costs as much as reading its answer.
+        let mut url = self.base_url.clone();
+        url.set_path(&format!("{}{path}", self.base_url.path().trim_end_matches('/')));
+        url
     }
 
     /// Whether the API itself is on this machine, as a simulator is.
@@ -306,9 +315,11 @@ mod tests {
             assert!(Config::resolve(settings(Some(bad), Some("k")), |_| None).is_err(), "{bad}");
         }
         let config = Config::resolve(settings(Some("https://a.example/v1///"), Some("k")), |_| None).unwrap();
-        assert_eq!(config.endpoint("/videos/x"), "https://a.example/v1/videos/x");
+        assert_eq!(config.service(), "https://a.example/v1");
+        assert_eq!(config.endpoint("/videos/x").as_str(), "https://a.example/v1/videos/x");
         let config = Config::resolve(settings(Some("http://localhost:1"), Some("k")), |_| None).unwrap();
-        assert_eq!(config.endpoint("/videos/x"), "http://localhost:1/videos/x");
+        assert_eq!(config.service(), "http://localhost:1");
+        assert_eq!(config.endpoint("/videos/x").as_str(), "http://localhost:1/videos/x");
         assert!(config.is_loopback());
     }
 

@@ -263,7 +263,7 @@ impl VideoClient {
 
     /// The service that this client speaks to.
     pub(crate) fn service(&self) -> String {
-        self.shared.config.endpoint("")
+        self.shared.config.service().to_owned()
     }
 
     /// Everything that can be refused before a create is sent.

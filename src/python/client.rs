@@ -182,8 +182,8 @@ impl Client {
     }
 
     #[getter]
-    fn base_url(&self) -> String {
-        self.config.endpoint("")
+    fn base_url(&self) -> &str {
+        self.config.service()
     }
 
     #[getter]
