@@ -63,8 +63,8 @@ impl Http {
 
     /// Asks for `path`.
     pub(crate) async fn get(&self, path: &str, pool: Pool, events: &Events) -> Result<Answer> {
-        let request = self.queries_of(pool)?.get(self.config.endpoint(path)).timeout(self.config.timeout);
         let send = || async {
+            let request = self.queries_of(pool)?.get(self.config.endpoint(path)).timeout(self.config.timeout);
             match request.send().await {
                 Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
                 Err(error) => Err(self.trouble(error)),
@@ -134,7 +134,8 @@ impl Http {
         let _slot = self.slots.acquire().await.ok();
         self.requests_gate.admit().await;
         let start = tokio::time::Instant::now();
-        let result = send().await;
+        // Boxed once it is its turn: thousands wait for theirs, and few are under way.
+        let result = Box::pin(send()).await;
         events.tell(|| Event::Request {
             method,
             path: path.to_owned(),

@@ -276,7 +276,7 @@ impl Course {
         seen: &mut Seen,
     ) -> Result<VideoJob> {
         let known = self.journal.render_times_of(&job.request_id);
-        let ended = client.follow(job, Patience { known, ..self.patience_left() }, accepted).await;
+        let ended = async { client.follow(job, Patience { known, ..self.patience_left() }, accepted)?.await }.await;
         let Ended { job, render_time } = match ended {
             Ok(ended) => ended,
             Err(error) => {
@@ -289,7 +289,7 @@ impl Course {
         };
         *seen = Seen { job: Some(job.clone()), render_time };
         self.budget.settle(estimate, cost(&job, estimate));
-        Box::pin(self.journal.terminal(&job, render_time)).await?;
+        self.journal.terminal(&job, render_time).await?;
         job.into_result()
     }
 

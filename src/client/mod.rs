@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ impl VideoClient {
     pub async fn wait(&self, job: VideoJob, patience: Patience) -> Result<VideoJob> {
         let journal = self.journal().await?;
         let known = journal.and_then(|journal| journal.render_times_of(&job.request_id));
-        let Ended { job, render_time } = self.follow(job, Patience { known, ..patience }, None).await?;
+        let Ended { job, render_time } = self.follow(job, Patience { known, ..patience }, None)?.await?;
         if let Some(journal) = journal {
             journal.terminal(&job, render_time).await?;
         }
@@ -120,12 +121,17 @@ impl VideoClient {
     }
 
     /// The job once it is over, well or badly. When it was `accepted` need not be told of this client's own.
-    pub(crate) async fn follow(&self, job: VideoJob, patience: Patience, accepted: Option<Instant>) -> Result<Ended> {
+    pub(crate) fn follow(
+        &self,
+        job: VideoJob,
+        patience: Patience,
+        accepted: Option<Instant>,
+    ) -> Result<Pin<Box<dyn Future<Output = Result<Ended>> + Send + '_>>> {
         check_request_id(&job.request_id)?;
         let created = self.accepted_at(&job.request_id).or(accepted);
         let mut watch = Watch::new(self.clone(), job, created, patience);
-        let changed = |job: &VideoJob| self.events.tell(|| Event::Status(job.clone()));
-        watch.end(changed).await
+        // Boxed here: each future on the way up would make room for it once more, and thousands wait.
+        Ok(Box::pin(async move { watch.end(|job| self.events.tell(|| Event::Status(job.clone()))).await }))
     }
 
     /// Creates a job from a prompt, an image or references.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -278,18 +279,26 @@ impl Journal {
 
     /// A job is over, after a time that is known or is not. Jobs that were not bought under this journal are none of
     /// its business.
-    pub async fn terminal(&self, job: &VideoJob, render_time: Option<Duration>) -> Result<()> {
-        let Some((id, attempt)) = self.unfinished(job) else { return Ok(()) };
-        // The answer as it was received is long, and is nobody's need again.
-        let job = VideoJob { raw: None, ..job.clone() };
-        let which = Which { id: &id, attempt: &attempt };
-        let line = Line {
-            request_id: Some(job.request_id.clone()),
-            job: Some(Box::new(job)),
-            render_seconds: render_time.map(|time| time.as_secs_f64()),
-            ..about(which, Kind::Terminal)
-        };
-        self.append(line, Flush::ToSystem).await
+    ///
+    /// Boxed: it is needed at the end of a wait alone, and thousands wait.
+    pub fn terminal<'a>(
+        &'a self,
+        job: &'a VideoJob,
+        render_time: Option<Duration>,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(async move {
+            let Some((id, attempt)) = self.unfinished(job) else { return Ok(()) };
+            // The answer as it was received is long, and is nobody's need again.
+            let job = VideoJob { raw: None, ..job.clone() };
+            let which = Which { id: &id, attempt: &attempt };
+            let line = Line {
+                request_id: Some(job.request_id.clone()),
+                job: Some(Box::new(job)),
+                render_seconds: render_time.map(|time| time.as_secs_f64()),
+                ..about(which, Kind::Terminal)
+            };
+            self.append(line, Flush::ToSystem).await
+        })
     }
 
     /// The file of a job was kept.
