@@ -29,7 +29,7 @@ def described(environments: Environments, *, is_alone: bool) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "processor": _processor(),
         "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         "versions": {"vidjob": children.told([environments.own(), "-c", VERSION]), **peers, **programs},
     }

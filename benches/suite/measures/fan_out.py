@@ -11,7 +11,8 @@ from suite.tables import Table, at_least, interleaved, medians, ratio
 if TYPE_CHECKING:
     from suite.bench import Bench
 
-ABOUT = """{count:,} gathered queries, the second time; processor time of the client per query. All with 64
+ABOUT = """{count:,} gathered queries, the second time; processor time of the client per query. The bare loop asks from
+one thread, without Python. All with 64
 connections at most, openai with its own limits; httpx takes turns by a semaphore, without which it needs several
 times as long. Medians over {rounds} rounds. {limit}"""
 
@@ -27,7 +28,12 @@ def measure(bench: Bench) -> list[Table]:
             )
             for name, driver in {"vidjob": bench.vidjob(), **bench.peers("aiohttp", "httpx", "openai")}.items()
         }
-        limit = servers.limit(f"{address}/videos/{job}", bench.size(3, 1))
+        url = f"{address}/videos/{job}"
+        bare = bench.bare()
+        if bare:
+            program = children.on_core(1, [*bare, "fan_out", url, str(count)])
+            runs = {"bare reqwest": partial(children.told, program), **runs}
+        limit = servers.limit(url, bench.size(3, 1))
         rounds = interleaved(number, runs)
     rows = medians(rounds)
     marks = [

@@ -18,6 +18,7 @@ ABOUT = """One query after the other over a connection that is kept, against the
 xai-sdk over gRPC, against a stub with its own definitions. Once with a core for the server and a core for the client,
 where each answer has to wake a sleeping core, and once with both on the same core, where nothing but the work itself
 takes time. Medians over {rounds} rounds of {count:,} queries. {limit}"""
+ABOUT_HANDED = """ The bare loop hands each query to another thread and sleeps until its answer is handed back."""
 SERVER, CLIENT = 0, 1
 
 
@@ -29,7 +30,7 @@ def measure(bench: Bench) -> list[Table]:
         url = f"{address}/videos/{asked['job']}"
         limit = servers.limit(url, bench.size(3, 1))
         about = ABOUT.format(rounds=_rounds(bench), count=asked["count"], limit=limit)
-        return [_blocking(bench, asked, about), _awaited(bench, asked, about)]
+        return [_blocking(bench, asked, about), _awaited(bench, asked, about + ABOUT_HANDED)]
 
 
 def _rounds(bench: Bench) -> int:
@@ -52,7 +53,7 @@ def _blocking(bench: Bench, asked: Figures, about: str) -> Table:
     asks: dict[str, Callable[[int], Figures]] = {}
     bare = bench.bare()
     if bare:
-        asks["bare reqwest"] = partial(_bare, bare, asked)
+        asks["bare reqwest"] = partial(_bare, bare, "query", asked)
     asks["vidjob"] = partial(_drive, bench.vidjob(), "query", asked)
     for name, driver in bench.peers("httpx", "requests", "openai").items():
         asks[name] = partial(_drive, driver, "query", asked)
@@ -74,9 +75,9 @@ def _drive(driver: list[str], verb: str, asked: Figures, core: int) -> Figures:
     return children.drive(children.on_core(core, driver), verb, **asked)
 
 
-def _bare(program: list[str], asked: Figures, core: int) -> Figures:
+def _bare(program: list[str], verb: str, asked: Figures, core: int) -> Figures:
     url = f"{asked['base_url']}/videos/{asked['job']}"
-    figures: Figures = children.told(children.on_core(core, [*program, "query", url, str(asked["count"])]))
+    figures: Figures = children.told(children.on_core(core, [*program, verb, url, str(asked["count"])]))
     return figures
 
 
@@ -87,9 +88,13 @@ def _over_grpc(driver: list[str], count: int, core: int) -> Figures:
 
 
 def _awaited(bench: Bench, asked: Figures, about: str) -> Table:
-    drivers = {"vidjob": bench.vidjob(), **bench.peers("aiohttp", "httpx", "openai")}
-    runs = {name: partial(_both, partial(_drive, driver, "query_awaited", asked)) for name, driver in drivers.items()}
-    rounds = interleaved(_rounds(bench), runs)
+    asks: dict[str, Callable[[int], Figures]] = {}
+    bare = bench.bare()
+    if bare:
+        asks["bare reqwest in another thread"] = partial(_bare, bare, "query_handed", asked)
+    for name, driver in {"vidjob": bench.vidjob(), **bench.peers("aiohttp", "httpx", "openai")}.items():
+        asks[name] = partial(_drive, driver, "query_awaited", asked)
+    rounds = interleaved(_rounds(bench), {name: partial(_both, ask) for name, ask in asks.items()})
     rows = medians(rounds)
     marks = [
         *at_least("times faster than httpx, a core each", ratio(rows, "median_us", "httpx", "vidjob"), 3),
