@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
 use crate::error::{Error, Result, Trouble};
@@ -33,6 +33,10 @@ pub(crate) enum Pool {
     Caller,
 }
 
+/// The right to send one create now.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "the slot is held by its being there")] Option<OwnedSemaphorePermit>);
+
 /// The way to the API: connection pools, one gate for all requests, one for creates.
 #[derive(Debug)]
 pub struct Http {
@@ -44,7 +48,7 @@ pub struct Http {
     creates: OnceLock<reqwest::Client>,
     requests_gate: Limiter,
     creates_gate: Limiter,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
 }
 
 impl Http {
@@ -56,7 +60,7 @@ impl Http {
             creates: OnceLock::new(),
             requests_gate: Limiter::new(config.requests_per_second),
             creates_gate: Limiter::new(config.creates_per_second),
-            slots: Semaphore::new(config.max_concurrent_requests),
+            slots: Arc::new(Semaphore::new(config.max_concurrent_requests)),
             config,
         })
     }
@@ -70,18 +74,24 @@ impl Http {
                 Err(error) => Err(self.trouble(error)),
             }
         };
-        self.exchange("GET", path, events, send).await
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await.ok();
+        self.requests_gate.admit().await;
+        Self::exchange("GET", path, events, send).await
     }
 
-    /// Returns when one create may be sent. Each sending takes a turn of its own.
-    pub async fn turn(&self) {
+    /// Returns when one create may be sent at once. Each sending takes a turn of its own.
+    pub async fn turn(&self) -> Turn {
         self.creates_gate.admit().await;
+        self.requests_gate.admit().await;
+        // The semaphore is never closed.
+        Turn(Arc::clone(&self.slots).acquire_owned().await.ok())
     }
 
-    /// Sends a create, whose turn it must be. `name` tells repetitions of the same create from new ones.
+    /// Sends a create in its turn. `name` tells repetitions of the same create from new ones.
     ///
     /// A large body takes its time: the client's timeout begins anew with every part of it that has left.
-    pub async fn create(&self, path: &str, body: &Upload, name: &str, events: &Events) -> Result<Answer> {
+    pub async fn create(&self, turn: Turn, path: &str, body: &Upload, name: &str, events: &Events) -> Result<Answer> {
         let request = self
             .creator()?
             .post(self.config.endpoint(path))
@@ -102,7 +112,9 @@ impl Http {
                 },
             }
         };
-        self.exchange("POST", path, events, send).await
+        let answer = Self::exchange("POST", path, events, send).await;
+        drop(turn);
+        answer
     }
 
     /// Lets no request out for `pause`.
@@ -124,15 +136,11 @@ impl Http {
     }
 
     async fn exchange<F: Future<Output = Result<Answer>>>(
-        &self,
         method: &'static str,
         path: &str,
         events: &Events,
         send: impl FnOnce() -> F,
     ) -> Result<Answer> {
-        // The semaphore is never closed.
-        let _slot = self.slots.acquire().await.ok();
-        self.requests_gate.admit().await;
         let start = tokio::time::Instant::now();
         // Boxed once it is its turn: thousands wait for theirs, and few are under way.
         let result = Box::pin(send()).await;

@@ -114,7 +114,8 @@ def test_download_spares_what_is_there(cli: Cli, at: list[str], job: VideoJob, s
     asked = len(simulator.requests)
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
     assert (code, out) == (1, "")
-    assert err == "error: a.mp4 exists already; pass --overwrite to replace it\n"
+    whole = Path("a.mp4").absolute()
+    assert err == f"error: {whole} exists already; pass --overwrite to replace it (job {job.request_id})\n"
     assert len(simulator.requests) == asked
     assert cli("download", job.request_id, "-o", "a.mp4", "--overwrite", *at)[0] == 0
 
@@ -308,7 +309,7 @@ def test_1_nothing_is_bought_for_a_file_that_cannot_be_kept(cli: Cli, at: list[s
     Path("a.mp4").write_text("mine")
     code, _, err = cli("render", "x", "-o", "a.mp4", *at)
     assert code == 1
-    assert err == "error: a.mp4 exists already; pass --overwrite to replace it\n"
+    assert err == f"error: {Path('a.mp4').absolute()} exists already; pass --overwrite to replace it\n"
     assert simulator.accepted == []
 
 

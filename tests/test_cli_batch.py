@@ -369,7 +369,7 @@ def test_already_running(cli: Cli, at: list[str], client: VideoClient) -> None:
     with client.render_many(["x"], "out"):
         code, _, err = cli("batch", orders(1), "-o", "out", *at)
     assert code == 6
-    assert "already running (process" in err
+    assert "already running (this process" in err
 
 
 # ---- Ctrl-C -----------------------------------------------------------------------------------

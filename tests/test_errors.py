@@ -107,7 +107,9 @@ def test_an_error_of_tomorrow_is_still_an_error() -> None:
     assert type(VidjobError.from_dict({"type": "OfTomorrow", "message": "no"})) is VidjobError
 
 
-def test_what_the_message_says_is_all_that_is_shown() -> None:
+def test_a_text_names_the_job_once() -> None:
     error = filled("DownloadError")
-    assert str(error) == "what went wrong"
+    assert error.message == "what went wrong"
+    assert str(error) == "what went wrong (job abc)", "a traceback alone is enough to find the job"
     assert repr(error) == "DownloadError('what went wrong')"
+    assert str(vidjob.DownloadError("job abc is gone", request_id="abc")) == "job abc is gone"

@@ -205,12 +205,16 @@ def test_a_forked_child_writes_a_file_of_its_own(run_python: Run, tmp_path: Path
 # ---- as a file --------------------------------------------------------------------------------
 
 
-def test_a_torn_or_foreign_line_is_passed_over(recorder: VideoClient, journal: Path) -> None:
+def test_a_line_that_is_damaged_or_foreign_is_reported_with_its_place(recorder: VideoClient, journal: Path) -> None:
     recorder.generate("x")
     [segment] = journal.glob("*.jsonl")
     whole = segment.read_bytes()
     (journal / "0-torn-1-0.jsonl").write_bytes(b'{"v": 1, "event": "intent", "id": "z"}\nnot a line\n' + whole[:40])
-    assert states(recorder) == ["accepted"]
+    with pytest.warns(RuntimeWarning) as caught:
+        assert states(recorder) == ["accepted"]
+    assert [str(warning.message).partition(" is damaged")[0] for warning in caught] == [
+        f"line {number} of {journal / '0-torn-1-0.jsonl'}" for number in (1, 2)
+    ]
 
 
 def test_others_read_it_as_it_stands(recorder: VideoClient, journal: Path) -> None:

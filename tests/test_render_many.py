@@ -333,7 +333,7 @@ def test_leaving_early_lets_go_and_the_next_call_goes_on(
 
 def test_one_run_at_a_time(simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     with client.render_many(rows(2), tmp_path, poll_interval=0.05):
-        with pytest.raises(vidjob.AlreadyRunning, match=r"already running \(process \d+ on "):
+        with pytest.raises(vidjob.AlreadyRunning, match=r"already running \(this process, \d+\)"):
             client.render_many(rows(2), tmp_path)
         with pytest.raises(vidjob.AlreadyRunning):
             client.resume(tmp_path)

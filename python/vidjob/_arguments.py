@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Film: TypeAlias = str | Footage
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
 
-__all__ = ["batch", "journal_folder", "keep", "request", "request_async", "source_and_prompt", "waiting"]
+__all__ = ["absolute", "batch", "journal_folder", "keep", "request", "request_async", "source_and_prompt", "waiting"]
 
 
 def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
@@ -75,7 +75,20 @@ def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any
 
 def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
     """How a file is to be kept."""
-    return {"path": path, "max_bytes": max_bytes, "overwrite": overwrite}
+    return {"path": absolute(path), "max_bytes": max_bytes, "overwrite": overwrite}
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path as it is meant now, whatever the working directory is later. A folder's slash at the end stays."""
+    import os
+
+    given = os.fspath(path)
+    if not isinstance(given, str):
+        given = os.fsdecode(given)
+    if not given:
+        return given
+    whole = os.path.abspath(given)
+    return whole if not given.endswith(os.sep) or whole.endswith(os.sep) else whole + os.sep
 
 
 def journal_folder(folder: str | os.PathLike[str]) -> Path:

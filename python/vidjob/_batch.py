@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _native
+from vidjob import _open_runs as open_runs
 from vidjob._display import Displayed
-from vidjob._errors import InvalidRequest, VidjobError
-from vidjob._listening import close, interrupted, listener
+from vidjob._errors import AlreadyRunning, InvalidRequest, VidjobError
+from vidjob._listening import close, interrupted, is_harmless, listener
 from vidjob._naming import Naming
-from vidjob._outputs import Counts, Outputs
+from vidjob._outputs import Counts, Outputs, plain
 from vidjob._rows import Table, row_of
 from vidjob._values import RenderResult
 
@@ -172,6 +176,13 @@ class _Run(Displayed):
         self._folders: set[Path] = set()
         self._summary: dict[str, Any] = {}
         self._closed = False
+        self._left = False
+        self._process = os.getpid()
+        #: Who asked for the last result.
+        self.consumer = open_runs.consumer()
+        open_runs.register(Path(os.path.realpath(folder)), self)
+        for damage in native.damage():
+            warnings.warn(f"{damage}: what it says is not known", RuntimeWarning, stacklevel=4)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -198,8 +209,16 @@ class _Run(Displayed):
             self._native.stop()
 
     def close(self) -> None:
-        """Lets go of all that is under way, and writes the outputs. Jobs go on, and can be resumed."""
+        """Lets go of all that is under way, and writes the outputs. Jobs go on, and can be resumed.
+
+        Raises:
+            JournalError: An output cannot be written; the videos and the journal are whole.
+        """
         if self._closed:
+            return
+        if self._process != os.getpid():
+            # A forked child owns nothing of its parent's.
+            self._closed = True
             return
         self._summary = self.summary
         self._closed = True
@@ -207,6 +226,16 @@ class _Run(Displayed):
             self._native.close()
         finally:
             self._write_down()
+
+    def leave(self) -> None:
+        """Closes the run because another one in the same folder began; whoever asks it again is told so."""
+        self._left = True
+        self.close()
+
+    def _check_not_left(self) -> None:
+        if self._left:
+            words = f"this run was closed when another one began in {self._folder}: use that one"
+            raise AlreadyRunning(words)
 
     def _interrupted(self, error: BaseException) -> bool:
         """Says below a notebook's cell what goes on, and how to go on with it; gives whether it was an interrupt."""
@@ -216,9 +245,13 @@ class _Run(Displayed):
         return interrupted(error, line)
 
     def _write_down(self) -> None:
-        if self._outputs is not None:
-            self._outputs.close(self._summary)
-        self._watchers.close()
+        try:
+            if self._outputs is not None and self._plan is None:
+                self._outputs.describe(self._native.records())
+            elif self._outputs is not None:
+                self._outputs.close(self._summary, self._native.records())
+        finally:
+            self._watchers.close()
 
     def _feed(self, order: object) -> RenderResult | None:
         """Takes one order in. A result comes back when it needs no work, or is no order."""
@@ -227,7 +260,7 @@ class _Run(Displayed):
             item = self._plan.item(order)
         except InvalidRequest as error:
             name = order.get("id") if hasattr(order, "get") else None
-            return self._noted(RenderResult("" if name is None else str(name), error=error), None)
+            return self._noted(RenderResult("" if name is None else str(name), error=error))
         return self._feed_item(item)
 
     def _feed_item(self, item: Item | None) -> RenderResult | None:
@@ -239,7 +272,8 @@ class _Run(Displayed):
             item.path.parent.mkdir(parents=True, exist_ok=True)
             self._folders.add(item.path.parent)
         self._watchers.begins(item)
-        outcome = self._native.feed(item.id, item.request, item.sha256, item.path)
+        columns = json.dumps(plain(item.columns), default=str)
+        outcome = self._native.feed(item.id, item.request, item.sha256, item.path, columns)
         return None if outcome is None else self._ended(outcome)
 
     def _ended(self, outcome: _native.Outcome) -> RenderResult:
@@ -258,12 +292,14 @@ class _Run(Displayed):
             outcome.render_seconds,
             None if item is None else item.columns,
         )
-        return self._noted(result, None if item is None else item.request)
+        if outcome.warning is not None:
+            is_harmless("a warning failed", warnings.warn, outcome.warning, RuntimeWarning)
+        return self._noted(result)
 
-    def _noted(self, result: RenderResult, request: _native.VideoRequest | None) -> RenderResult:
+    def _noted(self, result: RenderResult) -> RenderResult:
         self._counts.add(result)
         if self._outputs is not None:
-            self._outputs.add(result, request)
+            self._outputs.add(result)
         self._watchers.ended(result)
         return result
 
@@ -301,12 +337,19 @@ class Batch(_Run):
         return self
 
     def __next__(self) -> RenderResult:
+        self._check_not_left()
+        self.consumer = open_runs.consumer()
         try:
             return self._next()
+        except StopIteration:
+            raise
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
             # A notebook remembers the error, and with it this batch, which would go on in the background.
             if self._interrupted(error):
                 self.close()
+            raise
+        except BaseException:
+            self.close()
             raise
 
     def _next(self) -> RenderResult:
@@ -368,11 +411,18 @@ class AsyncBatch(_Run):
 
     async def __anext__(self) -> RenderResult:
         self._taken += 1
+        self._check_not_left()
+        self.consumer = open_runs.consumer()
         try:
             return await self._next()
+        except StopAsyncIteration:
+            raise
         except asyncio.CancelledError as error:
             if self._interrupted(error):
                 self._close_unless_taken_up_again()
+            raise
+        except BaseException:
+            self.close()
             raise
 
     def _close_unless_taken_up_again(self) -> None:

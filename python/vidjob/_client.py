@@ -5,7 +5,7 @@ from __future__ import annotations
 from vidjob import _arguments as arguments
 from vidjob import _native
 from vidjob._errors import ConfigurationError
-from vidjob._listening import Trace, listener
+from vidjob._listening import Trace, is_harmless, listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class VideoClient:
             "proxy": proxy,
             "ca_file": ca_file,
             "headers": dict(headers or {}),
-            "journal": journal,
+            # Once, now: the working directory may be another one at the next create.
+            "journal": None if journal is None else arguments.absolute(journal),
             "on_event": on_event,
             "pickle_key": pickle_key,
         }
@@ -117,7 +118,7 @@ class VideoClient:
             proxy=proxy,
             ca_file=ca_file,
             headers=list(self._settings["headers"].items()),
-            journal=journal,
+            journal=self._settings["journal"],
         )
 
     # ---- asking ------------------------------------------------------------------------------
@@ -555,7 +556,7 @@ class VideoClient:
         spans = self._spans("download", "download", job=job_or_video)
         with Trace(job_or_video, self._on_event, progress=progress, spans=spans) as trace:
             kept = arguments.keep(path, max_bytes, overwrite)
-            return self._native.download(job_or_video, kept, listener=trace.listener)
+            return _as_given(self._native.download(job_or_video, kept, listener=trace.listener), path)
 
     async def download_async(
         self,
@@ -570,7 +571,7 @@ class VideoClient:
         spans = self._spans("download", "download", job=job_or_video)
         with Trace(job_or_video, self._on_event, progress=progress, spans=spans) as trace:
             kept = arguments.keep(path, max_bytes, overwrite)
-            return await self._native.download_async(job_or_video, kept, listener=trace.listener)
+            return _as_given(await self._native.download_async(job_or_video, kept, listener=trace.listener), path)
 
     def render(
         self,
@@ -659,8 +660,8 @@ class VideoClient:
         spans = self._spans("submit", "download", request)
         with Trace(None, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
             waiting = arguments.waiting(timeout, poll_interval)
-            job, file = self._native.render(request, waiting, kept, on_unknown, listener=trace.listener)
-        return _result(job, file)
+            job, file, warning = self._native.render(request, waiting, kept, on_unknown, listener=trace.listener)
+        return _result(job, file, path, warning)
 
     async def render_async(
         self,
@@ -710,8 +711,10 @@ class VideoClient:
         spans = self._spans("submit", "download", request)
         with Trace(None, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
             waiting = arguments.waiting(timeout, poll_interval)
-            job, file = await self._native.render_async(request, waiting, kept, on_unknown, listener=trace.listener)
-        return _result(job, file)
+            job, file, warning = await self._native.render_async(
+                request, waiting, kept, on_unknown, listener=trace.listener
+            )
+        return _result(job, file, path, warning)
 
     # ---- many -------------------------------------------------------------------------------
 
@@ -865,14 +868,17 @@ class VideoClient:
         """What both faces of a batch begin with."""
         from pathlib import Path
 
+        from vidjob import _open_runs as open_runs
         from vidjob._batch import Plan, planned
         from vidjob._naming import Naming
         from vidjob._outputs import Outputs
 
-        home = Path(folder)
-        plan = Plan(Naming(home, filename), None if input_root is None else Path(input_root))
+        # Once, now: the working directory may be another one when the next row comes.
+        home = Path(arguments.absolute(folder))
+        plan = Plan(Naming(home, filename), None if input_root is None else Path(arguments.absolute(input_root)))
         orders = planned(table, plan) if table.is_whole else table.rows
         home.mkdir(parents=True, exist_ok=True)
+        open_runs.leave_abandoned(home.resolve())
         total = len(orders) if isinstance(orders, list) else None
         watchers = self._watchers(progress, total)
         native = self._native.render_many(home, options, watchers.listener is not None)
@@ -924,7 +930,12 @@ class VideoClient:
         """
         from vidjob._values import JobRecord
 
-        return [JobRecord.told(told) for told in _native.read_journal(self._journal(folder))]
+        records, damage = _native.read_journal(self._journal(folder))
+        for words in damage:
+            from warnings import warn
+
+            warn(f"{words}: what it says is not known", RuntimeWarning, stacklevel=2)
+        return [JobRecord.told(record) for record in records]
 
     async def jobs_async(self, folder: str | os.PathLike[str] | None = None) -> list[JobRecord]:
         """The twin of [jobs][vidjob.VideoClient.jobs] for asyncio; the disk is read beside the event loop."""
@@ -1003,12 +1014,19 @@ class VideoClient:
         self, folder: str | os.PathLike[str] | None, options: dict[str, Any], progress: Progress
     ) -> dict[str, Any]:
         """What both faces of a resumption begin with."""
+        from vidjob import _open_runs as open_runs
+        from vidjob._outputs import Outputs
+
         home = self._journal(folder)
+        is_beside = home.name == ".vidjob"
+        folder = home.parent if is_beside else home
+        open_runs.leave_abandoned(folder.resolve())
         # How many there are is known once the journal has been read.
         watchers = self._watchers(progress, None)
         native = self._native.resume(home, options, watchers.listener is not None)
         native.feed_unfinished()
-        return {"native": native, "orders": iter(()), "watchers": watchers, "folder": home}
+        outputs = Outputs(folder) if is_beside else None
+        return {"native": native, "orders": iter(()), "watchers": watchers, "folder": folder, "outputs": outputs}
 
     def _journal(self, folder: str | os.PathLike[str] | None) -> Path:
         from pathlib import Path
@@ -1017,7 +1035,7 @@ class VideoClient:
             if self._settings["journal"] is None:
                 raise ConfigurationError("which journal? Pass the folder of a batch, or VideoClient(journal=...)")
             return Path(self._settings["journal"])
-        return arguments.journal_folder(folder)
+        return arguments.journal_folder(arguments.absolute(folder))
 
     # ---- life --------------------------------------------------------------------------------
 
@@ -1065,7 +1083,18 @@ def _restore(settings: dict[str, Any]) -> VideoClient:
     return VideoClient(**settings)
 
 
-def _result(job: VideoJob, kept: Download) -> RenderResult:
+def _result(job: VideoJob, kept: Download, path: str | os.PathLike[str], warning: str | None) -> RenderResult:
+    from pathlib import Path
+
     from vidjob._values import RenderResult
 
-    return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
+    if warning is not None:
+        from warnings import warn
+
+        is_harmless("a warning failed", warn, warning, RuntimeWarning)
+    return RenderResult(job.request_id, job, Path(path), kept.sha256, kept.bytes)
+
+
+def _as_given(kept: Download, path: str | os.PathLike[str]) -> Download:
+    """The same download under the path that the caller gave, which the working directory may have left since."""
+    return _native.Download(path, kept.bytes, kept.sha256, kept.content_type)

@@ -29,7 +29,10 @@ class VidjobError(Exception):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        return self.message
+        # A traceback and a log show the text alone: whoever has it finds the job again.
+        if not self.request_id or self.request_id in self.message:
+            return self.message
+        return f"{self.message} (job {self.request_id})" if self.message else f"job {self.request_id}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in self._fields}

@@ -153,6 +153,9 @@ class Trace:
         # Errors of vidjob name the job themselves; all others, Ctrl-C among them, leave it running unnamed.
         if error is None or isinstance(error, (VidjobError, GeneratorExit)):
             return
+        if self._request_id is not None:
+            # Whoever catches it finds the job without reading.
+            _name_job(error, self._request_id)
         note = self._note()
         if note is not None:
             _add_note(error, note)
@@ -203,6 +206,13 @@ def _display(progress: object) -> Display | None:
 def close(display: Display) -> None:
     """Ends what is shown."""
     is_harmless("progress cannot be shown", display.close)
+
+
+def _name_job(error: BaseException, request_id: str) -> None:
+    try:
+        error.request_id = request_id  # type: ignore[attr-defined]
+    except AttributeError:  # one with slots
+        return
 
 
 def _add_note(error: BaseException, note: str) -> None:

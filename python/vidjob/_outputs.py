@@ -7,20 +7,22 @@ import os
 import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidjob._errors import AlreadyRunning, JobBlocked, NotBought, SubmitUnknown, VidjobError, WaitTimeout
+from vidjob._errors import AlreadyRunning, JobBlocked, JournalError, NotBought, SubmitUnknown, VidjobError, WaitTimeout
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from vidjob._native import VideoRequest
     from vidjob._values import RenderResult
 
 __all__ = ["Counts", "Outputs", "outcome_of", "plain"]
 
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+#: What a line of ``metadata.jsonl`` says beside the columns of the item's row.
+_FIELDS = ("file_name", "id", "prompt", "request_id", "model", "duration", "cost_usd", "bytes", "sha256")
 
 
 def outcome_of(result: RenderResult) -> str:
@@ -37,27 +39,59 @@ def outcome_of(result: RenderResult) -> str:
     return "blocked" if isinstance(error, JobBlocked) else "failed"
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raises the disk's refusal as an error of vidjob."""
+    try:
+        yield
+    except OSError as error:
+        words = (
+            f"{path} cannot be written: {error.strerror or error}; the videos and the journal are whole: "
+            "run the same call again to write it"
+        )
+        raise JournalError(words, errno=error.errno) from None
+
+
 class _Lines:
-    """A file of JSON lines that takes its name once it is whole."""
+    """A file of JSON lines that takes its name once it is whole.
+
+    Each line is written at once: what a buffer holds would be written a second time by a forked child.
+    """
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._file: TextIO | None = None
+        self._handle: int | None = None
         self._temporary = ""
 
-    def append(self, line: dict[str, Any]) -> None:
-        if self._file is None:
-            handle, self._temporary = tempfile.mkstemp(dir=self._target.parent / ".vidjob", suffix=".part")
-            self._file = os.fdopen(handle, "w", encoding="utf-8")
-        self._file.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
+    def append(self, line: Mapping[str, Any]) -> None:
+        if self._handle is None:
+            self._handle, self._temporary = _temporary(self._target)
+        os.write(self._handle, (_dumped(line) + "\n").encode())
 
     def close(self) -> None:
-        if self._file is None:
+        if self._handle is None:
             # What an earlier run left would be taken for this one's.
             self._target.unlink(missing_ok=True)
             return
-        self._file.close()
+        os.close(self._handle)
+        self._handle = None
         _rename(self._temporary, self._target)
+
+
+def _dumped(line: Mapping[str, Any]) -> str:
+    text = json.dumps(line, default=str, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as JSON can spell it
+        return json.dumps(line, default=str)
+    return text
+
+
+def _temporary(target: Path) -> tuple[int, str]:
+    from vidjob._native import process_tag
+
+    prefix = f".{target.name}.{process_tag()}."
+    return tempfile.mkstemp(dir=target.parent / ".vidjob", prefix=prefix, suffix=".part")
 
 
 def _rename(temporary: str, target: Path) -> None:
@@ -102,56 +136,105 @@ class Counts:
 
 
 class Outputs:
-    """Writes down the results of one run."""
+    """Writes down what one run came to, and all that the folder holds.
+
+    Args:
+        folder: Where the files go.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._metadata = _Lines(folder / "metadata.jsonl")
         self._errors = _Lines(folder / "errors.jsonl")
+        self._failure: JournalError | None = None
 
-    def add(self, result: RenderResult, request: VideoRequest | None) -> None:
-        """Takes one result down."""
-        if result.ok:
-            self._metadata.append(self._line(result, request))
-        else:
-            error = VidjobError("") if result.error is None else result.error
-            about = {"id": result.id, "request_id": result.job and result.job.request_id, "error": error.to_dict()}
-            self._errors.append({**plain(result.columns), **about})
+    def add(self, result: RenderResult) -> None:
+        """Takes one result down. A disk that refuses must not cost the caller the result."""
+        if result.ok or self._failure is not None:
+            return
+        error = VidjobError("") if result.error is None else result.error
+        request_id = result.job.request_id if result.job is not None else error.request_id
+        about = {"id": result.id, "request_id": request_id, "error": error.to_dict()}
+        try:
+            with _writing(self._folder / "errors.jsonl"):
+                self._errors.append({**plain(result.columns), **about})
+        except JournalError as failure:
+            self._failure = failure
 
-    def _line(self, result: RenderResult, request: VideoRequest | None) -> dict[str, Any]:
-        job, path = result.job, result.path
-        video = None if job is None else job.video
-        usage = None if job is None else job.usage
+    def close(self, summary: dict[str, Any], records: Iterable[Mapping[str, Any]]) -> None:
+        """Puts the files in place.
+
+        Args:
+            summary: What the run came to.
+            records: All that the journal knows: ``metadata.jsonl`` describes each video in the folder, whichever run
+                has made it.
+
+        Raises:
+            JournalError: The disk refuses.
+        """
+        self.describe(records)
+        with _writing(self._folder / "errors.jsonl"):
+            self._errors.close()
+        with _writing(self._folder / "summary.json"):
+            handle, temporary = _temporary(self._folder / "summary.json")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(summary, file, indent=2)
+            _rename(temporary, self._folder / "summary.json")
+        if self._failure is not None:
+            raise self._failure
+
+    def describe(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Writes ``metadata.jsonl``.
+
+        Args:
+            records: All that the journal knows.
+
+        Raises:
+            JournalError: The disk refuses.
+        """
+        target = self._folder / "metadata.jsonl"
+        with _writing(target):
+            earlier = _columns_of(target)
+            lines = _Lines(target)
+            home = Path(os.path.realpath(self._folder))
+            for record in records:
+                if record["state"] == "saved" and Path(record["path"]).is_file():
+                    lines.append(_described(record, home, earlier))
+            lines.close()
+
+
+def _described(record: Mapping[str, Any], home: Path, earlier: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    job = record["job"] or {}
+    video, usage = job.get("video") or {}, job.get("usage")
+    columns = record["columns"]
+    return {
+        **(earlier.get(record["id"], {}) if columns is None else columns),
         # Relative to the folder, with slashes: this is where `datasets` looks for it.
-        name = "" if path is None else _name_below(self._folder, path)
-        return {
-            **plain(result.columns),
-            "file_name": name,
-            "id": result.id,
-            "prompt": None if request is None else request.prompt,
-            "request_id": None if job is None else job.request_id,
-            "model": None if job is None else job.model,
-            "duration": None if video is None else video.duration,
-            "cost_usd": None if usage is None else float(usage.cost_usd),
-            "bytes": result.bytes,
-            "sha256": result.sha256,
-        }
-
-    def close(self, summary: dict[str, Any]) -> None:
-        """Puts the files in place."""
-        self._metadata.close()
-        self._errors.close()
-        handle, temporary = tempfile.mkstemp(dir=self._folder / ".vidjob", suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(summary, file, indent=2)
-        _rename(temporary, self._folder / "summary.json")
+        "file_name": Path(os.path.relpath(record["path"], home)).as_posix(),
+        "id": record["id"],
+        "prompt": record["prompt"],
+        "request_id": record["request_id"],
+        "model": job.get("model"),
+        "duration": video.get("duration"),
+        "cost_usd": None if usage is None else usage["cost_in_usd_ticks"] / 1e10,
+        "bytes": record["bytes"],
+        "sha256": record["sha256"],
+    }
 
 
-def _name_below(folder: Path, path: Path) -> str:
+def _columns_of(metadata: Path) -> dict[str, dict[str, Any]]:
+    """The columns that an earlier ``metadata.jsonl`` holds: journals of version 0.1 have none."""
+    columns: dict[str, dict[str, Any]] = {}
     try:
-        return path.relative_to(folder).as_posix()
-    except ValueError:  # an earlier run kept it elsewhere
-        return Path(os.path.relpath(path, folder)).as_posix()
+        text = metadata.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return columns
+    for line in text.splitlines():
+        try:
+            fields = json.loads(line)
+            columns[fields["id"]] = {name: value for name, value in fields.items() if name not in _FIELDS}
+        except (ValueError, TypeError, KeyError, AttributeError):  # not of our making
+            continue
+    return columns
 
 
 def plain(columns: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of anything

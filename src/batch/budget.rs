@@ -22,6 +22,8 @@ pub enum Stop {
     Balance,
     /// The caller said so.
     Caller,
+    /// Another run took the folder over.
+    Superseded,
 }
 
 impl Stop {
@@ -35,6 +37,7 @@ impl Stop {
             Self::Key => "key",
             Self::Balance => "balance",
             Self::Caller => "caller",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -46,6 +49,7 @@ impl Stop {
             Self::Key => "the service refuses the key",
             Self::Balance => "the service says that no money is left",
             Self::Caller => "the batch was told to stop",
+            Self::Superseded => "another run took this folder over while this process stood still",
         }
     }
 

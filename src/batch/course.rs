@@ -8,12 +8,14 @@ use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
 
 use super::budget::{Budget, Stop};
+use super::fingerprint::fingerprint;
 use super::prices::Prices;
-use crate::client::VideoClient;
+use crate::client::{Bought, Purchase, Submission, VideoClient};
 use crate::download::{self, Download};
-use crate::error::{ApiErrorKind, DownloadErrorKind, Error, Result};
+use crate::error::{ApiErrorKind, DownloadErrorKind, Error, JournalErrorKind, Result};
 use crate::job::{JobStatus, VideoJob};
-use crate::journal::{Attempt, Claim, Entry, Journal, Order, State};
+use crate::journal::{Attempt, Claim, Columns, Entry, Journal, Order, Run, State, Which};
+use crate::offload::blocking;
 use crate::request::VideoRequest;
 use crate::watch::{Ended, Patience};
 
@@ -75,6 +77,8 @@ pub struct Item {
     pub sha256: String,
     /// Where the file goes.
     pub path: PathBuf,
+    /// What else stood in its row.
+    pub columns: Option<Columns>,
 }
 
 /// A video that was made, now or before.
@@ -101,6 +105,8 @@ pub(crate) struct Course {
     pub(crate) patience: Patience,
     pub(crate) max_bytes: u64,
     pub(crate) deadline: Option<Instant>,
+    /// The run that this belongs to, if it is one through a whole folder.
+    pub(crate) run: Option<Arc<Run>>,
     /// Held by every create that is on its way.
     pub(crate) under_way: Arc<RwLock<()>>,
     /// Creates at once: each is in doubt until it is answered, should this process end.
@@ -133,9 +139,24 @@ pub(crate) struct Seen {
     pub(crate) job: Option<VideoJob>,
     /// From acceptance to the end of the job, if both were seen.
     pub(crate) render_time: Option<Duration>,
+    /// What the caller should know besides.
+    pub(crate) warning: Option<String>,
 }
 
 impl Course {
+    /// The item that a request for one file is.
+    pub(crate) async fn item_of_file(&self, request: VideoRequest, path: &Path) -> Result<Item> {
+        let (journal, path) = (Arc::clone(&self.journal), path.to_owned());
+        blocking(move || {
+            let sha256 = fingerprint(&request)?;
+            let mark = sha256.get(..16).unwrap_or_default();
+            let id = format!("{}#{mark}", journal.relative(&path).display());
+            let id = journal.same_render(&id, &sha256, &path).unwrap_or(id);
+            Ok(Item { id, request, sha256, path, columns: None })
+        })
+        .await
+    }
+
     /// Brings one item to its end.
     pub(crate) async fn run(&self, client: &VideoClient, item: &Item) -> End {
         let mut seen = Seen::default();
@@ -153,7 +174,7 @@ impl Course {
             return None;
         }
         let entry = self.journal.entry(&item.id)?;
-        match self.next(&entry, &item.sha256) {
+        match self.next(&entry, &item.sha256, self.rules) {
             Ok(Next::Nothing { job, file }) if !self.rules.verify => match self.intact(&file) {
                 Ok(true) => Some(Ok(self.made_before(*job, file))),
                 _ => None,
@@ -162,52 +183,106 @@ impl Course {
         }
     }
 
+    /// Takes note of columns that are others than they were.
+    pub(crate) fn describe(&self, item: &Item) {
+        let Some(columns) = &item.columns else { return };
+        let entry = self.journal.entry(&item.id);
+        if entry.is_some_and(|entry| !entry.attempts.is_empty() && entry.columns() != Some(columns)) {
+            self.journal.described(&item.id, columns);
+        }
+    }
+
     async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Seen) -> Result<Made> {
         let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
-        let job = match self.left_to_do(item, seen)? {
-            Next::Nothing { job, file } => {
-                if Box::pin(self.check_intact(&file)).await? {
-                    return Ok(self.made_before(*job, file));
+        let mut rules = self.rules;
+        let job = loop {
+            match self.left_to_do(item, rules, seen).await? {
+                Next::Nothing { job, file } => {
+                    if Box::pin(self.check_intact(&file)).await? {
+                        return Ok(self.made_before(*job, file));
+                    }
+                    break *job;
                 }
-                *job
-            }
-            Next::Fetch(job) => *job,
-            Next::Follow { request_id, accepted_at, estimate } => {
-                self.budget.reopen();
-                let job = VideoJob::pending(&request_id);
-                Box::pin(self.follow(client, job, instant_of(accepted_at), estimate, seen)).await?
-            }
-            Next::Buy => {
-                // The semaphore is never closed.
-                let slot = self.creates.acquire().await.ok();
-                // Boxed: what one phase needs is free again in the next, and thousands wait.
-                let (job, estimate) = Box::pin(self.buy(client, item, &claim)).await?;
-                drop(slot);
-                seen.job = Some(job.clone());
-                Box::pin(self.follow(client, job, None, estimate, seen)).await?
+                Next::Fetch(job) => break *job,
+                Next::Follow { request_id, accepted_at, estimate } => {
+                    self.budget.reopen();
+                    let job = VideoJob::pending(&request_id);
+                    break Box::pin(self.follow(client, job, instant_of(accepted_at), estimate, seen)).await?;
+                }
+                Next::Buy => {
+                    // The semaphore is never closed.
+                    let slot = self.creates.acquire().await.ok();
+                    // Boxed: what one phase needs is free again in the next, and thousands wait.
+                    let bought = Box::pin(self.buy(client, item, &claim)).await?;
+                    drop(slot);
+                    let Some((Bought { job, warning }, estimate)) = bought else {
+                        // Somebody else was first, and has made anew what was to be made anew.
+                        rules = rules.after_lost_race();
+                        continue;
+                    };
+                    (seen.job, seen.warning) = (Some(job.clone()), warning);
+                    break Box::pin(self.follow(client, job, None, estimate, seen)).await?;
+                }
             }
         };
         let file = Box::pin(self.fetch(client, &job, &item.path)).await?;
         Ok(Made { job, file, resumed: false })
     }
 
-    /// What is left to do for an item, and what was seen of it before.
-    fn left_to_do(&self, item: &Item, seen: &mut Seen) -> Result<Next> {
-        let entry = self.journal.entry(&item.id).unwrap_or_default();
-        if self.rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
+    /// What is left to do for an item on which nobody else is at work, and what was seen of it before.
+    async fn left_to_do(&self, item: &Item, rules: Rules, seen: &mut Seen) -> Result<Next> {
+        let mut entry = self.journal.entry(&item.id).unwrap_or_default();
+        if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
+            self.journal.check_not_busy(&item.id, current).await?;
+        }
+        if let Some(lost) = entry.current().filter(|current| matches!(current.state, State::Unknown { .. })) {
+            self.journal.find_acceptance(&item.id, lost.n).await?;
+            entry = self.journal.entry(&item.id).unwrap_or_default();
+        }
+        if rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
             return Err(exists(&format!("the journal tells of {:?} already", item.id)));
         }
-        seen.job = entry.last().and_then(|attempt| attempt.state.job());
-        self.next(&entry, &item.sha256)
+        seen.job = entry.current().and_then(|attempt| attempt.state.job());
+        let next = self.next(&entry, &item.sha256, rules)?;
+        if next == Next::Buy {
+            self.check_not_hidden(&item.id, rules)?;
+            return Ok(next);
+        }
+        if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
+            self.journal.take_over(Which { id: &item.id, attempt: &current.name }).await?;
+            // Whoever began it may have left half a file behind.
+            if let (None, Some(folder)) = (&self.run, item.path.parent().map(Path::to_owned)) {
+                blocking(move || {
+                    crate::process::remove_abandoned(&folder);
+                    Ok(())
+                })
+                .await?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Refuses to buy what a damaged line may say was bought.
+    fn check_not_hidden(&self, id: &str, rules: Rules) -> Result<()> {
+        if rules.on_unknown == OnUnknown::Resubmit {
+            return Ok(());
+        }
+        let Some(damage) = self.journal.damage_of(id) else { return Ok(()) };
+        let words = format!(
+            "{}, and may tell of {id:?}: it is not bought; look for its job in the provider's console, or pass \
+             on_unknown=\"resubmit\" to buy it all the same",
+            damage.words()
+        );
+        Err(Error::journal(JournalErrorKind::Other, words, None))
     }
 
     /// What is left to do for an item, by what the journal says of it.
-    fn next(&self, entry: &Entry, sha256: &str) -> Result<Next> {
-        let left = next(entry, sha256, self.rules)?;
-        let Some(last) = entry.last().filter(|last| !last.order.service.is_empty()) else { return Ok(left) };
+    fn next(&self, entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
+        let left = next(entry, sha256, rules)?;
+        let Some(last) = entry.current().filter(|last| !last.order.service.is_empty()) else { return Ok(left) };
         match left {
             Next::Follow { .. } | Next::Fetch(_) if last.order.service != self.service => {
-                if self.rules.on_existing == OnExisting::Overwrite {
+                if rules.on_existing == OnExisting::Overwrite {
                     return Ok(Next::Buy);
                 }
                 let words = format!("this was bought from {}, and only there it can be had", last.order.service);
@@ -219,15 +294,18 @@ impl Course {
 
     // ---- steps --------------------------------------------------------------------------------
 
-    async fn buy(&self, client: &VideoClient, item: &Item, claim: &Arc<Claim>) -> Result<(VideoJob, i64)> {
-        self.check_target(&item.path)?;
+    /// Buys an item, as the attempt that follows all that is known. Nothing comes back when somebody else was first.
+    async fn buy(&self, client: &VideoClient, item: &Item, claim: &Arc<Claim>) -> Result<Option<(Bought, i64)>> {
+        if let Err(taken) = self.check_target(&item.path) {
+            return self.unless_known_now(item, taken).await;
+        }
         let prepared = client.prepare(item.request.clone()).await?;
         let estimate = self.prices.estimate(&item.request);
         self.check_deadline()?;
         self.budget.reserve(estimate).await?;
         let estimate = estimate.unwrap_or_default();
-        client.turn().await;
-        if let Some(stop) = self.budget.stopped() {
+        let turn = client.turn().await;
+        if let Some(stop) = self.check_run().await?.or_else(|| self.budget.stopped()) {
             self.budget.give_back(estimate);
             return Err(stop.error());
         }
@@ -236,19 +314,53 @@ impl Course {
             service: self.service.clone(),
             ..order(&item.request, &item.sha256, estimate)
         };
+        let entry = self.journal.entry(&item.id).unwrap_or_default();
+        let (n, follows) = (entry.next_number(), entry.current().map(|attempt| attempt.name.clone()));
         // A create that is on its way is heard to its end, whoever has stopped waiting for it.
-        let (client, journal, id) = (client.clone(), Arc::clone(&self.journal), item.id.clone());
+        let (client, journal, id, columns) =
+            (client.clone(), Arc::clone(&self.journal), item.id.clone(), item.columns.clone());
         let under_way = Arc::clone(&self.under_way).read_owned().await;
         let claim = Arc::clone(claim);
+        let submission = Submission::begin();
         let create = tokio::spawn(async move {
-            let _held = (under_way, claim);
-            client.buy(&journal, &id, order, &prepared).await
+            let _held = (under_way, claim, submission);
+            client.buy(turn, &journal, Purchase { id: &id, n, follows, order, columns }, &prepared).await
         });
         let bought = create.await.unwrap_or_else(|_| Err(Stop::Caller.error()));
-        if let Err(error) = &bought {
-            self.take_refusal(error, estimate);
+        match bought {
+            Ok(Some(bought)) => Ok(Some((bought, estimate))),
+            Ok(None) => {
+                self.budget.give_back(estimate);
+                self.refresh().await?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.take_refusal(&error, estimate);
+                Err(error)
+            }
         }
-        bought.map(|job| (job, estimate))
+    }
+
+    /// What a target that is taken means: whoever rendered the same item just now has put its file there.
+    async fn unless_known_now<T>(&self, item: &Item, taken: Error) -> Result<Option<T>> {
+        let before = self.journal.entry(&item.id);
+        self.refresh().await?;
+        if self.journal.entry(&item.id) == before { Err(taken) } else { Ok(None) }
+    }
+
+    async fn refresh(&self) -> Result<()> {
+        let journal = Arc::clone(&self.journal);
+        blocking(move || journal.refresh()).await
+    }
+
+    /// Why a run may buy nothing more: another one took the folder over.
+    async fn check_run(&self) -> Result<Option<Stop>> {
+        let Some(run) = &self.run else { return Ok(None) };
+        let is_over = run.is_superseded().await?;
+        if is_over {
+            self.budget.stop(Stop::Superseded);
+        }
+        Ok(is_over.then_some(Stop::Superseded))
     }
 
     /// What a create that failed means for the money, and for all others.
@@ -256,7 +368,6 @@ impl Course {
         match error {
             // It is billed, or may be, and stays counted.
             Error::SubmitUnknown { .. } => self.budget.settle(estimate, estimate),
-            Error::Journal(trouble) if trouble.request_id.is_some() => self.budget.settle(estimate, estimate),
             _ => self.budget.give_back(estimate),
         }
         let Error::Api(refusal) = error else { return };
@@ -287,10 +398,17 @@ impl Course {
                 return Err(error);
             }
         };
-        *seen = Seen { job: Some(job.clone()), render_time };
+        (seen.job, seen.render_time) = (Some(job.clone()), render_time);
         self.budget.settle(estimate, cost(&job, estimate));
-        self.journal.terminal(&job, render_time).await?;
+        self.note(self.journal.terminal(&job, render_time).await, seen);
         job.into_result()
+    }
+
+    /// What has happened goes on, whether or not it could be written down; it is once the disk allows.
+    fn note(&self, written: Result<()>, seen: &mut Seen) {
+        if let Err(error) = written {
+            seen.warning.get_or_insert_with(|| format!("what became of a job is not recorded yet: {error}"));
+        }
     }
 
     async fn fetch(&self, client: &VideoClient, job: &VideoJob, path: &Path) -> Result<Download> {
@@ -300,7 +418,11 @@ impl Course {
         let file = if path.is_file() && !options.overwrite {
             self.recognise(client, job, path, &options).await?
         } else {
-            client.keep(job, path, &options).await?
+            match client.keep(job, path, &options).await {
+                // Somebody else who follows the same job was faster.
+                Err(_) if path.is_file() && !options.overwrite => self.recognise(client, job, path, &options).await?,
+                kept => kept?,
+            }
         };
         self.journal.saved(&job.request_id, &file).await?;
         Ok(file)
@@ -315,7 +437,8 @@ impl Course {
         path: &Path,
         options: &download::Options,
     ) -> Result<Download> {
-        let beside = self.journal.folder().join(format!("{:016x}.mp4", fastrand::u64(..)));
+        let name = format!(".recognised.{}.{:016x}.part", crate::process::tag(), fastrand::u64(..));
+        let beside = self.journal.folder().join(name);
         let fetched = client.keep(job, &beside, options).await?;
         let (there, sha256) = (path.to_owned(), fetched.sha256.clone());
         let is_same = tokio::task::spawn_blocking(move || {
@@ -414,9 +537,18 @@ fn instant_of(at: f64) -> Option<Instant> {
     Instant::now().checked_sub(now.checked_sub(Duration::try_from_secs_f64(at).ok()?)?)
 }
 
-/// What is left to do for an item, by what the journal says of it.
+impl Rules {
+    /// What a caller does whose attempt somebody else has made: it takes what came of that.
+    fn after_lost_race(self) -> Self {
+        let on_existing = if self.on_existing == OnExisting::Overwrite { OnExisting::Resume } else { self.on_existing };
+        Self { on_existing, on_unknown: OnUnknown::Hold, retry: Retry::Never, ..self }
+    }
+}
+
+/// What is left to do for an item, by what the journal says of it. Nothing is bought while the attempt that counts is
+/// unknown, accepted or done, unless the caller asks for just that.
 fn next(entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
-    let Some(last) = entry.last() else { return Ok(Next::Buy) };
+    let Some(last) = entry.current() else { return Ok(Next::Buy) };
     let estimate = last.order.estimate_ticks.unwrap_or_default();
     let is_other = !last.order.request_sha256.is_empty() && last.order.request_sha256 != sha256;
     let anew = rules.on_existing == OnExisting::Overwrite;

@@ -20,14 +20,15 @@ pub use budget::{Budget, Stop};
 pub use course::{Item, Made, OnExisting, OnUnknown, Retry, Rules};
 pub use fingerprint::fingerprint;
 pub use prices::{Price, Prices, ticks};
-pub use records::{Record, records};
+pub use records::{Record, of_journal as records_of, records};
 
 use crate::client::VideoClient;
 use crate::download;
 use crate::error::{Error, Result};
 use crate::event::{Event, Events};
 use crate::job::VideoJob;
-use crate::journal::{Entry, Journal, Run, State};
+use crate::journal::{Entry, Journal, State};
+use crate::offload::blocking;
 use crate::request::VideoRequest;
 use crate::watch::Patience;
 use course::{Course, End, Seen};
@@ -83,6 +84,8 @@ pub struct Outcome {
     pub job: Option<VideoJob>,
     /// From acceptance to the end of the job, if both were seen.
     pub render_time: Option<Duration>,
+    /// What the caller should know besides.
+    pub warning: Option<String>,
     /// The file, or what went wrong.
     pub result: Result<Made>,
 }
@@ -142,37 +145,45 @@ pub struct Batch {
     events: Option<mpsc::UnboundedReceiver<Event>>,
     told: Option<mpsc::UnboundedSender<Event>>,
     is_open: bool,
-    _run: Run,
 }
 
 impl Batch {
-    /// A batch whose journal is in `folder`. Blocks while the journal is read.
+    /// A batch whose journal is in `folder`.
     ///
-    /// `is_observed` tells whether somebody will listen to its events.
-    pub fn open(client: &VideoClient, folder: &Path, settings: Settings, observation: Observation) -> Result<Self> {
-        let journal = Journal::beside(folder)?;
-        let run = journal.run()?;
-        journal.refresh()?;
-        Self::begin(client, journal, run, settings, observation)
+    /// `observation` tells whether somebody will listen to its events.
+    pub async fn open(
+        client: &VideoClient,
+        folder: &Path,
+        settings: Settings,
+        observation: Observation,
+    ) -> Result<Self> {
+        let folder = folder.to_owned();
+        let journal = blocking(move || Journal::beside(&folder)).await?;
+        Self::begin(client, journal, settings, observation).await
     }
 
-    /// A batch of what the journal in `folder` has left to do. Blocks while it is read.
-    pub fn resume(client: &VideoClient, folder: &Path, settings: Settings, observation: Observation) -> Result<Self> {
-        let journal = Journal::open(folder)?;
-        let run = journal.run()?;
-        journal.refresh()?;
-        Self::begin(client, journal, run, settings, observation)
+    /// A batch of what the journal in `folder` has left to do.
+    pub async fn resume(
+        client: &VideoClient,
+        folder: &Path,
+        settings: Settings,
+        observation: Observation,
+    ) -> Result<Self> {
+        let folder = folder.to_owned();
+        let journal = blocking(move || Journal::open(&folder)).await?;
+        Self::begin(client, journal, settings, observation).await
     }
 
-    fn begin(
+    async fn begin(
         client: &VideoClient,
         journal: Arc<Journal>,
-        run: Run,
         settings: Settings,
         observation: Observation,
     ) -> Result<Self> {
         settings.prices.check()?;
-        let spent = journal.entries().iter().map(|(_, entry)| spent(entry)).sum();
+        let run = Arc::new(journal.run().await?);
+        journal.adopt_claims().await?;
+        let spent = journal.entries().iter().map(|(_, entry)| spent(entry)).fold(0, i64::saturating_add);
         let budget = Budget::new(settings.max_cost_usd.map(ticks), spent, settings.max_jobs);
         let (told, events) = mpsc::unbounded_channel();
         let is_observed = observation == Observation::Told;
@@ -188,6 +199,7 @@ impl Batch {
                 patience: settings.patience,
                 max_bytes: settings.max_bytes,
                 deadline: settings.deadline.and_then(|time| Instant::now().checked_add(time)),
+                run: Some(Arc::clone(&run)),
                 under_way: Arc::default(),
                 creates: Semaphore::new(course::CREATES),
             }),
@@ -198,7 +210,6 @@ impl Batch {
             events: is_observed.then_some(events),
             told: is_observed.then_some(told),
             is_open: true,
-            _run: run,
         })
     }
 
@@ -223,7 +234,7 @@ impl Batch {
                         Some(Err(failure)) => {
                             let id = self.names.remove(&failure.id()).unwrap_or_default();
                             let words = format!("internal error in vidjob, please report it: {failure}");
-                            Step::Ended(Box::new(Outcome { id, job: None, render_time: None, result: Err(Error::NotBought(words)) }))
+                            Step::Ended(Box::new(Outcome { id, job: None, render_time: None, warning: None, result: Err(Error::NotBought(words)) }))
                         }
                         None => Step::Over,
                     };
@@ -242,14 +253,16 @@ impl Batch {
     /// Takes an item in; one that has its end already is given back at once. Must be called on a runtime.
     pub fn feed(&mut self, item: Item) -> Option<Outcome> {
         if let Some(result) = self.course.is_done(&item) {
+            self.course.describe(&item);
             let job = result.as_ref().ok().map(|made| made.job.clone());
-            return Some(Outcome { id: item.id, job, render_time: None, result });
+            return Some(Outcome { id: item.id, job, render_time: None, warning: None, result });
         }
         let (course, client) = (Arc::clone(&self.course), self.client.observed(self.events_of(&item.id)));
         let name = item.id.clone();
         let handle = self.tasks.spawn(async move {
-            let End { seen: Seen { job, render_time }, result } = course.run(&client, &item).await;
-            Outcome { id: item.id, job, render_time, result }
+            course.describe(&item);
+            let End { seen: Seen { job, render_time, warning }, result } = course.run(&client, &item).await;
+            Outcome { id: item.id, job, render_time, warning, result }
         });
         self.names.insert(handle.id(), name);
         self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
@@ -281,6 +294,15 @@ impl Batch {
         self.course.budget.stop(Stop::Caller);
         self.tasks.shutdown().await;
         let _ = tokio::time::timeout(LAST_WORDS, self.course.under_way.write()).await;
+        if let Some(run) = &self.course.run {
+            run.end().await;
+        }
+    }
+
+    /// The journal of this batch.
+    #[must_use]
+    pub fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.course.journal)
     }
 
     /// A hold on this batch.
@@ -341,13 +363,13 @@ fn spent(entry: &Entry) -> i64 {
             State::Over { job } | State::Saved { job, .. } => course::cost(job, estimate),
         }
     };
-    entry.attempts.iter().map(of_attempt).sum()
+    entry.attempts.iter().map(of_attempt).fold(0, i64::saturating_add)
 }
 
 /// The items that are bought and not at their end. Their requests are of no more use, and are left out.
 fn unfinished(journal: &Journal) -> Vec<Item> {
     let open = |(id, entry): (String, Entry)| {
-        let attempt = entry.last()?.clone();
+        let attempt = entry.current()?.clone();
         let job = match &attempt.state {
             State::Accepted { .. } => attempt.state.job()?,
             State::Over { job } if job.as_ref().clone().into_result().is_ok() => (**job).clone(),
@@ -355,7 +377,7 @@ fn unfinished(journal: &Journal) -> Vec<Item> {
         };
         let path = attempt.order.path.unwrap_or_else(|| PathBuf::from(format!("videos/{}.mp4", job.request_id)));
         let (sha256, path) = (attempt.order.request_sha256, journal.absolute(&path));
-        Some(Item { id, request: VideoRequest::default(), sha256, path })
+        Some(Item { id, request: VideoRequest::default(), sha256, path, columns: entry.columns().cloned() })
     };
     journal.entries().into_iter().filter_map(open).collect()
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::course::cost;
 use crate::error::Result;
 use crate::job::{JobStatus, VideoJob};
-use crate::journal::{Attempt, Journal, State};
+use crate::journal::{Attempt, Columns, Damage, Entry, Journal, State};
+use crate::offload::blocking;
 
 /// One item, as its last attempt stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,20 +41,27 @@ pub struct Record {
     pub sha256: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// What else stood in its row.
+    pub columns: Option<Columns>,
 }
 
-/// All items of the journal in `folder`, in the order of their first lines. Blocks.
-pub fn records(folder: &Path) -> Result<Vec<Record>> {
-    let journal = Journal::open(folder)?;
-    let entries = journal.entries();
-    let record = |(id, entry): (String, crate::journal::Entry)| {
-        let attempts = entry.attempts.len();
-        entry.last().map(|last| of(&journal, id, attempts, last))
-    };
-    Ok(entries.into_iter().filter_map(record).collect())
+/// All items of the journal in `folder`, in the order of their first lines, and the lines that cannot be read.
+pub async fn records(folder: &Path) -> Result<(Vec<Record>, Vec<Damage>)> {
+    let folder = folder.to_owned();
+    let journal = blocking(move || Journal::open(&folder)).await?;
+    journal.adopt_claims().await?;
+    Ok((of_journal(&journal), journal.damage()))
 }
 
-fn of(journal: &Journal, id: String, attempts: usize, last: &Attempt) -> Record {
+/// All items that a journal knows, in the order of their first lines.
+#[must_use]
+pub fn of_journal(journal: &Journal) -> Vec<Record> {
+    let record = |(id, entry): (String, Entry)| entry.current().map(|current| of(journal, id, &entry, current));
+    journal.entries().into_iter().filter_map(record).collect()
+}
+
+fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
+    let attempts = entry.attempts.len();
     let job = last.state.job();
     let estimate = last.order.estimate_ticks.unwrap_or_default();
     let (state, cost, file, error) = match &last.state {
@@ -85,5 +93,6 @@ fn of(journal: &Journal, id: String, attempts: usize, last: &Attempt) -> Record 
         bytes: file.map(|file| file.bytes),
         sha256: file.map(|file| file.sha256.clone()),
         error,
+        columns: entry.columns().cloned(),
     }
 }

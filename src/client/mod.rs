@@ -4,22 +4,24 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
-use crate::batch::course::{Course, order};
-use crate::batch::{Budget, Item, OnExisting, OnUnknown, Prices, Retry, Rules, fingerprint};
+use crate::batch::course::{Course, End, order};
+use crate::batch::{Budget, OnExisting, OnUnknown, Prices, Retry, Rules};
 use crate::config::Config;
 use crate::download::{self, Download, Files, Order};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
-use crate::http::{Http, Pool};
+use crate::http::{Http, Pool, Turn};
 use crate::job::{VideoJob, check_request_id};
-use crate::journal::{self, Journal, Which};
+use crate::journal::{self, Columns, Journal, Next, Which};
 use crate::media::Ready;
+use crate::offload::blocking;
 use crate::request::{Operation, VideoRequest};
 use crate::retry::{Retries, certainly_not_started, worth_repeating};
 use crate::upload::Upload;
@@ -49,8 +51,27 @@ struct Shared {
     /// When the jobs of the last moments were accepted.
     newborn: Mutex<HashMap<String, Instant>>,
     journal: OnceCell<Arc<Journal>>,
-    /// The journals of the folders that renders were kept in.
-    folders: Mutex<HashMap<PathBuf, Arc<Journal>>>,
+}
+
+/// What is to be bought, and as which attempt.
+#[derive(Debug)]
+pub(crate) struct Purchase<'a> {
+    /// The item.
+    pub(crate) id: &'a str,
+    /// The attempt's number.
+    pub(crate) n: u32,
+    /// The attempt that it follows.
+    pub(crate) follows: Option<String>,
+    pub(crate) order: journal::Order,
+    pub(crate) columns: Option<Columns>,
+}
+
+/// A job that was just bought.
+#[derive(Debug)]
+pub(crate) struct Bought {
+    pub(crate) job: VideoJob,
+    /// Why it is not recorded, if it is not.
+    pub(crate) warning: Option<String>,
 }
 
 /// A create that is ready to be sent.
@@ -67,6 +88,39 @@ pub struct Rendered {
     pub job: VideoJob,
     /// The file, kept.
     pub file: Download,
+    /// What the caller should know besides.
+    pub warning: Option<String>,
+}
+
+/// Creates under way that are heard to their end, whoever has stopped waiting for them.
+static SUBMISSIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them.
+pub(crate) struct Submission;
+
+impl Submission {
+    pub(crate) fn begin() -> Self {
+        SUBMISSIONS.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        SUBMISSIONS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// How many creates are under way and will be recorded.
+#[cfg(feature = "python")]
+pub(crate) fn submissions() -> usize {
+    SUBMISSIONS.load(Ordering::SeqCst)
+}
+
+/// After a fork: those of the parent are not this process's.
+#[cfg(feature = "python")]
+pub(crate) fn forget_submissions() {
+    SUBMISSIONS.store(0, Ordering::SeqCst);
 }
 
 impl VideoClient {
@@ -77,7 +131,6 @@ impl VideoClient {
             files: OnceLock::new(),
             newborn: Mutex::default(),
             journal: OnceCell::new(),
-            folders: Mutex::default(),
             config,
         };
         Ok(Self { shared: Arc::new(shared), events: Events::default(), pool: Pool::default() })
@@ -215,13 +268,12 @@ impl VideoClient {
             under_way: Arc::default(),
             creates: Semaphore::new(1),
             service: self.service(),
+            run: None,
             journal,
         };
-        let asked = request.clone();
-        let sha256 = blocking(move || fingerprint(&asked)).await?;
-        let id = format!("{}#{}", course.journal.relative(path).display(), sha256.get(..16).unwrap_or_default());
-        let item = Item { id, request, sha256, path: path.to_owned() };
-        course.run(self, &item).await.result.map(|made| Rendered { job: made.job, file: made.file })
+        let item = course.item_of_file(request, path).await?;
+        let End { seen, result } = course.run(self, &item).await;
+        result.map(|made| Rendered { job: made.job, file: made.file, warning: seen.warning })
     }
 
     async fn create_by(&self, verb: Operation, request: VideoRequest) -> Result<VideoJob> {
@@ -239,32 +291,56 @@ impl VideoClient {
         let estimate = Prices::default().estimate(&request).unwrap_or_default();
         let order = journal::Order { service: self.service(), ..order(&request, "", estimate) };
         let prepared = self.prepare(request).await?;
-        let journal = self.journal().await?;
-        self.turn().await;
+        let journal = self.journal().await?.cloned();
+        let turn = self.turn().await;
         let name = new_name();
-        let Some(journal) = journal else { return self.send(&prepared, &name).await };
-        // Nothing else names a single create.
-        let which = Which { id: &name, attempt: &name };
-        journal.intent(which, order).await?;
-        let job = recorded(journal, which, self.send(&prepared, &name).await).await?;
-        journal.accepted_and_released(which, &job.request_id).await?;
-        Ok(job)
+        let Some(journal) = journal else { return self.send(turn, &prepared, &name, || async { Ok(true) }).await };
+        let client = self.clone();
+        // What is recorded is heard to its end, whoever has stopped waiting for it.
+        let submission = Submission::begin();
+        let create = tokio::spawn(async move {
+            // Nothing else names a single create.
+            let which = Which { id: &name, attempt: &name };
+            let _held = (submission, journal.claim(&name).await?);
+            journal.intent(which, order).await?;
+            let sent = client.send(turn, &prepared, &name, || async { Ok(true) }).await;
+            let job = recorded(&journal, which, sent).await?;
+            journal.accepted_and_released(which, &job.request_id).await?;
+            Ok(job)
+        });
+        create.await.unwrap_or_else(|_| Err(Error::invalid("client", "the runtime is shutting down")))
     }
 
-    /// Buys one item under a journal. It must be the client's turn.
+    /// Buys an item under a journal, in this client's turn. Nothing comes back when somebody else was first.
     pub(crate) async fn buy(
         &self,
-        journal: &Journal,
-        id: &str,
-        order: journal::Order,
+        turn: Turn,
+        journal: &Arc<Journal>,
+        purchase: Purchase<'_>,
         prepared: &Prepared,
-    ) -> Result<VideoJob> {
-        let name = new_name();
-        let which = Which { id, attempt: &name };
-        journal.intent(which, order).await?;
-        let job = recorded(journal, which, self.send(prepared, &name).await).await?;
-        journal.accepted(which, &job.request_id).await?;
-        Ok(job)
+    ) -> Result<Option<Bought>> {
+        let Purchase { id, follows, n, order, columns } = purchase;
+        let next = Next { attempt: new_name(), n, follows };
+        if !journal.begin(id, &next, order, columns).await? {
+            return Ok(None);
+        }
+        let claimed = Instant::now();
+        let which = Which { id, attempt: &next.attempt };
+        let may_send = || async {
+            // A process that stood still may have been taken for dead meanwhile.
+            Ok(claimed.elapsed() < journal::SEND_TIMEOUT || journal.may_send(id, n).await?)
+        };
+        let sent = if claimed.elapsed() < journal::SEND_TIMEOUT {
+            self.send(turn, prepared, &next.attempt, may_send).await
+        } else {
+            Err(too_late())
+        };
+        let job = recorded(journal, which, sent).await?;
+        // The job is paid for: it is followed even where its acceptance cannot be written down yet.
+        let warning = journal.accepted(which, &job.request_id, Some(n)).await.err().map(|error| {
+            format!("job {} was accepted, and is followed without a record: {error}", job.request_id)
+        });
+        Ok(Some(Bought { job, warning }))
     }
 
     /// The service that this client speaks to.
@@ -281,28 +357,39 @@ impl VideoClient {
     }
 
     /// Returns when one create may be sent.
-    pub(crate) async fn turn(&self) {
-        self.shared.http.turn().await;
+    pub(crate) async fn turn(&self) -> Turn {
+        self.shared.http.turn().await
     }
 
-    /// Sends a create, for which it must be the client's turn, again and again while it certainly did not start.
-    async fn send(&self, prepared: &Prepared, name: &str) -> Result<VideoJob> {
+    /// Sends a create in its turn, again and again while it certainly did not start and `may_send` allows it.
+    async fn send<F: Future<Output = Result<bool>>>(
+        &self,
+        turn: Turn,
+        prepared: &Prepared,
+        name: &str,
+        may_send: impl Fn() -> F,
+    ) -> Result<VideoJob> {
         let (http, events) = (&self.shared.http, &self.events);
         let Prepared { path, body } = prepared;
         let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
-        let mut is_first = true;
+        let mut first = Some(turn);
+        let may_send = &may_send;
         let job = retries
             .run(
                 path,
                 events,
                 |pause| http.slow_down(pause),
                 || {
-                    let is_again = !std::mem::replace(&mut is_first, false);
+                    let turn = first.take();
                     async move {
-                        if is_again {
-                            http.turn().await;
+                        let turn = match turn {
+                            Some(turn) => turn,
+                            None => http.turn().await,
+                        };
+                        if !may_send().await? {
+                            return Err(too_late());
                         }
-                        match http.create(path, body, name, events).await {
+                        match http.create(turn, path, body, name, events).await {
                             Ok(answer) => response::created(&answer),
                             Err(error) => Err(lost(error)),
                         }
@@ -325,23 +412,15 @@ impl VideoClient {
 
     /// The journal that tells of a file: the client's own, or the one of the file's folder.
     async fn journal_of(&self, path: &Path) -> Result<Arc<Journal>> {
+        if let Some(journal) = self.journal().await? {
+            let journal = Arc::clone(journal);
+            return blocking(move || journal.refresh().map(|()| journal)).await;
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        let known = match self.journal().await? {
-            Some(journal) => Some(Arc::clone(journal)),
-            None => self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&folder).cloned(),
-        };
-        if let Some(journal) = known {
-            let again = Arc::clone(&journal);
-            blocking(move || again.refresh()).await?;
-            return Ok(journal);
-        }
-        let beside = folder.clone();
-        let journal = blocking(move || Journal::beside(&beside)).await?;
-        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(folders.entry(folder).or_insert(journal)))
+        blocking(move || Journal::beside(&folder)).await
     }
 
     /// Whether a link to a file is still good. Only the service's own "gone" says that it is not.
@@ -442,15 +521,18 @@ async fn recorded(journal: &Journal, which: Which<'_>, sent: Result<VideoJob>) -
     sent
 }
 
+/// Whether anything was sent under a claim is for its owner to know: here nothing was.
+fn too_late() -> Error {
+    Error::NotBought(
+        "not bought: this process stood still between claiming the item and sending it, so nothing was sent; \
+         run the same call again"
+            .into(),
+    )
+}
+
 /// A name for one create, kept over its safe repetitions.
 fn new_name() -> String {
     format!("vidjob-{:032x}", fastrand::u128(..))
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(Error::invalid("client", "the runtime is shutting down")))
 }
 
 /// What to do about a body that the service finds too large.

@@ -96,7 +96,8 @@ fn check_vacant(path: &Path, overwrite: bool) -> Result<()> {
 
 fn make(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
     let name: String = name.chars().take(NAME_IN_TEMPORARY).collect();
-    let prefix = format!(".{name}.");
+    // The mark tells later processes whether somebody still writes it.
+    let prefix = format!(".{name}.{}.", crate::process::tag());
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".part");
     #[cfg(unix)]

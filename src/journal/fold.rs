@@ -1,8 +1,9 @@
 //! What the lines of all writers amount to. No I/O.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::line::{Kind, Line, Order};
+use super::line::{Columns, Kind, Line, Order};
 use super::times::Times;
 use crate::download::Download;
 use crate::job::{JobStatus, VideoJob};
@@ -13,6 +14,8 @@ use crate::pacing::RenderTimes;
 pub struct Entry {
     /// The attempts at it, the earliest first.
     pub attempts: Vec<Attempt>,
+    /// What else stood in its row, and when that was written.
+    columns: Option<(f64, Columns)>,
 }
 
 /// One create, and what became of it.
@@ -20,10 +23,16 @@ pub struct Entry {
 pub struct Attempt {
     /// The name that it was sent under.
     pub name: String,
+    /// Its number, from 1. Attempts of version 1 have none.
+    pub n: Option<u32>,
+    /// The attempt that it follows: a refusal, a failure, or one that the caller wanted again.
+    pub follows: Option<String>,
     /// When, in Unix seconds.
     pub at: f64,
     /// The writer at work on it.
     pub holder: Option<usize>,
+    /// Whether it is known by its claim alone: its writer has not written its intent yet, or the line is gone.
+    pub(super) is_only_claimed: bool,
     /// What was asked for.
     pub order: Order,
     /// What became of it.
@@ -110,11 +119,55 @@ impl State {
     }
 }
 
+impl Attempt {
+    /// How much it matters beside others that nothing follows: first what is paid for and not kept yet.
+    fn weight(&self) -> u8 {
+        match &self.state {
+            State::Accepted { .. } => 3,
+            State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => 3,
+            State::Unknown { .. } | State::Saved { .. } => 2,
+            State::Over { .. } => 1,
+            State::Refused { .. } => 0,
+        }
+    }
+
+    fn place(&self) -> (u32, f64) {
+        (self.n.unwrap_or_default(), self.at)
+    }
+}
+
+fn by_place(one: &Attempt, other: &Attempt) -> Ordering {
+    let ((one, at), (other, other_at)) = (one.place(), other.place());
+    one.cmp(&other).then(at.total_cmp(&other_at))
+}
+
 impl Entry {
-    /// The attempt that counts: the last.
+    /// The attempt that counts: the one that no other follows.
+    ///
+    /// Attempts of version 1 name no predecessor. Of several that nothing follows, one that may be paid for counts
+    /// before one that is not, whatever their clocks said.
     #[must_use]
-    pub fn last(&self) -> Option<&Attempt> {
-        self.attempts.last()
+    pub fn current(&self) -> Option<&Attempt> {
+        if let [only] = self.attempts.as_slice() {
+            return Some(only);
+        }
+        let is_followed =
+            |attempt: &&Attempt| self.attempts.iter().any(|other| other.follows.as_deref() == Some(&attempt.name));
+        let heads = self.attempts.iter().filter(|attempt| !is_followed(attempt));
+        heads.max_by(|one, other| one.weight().cmp(&other.weight()).then_with(|| by_place(one, other)))
+    }
+
+    /// The number of the next attempt.
+    #[must_use]
+    pub fn next_number(&self) -> u32 {
+        let highest = self.attempts.iter().filter_map(|attempt| attempt.n).max().unwrap_or_default();
+        highest.max(u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)).saturating_add(1)
+    }
+
+    /// What else stood in its row.
+    #[must_use]
+    pub fn columns(&self) -> Option<&Columns> {
+        self.columns.as_ref().map(|(_, columns)| columns)
     }
 }
 
@@ -155,6 +208,20 @@ impl Fold {
         self.times.known(&order)
     }
 
+    /// Takes in an attempt of which only the claim is known, unless its lines are known.
+    pub(super) fn take_claim(&mut self, writer: usize, line: Line) {
+        let is_known = |entry: &Entry| entry.attempts.iter().any(|attempt| attempt.name == line.attempt);
+        if self.entries.get(&line.id).is_some_and(is_known) {
+            return;
+        }
+        let (id, name) = (line.id.clone(), line.attempt.clone());
+        self.take(writer, line);
+        let attempts = self.entries.get_mut(&id).map(|entry| &mut entry.attempts);
+        if let Some(attempt) = attempts.into_iter().flatten().find(|attempt| attempt.name == name) {
+            attempt.is_only_claimed = true;
+        }
+    }
+
     /// Takes one line in. The order in which lines come does not matter, as long as names are kept apart.
     pub(super) fn take(&mut self, writer: usize, line: Line) {
         if matches!(line.event, Kind::Open | Kind::Other) || line.id.is_empty() {
@@ -169,49 +236,66 @@ impl Fold {
         let entry = self.entries.entry(line.id.clone()).or_default();
         let is_done = line.job.as_ref().is_some_and(|job| job.status == JobStatus::Done);
         let seconds = line.render_seconds.filter(|_| is_done);
-        let at = entry.take(writer, line);
-        if let (Some(seconds), Some(attempt)) = (seconds, entry.attempts.get(at)) {
+        let learned = entry.take(writer, line).filter(|attempt| matches!(attempt.state, State::Over { .. }));
+        if let (Some(seconds), Some(attempt)) = (seconds, learned) {
             self.times.learn(&attempt.order, seconds);
         }
     }
 }
 
 impl Entry {
-    /// Where the attempt that a line is about stands, or is put now.
-    fn place_of(&mut self, line: &Line) -> usize {
-        if let Some(at) = self.attempts.iter().position(|attempt| attempt.name == line.attempt) {
-            return at;
-        }
-        let attempt = Attempt {
-            name: line.attempt.clone(),
-            at: line.at,
-            holder: None,
-            order: Order::default(),
-            state: State::Unknown { error: None },
-        };
-        let at = self.attempts.partition_point(|other| other.at <= line.at);
-        self.attempts.insert(at, attempt);
-        at
+    /// The attempt that a line is about, which may be a new one.
+    fn attempt(&mut self, line: &Line) -> Option<&mut Attempt> {
+        let known = self.attempts.iter().position(|attempt| attempt.name == line.attempt);
+        let at = known.unwrap_or_else(|| {
+            self.attempts.push(Attempt {
+                name: line.attempt.clone(),
+                n: None,
+                follows: None,
+                at: line.at,
+                holder: None,
+                is_only_claimed: false,
+                order: Order::default(),
+                state: State::Unknown { error: None },
+            });
+            self.attempts.len() - 1
+        });
+        self.attempts.get_mut(at)
     }
 
-    /// Takes one line in; gives the place of its attempt.
-    fn take(&mut self, writer: usize, line: Line) -> usize {
-        let at = self.place_of(&line);
-        let Some(attempt) = self.attempts.get_mut(at) else { return at };
+    /// Takes one line in; gives its attempt if that is further on now. A line that comes again changes nothing.
+    fn take(&mut self, writer: usize, mut line: Line) -> Option<&Attempt> {
+        if let Some(columns) = line.columns.take()
+            && self.columns.as_ref().is_none_or(|(at, _)| *at <= line.at)
+        {
+            self.columns = Some((line.at, columns));
+        }
+        if line.event == Kind::Described {
+            return None;
+        }
+        let name = line.attempt.clone();
+        let attempt = self.attempt(&line)?;
         match line.event {
-            Kind::Intent | Kind::Claimed => attempt.holder = Some(writer),
+            Kind::Intent if attempt.is_only_claimed || attempt.order == Order::default() => {
+                (attempt.holder, attempt.is_only_claimed) = (Some(writer), false);
+            }
+            Kind::Claimed => attempt.holder = Some(writer),
             Kind::Released if attempt.holder == Some(writer) => attempt.holder = None,
             _ => {}
         }
-        if let Some(order) = line.order.clone() {
+        if let Some(order) = line.order.take() {
             attempt.order = order;
+            (attempt.n, attempt.follows, attempt.at) = (line.n, line.follows.take(), line.at);
         }
+        let mut is_news = false;
         if let Some(state) = state(line, &attempt.state)
             && state.rank() >= attempt.state.rank()
         {
+            is_news = state.rank() > attempt.state.rank();
             attempt.state = state;
         }
-        at
+        self.attempts.sort_by(by_place);
+        self.attempts.iter().find(|attempt| is_news && attempt.name == name)
     }
 }
 
@@ -228,7 +312,7 @@ fn state(line: Line, before: &State) -> Option<State> {
             let job = line.job.or_else(|| before.job().map(Box::new))?;
             State::Saved { job, file }
         }
-        Kind::Claimed | Kind::Released | Kind::Open | Kind::Other => return None,
+        Kind::Claimed | Kind::Released | Kind::Described | Kind::Open | Kind::Other => return None,
     })
 }
 
@@ -270,13 +354,13 @@ mod tests {
     fn each_line_takes_an_item_further() {
         let lines = course("x", 1.0);
         let states: Vec<_> =
-            (1..=4).map(|count| folded(&lines[..count]).entry("a").unwrap().last().unwrap().state.as_str()).collect();
+            (1..=4).map(|count| folded(&lines[..count]).entry("a").unwrap().current().unwrap().state.as_str()).collect();
         assert_eq!(states, ["unknown", "accepted", "over", "saved"]);
         let fold = folded(&lines);
         assert_eq!(fold.of_job("x").unwrap().0, "a");
-        let State::Saved { job, file } = &fold.entry("a").unwrap().last().unwrap().state else { panic!() };
+        let State::Saved { job, file } = &fold.entry("a").unwrap().current().unwrap().state else { panic!() };
         assert_eq!((job.status, file.bytes), (JobStatus::Done, 7));
-        assert_eq!(fold.entry("a").unwrap().last().unwrap().order.operation, "generate");
+        assert_eq!(fold.entry("a").unwrap().current().unwrap().order.operation, "generate");
     }
 
     #[test]
@@ -288,8 +372,65 @@ mod tests {
             let fold = folded(&all);
             let entry = fold.entry("a").unwrap();
             assert_eq!(entry.attempts.iter().map(|attempt| attempt.name.as_str()).collect::<Vec<_>>(), ["x", "y"]);
-            assert_eq!(entry.last().unwrap().state.as_str(), "over");
+            assert_eq!(entry.current().unwrap().state.as_str(), "over");
         }
+    }
+
+    #[test]
+    fn causes_order_attempts_and_clocks_do_not() {
+        let intent = |name: &str, at, n, follows: Option<&str>| Line {
+            order: Some(Order { operation: "generate".into(), ..Order::default() }),
+            n: Some(n),
+            follows: follows.map(Into::into),
+            ..line(Kind::Intent, name, at)
+        };
+        let refused = |name: &str, at| Line { error: Some("no".into()), ..line(Kind::Refused, name, at) };
+        // The first writer's clock was an hour ahead.
+        let mut all = vec![
+            intent("x", 3600.0, 1, None),
+            refused("x", 3601.0),
+            intent("y", 1.0, 2, Some("x")),
+            Line { request_id: Some("job".into()), ..line(Kind::Accepted, "y", 2.0) },
+        ];
+        for _ in 0..all.len() {
+            all.rotate_left(1);
+            let fold = folded(&all);
+            let entry = fold.entry("a").unwrap();
+            assert_eq!(entry.current().unwrap().name, "y");
+            assert_eq!(entry.next_number(), 3);
+        }
+    }
+
+    #[test]
+    fn without_causes_what_may_be_paid_for_counts_first() {
+        let refused = |name: &str, at| Line { error: Some("no".into()), ..line(Kind::Refused, name, at) };
+        let mut lines = vec![line(Kind::Intent, "x", 3600.0), refused("x", 3601.0)];
+        lines.extend_from_slice(&course("y", 1.0)[..2]);
+        assert_eq!(folded(&lines).entry("a").unwrap().current().unwrap().state.as_str(), "accepted");
+        let mut again = course("x", 1.0);
+        again.push(line(Kind::Intent, "y", 9.0));
+        assert_eq!(folded(&again).entry("a").unwrap().current().unwrap().state.as_str(), "unknown");
+        again.extend_from_slice(&course("y", 9.0)[1..]);
+        let fold = folded(&again);
+        assert_eq!(fold.entry("a").unwrap().current().unwrap().name, "y", "made anew");
+    }
+
+    #[test]
+    fn lines_that_come_again_change_nothing() {
+        let mut lines = course("x", 1.0);
+        lines[0].columns = Some(Columns::parse(r#"{"scene": 1}"#).unwrap());
+        lines.push(Line {
+            columns: Some(Columns::parse(r#"{"scene": 2}"#).unwrap()),
+            ..line(Kind::Described, "", 9.0)
+        });
+        lines.push(line(Kind::Claimed, "x", 10.0));
+        let once = folded(&lines);
+        let mut fold = folded(&lines);
+        for line in &lines[..lines.len() - 1] {
+            fold.take(1, line.clone());
+        }
+        assert_eq!(fold.entry("a"), once.entry("a"));
+        assert_eq!(fold.entry("a").unwrap().columns().unwrap().as_str(), r#"{"scene": 2}"#);
     }
 
     #[test]
@@ -299,7 +440,7 @@ mod tests {
             for (writer, kind) in lines {
                 fold.take(*writer, line(*kind, "x", 1.0));
             }
-            fold.entry("a").unwrap().last().unwrap().holder
+            fold.entry("a").unwrap().current().unwrap().holder
         };
         assert_eq!(holder(&[(0, Kind::Intent)]), Some(0));
         assert_eq!(holder(&[(0, Kind::Intent), (0, Kind::Released)]), None);
@@ -311,7 +452,7 @@ mod tests {
         let intent = line(Kind::Intent, "x", 1.0);
         for (event, word) in [(Kind::Refused, "refused"), (Kind::Unknown, "unknown")] {
             let told = Line { error: Some("no".into()), ..line(event, "x", 2.0) };
-            assert_eq!(folded(&[intent.clone(), told]).entry("a").unwrap().last().unwrap().state.as_str(), word);
+            assert_eq!(folded(&[intent.clone(), told]).entry("a").unwrap().current().unwrap().state.as_str(), word);
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+use serde_json::value::RawValue;
 
+use crate::process::Owner;
 use crate::job::VideoJob;
 
-/// The version of the lines that are written.
-const VERSION: u8 = 1;
+/// The version of the lines that are written. Writers of version 1 made no claims.
+pub(super) const VERSION: u8 = 2;
 /// How the checksum stands at the end of a line, in place of the closing brace.
 const SUM: &str = ",\"crc\":\"";
 const SUM_DIGITS: usize = 8;
@@ -36,6 +40,8 @@ pub enum Kind {
     Claimed,
     /// That process leaves it as it is.
     Released,
+    /// The columns beside the item's request are others now.
+    Described,
     /// A word of a later version.
     #[serde(other)]
     Other,
@@ -56,6 +62,12 @@ pub struct Line {
     /// Which attempt at the item: the name that the create is sent under.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub attempt: String,
+    /// The number of the attempt, from 1. Lines of version 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    /// The attempt that this one follows: causes order attempts, since clocks do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
     /// The job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -83,12 +95,45 @@ pub struct Line {
     /// Why a create was refused, or is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The writer's process.
+    /// What else stood in the item's row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
-    /// The writer's host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
+    pub columns: Option<Columns>,
+    /// The writer.
+    #[serde(flatten)]
+    pub owner: Owner,
+}
+
+/// The columns of a row, as the JSON object that outputs repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns(Arc<str>);
+
+impl Columns {
+    /// The columns that `text`, a JSON object, holds.
+    pub fn parse(text: &str) -> serde_json::Result<Self> {
+        let object: &RawValue = serde_json::from_str(text)?;
+        if object.get().starts_with('{') {
+            return Ok(Self(object.get().into()));
+        }
+        Err(serde_json::Error::custom("expected an object"))
+    }
+
+    /// The object as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Columns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|object| Self(object.get().into()))
+    }
 }
 
 /// What a create asks for, as far as it is needed again.
@@ -132,6 +177,8 @@ impl Line {
             event,
             id: String::new(),
             attempt: String::new(),
+            n: None,
+            follows: None,
             request_id: None,
             order: None,
             job: None,
@@ -141,8 +188,8 @@ impl Line {
             sha256: None,
             content_type: None,
             error: None,
-            pid: None,
-            host: None,
+            columns: None,
+            owner: Owner::default(),
         }
     }
 
@@ -157,7 +204,7 @@ impl Line {
         Ok(text)
     }
 
-    /// A line as it was written, or nothing when it is torn, changed or from another world.
+    /// A line as it was written, or nothing when it is torn or changed.
     #[must_use]
     pub fn decode(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;

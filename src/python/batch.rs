@@ -9,10 +9,12 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use super::bridge::{self, BoxFuture, Call, Listener};
+use super::owned::Owned;
 use super::request::VideoRequest;
 use super::{engine, errors, values};
 use crate::batch::{self, Item, OnExisting, OnUnknown, Prices, Retry, Rules, Settings, Step};
 use crate::error::{Error, Result};
+use crate::journal::{Columns, Damage, Journal};
 use crate::watch::Patience;
 
 /// How a batch is to be worked through, as Python says it.
@@ -110,6 +112,7 @@ pub(super) struct Outcome {
     id: String,
     job: Option<crate::job::VideoJob>,
     render_time: Option<Duration>,
+    warning: Option<String>,
     result: std::result::Result<(crate::download::Download, bool), Error>,
 }
 
@@ -120,6 +123,7 @@ impl Outcome {
             id: outcome.id,
             job,
             render_time: outcome.render_time,
+            warning: outcome.warning,
             result: outcome.result.map(|made| (made.file, made.resumed)),
         }
     }
@@ -148,6 +152,11 @@ impl Outcome {
     }
 
     #[getter]
+    fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    #[getter]
     fn resumed(&self) -> bool {
         matches!(self.result, Ok((_, true)))
     }
@@ -166,25 +175,30 @@ type Shared = Arc<tokio::sync::Mutex<batch::Batch>>;
 
 /// Renders under way.
 #[pyclass(frozen, module = "vidjob._native")]
-pub(super) struct Batch {
-    owner: u32,
+pub(super) struct Batch(Owned<Core>);
+
+struct Core {
     reins: batch::Reins,
+    /// Outlives the batch's end: what it came to is written down then.
+    journal: Arc<Journal>,
     /// Gone once it is closed.
     inner: Mutex<Option<Shared>>,
 }
 
 impl Batch {
     pub(super) fn new(inner: batch::Batch) -> Self {
-        let reins = inner.reins();
+        let (reins, journal) = (inner.reins(), inner.journal());
         let inner = Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(inner))));
-        Self { owner: std::process::id(), reins, inner }
+        Self(Owned::new(Core { reins, journal, inner }))
+    }
+
+    fn core(&self) -> PyResult<&Core> {
+        let forked = || PyRuntimeError::new_err("this batch was begun before a fork; begin a new one in this process");
+        self.0.get().ok_or_else(forked)
     }
 
     fn shared(&self, py: Python<'_>) -> PyResult<Shared> {
-        if self.owner != std::process::id() {
-            return Err(PyRuntimeError::new_err("this batch was begun before a fork; begin a new one in this process"));
-        }
-        let inner = self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).clone();
+        let inner = self.core()?.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).clone();
         inner.ok_or_else(|| PyRuntimeError::new_err("this batch is closed"))
     }
 
@@ -242,8 +256,13 @@ impl Batch {
         request: &Bound<'_, VideoRequest>,
         sha256: String,
         path: PathBuf,
+        columns: Option<&str>,
     ) -> PyResult<Option<Outcome>> {
-        let item = Item { id, request: request.get().inner.clone(), sha256, path };
+        let unreadable = |error: serde_json::Error| {
+            errors::raise(py, Error::invalid("columns", format!("the columns cannot be recorded: {error}")))
+        };
+        let columns = columns.map(Columns::parse).transpose().map_err(unreadable)?;
+        let item = Item { id, request: request.get().inner.clone(), sha256, path, columns };
         let handle = engine::handle(py)?;
         self.now(py, |batch| {
             let _runtime = handle.enter();
@@ -271,32 +290,41 @@ impl Batch {
         self.now(py, batch::Batch::finish)
     }
 
-    fn stop(&self) {
-        self.reins.stop();
+    fn stop(&self) -> PyResult<()> {
+        self.core()?.reins.stop();
+        Ok(())
     }
 
     #[getter]
-    fn stopped(&self) -> Option<&'static str> {
-        self.reins.stopped().map(batch::Stop::as_str)
+    fn stopped(&self) -> PyResult<Option<&'static str>> {
+        Ok(self.core()?.reins.stopped().map(batch::Stop::as_str))
     }
 
     #[getter]
-    fn spent_usd(&self) -> f64 {
-        self.reins.spent_usd()
+    fn spent_usd(&self) -> PyResult<f64> {
+        Ok(self.core()?.reins.spent_usd())
     }
 
     #[getter]
-    fn in_flight(&self) -> usize {
-        self.reins.in_flight()
+    fn in_flight(&self) -> PyResult<usize> {
+        Ok(self.core()?.reins.in_flight())
+    }
+
+    /// All that the journal knows by now, as plain JSON types.
+    fn records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let journal = &self.core()?.journal;
+        values::to_dict(py, &py.detach(|| batch::records_of(journal)))
+    }
+
+    /// The lines of the journal that are not as they were written.
+    fn damage(&self) -> PyResult<Vec<String>> {
+        Ok(self.core()?.journal.damage().iter().map(Damage::words).collect())
     }
 
     /// Lets go of all that is under way: jobs go on, and their items can be taken up again.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let inner = self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
-        if self.owner != std::process::id() {
-            std::mem::forget(inner);
-            return Ok(());
-        }
+        let Some(core) = self.0.get() else { return Ok(()) };
+        let inner = core.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
         let Some(batch) = inner else { return Ok(()) };
         bridge::block_on(py, None, |_| async move {
             batch.lock().await.close().await;
@@ -321,6 +349,12 @@ pub(super) fn estimate_usd(
     Ok(prices.estimate(&request.get().inner).map(usd))
 }
 
+/// A mark of this process in the names of temporary files.
+#[pyfunction]
+pub(super) fn process_tag() -> String {
+    crate::process::tag()
+}
+
 /// What makes a request the same as another: its SHA-256, its files' contents included.
 #[pyfunction]
 pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> PyResult<String> {
@@ -328,10 +362,9 @@ pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> 
     py.detach(|| batch::fingerprint(&request)).map_err(|error| errors::raise(py, error))
 }
 
-/// All that a journal tells, as plain JSON types.
+/// All that a journal tells, as plain JSON types, and its lines that cannot be read.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
-pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<Bound<'_, PyAny>> {
-    let records = py.detach(|| batch::records(&folder)).map_err(|error| errors::raise(py, error))?;
-    values::to_dict(py, &records)
+pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<(Bound<'_, PyAny>, Vec<String>)> {
+    let (records, damage) = bridge::block_on(py, None, |_| async move { batch::records(&folder).await })?;
+    Ok((values::to_dict(py, &records)?, damage.iter().map(Damage::words).collect()))
 }

@@ -296,6 +296,10 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
+    // Tokio takes it for a bug of the program that the system has no more threads.
+    if text.starts_with("OS can't spawn worker thread") {
+        return engine::no_threads().into();
+    }
     PyRuntimeError::new_err(format!("internal error in vidjob, please report it: {text}"))
 }
 

@@ -12,6 +12,7 @@ use pyo3::sync::MutexExt;
 
 use super::arguments::{JobArgument, Keep, Source, Waiting};
 use super::bridge::{self, BoxFuture, Call, Listener};
+use super::owned::Owned;
 use super::{batch, engine, errors, values};
 use crate::batch::{Observation, OnUnknown};
 use crate::client::{Rendered, VideoClient};
@@ -36,6 +37,17 @@ enum State {
 pub(super) struct Client {
     config: Arc<Config>,
     state: Mutex<State>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open(core) = state
+            && core.as_ref().is_some_and(|(owner, _)| *owner != std::process::id())
+        {
+            std::mem::forget(core.take());
+        }
+    }
 }
 
 impl Client {
@@ -126,7 +138,7 @@ fn download(source: Source, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture
 
 /// A request as Python gives it.
 type Order<'py> = Bound<'py, super::request::VideoRequest>;
-type Kept = (values::VideoJob, values::Download);
+type Kept = (values::VideoJob, values::Download, Option<String>);
 
 fn render(
     request: VideoRequest,
@@ -136,9 +148,9 @@ fn render(
 ) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
     move |client| {
         Box::pin(async move {
-            let Rendered { job, file } =
+            let Rendered { job, file, warning } =
                 client.render(request, &keep.path, waiting.patience()?, &keep.options(), on_unknown).await?;
-            Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file)))
+            Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), warning))
         })
     }
 }
@@ -245,7 +257,7 @@ impl Client {
         let core = self.core(py)?;
         let watch = waiting.patience().and_then(|patience| core.watch(job.0, patience));
         let watch = watch.map_err(|error| errors::raise(py, error))?;
-        Ok(Watch { owner: std::process::id(), inner: Arc::new(tokio::sync::Mutex::new(watch)) })
+        Ok(Watch(Owned::new(Arc::new(tokio::sync::Mutex::new(watch)))))
     }
 
     #[pyo3(signature = (request, *, listener))]
@@ -327,8 +339,10 @@ impl Client {
         let settings = options.settings(py)?;
         let core = self.core(py)?;
         let observation = if is_observed { Observation::Told } else { Observation::None };
-        let opened = py.detach(|| crate::batch::Batch::open(&core, &folder, settings, observation));
-        opened.map(batch::Batch::new).map_err(|error| errors::raise(py, error))
+        let opened = bridge::block_on(py, None, |_| async move {
+            crate::batch::Batch::open(&core, &folder, settings, observation).await
+        });
+        opened.map(batch::Batch::new)
     }
 
     /// Opens a batch for what a journal's folder has left to do.
@@ -342,8 +356,10 @@ impl Client {
         let settings = options.settings(py)?;
         let core = self.core(py)?;
         let observation = if is_observed { Observation::Told } else { Observation::None };
-        let opened = py.detach(|| crate::batch::Batch::resume(&core, &journal, settings, observation));
-        opened.map(batch::Batch::new).map_err(|error| errors::raise(py, error))
+        let opened = bridge::block_on(py, None, |_| async move {
+            crate::batch::Batch::resume(&core, &journal, settings, observation).await
+        });
+        opened.map(batch::Batch::new)
     }
 }
 
@@ -351,17 +367,12 @@ impl Client {
 
 /// The changes of one job.
 #[pyclass(frozen, module = "vidjob._native")]
-pub(super) struct Watch {
-    owner: u32,
-    inner: Arc<tokio::sync::Mutex<crate::watch::Watch<VideoClient>>>,
-}
+pub(super) struct Watch(Owned<Arc<tokio::sync::Mutex<crate::watch::Watch<VideoClient>>>>);
 
 impl Watch {
     fn step(&self) -> PyResult<impl FnOnce(Events) -> BoxFuture<Option<values::VideoJob>>> {
-        if self.owner != std::process::id() {
-            return Err(PyRuntimeError::new_err("this watch was begun before a fork; begin a new one in this process"));
-        }
-        let watch = Arc::clone(&self.inner);
+        let forked = || PyRuntimeError::new_err("this watch was begun before a fork; begin a new one in this process");
+        let watch = Arc::clone(self.0.get().ok_or_else(forked)?);
         Ok(move |events| -> BoxFuture<_> {
             Box::pin(async move {
                 let mut watch = watch.lock().await;

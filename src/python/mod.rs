@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod events;
 mod media;
+mod owned;
 mod request;
 mod simulator;
 mod values;
@@ -20,7 +21,7 @@ mod native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::batch::{Batch, Outcome, estimate_usd, fingerprint, read_journal};
+    use super::batch::{Batch, Outcome, estimate_usd, fingerprint, process_tag, read_journal};
     #[pymodule_export]
     use super::client::{Client, Watch};
     #[pymodule_export]

@@ -254,7 +254,10 @@ def _journal(folder: str) -> Path:
 def jobs(context: Context) -> Exit:
     """Runs ``jobs``."""
     args, output = context.args, context.output
-    known = map(JobRecord.told, _native.read_journal(_journal(args.folder)))
+    told, damage = _native.read_journal(_journal(args.folder))
+    for words_ in damage:
+        output.say(f"{words_}: what it says is not known")
+    known = map(JobRecord.told, told)
     records = [record for record in known if args.state in {None, record.state}]
     if output.form == "json":
         output.result([record.to_dict() for record in records])

@@ -1,0 +1,115 @@
+//! Signs of life for processes on other hosts, aged by the clock of the file system that they share.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::process::Owner;
+
+const WORKERS: &str = "workers";
+/// For so long after its last heartbeat a process is taken to be alive.
+const TIMEOUT: Duration = Duration::from_secs(45);
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Beats as long as it lives.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    path: PathBuf,
+    process: u32,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Heartbeat {
+    /// Begins to beat for this process, where there is a runtime to do so.
+    pub(super) fn begin(folder: &Path) -> Option<Self> {
+        let handle = tokio::runtime::Handle::try_current().ok()?;
+        let path = path_of(folder, &Owner::this_process());
+        let target = path.clone();
+        let task = handle.spawn(async move {
+            loop {
+                let path = target.clone();
+                // Whoever cannot beat is taken for dead by other hosts: they then follow the same job.
+                let _ = tokio::task::spawn_blocking(move || beat(&path)).await;
+                tokio::time::sleep(INTERVAL).await;
+            }
+        });
+        Some(Self { path, process: std::process::id(), task })
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return;
+        }
+        self.task.abort();
+        let _ = std::fs::remove_file(&self.path);
+        // The last one to leave.
+        let _ = self.path.parent().map(std::fs::remove_dir);
+    }
+}
+
+/// Whether the last sign of life of a process is fresh. Blocks.
+pub(super) fn is_fresh(folder: &Path, owner: &Owner) -> bool {
+    let Some(last) = modified(&path_of(folder, owner)) else { return false };
+    let own = path_of(folder, &Owner::this_process());
+    // Hosts' clocks differ; the file system has one.
+    let now = beat(&own).ok().and_then(|()| modified(&own)).unwrap_or_else(SystemTime::now);
+    now.duration_since(last).unwrap_or_default() < TIMEOUT
+}
+
+fn beat(path: &Path) -> io::Result<()> {
+    let open = || OpenOptions::new().append(true).create(true).open(path);
+    let mut file = match (open(), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+            // Never the journal's own folder: it may have been removed for good.
+            std::fs::create_dir(folder)?;
+            open()?
+        }
+        (opened, _) => opened?,
+    };
+    file.write_all(b".")
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
+}
+
+fn path_of(folder: &Path, owner: &Owner) -> PathBuf {
+    let host = owner.host.as_deref().unwrap_or_default();
+    let host: String = host.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+    let namespace = owner.machine.as_deref().and_then(|machine| machine.rsplit('/').next()).unwrap_or_default();
+    let (pid, started) = (owner.pid.unwrap_or_default(), owner.started.unwrap_or_default());
+    folder.join(WORKERS).join(format!("{host}-{namespace}-{pid}-{started}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_elsewhere_is_alive_while_it_beats() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner { host: Some("elsewhere".into()), ..Owner::this_process() };
+        assert!(!is_fresh(folder.path(), &owner));
+        let path = path_of(folder.path(), &owner);
+        beat(&path).unwrap();
+        assert!(is_fresh(folder.path(), &owner));
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - TIMEOUT).unwrap();
+        assert!(!is_fresh(folder.path(), &owner));
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_ends_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let heartbeat = Heartbeat::begin(folder.path()).unwrap();
+        while !heartbeat.path.exists() {
+            tokio::task::yield_now().await;
+        }
+        let path = heartbeat.path.clone();
+        drop(heartbeat);
+        assert!(!path.exists());
+    }
+}

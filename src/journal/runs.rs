@@ -1,0 +1,80 @@
+//! Who works through a whole folder: one run at a time, decided by claims and not by locks.
+
+use std::io;
+use std::sync::Arc;
+
+use super::line::{Kind, Line};
+use crate::process::Owner;
+use super::store::{Created, Store};
+
+const RUNS: &str = "runs";
+
+/// The last run of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Latest {
+    pub(super) number: u64,
+    /// Who works, unless the run has ended.
+    pub(super) owner: Option<Owner>,
+}
+
+/// The runs of one journal.
+#[derive(Debug, Clone)]
+pub(super) struct Runs {
+    store: Arc<dyn Store>,
+}
+
+impl Runs {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The last run, if there was one.
+    pub(super) async fn latest(&self) -> io::Result<Option<Latest>> {
+        let numbers = self.numbers().await?;
+        let Some(number) = numbers.into_iter().max() else { return Ok(None) };
+        if self.store.read(&ended(number)).await?.is_some() {
+            return Ok(Some(Latest { number, owner: None }));
+        }
+        let content = self.store.read(&begun(number)).await?;
+        let line = content.and_then(|content| Line::decode(content.trim_ascii_end()));
+        Ok(Some(Latest { number, owner: Some(line.map(|line| line.owner).unwrap_or_default()) }))
+    }
+
+    /// Begins run `number`, unless somebody else has.
+    pub(super) async fn begin(&self, number: u64, owner: &Owner) -> io::Result<Created> {
+        let line = Line { owner: owner.clone(), ..Line::new(Kind::Open) };
+        let content = line.encode().map_err(io::Error::other)?;
+        let created = self.store.create(&begun(number), content.into_bytes()).await?;
+        if created == Created::New {
+            // Only the last run says anything.
+            for old in self.numbers().await?.into_iter().filter(|old| *old < number) {
+                self.store.remove(&begun(old)).await?;
+                self.store.remove(&ended(old)).await?;
+            }
+        }
+        Ok(created)
+    }
+
+    /// Marks the end of run `number`.
+    pub(super) async fn end(&self, number: u64) -> io::Result<()> {
+        self.store.create(&ended(number), Vec::new()).await.map(|_| ())
+    }
+
+    /// Whether another run took over from run `number`.
+    pub(super) async fn is_superseded(&self, number: u64) -> io::Result<bool> {
+        Ok(self.store.read(&begun(number.saturating_add(1))).await?.is_some())
+    }
+
+    async fn numbers(&self) -> io::Result<Vec<u64>> {
+        let names = self.store.list(RUNS).await?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".run")?.parse().ok()).collect())
+    }
+}
+
+fn begun(number: u64) -> String {
+    format!("{RUNS}/{number}.run")
+}
+
+fn ended(number: u64) -> String {
+    format!("{RUNS}/{number}.end")
+}

@@ -1,0 +1,10 @@
+//! Work that blocks, beside the async workers.
+
+use crate::error::{Error, Result};
+
+/// Runs `work` on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::invalid("client", "the runtime is shutting down")))
+}

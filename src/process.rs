@@ -1,0 +1,234 @@
+//! Which process this is, and whether another one still runs. No locks: a lock travels into forked children, and some
+//! file systems have none.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// A process, as others can recognise it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// When it started, in the kernel's clock ticks since boot: a process ID is used again, the pair is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
+    /// The boot and the process namespace in which `pid` and `started` mean something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+}
+
+/// What can be said of a process from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    Alive,
+    Dead,
+    /// It runs elsewhere, and nothing can be seen of it from here.
+    Remote,
+}
+
+impl Owner {
+    /// This process.
+    pub(crate) fn this_process() -> Self {
+        let pid = std::process::id();
+        Self { pid: Some(pid), host: Some(host()), started: start_of(pid).map(|(_, at)| at), machine: machine() }
+    }
+
+    /// Whether it is this very process.
+    pub(crate) fn is_this_process(&self) -> bool {
+        self.pid == Some(std::process::id()) && self.liveness() == Liveness::Alive
+    }
+
+    /// The process in words.
+    pub(crate) fn words(&self) -> String {
+        if self.is_this_process() {
+            return format!("this process, {}", std::process::id());
+        }
+        let pid = self.pid.map_or_else(|| "another process".into(), |pid| format!("process {pid}"));
+        self.host.as_ref().map_or_else(|| pid.clone(), |host| format!("{pid} on {host}"))
+    }
+
+    /// Whether it runs, as far as this host can tell. Reads `/proc`: blocks, but not for long.
+    pub(crate) fn liveness(&self) -> Liveness {
+        let (Some(pid), Some(host_of_owner)) = (self.pid, &self.host) else { return Liveness::Dead };
+        if *host_of_owner != host() {
+            return Liveness::Remote;
+        }
+        match (&self.machine, machine()) {
+            (Some(theirs), Some(ours)) if *theirs != ours => {
+                // After a reboot nothing of before runs; another container's processes cannot be seen.
+                if boot_of(theirs) == boot_of(&ours) { Liveness::Remote } else { Liveness::Dead }
+            }
+            _ => local(pid, self.started),
+        }
+    }
+}
+
+/// A mark in the names of temporary files, by which the next process can tell whether their owner still runs.
+pub(crate) fn tag() -> String {
+    let pid = std::process::id();
+    let started = start_of(pid).map_or(0, |(_, at)| at);
+    format!("{:04x}-{pid:x}-{started:x}", here())
+}
+
+/// Removes the temporary files of processes that have ended from `folder`. Blocks.
+pub(crate) fn remove_abandoned(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".part")) else { continue };
+        // The target's name, which may have dots of its own, the mark, and what chance added.
+        if name.rsplit('.').nth(1).is_some_and(is_of_the_dead) {
+            // Whoever else tidies up may have been faster.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a [`tag`] is of a process that ran here and has ended.
+fn is_of_the_dead(tag: &str) -> bool {
+    let mut parts = tag.split('-').map(|part| u64::from_str_radix(part, 16).ok());
+    let (Some(Some(place)), Some(Some(pid)), Some(Some(started)), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let Ok(pid) = u32::try_from(pid) else { return false };
+    place == u64::from(here()) && local(pid, (started > 0).then_some(started)) == Liveness::Dead
+}
+
+/// This host and its process namespace. It outlives a reboot: the processes of before are dead.
+fn here() -> u16 {
+    let mut hasher = DefaultHasher::new();
+    host().hash(&mut hasher);
+    machine().and_then(|machine| machine.rsplit('/').next().map(str::to_owned)).hash(&mut hasher);
+    let [low, high, ..] = hasher.finish().to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
+fn boot_of(machine: &str) -> &str {
+    machine.split('/').next().unwrap_or_default()
+}
+
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// The boot and the process namespace, where the system tells them.
+fn machine() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let digits: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    Some(format!("{}/{digits}", boot.trim()))
+}
+
+fn local(pid: u32, started: Option<u64>) -> Liveness {
+    if !Path::new("/proc/self/stat").exists() {
+        return exists(pid);
+    }
+    match start_of(pid) {
+        Some((state, at)) if !matches!(state, 'Z' | 'X') && started.is_none_or(|started| started == at) => {
+            Liveness::Alive
+        }
+        _ => Liveness::Dead,
+    }
+}
+
+/// The state and the start of a process. A zombie still has both.
+fn start_of(pid: u32) -> Option<(char, u64)> {
+    const START: usize = 19;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold blanks and brackets; what follows its last bracket does not.
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(START - 1)?.parse().ok()?))
+}
+
+#[cfg(unix)]
+fn exists(pid: u32) -> Liveness {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return Liveness::Dead };
+    match rustix::process::test_kill_process(pid) {
+        Err(rustix::io::Errno::SRCH) => Liveness::Dead,
+        _ => Liveness::Alive,
+    }
+}
+
+#[cfg(not(unix))]
+fn exists(_pid: u32) -> Liveness {
+    Liveness::Remote
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_until_it_ends() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let started = start_of(child.id()).map(|(_, at)| at);
+        let owner = Owner { pid: Some(child.id()), started, ..Owner::this_process() };
+        assert_eq!(owner.liveness(), Liveness::Alive);
+        child.kill().unwrap();
+        while start_of(child.id()).is_some_and(|(state, _)| state != 'Z') {
+            std::thread::yield_now();
+        }
+        if start_of(child.id()).is_some() {
+            assert_eq!(owner.liveness(), Liveness::Dead, "a zombie does nothing any more");
+        }
+        child.wait().unwrap();
+        assert_eq!(owner.liveness(), Liveness::Dead);
+    }
+
+    #[test]
+    fn temporaries_of_the_dead_alone_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let of_child = format!("{:04x}-{:x}-1", here(), child.id());
+        child.wait().unwrap();
+        let (dead, alive) = (format!(".a.b.mp4.{of_child}.xyz.part"), format!(".a.mp4.{}.xyz.part", tag()));
+        let others = [alive.as_str(), ".a.mp4.xyz.part", "a.mp4", &format!(".a.{of_child}.mp4")];
+        for name in others.iter().chain([&dead.as_str()]) {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_abandoned(folder.path());
+        assert!(!folder.path().join(dead).exists());
+        assert!(others.iter().all(|name| folder.path().join(name).exists()));
+    }
+
+    #[test]
+    fn tags_tell_of_the_dead_alone() {
+        assert!(!is_of_the_dead(&tag()));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let of_child = format!("{:04x}-{:x}-1", here(), child.id());
+        child.wait().unwrap();
+        assert!(is_of_the_dead(&of_child));
+        let elsewhere = format!("{:04x}-{:x}-1", here() ^ 1, child.id());
+        for other in [elsewhere.as_str(), "", "a", "x-y-z", "1-2", "1-2-3-4"] {
+            assert!(!is_of_the_dead(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_process_id_that_is_used_again_is_another_process() {
+        let this = Owner::this_process();
+        assert!(this.is_this_process());
+        if let Some(started) = this.started {
+            let before = Owner { started: Some(started - 1), ..this.clone() };
+            assert_eq!(before.liveness(), Liveness::Dead);
+        }
+        let legacy = Owner { started: None, machine: None, ..this.clone() };
+        assert_eq!(legacy.liveness(), Liveness::Alive);
+        assert_eq!(Owner { host: Some("elsewhere".into()), ..this.clone() }.liveness(), Liveness::Remote);
+        assert_eq!(Owner::default().liveness(), Liveness::Dead);
+        if let Some(machine) = &this.machine {
+            let container = format!("{}/7", boot_of(machine));
+            assert_eq!(Owner { machine: Some(container), ..this.clone() }.liveness(), Liveness::Remote);
+            assert_eq!(Owner { machine: Some("boot/7".into()), ..this }.liveness(), Liveness::Dead);
+        }
+    }
+}
