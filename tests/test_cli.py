@@ -114,8 +114,7 @@ def test_download_spares_what_is_there(cli: Cli, at: list[str], job: VideoJob, s
     asked = len(simulator.requests)
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
     assert (code, out) == (1, "")
-    whole = Path("a.mp4").absolute()
-    assert err == f"error: {whole} exists already; pass --overwrite to replace it (job {job.request_id})\n"
+    assert err == f"error: a.mp4 exists already; pass --overwrite to replace it (job {job.request_id})\n"
     assert len(simulator.requests) == asked
     assert cli("download", job.request_id, "-o", "a.mp4", "--overwrite", *at)[0] == 0
 
@@ -826,7 +825,7 @@ def test_dry_run_needs_no_key(cli: Cli, line: list[str], path: str, body: dict[s
     ("line", "words"),
     [
         (["generate"], "prompt is missing"),
-        (["generate", "x", "--image", "none.png"], "image: none.png cannot be read"),
+        (["generate", "x", "--image", "none.png"], "none.png cannot be read"),
         (["generate", "x", "--image", __file__], "is a text; taken is an image"),
         (["generate", "x", "--duration", "16"], "1 to 15"),
         (["generate", "x", "--resolution", "1080p"], "--model grok-imagine-video-1.5"),

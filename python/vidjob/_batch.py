@@ -88,6 +88,7 @@ class Plan:
         """The same, with errors that leave it to the caller to say which item it is."""
         index, self._count = self._count, self._count + 1
         row = row_of(order, input_root=self._input_root)
+        row = row._replace(request=row.request._anchored())  # noqa: SLF001 - its own part
         if row.request.upload_url is not None:
             words = "upload_url has the file delivered elsewhere, and a batch keeps it here"
             raise InvalidRequest(words, field="upload_url")

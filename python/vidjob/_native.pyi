@@ -447,6 +447,7 @@ class VideoRequest:
         storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Self: ...
+    def _anchored(self) -> Self: ...
     def preview(self) -> dict[str, Any]:
         """The JSON body that would be sent, with media shortened. Files are looked at; nothing is sent.
 

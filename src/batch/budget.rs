@@ -53,6 +53,12 @@ impl Stop {
         }
     }
 
+    /// Whether it also keeps back what has its reservation already: a limit that is reached does not.
+    #[must_use]
+    pub const fn bars_reserved(self) -> bool {
+        !matches!(self, Self::Budget | Self::Jobs)
+    }
+
     /// The error of an item that was not bought.
     #[must_use]
     pub fn error(self) -> Error {

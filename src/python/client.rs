@@ -262,32 +262,32 @@ impl Client {
 
     #[pyo3(signature = (request, *, listener))]
     fn generate(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, generate(request.get().inner.clone()))
+        self.block_on(py, listener, generate(request.get().inner.clone().anchored()))
     }
 
     #[pyo3(signature = (request, *, listener))]
     fn generate_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, generate(request.get().inner.clone()))
+        self.awaitable(py, listener, generate(request.get().inner.clone().anchored()))
     }
 
     #[pyo3(signature = (request, *, listener))]
     fn edit(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, edit(request.get().inner.clone()))
+        self.block_on(py, listener, edit(request.get().inner.clone().anchored()))
     }
 
     #[pyo3(signature = (request, *, listener))]
     fn edit_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, edit(request.get().inner.clone()))
+        self.awaitable(py, listener, edit(request.get().inner.clone().anchored()))
     }
 
     #[pyo3(signature = (request, *, listener))]
     fn extend(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, extend(request.get().inner.clone()))
+        self.block_on(py, listener, extend(request.get().inner.clone().anchored()))
     }
 
     #[pyo3(signature = (request, *, listener))]
     fn extend_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, extend(request.get().inner.clone()))
+        self.awaitable(py, listener, extend(request.get().inner.clone().anchored()))
     }
 
     #[pyo3(signature = (source, keep, *, listener))]
@@ -311,7 +311,7 @@ impl Client {
         listener: Listener,
     ) -> PyResult<Kept> {
         let on_unknown = batch::on_unknown(on_unknown).map_err(|error| errors::raise(py, error))?;
-        self.block_on(py, listener, render(request.get().inner.clone(), waiting, keep, on_unknown))
+        self.block_on(py, listener, render(request.get().inner.clone().anchored(), waiting, keep, on_unknown))
     }
 
     #[pyo3(signature = (request, waiting, keep, on_unknown, *, listener))]
@@ -325,7 +325,7 @@ impl Client {
         listener: Listener,
     ) -> PyResult<Call> {
         let on_unknown = batch::on_unknown(on_unknown).map_err(|error| errors::raise(py, error))?;
-        self.awaitable(py, listener, render(request.get().inner.clone(), waiting, keep, on_unknown))
+        self.awaitable(py, listener, render(request.get().inner.clone().anchored(), waiting, keep, on_unknown))
     }
 
     /// Opens a batch whose journal is beside `folder`'s files. Reads that journal.

@@ -31,9 +31,7 @@ pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResul
         return Ok(Media::Video(video.get().inner.clone()));
     }
     if argument.hasattr(intern!(py, "__fspath__"))? {
-        let path = argument.extract::<PathBuf>()?;
-        // It is read while it is sent, when the working directory may be another one.
-        return Ok(Media::File(std::path::absolute(&path).unwrap_or(path)));
+        return Ok(Media::File(argument.extract::<PathBuf>()?));
     }
     let encoded = py.import(intern!(py, "vidjob._media"))?.call_method1(intern!(py, "encoded"), (argument, field))?;
     in_memory(&encoded)

@@ -291,6 +291,11 @@ value_methods!(VideoRequest {
         to_dict(py, &body)
     }
 
+    /// The same request, with the files that it names as the working directory makes them now.
+    fn _anchored(&self) -> Self {
+        Self::from_inner(self.inner.clone().anchored())
+    }
+
     #[getter]
     fn path(&self) -> &'static str {
         self.inner.operation.path()

@@ -195,6 +195,24 @@ pub trait Prepare<M> {
     fn prepare(&self, field: &'static str, role: Role, media: M) -> impl Future<Output = Result<Self::Ready>> + Send;
 }
 
+impl VideoRequest {
+    /// The same request, whose files are found wherever the working directory is later: they are read while they are
+    /// sent.
+    #[must_use]
+    pub fn anchored(mut self) -> Self {
+        let images = self.reference_images.iter_mut().chain(self.keyframes.iter_mut().map(|frame| &mut frame.image));
+        let single = [&mut self.video, &mut self.image, &mut self.last_frame].into_iter().flatten();
+        for media in images.chain(single) {
+            if let Media::File(path) = media
+                && let Ok(whole) = std::path::absolute(&*path)
+            {
+                *path = whole;
+            }
+        }
+        self
+    }
+}
+
 impl<M> VideoRequest<M> {
     /// The same request, its media made ready.
     pub async fn prepared<P: Prepare<M>>(self, by: &P) -> Result<VideoRequest<P::Ready>> {
