@@ -1,5 +1,7 @@
 """Proof by killing: a batch dies again and again, at every point, and nothing is lost or bought twice.
 
+Some processes are stopped for a while, while another one wants the same items; the clocks of some are an hour off.
+
 ``VIDJOB_KILLS=300 pytest tests/test_kills.py`` does it at length.
 """
 
@@ -32,9 +34,17 @@ RUN = """
     address, folder, count, on_unknown = sys.argv[1:]
     rows = [{"id": f"i{n}", "prompt": f"take {n}", "duration": 1 + n % 9} for n in range(int(count))]
     client = vidjob.VideoClient("k", base_url=address, timeout=5, max_retries=3)
-    batch = client.render_many(rows, folder, concurrency=8, poll_interval=0.03, on_unknown=on_unknown)
-    print(json.dumps({result.id: type(result.error).__name__ for result in batch if not result.ok}))
+    try:
+        batch = client.render_many(rows, folder, concurrency=8, poll_interval=0.03, on_unknown=on_unknown)
+        print(json.dumps({result.id: type(result.error).__name__ for result in batch if not result.ok}))
+    except vidjob.AlreadyRunning:
+        print(json.dumps({"": "AlreadyRunning"}))
 """
+
+#: Shifts the clock of a process, where it is installed.
+FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+#: How far off clocks are, in seconds.
+CLOCKS = [0, 3600, -3600]
 
 #: What goes wrong at the service while the batch runs.
 FAULTS: list[tuple[str, str]] = [
@@ -51,10 +61,17 @@ FAULTS: list[tuple[str, str]] = [
 class Victim:
     """A batch in a process of its own."""
 
-    def __init__(self, simulator: Simulator, folder: Path, on_unknown: str = "hold") -> None:
+    def __init__(self, simulator: Simulator, folder: Path, on_unknown: str = "hold", clock: int = 0) -> None:
         arguments = [simulator.base_url, str(folder), str(ITEMS), on_unknown]
+        environment = dict(os.environ)
+        if clock and FAKETIME is not None:
+            shift = {"FAKETIME": f"{clock:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+            environment |= {"LD_PRELOAD": str(FAKETIME), **shift}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(RUN), *arguments], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", textwrap.dedent(RUN), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
 
     def __enter__(self) -> Victim:  # noqa: PYI034 - Python 3.10 has no Self
@@ -118,6 +135,19 @@ def kill_before_the_answer(victim: Victim, simulator: Simulator) -> None:
     victim.kill()
 
 
+def stop_while_another_runs(victim: Victim, simulator: Simulator, folder: Path, seconds: float) -> None:
+    """A process that stands still is alive: nobody takes its items, and it goes on where it was."""
+    lines = written(folder) + 3
+    while not victim.is_over and written(folder) < lines:
+        pass
+    victim.process.send_signal(signal.SIGSTOP)
+    if not victim.is_over and (folder / ".vidjob" / "runs").is_dir():
+        assert Victim(simulator, folder).failures() == {"": "AlreadyRunning"}
+    time.sleep(seconds)
+    victim.process.send_signal(signal.SIGCONT)
+    kill_after(victim, 0.1)
+
+
 def bought(simulator: Simulator) -> Counter[str]:
     return Counter("i" + entry["body"]["prompt"].removeprefix("take ") for entry in simulator.accepted)
 
@@ -143,11 +173,15 @@ def torment(folder: Path, chance: random.Random) -> Counter[str]:
         while not told["ends"]:
             kind, on = chance.choice(FAULTS)
             simulator.inject(kind, on=on, retry_after=0)  # type: ignore[arg-type]
-            with Victim(simulator, folder) as victim:
-                match told["kills"] % 3:
+            with Victim(simulator, folder, clock=chance.choice(CLOCKS)) as victim:
+                match told["kills"] % 4:
                     case 0:
                         kill_at_line(victim, folder, written(folder) + 2 + told["kills"] // 3)
                     case 1:
+                        # In the long run, for longer than a claim may wait for its create.
+                        stop_while_another_runs(victim, simulator, folder, 6.0 if KILLS > 100 else 0.0)
+                        told["stops"] += 1
+                    case 2:
                         kill_after(victim, chance.uniform(0.15, 0.7))
                     case _:
                         kill_before_the_answer(victim, simulator)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from weakref import WeakValueDictionary, ref
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
     from typing import Any
 
 __all__ = ["Consumer", "consumer", "leave_abandoned", "register"]
@@ -24,13 +24,13 @@ class Consumer(NamedTuple):
         process: The process.
         thread: The thread.
         task: The task on an event loop, or ``None`` where there is none.
-        frame: What identifies the function that asks, as long as it runs.
+        frame: What identifies the function that asks, as long as it runs; its memory is used again by others.
     """
 
     process: int
     thread: int
     task: ref[asyncio.Task[Any]] | None
-    frame: int
+    frame: tuple[int, CodeType | None]
 
 
 class Run(Protocol):
@@ -60,7 +60,7 @@ def consumer() -> Consumer:
     while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "vidjob":
         frame = frame.f_back
     task = _current_task()
-    return Consumer(os.getpid(), threading.get_ident(), None if task is None else ref(task), id(frame))
+    return Consumer(os.getpid(), threading.get_ident(), None if task is None else ref(task), _identity(frame))
 
 
 def register(folder: Path, run: Run) -> None:
@@ -87,11 +87,15 @@ def _is_abandoned(consumer: Consumer) -> bool:
     return consumer.frame not in _running()
 
 
-def _running() -> set[int]:
+def _identity(frame: FrameType | None) -> tuple[int, CodeType | None]:
+    return id(frame), None if frame is None else frame.f_code
+
+
+def _running() -> set[tuple[int, CodeType | None]]:
     """The functions that run on this thread now."""
     frames = set()
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - nothing else tells
     while frame is not None:
-        frames.add(id(frame))
+        frames.add(_identity(frame))
         frame = frame.f_back
     return frames
