@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _native
 from vidjob import _open_runs as open_runs
+from vidjob._damage import reports
 from vidjob._display import Displayed
 from vidjob._errors import AlreadyRunning, InvalidRequest, VidjobError
 from vidjob._listening import close, interrupted, is_harmless, listener
@@ -182,8 +183,8 @@ class _Run(Displayed):
         #: Who asked for the last result.
         self.consumer = open_runs.consumer()
         open_runs.register(Path(os.path.realpath(folder)), self)
-        for damage in native.damage():
-            warnings.warn(f"{damage}: what it says is not known", RuntimeWarning, stacklevel=4)
+        for report in reports(native.damage()):
+            warnings.warn(report, RuntimeWarning, stacklevel=4)
 
     @property
     def summary(self) -> dict[str, Any]:

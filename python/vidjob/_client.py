@@ -931,10 +931,13 @@ class VideoClient:
         from vidjob._values import JobRecord
 
         records, damage = _native.read_journal(self._journal(folder))
-        for words in damage:
+        if damage:
             from warnings import warn
 
-            warn(f"{words}: what it says is not known", RuntimeWarning, stacklevel=2)
+            from vidjob._damage import reports
+
+            for report in reports(damage):
+                warn(report, RuntimeWarning, stacklevel=2)
         return [JobRecord.told(record) for record in records]
 
     async def jobs_async(self, folder: str | os.PathLike[str] | None = None) -> list[JobRecord]:

@@ -35,7 +35,7 @@ pub(super) fn merge(journal: &Arc<Journal>) -> io::Result<()> {
 /// The segments that nobody writes to any more, the oldest first, and the lowest version among them.
 fn settled(journal: &Arc<Journal>) -> (Vec<PathBuf>, u8) {
     let known = journal.lock();
-    let is_sound = |path: &Path| !known.damage.iter().any(|damage| damage.path == path);
+    let is_sound = |path: &Path| !known.damage.is_in(path);
     let read = known.segments.iter().filter(|segment| segment.offset.is_some() && is_sound(&segment.path));
     let over: Vec<_> = read.filter(|segment| is_over(segment)).collect();
     let version = over.iter().map(|segment| segment.version).min().unwrap_or_default();

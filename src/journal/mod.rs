@@ -20,6 +20,7 @@ use crate::pacing::RenderTimes;
 use crate::process::{Liveness, Owner};
 
 mod claims;
+mod damage;
 mod fold;
 mod heartbeat;
 mod line;
@@ -30,11 +31,12 @@ mod segment;
 mod store;
 mod times;
 
+pub use damage::Damage;
 pub use fold::{Attempt, Entry, State};
 pub use line::{Columns, Kind, Line, Order};
-pub use segment::Damage;
 
 use claims::{Claims, Taken};
+use damage::Damaged;
 use fold::Fold;
 use heartbeat::Heartbeat;
 use runs::Runs;
@@ -69,7 +71,7 @@ struct Known {
     fold: Fold,
     segments: Vec<Segment>,
     by_path: HashMap<PathBuf, usize>,
-    damage: Vec<Damage>,
+    damage: Damaged,
     /// What this process is at work on.
     active: HashSet<String>,
     /// Whether this process works through the folder.
@@ -320,21 +322,14 @@ impl Journal {
     /// The lines that are not as they were written.
     #[must_use]
     pub fn damage(&self) -> Vec<Damage> {
-        self.lock().damage.clone()
+        self.lock().damage.lines().to_vec()
     }
 
     /// The damaged line that may hide a purchase of this item.
     #[must_use]
     pub fn damage_of(&self, id: &str) -> Option<Damage> {
         let known = self.lock();
-        let is_known = known.fold.entry(id).is_some();
-        let hides = |damage: &&Damage| {
-            let version = known.by_path.get(&damage.path).and_then(|at| known.segments.get(*at));
-            // Claims tell of every item that a later version bought; before, a name may be what was damaged.
-            let is_covered = is_known || version.is_some_and(|segment| segment.version >= line::VERSION);
-            damage.id.as_deref() == Some(id) || !is_covered
-        };
-        known.damage.iter().find(hides).cloned()
+        known.damage.hides(id, known.fold.entry(id).is_some()).cloned()
     }
 
     /// How long renders like the one that bought a job took, if that is known.
@@ -721,7 +716,6 @@ impl Known {
         }
         let contents = segment::read(path, offset)?;
         segment.offset = Some(contents.end);
-        self.damage.extend(contents.damage);
         for line in contents.lines {
             if line.event == Kind::Open {
                 (segment.owner, segment.version) = (line.owner, line.v);
@@ -729,6 +723,8 @@ impl Known {
             }
             self.fold.take(number, line);
         }
+        let version = self.segments.get(number).map_or(0, |segment| segment.version);
+        self.damage.add(contents.damage, version >= line::VERSION);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::damage::Damage;
 use super::line::{Kind, Line};
 use crate::process::Owner;
 
@@ -341,25 +342,6 @@ pub(super) struct Contents {
     pub(super) damage: Vec<Damage>,
     /// Where the next line will begin, in bytes and in lines.
     pub(super) end: (u64, u64),
-}
-
-/// A line that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The file that it stands in.
-    pub path: PathBuf,
-    /// Its number, from 1.
-    pub number: u64,
-    /// The item it seems to be about. The damage may be in its name, too.
-    pub id: Option<String>,
-}
-
-impl Damage {
-    /// The place of the line.
-    #[must_use]
-    pub fn words(&self) -> String {
-        format!("line {} of {} is damaged", self.number, self.path.display())
-    }
 }
 
 /// The lines of `path` from `start` on, which is given in bytes and in lines. A torn last line is left for later.

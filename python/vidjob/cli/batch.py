@@ -13,6 +13,7 @@ import vidjob
 from vidjob import _arguments as arguments
 from vidjob import _native
 from vidjob._batch import Plan
+from vidjob._damage import reports
 from vidjob._naming import Naming
 from vidjob._rows import read, rows_of_lines
 from vidjob._values import JobRecord
@@ -255,8 +256,8 @@ def jobs(context: Context) -> Exit:
     """Runs ``jobs``."""
     args, output = context.args, context.output
     told, damage = _native.read_journal(_journal(args.folder))
-    for words_ in damage:
-        output.say(f"{words_}: what it says is not known")
+    for report in reports(damage):
+        output.say(report)
     known = map(JobRecord.told, told)
     records = [record for record in known if args.state in {None, record.state}]
     if output.form == "json":
