@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob import _native
+from vidjob import _log, _native
 from vidjob._display import Displayed
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._listening import close, interrupted, listener
@@ -262,6 +262,7 @@ class _Run(Displayed):
 
     def _noted(self, result: RenderResult, request: _native.VideoRequest | None) -> RenderResult:
         self._counts.add(result)
+        _log.report_absurd_cost(result.job)
         if self._outputs is not None:
             self._outputs.add(result, request)
         self._watchers.ended(result)

@@ -1066,6 +1066,8 @@ def _restore(settings: dict[str, Any]) -> VideoClient:
 
 
 def _result(job: VideoJob, kept: Download) -> RenderResult:
+    from vidjob._log import report_absurd_cost
     from vidjob._values import RenderResult
 
+    report_absurd_cost(job)
     return RenderResult(job.request_id, job, kept.path, kept.sha256, kept.bytes)
