@@ -26,9 +26,9 @@ const SLOTS_PER_SECOND: f64 = 3.0;
 const STORED_FOR: RangeInclusive<i64> = 3_600..=2_592_000;
 /// Seconds of the longest video that is edited.
 const MAX_EDITED: f64 = 8.7;
-/// Seconds that an extension adds: xAI's reference says 2 to 10, its OpenAPI file and SDK 1 to 10.
+/// Seconds that an extension adds: xAI's reference says 2 to 10, its `OpenAPI` file and SDK 1 to 10.
 const ADDED: RangeInclusive<i64> = 1..=10;
-/// Seconds of a video that is extended: some pages say 15 at most, the OpenAPI file and the SDK 30.
+/// Seconds of a video that is extended: some pages say 15 at most, the `OpenAPI` file and the SDK 30.
 const EXTENDED: RangeInclusive<f64> = 2.0..=30.0;
 /// What lies about one frame beyond a limit is left to the service.
 const TOLERANCE: f64 = 0.05;
@@ -298,7 +298,10 @@ impl<M> VideoRequest<M> {
         match self.documented() {
             Some(model) if !model.changes_videos => Err(Error::invalid(
                 "model",
-                format!("model {} makes neither edits nor extensions; leave model out for the base model", model.name()),
+                format!(
+                    "model {} makes neither edits nor extensions; leave model out for the base model",
+                    model.name()
+                ),
             )),
             _ => Ok(()),
         }
@@ -474,7 +477,6 @@ mod tests {
 
     #[test]
     fn what_the_documentation_excludes_of_a_generation_is_refused_and_nothing_else() {
-        let images = |count| vec![IMAGE; count];
         let frames = |at: &[f64]| at.iter().map(|at| json!({"image": IMAGE, "timestamp": at})).collect::<Vec<_>>();
         let voices = |count| vec![json!({"voice_id": "ara"}); count];
         let cases = [
@@ -510,6 +512,21 @@ mod tests {
             (json!({"model": ""}), Some("model")),
             (json!({"user": ""}), Some("user")),
             (json!({"video": VIDEO}), Some("video")),
+        ];
+        for (fields, verdict) in cases {
+            assert_eq!(refused(&fields), verdict, "{fields}");
+        }
+        for ratio in ASPECT_RATIOS {
+            assert_eq!(refused(&json!({"aspect_ratio": ratio})), None);
+        }
+    }
+
+    #[test]
+    fn what_the_documentation_excludes_of_the_inputs_is_refused_and_nothing_else() {
+        let images = |count| vec![IMAGE; count];
+        let frames = |at: &[f64]| at.iter().map(|at| json!({"image": IMAGE, "timestamp": at})).collect::<Vec<_>>();
+        let voices = |count| vec![json!({"voice_id": "ara"}); count];
+        let cases = [
             (json!({"reference_images": images(7)}), None),
             (json!({"reference_images": images(8)}), Some("reference_images")),
             (json!({"reference_images": images(14), "model": NEW}), None),
@@ -572,9 +589,6 @@ mod tests {
         for (fields, verdict) in cases {
             assert_eq!(refused(&fields), verdict, "{fields}");
         }
-        for ratio in ASPECT_RATIOS {
-            assert_eq!(refused(&json!({"aspect_ratio": ratio})), None);
-        }
         let mut endless = with(&json!({"model": NEW}));
         endless.keyframes = vec![Keyframe { image: crate::media::Media::FileId("f".into()), timestamp: f64::NAN }];
         assert!(endless.check().is_err());
@@ -635,7 +649,10 @@ mod tests {
             (json!({"prompt": null, "extra": {"prompt": "x"}}), None),
             (json!({"prompt": null, "extra": {"seed": 1}}), Some("prompt")),
             (json!({"resolution": "1080p", "extra": {"model": NEW}}), None),
-            (json!({"resolution": "1080p", "model": NEW, "extra": {"model": "grok-imagine-video"}}), Some("resolution")),
+            (
+                json!({"resolution": "1080p", "model": NEW, "extra": {"model": "grok-imagine-video"}}),
+                Some("resolution"),
+            ),
             (json!({"reference_audios": voices, "extra": {"model": UNKNOWN}}), None),
             (json!({"reference_images": [IMAGE], "duration": 11, "extra": {"duration": 10}}), None),
             (json!({"keyframes": frames, "model": NEW}), Some("keyframes")),

@@ -171,11 +171,14 @@ mod tests {
             assert_eq!(ticks(&value), Some(500_000_000), "{value}");
         }
         assert_eq!(ticks(&json!(0)), Some(0));
-        for value in [json!(i64::MAX), json!(u64::MAX), json!(1e19), json!("9".repeat(400)), json!("9223372036854775808")]
+        for value in
+            [json!(i64::MAX), json!(u64::MAX), json!(1e19), json!("9".repeat(400)), json!("9223372036854775808")]
         {
             assert_eq!(ticks(&value), Some(i64::MAX), "{value}");
         }
-        for value in [json!(null), json!(1.5), json!(-1), json!(-1e19), json!("1.5"), json!(""), json!("-1"), json!([1])] {
+        for value in
+            [json!(null), json!(1.5), json!(-1), json!(-1e19), json!("1.5"), json!(""), json!("-1"), json!([1])]
+        {
             assert_eq!(ticks(&value), None, "{value}");
         }
     }

@@ -210,8 +210,7 @@ fn extended(create: &Create<'_>, own: Lookup<'_>) -> Result<Video, Refusal> {
 /// What comes of a film: its second price is for reading it.
 fn changed(film: Film, seconds: u32, rendered: u32) -> Video {
     let resolution = film.resolution.min(Resolution::P720);
-    let ticks =
-        Model::Base.per_second(resolution) * i64::from(rendered) + CENT * i64::from(whole(film.seconds).max(1));
+    let ticks = Model::Base.per_second(resolution) * i64::from(rendered) + CENT * i64::from(whole(film.seconds).max(1));
     Video { seconds: seconds.min(clips::LONGEST), ratio: film.ratio, resolution, ticks }
 }
 
