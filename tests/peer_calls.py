@@ -12,7 +12,7 @@ from vidjob import FileId, StorageOptions, Voice
 AI_SDK, XAI_SDK = "@ai-sdk/xai", "xai-sdk"
 BOTH = (AI_SDK, XAI_SDK)
 
-BASE, NEWER = "grok-imagine-video", "grok-imagine-video-1.5"
+BASE, NEWER, LITE = "grok-imagine-video", "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
 IMAGE, OTHER, THIRD = (f"https://a.example/{name}" for name in ("a.png", "b.jpg", "c.webp"))
 FILM, VOICE = "https://a.example/a.mp4", "https://a.example/a.wav"
 MEDIA = Path(__file__).parent / "media"
@@ -23,6 +23,8 @@ FILM_DATA = "data:video/mp4;base64," + base64.b64encode(MP4).decode()
 VOICE_DATA = "data:audio/wav;base64," + base64.b64encode(b"RIFF\x04\0\0\0WAVE").decode()
 
 RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3")
+#: xai-sdk has no words for them.
+NEWER_RATIOS = ("21:9", "5:2")
 SIZES = {"480p": "854x480", "720p": "1280x720", "1080p": "1920x1080"}
 
 
@@ -66,7 +68,9 @@ CALLS = [
     Call("another model", {"model": NEWER}),
     Call("all settings", {"duration": 3, "aspect_ratio": "9:16", "resolution": "720p", "generate_audio": False}),
     *(Call(f"the ratio {ratio}", {"aspect_ratio": ratio}) for ratio in RATIOS),
+    *(Call(f"the ratio {ratio}", {"aspect_ratio": ratio}, peers=(AI_SDK,)) for ratio in NEWER_RATIOS),
     *(Call(f"the resolution {size}", {"resolution": size, "model": NEWER}) for size in SIZES),
+    *(Call(f"the resolution {size} at less", {"resolution": size, "model": LITE}) for size in SIZES),
     Call("sound", {"generate_audio": True, "model": NEWER}),
     Call("a user", {"user": "u-1"}, peers=(AI_SDK,)),
     # ---- images
@@ -79,6 +83,8 @@ CALLS = [
     Call("an image by its id", {"image": FileId("file-1")}, peers=(XAI_SDK,)),
     # ---- references
     Call("references", {"reference_images": [IMAGE, OTHER, IMAGE_DATA], "duration": 10}),
+    Call("fourteen references", {"reference_images": [IMAGE, OTHER] * 7, "duration": 15, "model": NEWER}),
+    Call("references alone", {"reference_images": [IMAGE], "prompt": None}, peers=(XAI_SDK,)),
     Call("references in memory", {"reference_images": [PNG, JPEG]}, peers=(AI_SDK,)),
     Call(
         "references by their ids", {"reference_images": [FileId("file-1"), FileId("file-2"), IMAGE]}, peers=(XAI_SDK,)
@@ -128,6 +134,7 @@ CALLS = [
     # ---- extensions
     Call("an extension", {"video": FILM}, "extend"),
     Call("an extension of some seconds", {"video": FILM, "duration": 6}, "extend"),
+    Call("an extension of a second", {"video": FILM, "duration": 1}, "extend"),
     Call("an extension of data", {"video": FILM_DATA}, "extend"),
     Call("an extension by id", {"video": FileId("file-1")}, "extend", (XAI_SDK,)),
     Call("an extension that is kept", {"video": FILM, "storage_options": STORED["in public for a time"]}, "extend"),

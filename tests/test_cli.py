@@ -835,7 +835,7 @@ def test_dry_run_needs_no_key(cli: Cli, line: list[str], path: str, body: dict[s
         (["edit", "x"], "--video --job"),
         (["edit", "x", "--video", CLIP, "--job", ID], "not allowed with"),
         (["edit", "x", "--video", PNG], "a PNG image; taken is a video"),
-        (["extend", "x", "--video", CLIP, "--duration", "11"], "2 to 10"),
+        (["extend", "x", "--video", CLIP, "--duration", "11"], "1 to 10"),
         (["render", "x", "-o", "a.mp4", "--video", CLIP, "--duration", "5"], "takes its duration from its source"),
         (["render", "x", "--operation", "extend", "-o", "a.mp4"], "video is missing"),
         (["render", "x"], "-o/--output"),

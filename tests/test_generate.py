@@ -58,7 +58,7 @@ def test_extra_has_the_last_word(face: Face, simulator: Simulator, client: Video
         ("duration", {"duration": 16}),
         ("duration", {"duration": -3}),
         ("aspect_ratio", {"aspect_ratio": "auto"}),
-        ("aspect_ratio", {"aspect_ratio": "21:9"}),
+        ("aspect_ratio", {"aspect_ratio": "9:21"}),
         ("resolution", {"resolution": "4k"}),
         ("resolution", {"resolution": "1080p"}),
         ("model", {"model": ""}),

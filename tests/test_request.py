@@ -16,6 +16,8 @@ from vidjob import FileId, Keyframe, Simulator, StorageOptions, Video, VideoClie
 IMAGE = "https://a.example/i.png"
 VIDEO = "https://a.example/v.mp4"
 NEW = "grok-imagine-video-1.5"
+LITE = "grok-imagine-video-1.5-lite"
+UNKNOWN = "grok-of-tomorrow"
 
 #: (verb, arguments, the JSON that is sent)
 SENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -24,8 +26,12 @@ SENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("generate", {"duration": 1}, {"duration": 1}),
     ("generate", {"duration": 15}, {"duration": 15}),
     ("generate", {"aspect_ratio": "2:3"}, {"aspect_ratio": "2:3"}),
+    ("generate", {"aspect_ratio": "21:9"}, {"aspect_ratio": "21:9"}),
+    ("generate", {"aspect_ratio": "5:2"}, {"aspect_ratio": "5:2"}),
     ("generate", {"resolution": "720p"}, {"resolution": "720p"}),
     ("generate", {"resolution": "1080p", "model": NEW}, {"resolution": "1080p", "model": NEW}),
+    ("generate", {"resolution": "1080p", "model": LITE}, {"resolution": "1080p", "model": LITE}),
+    ("generate", {"image": IMAGE, "model": LITE}, {"image": {"url": IMAGE}, "model": LITE}),
     ("generate", {"image": IMAGE}, {"image": {"url": IMAGE}}),
     ("generate", {"image": FileId("file-1")}, {"image": {"file_id": "file-1"}}),
     ("generate", {"reference_images": []}, {}),
@@ -33,6 +39,17 @@ SENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "generate",
         {"reference_images": [IMAGE, FileId("file-2")]},
         {"reference_images": [{"url": IMAGE}, {"file_id": "file-2"}]},
+    ),
+    ("generate", {"reference_images": [IMAGE] * 7}, {"reference_images": [{"url": IMAGE}] * 7}),
+    (
+        "generate",
+        {"reference_images": [IMAGE] * 14, "duration": 15, "model": NEW},
+        {"reference_images": [{"url": IMAGE}] * 14, "duration": 15, "model": NEW},
+    ),
+    (
+        "generate",
+        {"reference_images": [IMAGE], "image": IMAGE, "resolution": "720p", "model": NEW},
+        {"reference_images": [{"url": IMAGE}], "image": {"url": IMAGE}, "resolution": "720p", "model": NEW},
     ),
     (
         "generate",
@@ -84,7 +101,7 @@ SENT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"video": {"url": VIDEO}, "storage_options": {"filename": "a.mp4"}, "seed": 1},
     ),
     ("extend", {"video": VIDEO}, {"video": {"url": VIDEO}}),
-    ("extend", {"video": VIDEO, "duration": 2}, {"video": {"url": VIDEO}, "duration": 2}),
+    ("extend", {"video": VIDEO, "duration": 1}, {"video": {"url": VIDEO}, "duration": 1}),
     ("extend", {"video": VIDEO, "duration": 10}, {"video": {"url": VIDEO}, "duration": 10}),
     (
         "extend",
@@ -109,9 +126,51 @@ def test_what_is_sent(
     assert request.path == f"/videos/{PATHS[verb]}"
 
 
-def test_an_image_needs_no_prompt(face: Face, simulator: Simulator, client: VideoClient) -> None:
-    face(client, "generate", image=IMAGE)
-    assert simulator.accepted[0]["body"] == {"image": {"url": IMAGE}}
+#: (arguments without a prompt, the JSON that is sent)
+WORDLESS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"image": IMAGE}, {"image": {"url": IMAGE}}),
+    ({"reference_images": [IMAGE]}, {"reference_images": [{"url": IMAGE}]}),
+    ({"last_frame": IMAGE, "model": NEW}, {"last_frame": {"url": IMAGE}, "model": NEW}),
+    (
+        {"keyframes": [Keyframe(IMAGE, 1)], "model": NEW},
+        {"keyframes": [{"image": {"url": IMAGE}, "timestamp_s": 1.0}], "model": NEW},
+    ),
+    ({"extra": {"input_reference": {"url": IMAGE}}}, {"input_reference": {"url": IMAGE}}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sent"), WORDLESS)
+def test_images_need_no_prompt(
+    face: Face, simulator: Simulator, client: VideoClient, arguments: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    face(client, "generate", **arguments)
+    assert simulator.accepted[0]["body"] == sent
+
+
+def test_seconds_and_input_reference_pass_through_extra(face: Face, simulator: Simulator, client: VideoClient) -> None:
+    extra = {"seconds": 3, "input_reference": {"url": IMAGE}}
+    job = face(client, "generate", "x", extra=extra)
+    assert simulator.accepted[0]["body"] == {"prompt": "x", **extra}
+    video = client.wait(job, poll_interval=0.02).video
+    assert video is not None
+    assert video.duration == 3
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("generate", {"resolution": "1080p", "reference_images": [IMAGE] * 20, "image": IMAGE, "duration": 15}),
+        ("generate", {"last_frame": IMAGE, "reference_audios": [Voice("ara")], "keyframes": [Keyframe(IMAGE, 1)]}),
+        ("edit", {"video": VIDEO}),
+        ("extend", {"video": VIDEO}),
+    ],
+)
+def test_what_is_documented_of_known_models_only_is_sent_for_others(
+    face: Face, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(vidjob.NotFound, match="does not exist"):
+        face(client, verb, "x", model=UNKNOWN, **arguments)
+    assert [request["status"] for request in simulator.requests] == [404]
 
 
 @pytest.mark.parametrize("shape", ["cometapi", "xai"])
@@ -127,17 +186,26 @@ def test_both_services_take_every_way(face: Face, shape: Any) -> None:
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("generate", {"prompt": None}, "prompt"),
     ("generate", {"reference_images": [IMAGE] * 8}, "reference_images"),
+    ("generate", {"reference_images": [IMAGE] * 15, "model": NEW}, "reference_images"),
+    ("generate", {"reference_images": [IMAGE], "model": LITE}, "reference_images"),
+    ("generate", {"reference_images": [IMAGE], "resolution": "1080p", "model": NEW}, "resolution"),
     ("generate", {"reference_images": [IMAGE], "image": IMAGE}, "reference_images"),
     ("generate", {"reference_images": [IMAGE], "duration": 11}, "duration"),
     ("generate", {"reference_audios": [Voice("ara")]}, "reference_audios"),
     ("generate", {"reference_audios": [Voice("ara")] * 4, "model": NEW}, "reference_audios"),
+    ("generate", {"reference_audios": [Voice("ara")], "model": LITE}, "reference_audios"),
     ("generate", {"last_frame": IMAGE}, "last_frame"),
+    ("generate", {"last_frame": IMAGE, "model": LITE}, "last_frame"),
+    ("generate", {"keyframes": [Keyframe(IMAGE, 1)], "model": LITE}, "keyframes"),
+    ("generate", {"keyframes": [Keyframe(IMAGE, 1), Keyframe(IMAGE, 1.1)], "model": NEW}, "keyframes"),
     ("generate", {"keyframes": [Keyframe(IMAGE, 8)], "model": NEW}, "keyframes"),
     ("generate", {"keyframes": [Keyframe(IMAGE, 1)] * 5, "model": NEW}, "keyframes"),
     ("generate", {"upload_url": "s3://a/b"}, "upload_url"),
     ("edit", {"video": VIDEO, "model": NEW}, "model"),
     ("extend", {"video": VIDEO, "model": NEW}, "model"),
-    ("extend", {"video": VIDEO, "duration": 1}, "duration"),
+    ("edit", {"video": VIDEO, "model": LITE}, "model"),
+    ("extend", {"video": VIDEO, "model": LITE}, "model"),
+    ("extend", {"video": VIDEO, "duration": 0}, "duration"),
     ("extend", {"video": VIDEO, "duration": 11}, "duration"),
     ("edit", {}, "video"),
     ("extend", {}, "video"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
+import gzip
 import http.client
 import http.server
 import json
@@ -11,11 +13,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+import vidjob
 from vidjob import Simulator
 
 AUTHORIZED = {"Authorization": "Bearer k"}
@@ -131,6 +135,127 @@ def test_keys() -> None:
 def test_refused_creates(simulator: Simulator, body: Any, headers: dict[str, str], status: int) -> None:
     assert ask(simulator, "POST", "/videos/generations", body, headers)[0] == status
     assert simulator.accepted == []
+
+
+# ---- limits and bills -------------------------------------------------------------------------
+
+NEW, LITE = "grok-imagine-video-1.5", "grok-imagine-video-1.5-lite"
+IMAGE = {"url": "https://a.example/i.png"}
+VIDEO = {"url": "https://a.example/v.mp4"}
+
+
+def frames(*at: float) -> list[dict[str, Any]]:
+    return [{"image": IMAGE, "timestamp_s": seconds} for seconds in at]
+
+
+#: (operation, the body beside a prompt, the status)
+LIMITS: list[tuple[str, dict[str, Any], int]] = [
+    ("generations", {"duration": 15}, 200),
+    ("generations", {"duration": 16}, 400),
+    ("generations", {"seconds": 15}, 200),
+    ("generations", {"seconds": 16}, 400),
+    ("generations", {"aspect_ratio": "21:9"}, 200),
+    ("generations", {"aspect_ratio": "5:2"}, 200),
+    ("generations", {"aspect_ratio": "9:21"}, 422),
+    ("generations", {"resolution": "720p"}, 200),
+    ("generations", {"resolution": "1080p"}, 400),
+    ("generations", {"resolution": "1080p", "model": NEW}, 200),
+    ("generations", {"resolution": "1080p", "model": LITE}, 200),
+    ("generations", {"resolution": "720p", "model": NEW, "reference_images": [IMAGE]}, 200),
+    ("generations", {"resolution": "1080p", "model": NEW, "reference_images": [IMAGE]}, 400),
+    ("generations", {"prompt": None}, 422),
+    ("generations", {"input_reference": IMAGE}, 200),
+    ("generations", {"reference_images": [IMAGE] * 7, "duration": 10}, 200),
+    ("generations", {"reference_images": [IMAGE] * 8}, 400),
+    ("generations", {"reference_images": [IMAGE], "duration": 11}, 400),
+    ("generations", {"reference_images": [IMAGE] * 14, "duration": 15, "model": NEW}, 200),
+    ("generations", {"reference_images": [IMAGE] * 15, "model": NEW}, 400),
+    ("generations", {"reference_images": [IMAGE], "image": IMAGE}, 400),
+    ("generations", {"reference_images": [IMAGE], "image": IMAGE, "model": NEW}, 200),
+    ("generations", {"reference_images": [IMAGE], "model": LITE}, 400),
+    ("generations", {"image": IMAGE, "model": LITE}, 200),
+    ("generations", {"reference_audios": [{"voice_id": "ara"}] * 3, "model": NEW}, 200),
+    ("generations", {"reference_audios": [{"voice_id": "ara"}] * 4, "model": NEW}, 400),
+    ("generations", {"reference_audios": [{"voice_id": "ara"}]}, 400),
+    ("generations", {"reference_audios": [{"voice_id": "ara"}], "model": LITE}, 400),
+    ("generations", {"last_frame": IMAGE, "model": NEW}, 200),
+    ("generations", {"last_frame": IMAGE, "model": LITE}, 400),
+    ("generations", {"keyframes": frames(1, 2, 3, 7.9), "model": NEW}, 200),
+    ("generations", {"keyframes": frames(1, 2, 3, 4, 5), "model": NEW}, 400),
+    ("generations", {"keyframes": frames(8), "model": NEW}, 400),
+    ("generations", {"keyframes": frames(1, 1.34), "model": NEW}, 200),
+    ("generations", {"keyframes": frames(1, 1.1), "model": NEW}, 400),
+    ("generations", {"keyframes": frames(1), "model": LITE}, 400),
+    ("edits", {"video": VIDEO, "model": "grok-imagine-video"}, 200),
+    ("edits", {"video": VIDEO, "model": NEW}, 400),
+    ("edits", {"video": VIDEO, "model": LITE}, 400),
+    ("extensions", {"video": VIDEO, "duration": 1}, 200),
+    ("extensions", {"video": VIDEO, "duration": 0}, 400),
+    ("extensions", {"video": VIDEO, "duration": 10}, 200),
+    ("extensions", {"video": VIDEO, "duration": 11}, 400),
+    ("extensions", {"video": VIDEO, "model": LITE}, 400),
+]
+
+
+@pytest.mark.parametrize(("operation", "body", "status"), LIMITS)
+def test_each_limit_is_checked_on_both_sides(
+    simulator: Simulator, operation: str, body: dict[str, Any], status: int
+) -> None:
+    answer = ask(simulator, "POST", f"/videos/{operation}", {"prompt": "x", **body})
+    assert (answer[0], len(simulator.accepted)) == (status, int(status == 200)), answer[2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"image": IMAGE},
+        {"reference_images": [IMAGE]},
+        {"last_frame": IMAGE, "model": NEW},
+        {"keyframes": frames(1), "model": NEW},
+    ],
+)
+def test_images_need_no_prompt(simulator: Simulator, body: dict[str, Any]) -> None:
+    assert ask(simulator, "POST", "/videos/generations", body)[0] == 200
+
+
+def test_the_words_of_1_5_lite(simulator: Simulator) -> None:
+    body = {"prompt": "x", "model": LITE, "reference_images": [IMAGE]}
+    words = json.loads(ask(simulator, "POST", "/videos/generations", body)[2])["error"]["message"]
+    assert words.startswith("`reference_images` is not supported for this model")
+
+
+@pytest.mark.parametrize(
+    ("body", "ticks"),
+    [
+        ({}, 500_000_000),
+        ({"duration": 5}, 2_500_000_000),
+        ({"resolution": "720p"}, 700_000_000),
+        ({"model": NEW}, 800_000_000),
+        ({"model": NEW, "image": IMAGE}, 900_000_000),
+        ({"model": NEW, "reference_images": [IMAGE, IMAGE]}, 1_000_000_000),
+        ({"model": NEW, "resolution": "720p"}, 1_400_000_000),
+        ({"model": NEW, "resolution": "1080p"}, 2_500_000_000),
+        ({"model": LITE}, 200_000_000),
+        ({"model": LITE, "resolution": "720p"}, 300_000_000),
+        ({"model": LITE, "resolution": "1080p"}, 1_400_000_000),
+    ],
+)
+def test_bills_are_as_measured(body: dict[str, Any], ticks: int) -> None:
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        request_id = create(simulator, **{"duration": 1, **body})
+        last = until(simulator, request_id, lambda _, body: body.get("status") == "done")[1]
+    assert last["usage"] == {"cost_in_usd_ticks": ticks}
+    assert simulator.accepted[0]["cost_in_usd_ticks"] == ticks
+
+
+@pytest.mark.parametrize(("ratio", "width", "height"), [("21:9", 168, 72), ("5:2", 160, 64), ("16:9", 192, 108)])
+def test_clips_have_the_ratio_asked_for(ratio: str, width: int, height: int) -> None:
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        video = finished(simulator, create(simulator, aspect_ratio=ratio, duration=2))
+        content = ask(simulator, "GET", video["url"])[2]
+    header = content[content.index(b"tkhd") + 4 :]
+    assert [int.from_bytes(header[at : at + 2], "big") for at in (76, 80)] == [width, height]
+    assert mp4_length(content) == 2
 
 
 def test_unknown_jobs_and_paths(simulator: Simulator) -> None:
@@ -362,6 +487,202 @@ def test_fates(kind: Any, end: str) -> None:
         assert last["status"] == end
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (None, "You ran out of credits. [WKE=personal-team-blocked:spending-limit]"),
+        (402, "personal-team-blocked:spending-limit"),
+        (403, "insufficient_user_quota"),
+        (200, "insufficient_user_quota"),
+    ],
+)
+def test_no_money_is_said_under_several_statuses_and_nothing_is_accepted(
+    simulator: Simulator, status: int | None, words: str
+) -> None:
+    simulator.inject("no_money", on="create", status=status)
+    told, headers, body = ask(simulator, "POST", "/videos/generations", {"prompt": "x"})
+    assert (told, headers["content-type"]) == (status or 429, "application/json")
+    assert words in body.decode()
+    assert "request_id" not in json.loads(body)
+    assert simulator.accepted == []
+    create(simulator)
+
+
+WORDS = ("aborted", "rejected", "moderated", "blocked", "timeout", "timed_out", "cancelled", "error")
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("shape", ["cometapi", "envelope", "xai"])
+def test_a_job_ends_in_the_words_of_other_gateways(shape: Any, word: str) -> None:
+    with Simulator(shape, render_seconds=0.01, spread=0) as simulator:
+        simulator.inject("job_ends", on="create", form=word)
+        request_id = create(simulator)
+        _, told = until(simulator, request_id, lambda _, body: word in json.dumps(body).lower())
+        assert simulator.accepted[0]["end"] == word
+        assert simulator.requests[-1]["status"] == 200
+    if shape == "envelope":
+        assert (told["data"]["status"], told["data"]["data"]) == (word.upper(), None)
+    else:
+        assert told == {"id": request_id, "status": word}
+
+
+PLACES: dict[str, Callable[[Any], Any]] = {
+    "metadata.url": lambda body: body["metadata"]["url"],
+    "videos[0].url": lambda body: body["videos"][0]["url"],
+    "result.video_url": lambda body: body["result"]["video_url"],
+    "output.url": lambda body: body["output"]["url"],
+    "output.video_url": lambda body: body["output"]["video_url"],
+    "data[0].url": lambda body: body["data"][0]["url"],
+    "data.url": lambda body: body["data"]["url"],
+    "video_url": lambda body: body["video_url"],
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("on", ["create", "get"])
+def test_a_link_is_elsewhere(on: Any, place: str) -> None:
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        simulator.inject("link_elsewhere", on=on, form=place, times=100 if on == "get" else 1)
+        _, last = until(simulator, create(simulator, duration=3), lambda _, body: body.get("status") == "completed")
+        assert "video" not in last
+        assert last["usage"] == {"cost_in_usd_ticks": 1_500_000_000}
+        assert mp4_length(ask(simulator, "GET", PLACES[place](last))[2]) == 3
+
+
+@pytest.mark.parametrize(("status", "words"), [(404, b"NoSuchKey"), (403, b"AccessDenied"), (202, b""), (200, b"")])
+def test_a_file_is_there_a_moment_after_its_link(done: tuple[Simulator, str], status: int, words: bytes) -> None:
+    simulator, link = done
+    simulator.inject("late_file", on="download", times=2, status=status)
+    answers = [ask(simulator, "GET", link) for _ in range(3)]
+    assert [answer[0] for answer in answers] == [status, status, 200]
+    assert all(words in answer[2] for answer in answers[:2])
+    assert (answers[0][2] == b"") == (words == b"")
+    assert answers[2][2][4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(400, b"ExpiredToken"), (401, b"Not authenticated"), (403, b"AccessDenied"), (404, b"NoSuchKey"), (410, b"")],
+)
+def test_an_expired_link_is_answered_in_the_same_way_until_there_is_a_fresh_one(
+    done: tuple[Simulator, str], status: int, words: bytes
+) -> None:
+    simulator, link = done
+    simulator.inject("link_expired", on="download", status=status)
+    for _ in range(2):
+        answer = ask(simulator, "GET", link)
+        assert (answer[0], words in answer[2]) == (status, True)
+    fresh = finished(simulator, simulator.accepted[0]["request_id"])["url"]
+    assert fresh != link
+    assert ask(simulator, "GET", fresh)[0] == 200
+    assert ask(simulator, "GET", link)[0] == status
+
+
+ODD: dict[str, tuple[int, bytes]] = {
+    "empty": (200, b""),
+    "html": (200, b"<!DOCTYPE html>"),
+    "cut": (200, b'{"status": "proc'),
+    "text": (200, b"upstream connect error"),
+    "object": (200, b"{}"),
+    "busy": (200, b'{"code": 500, "message": "system busy"}'),
+    "forbidden": (403, b"<!DOCTYPE html>"),
+    "not_found": (404, b'{"error": "not found"}'),
+}
+
+
+@pytest.mark.parametrize("form", ODD)
+def test_odd_answers_come_in_the_middle_of_a_wait(simulator: Simulator, form: str) -> None:
+    request_id = create(simulator)
+    simulator.inject("odd_answer", on="get", form=form, after=1)
+    answers = [ask(simulator, "GET", f"/videos/{request_id}") for _ in range(3)]
+    status, start = ODD[form]
+    assert (answers[1][0], answers[1][2][: len(start)]) == (status, start)
+    assert (answers[1][2] == b"") == (form == "empty")
+    for answer in (answers[0], answers[2]):
+        assert answer[0] == 200
+        assert json.loads(answer[2])
+
+
+def plain_json(body: bytes) -> Any:
+    return json.loads(body, strict=False)
+
+
+#: How a lenient reader reads each form.
+BODIES: dict[str, Callable[[bytes], Any]] = {
+    "bom": lambda body: plain_json(body.removeprefix(b"\xef\xbb\xbf")),
+    "nan": plain_json,
+    "huge_number": plain_json,
+    "surrogate": plain_json,
+    "latin1": lambda body: json.loads(body.decode("latin-1")),
+    "line_break": plain_json,
+    "tab": plain_json,
+    "deep": plain_json,
+    "gzip": lambda body: plain_json(gzip.decompress(body)),
+}
+
+
+def strict_json(answer: Answer) -> Any:
+    """As a strict reader reads it: RFC 8259, doubles, 127 levels, no coding that was not asked for."""
+
+    def refuse(word: str) -> Any:
+        raise ValueError(word)
+
+    assert "content-encoding" not in answer[1]
+    text = answer[2].decode()
+    assert "[" * 127 not in text
+    value = json.loads(text, parse_constant=refuse)
+    assert float("inf") not in value.values()
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+@pytest.mark.parametrize("form", BODIES)
+def test_the_right_answer_comes_in_odd_forms(form: str) -> None:
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        simulator.inject("odd_body", on="create", form=form)
+        created = ask(simulator, "POST", "/videos/generations", {"prompt": "x"})
+        [entry] = simulator.accepted
+        finished(simulator, entry["request_id"])
+        simulator.inject("odd_body", on="get", form=form)
+        asked = ask(simulator, "GET", f"/videos/{entry['request_id']}")
+        for answer in (created, asked):
+            assert answer[0] == 200
+            assert answer[1].get("content-encoding") == ("gzip" if form == "gzip" else None)
+            with pytest.raises((ValueError, AssertionError)):
+                strict_json(answer)
+        assert BODIES[form](created[2])["request_id"] == entry["request_id"]
+        assert BODIES[form](asked[2])["video"]["url"].startswith("http://127.0.0.1")
+        strict_json(ask(simulator, "GET", f"/videos/{entry['request_id']}"))
+
+
+def kinds_in_the_stub() -> list[str]:
+    """The kinds of faults that the stub names."""
+    stub = Path(vidjob.__file__).with_name("_native.pyi").read_text(encoding="utf-8")
+    [inject] = [node for node in ast.walk(ast.parse(stub)) if getattr(node, "name", "") == "inject"]
+    assert isinstance(inject, ast.FunctionDef)
+    kind = inject.args.args[1].annotation
+    documented = ast.get_docstring(inject) or ""
+    values = [node.value for node in ast.walk(kind or inject) if isinstance(node, ast.Constant)]
+    named = [value for value in values if isinstance(value, str)]
+    assert all(f"``{name}``" in documented for name in named)
+    forms = {*WORDS, *PLACES, *ODD, *BODIES}
+    assert all(f"``{form}``" in documented for form in forms)
+    return named
+
+
+@pytest.mark.parametrize("kind", kinds_in_the_stub())
+def test_every_kind_that_the_stub_names_is_known_and_documented(simulator: Simulator, kind: Any) -> None:
+    refused = []
+    everywhere: list[Any] = ["create", "get", "download"]
+    for on in everywhere:
+        try:
+            simulator.inject(kind, on=on)
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) < 3
+    assert all("makes no difference" in words for words in refused)
+
+
 def test_the_seed_decides() -> None:
     def lives(seed: int) -> list[tuple[str, float]]:
         with Simulator(seed=seed) as simulator:
@@ -397,6 +718,17 @@ def test_bad_arguments() -> None:
             simulator.inject("other", on="get")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="on"):
             simulator.inject("reset", on="other")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r'"other" is not one of empty, html'):
+            simulator.inject("odd_answer", on="get", form="other")
+        useless: list[tuple[Any, Any]] = [
+            ("job_fails", "get"),
+            ("late_file", "get"),
+            ("odd_body", "download"),
+            ("not_found_yet", "create"),
+        ]
+        for kind, on in useless:
+            with pytest.raises(ValueError, match="makes no difference"):
+                simulator.inject(kind, on=on)
 
 
 def test_thousands_on_one_connection(simulator: Simulator) -> None:

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob import _native
+from vidjob import _log, _native
 from vidjob import _open_runs as open_runs
 from vidjob._damage import reports
 from vidjob._display import Displayed
@@ -300,6 +300,7 @@ class _Run(Displayed):
 
     def _noted(self, result: RenderResult) -> RenderResult:
         self._counts.add(result)
+        _log.report_absurd_cost(result.job)
         if self._outputs is not None:
             self._outputs.add(result)
         self._watchers.ended(result)

@@ -270,24 +270,32 @@ class VideoClient:
 
         Args:
             prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI). May be left
-                out with ``image`` (documented by xAI only) or another frame (by xAI's SDK). Or a
-                [VideoRequest][vidjob.VideoRequest], and nothing beside it.
+                out with ``image`` (documented by xAI only), references (xAI's newer guide only) or pinned frames
+                (xAI's SDK). Or a [VideoRequest][vidjob.VideoRequest], and nothing beside it.
             image: The first frame (documented by CometAPI and xAI).
-            reference_images: Up to 7 images of who or what is to appear; with them at most 10 s on the base model,
-                where they do not go with ``image`` (documented by xAI only).
-            reference_audios: Up to 3 voices to be heard: [Voice][vidjob.Voice] values, or addresses of clips of up to
-                15 s; only ``grok-imagine-video-1.5`` (documented by xAI only).
-            last_frame: The last frame; only ``grok-imagine-video-1.5`` (known from xAI's SDK and the AI SDK only).
-            keyframes: Up to 4 frames between beginning and end; only ``grok-imagine-video-1.5`` (known from xAI's
-                SDK and the AI SDK only).
+            reference_images: Images of who or what is to appear (documented by xAI only). On the base model up to 7,
+                with at most 10 s and not with ``image``; on ``grok-imagine-video-1.5`` up to 14 (measured; xAI's
+                older page says 7); on ``grok-imagine-video-1.5-lite`` none. A prompt may name images as
+                ``<IMAGE_0>``, ``<IMAGE_1>`` and so on, counted over ``image``, these, ``keyframes`` and
+                ``last_frame`` (xAI's own tool).
+            reference_audios: Up to 3 voices to be heard, with or without images: [Voice][vidjob.Voice] values, or
+                addresses of clips of up to 15 s; only ``grok-imagine-video-1.5`` (documented by xAI only).
+            last_frame: The last frame; the same as ``image`` makes a loop; only ``grok-imagine-video-1.5``
+                (documented by xAI's newer guide only).
+            keyframes: Up to 4 frames between beginning and end, each in a slot of 1/3 s of its own; only
+                ``grok-imagine-video-1.5`` (documented by xAI's newer guide only; the slots are measured).
             duration: Seconds, 1 to 15. Default: the service's, 8 (documented by CometAPI and xAI).
-            aspect_ratio: ``1:1``, ``16:9``, ``9:16``, ``4:3``, ``3:4``, ``3:2`` or ``2:3``. Default: the
-                service's, 16:9, or that of ``image``.
-            resolution: ``480p``, ``720p`` or ``1080p`` (only ``grok-imagine-video-1.5``, not with references).
-                Default: the service's, 480p.
-            generate_audio: Whether the video has sound. Default: the service's, yes (known from xAI's SDK and the AI
-                SDK only).
-            model: Default: the service's, ``grok-imagine-video`` on CometAPI. Unknown names are sent as they are.
+            aspect_ratio: ``1:1``, ``16:9``, ``9:16``, ``4:3``, ``3:4``, ``3:2`` or ``2:3`` (documented by CometAPI
+                and xAI); ``21:9`` or ``5:2`` (xAI's newer guide only). Default: the service's, 16:9, or that of
+                ``image``. With ``image``, xAI's newer guide says, it is ignored.
+            resolution: ``480p`` or ``720p`` (documented by CometAPI and xAI); ``1080p`` on
+                ``grok-imagine-video-1.5``, without ``reference_images``, and on ``grok-imagine-video-1.5-lite``
+                (documented by xAI only). Default: the service's, 480p.
+            generate_audio: Whether the video has sound. Default: the service's, yes (documented by xAI's newer guide
+                only).
+            model: ``grok-imagine-video`` (the base model, CometAPI's default), ``grok-imagine-video-1.5`` or
+                ``grok-imagine-video-1.5-lite``. Unknown names are sent as they are, and what is only documented of
+                known models is not checked with them.
             user: An id of your own end user, for the service.
             upload_url: Signed address to which the service delivers the file with ``PUT``; the finished job may then
                 have no link (documented by CometAPI and xAI).
@@ -390,7 +398,7 @@ class VideoClient:
             video: An earlier ``VideoJob`` or ``Video``, whose link is renewed by asking if it has expired; an http(s)
                 address or a data URI (``str``; never a path); a ``pathlib.Path``, ``bytes``, an open binary file or a
                 [FileId][vidjob.FileId]. MP4 with H.264, H.265 or AV1, at most 8.7 s (limits documented by xAI).
-            model: The base model alone edits. Default: the service's.
+            model: The base model alone edits (documented by xAI). Default: the service's.
             user: An id of your own end user, for the service.
             upload_url: See [generate][vidjob.VideoClient.generate].
             storage_options: See ``generate`` (documented by xAI only).
@@ -462,9 +470,11 @@ class VideoClient:
         Args:
             prompt: How it goes on; at most 4096 bytes of UTF-8. Or a [VideoRequest][vidjob.VideoRequest], and
                 nothing beside it.
-            video: As [edit][vidjob.VideoClient.edit] takes it, of 2 to 15 s, on some pages 30 s (documented by xAI).
-            duration: Seconds of the added part, 2 to 10. Default: the service's, 6 (documented by xAI).
-            model: The base model alone extends. Default: the service's.
+            video: As [edit][vidjob.VideoClient.edit] takes it, of 2 to 30 s (xAI's OpenAPI file and SDK; its
+                reference says 15).
+            duration: Seconds of the added part, 1 to 10 (xAI's OpenAPI file and SDK; its reference says 2 to 10).
+                Default: the service's, 6.
+            model: The base model alone extends (documented by xAI). Default: the service's.
             upload_url: See [generate][vidjob.VideoClient.generate].
             storage_options: See ``generate``.
             extra: See ``generate``.
@@ -1089,8 +1099,10 @@ def _restore(settings: dict[str, Any]) -> VideoClient:
 def _result(job: VideoJob, kept: Download, path: str | os.PathLike[str], warning: str | None) -> RenderResult:
     from pathlib import Path
 
+    from vidjob._log import report_absurd_cost
     from vidjob._values import RenderResult
 
+    report_absurd_cost(job)
     if warning is not None:
         from warnings import warn
 

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
     from vidjob._native import VideoJob
 
-__all__ = ["hook", "set_up"]
+__all__ = ["hook", "report_absurd_cost", "set_up"]
 
 #: Who tells of which events.
 _NAMES = {"request": "http", "retry": "http", "accepted": "jobs", "status": "jobs", "download": "download"}
 _INFO, _DEBUG = 20, 10
+#: More than any job costs: a million US dollars, in ticks.
+_ABSURD_TICKS = 10**16
 
 _loggers: dict[str, Logger] = {}
 #: The same ones, each once: they are asked at every call.
@@ -75,6 +77,16 @@ def _words(event: Mapping[str, Any], job: VideoJob | None) -> str:
     progress = "" if event["progress"] is None else f", {event['progress']}%"
     code = "" if job is None or job.error is None else f" ({job.error.code})"
     return f"{about} {event['status']}{code}{progress}"
+
+
+def report_absurd_cost(job: VideoJob | None) -> None:
+    """Logs a warning when a job's reported cost cannot be right. It counts against budgets all the same."""
+    if job is None or job.usage is None or job.usage.cost_in_usd_ticks <= _ABSURD_TICKS:
+        return
+    import logging
+
+    words = "job %s: the reported cost of %s USD is absurd and counts in full against max_cost_usd; check your account"
+    logging.getLogger("vidjob.jobs").warning(words, job.request_id, job.usage.cost_usd)
 
 
 def set_up(level: str) -> None:

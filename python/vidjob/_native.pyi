@@ -336,12 +336,12 @@ class Voice:
 
 @final
 class Keyframe:
-    """A frame for a moment of the video (known from xAI's SDK and the AI SDK only).
+    """A frame for a moment of the video (documented by xAI's newer guide only).
 
     Attributes:
         image: The frame, as ``image`` of [generate][vidjob.VideoClient.generate]; given back as a str, a path,
             bytes or a ``FileId``.
-        timestamp: Seconds from the beginning: above 0 and below the duration.
+        timestamp: Seconds from the beginning: above 0 and below the duration, in a slot of 1/3 s of its own.
     """
 
     __match_args__ = ("image", "timestamp")
@@ -575,30 +575,62 @@ class Simulator:
             "job_fails",
             "job_moderated",
             "job_expires",
+            "job_ends",
+            "link_elsewhere",
             "link_expired",
+            "late_file",
             "not_found_yet",
+            "no_money",
+            "odd_answer",
+            "odd_body",
         ],
         *,
         on: Literal["create", "get", "download"],
         times: int = 1,
         after: int = 0,
-        status: int = 500,
+        status: int | None = None,
         retry_after: float | None = None,
         seconds: float = 1.0,
+        form: str | None = None,
     ) -> None:
         """Scripts a fault for the next matching requests.
+
+        Of the connection: ``lost_response`` (the request is carried out, its answer is lost), ``reset`` (before
+        anything is done), ``truncated`` (the body ends half way), ``hang`` (the answer is late).
+
+        In place of the answer, with nothing done: ``rate_limited`` (429), ``server_error``, ``wrong_type`` (an HTML
+        page under 200), ``garbage`` (random bytes under 200), ``oversized`` (1 MiB of JSON), ``no_money`` (a refusal
+        in the words seen under ``status``: 429 with ``[WKE=...]``, 402, 403 or 200), ``odd_answer`` (says nothing of
+        the job).
+
+        Of a job, on its create: ``job_fails``, ``job_moderated``, ``job_expires``, ``job_ends`` (in a word of other
+        gateways), ``link_elsewhere`` (its finished answers have the link in another place; on a get, this answer).
+
+        Of a get: ``not_found_yet`` (404). Of a create or get: ``odd_body`` (the right answer, in a form that strict
+        readers refuse).
+
+        Of a download: ``link_expired`` (until the job is polled again), ``late_file`` (the link is good, the file is
+        not there yet).
 
         Args:
             kind: What goes wrong.
             on: In which kind of request.
             times: For how many requests.
             after: How many matching requests pass unharmed first.
-            status: The status of a ``server_error``.
+            status: The status of a ``server_error`` (default: 500), ``no_money`` (429), ``link_expired`` (403; with
+                400 the body says ``ExpiredToken``) or ``late_file`` (404; 202 and 200 have no body).
             retry_after: Seconds that a ``rate_limited`` answer asks for.
             seconds: How long a ``hang`` lasts.
+            form: Which variety; the first one is the default. Of ``job_ends``: ``aborted``, ``rejected``,
+                ``moderated``, ``blocked``, ``timeout``, ``timed_out``, ``cancelled``, ``error``. Of
+                ``link_elsewhere``: ``metadata.url``, ``videos[0].url``, ``result.video_url``, ``output.url``,
+                ``output.video_url``, ``data[0].url``, ``data.url``, ``video_url``. Of ``odd_answer``: ``empty``,
+                ``html``, ``cut``, ``text``, ``object``, ``busy`` (all under 200), ``forbidden`` (403),
+                ``not_found`` (404). Of ``odd_body``: ``bom``, ``nan``, ``huge_number``, ``surrogate``, ``latin1``,
+                ``line_break``, ``tab``, ``deep``, ``gzip``.
 
         Raises:
-            ValueError: The kind is unknown.
+            ValueError: The kind or form is unknown, or makes no difference in such a request.
         """
 
     def respond(

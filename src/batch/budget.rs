@@ -76,8 +76,8 @@ pub struct Budget {
 
 #[derive(Debug)]
 struct State {
-    /// Spent, or reserved for what is under way.
-    spent: i64,
+    /// Spent, or reserved for what is under way. Wider than the costs that are added, so that it never wraps and stays exact.
+    spent: i128,
     /// Reservations that may yet turn out to be too high.
     open: usize,
     jobs_left: Option<u64>,
@@ -87,8 +87,8 @@ struct State {
 impl Budget {
     /// At most `most` ticks, of which some are spent, and at most so many jobs.
     #[must_use]
-    pub fn new(most: Option<i64>, spent: i64, jobs_left: Option<u64>) -> Self {
-        let state = State { spent, open: 0, jobs_left, stop: None };
+    pub fn new(most: Option<i64>, spent: impl Into<i128>, jobs_left: Option<u64>) -> Self {
+        let state = State { spent: spent.into(), open: 0, jobs_left, stop: None };
         Self { most, state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -109,8 +109,9 @@ impl Budget {
                     state.stop = Some(Stop::Jobs);
                     continue;
                 }
-                if self.most.is_none_or(|most| state.spent.saturating_add(amount) <= most) {
-                    state.spent = state.spent.saturating_add(amount);
+                let with_it = state.spent + i128::from(amount);
+                if self.most.is_none_or(|most| with_it <= most.into()) {
+                    state.spent = with_it;
                     state.open += 1;
                     state.jobs_left = state.jobs_left.map(|left| left - 1);
                     return Ok(());
@@ -129,10 +130,10 @@ impl Budget {
         self.lock().open += 1;
     }
 
-    /// What a job cost, in place of what was set aside for it.
+    /// What a job cost, in place of what was set aside for it. No cost is below zero.
     pub fn settle(&self, estimate: i64, cost: i64) {
         let mut state = self.lock();
-        state.spent = state.spent.saturating_sub(estimate).saturating_add(cost);
+        state.spent += i128::from(cost.max(0)) - i128::from(estimate);
         state.open = state.open.saturating_sub(1);
         drop(state);
         self.changed.notify_waiters();
@@ -196,6 +197,35 @@ mod tests {
         let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
         assert_eq!(refused, "not bought: max_cost_usd would be exceeded");
         assert_eq!(budget.stopped(), Some(Stop::Budget));
+    }
+
+    #[tokio::test]
+    async fn a_budget_never_wraps_and_buys_nothing_after_absurd_costs() {
+        for (spent, costs) in [(i64::MAX, vec![]), (0, vec![i64::MAX, i64::MAX]), (i64::MAX, vec![i64::MAX, 0])] {
+            let budget = Budget::new(Some(10_000_000_000), spent, None);
+            for cost in costs {
+                budget.reopen();
+                budget.settle(0, cost);
+            }
+            let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
+            assert_eq!(refused, "not bought: max_cost_usd would be exceeded");
+            assert!(budget.spent_usd() > 9e8);
+        }
+    }
+
+    #[tokio::test]
+    async fn absurd_costs_leave_later_sums_exact() {
+        let budget = Budget::new(Some(10), 0, None);
+        for estimate in [4, 5] {
+            budget.reserve(Some(estimate)).await.unwrap();
+        }
+        budget.settle(4, i64::MAX);
+        budget.settle(5, i64::MAX);
+        assert_eq!(budget.lock().spent, 2 * i128::from(i64::MAX));
+        let credited = Budget::new(Some(10), 10, None);
+        credited.reopen();
+        credited.settle(0, -1_000);
+        assert!(credited.reserve(Some(1)).await.is_err(), "no cost is below zero");
     }
 
     #[tokio::test]

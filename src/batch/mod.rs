@@ -183,7 +183,7 @@ impl Batch {
         settings.prices.check()?;
         let run = Arc::new(journal.run().await?);
         journal.adopt_claims().await?;
-        let spent = journal.entries().iter().map(|(_, entry)| spent(entry)).fold(0, i64::saturating_add);
+        let spent = prices::total(journal.entries().iter().map(|(_, entry)| spent(entry)));
         let budget = Budget::new(settings.max_cost_usd.map(ticks), spent, settings.max_jobs);
         let (told, events) = mpsc::unbounded_channel();
         let is_observed = observation == Observation::Told;
@@ -354,7 +354,7 @@ async fn next_event(events: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Even
 }
 
 /// What was spent on an item, or must be counted as spent.
-fn spent(entry: &Entry) -> i64 {
+fn spent(entry: &Entry) -> i128 {
     let of_attempt = |attempt: &crate::journal::Attempt| {
         let estimate = attempt.order.estimate_ticks.unwrap_or_default();
         match &attempt.state {
@@ -363,7 +363,7 @@ fn spent(entry: &Entry) -> i64 {
             State::Over { job } | State::Saved { job, .. } => course::cost(job, estimate),
         }
     };
-    entry.attempts.iter().map(of_attempt).fold(0, i64::saturating_add)
+    prices::total(entry.attempts.iter().map(of_attempt))
 }
 
 /// The items that are bought and not at their end. Their requests are of no more use, and are left out.

@@ -39,19 +39,23 @@ pub struct Price {
 pub struct Prices(BTreeMap<String, Price>);
 
 impl Default for Prices {
-    /// The lists seen on 2026-11-23; 1080p, which none of them has, is taken as twice 720p.
+    /// The lists and bills seen until 2026-11-26. None shows what an input image costs on 1.5-lite: it is taken to be
+    /// what it costs on 1.5.
     fn default() -> Self {
-        let price = |low: f64, high: f64, per_image: f64| {
-            let per_second = [("480p", low), ("720p", high), ("1080p", 2.0 * high)];
-            Price { per_second: per_second.map(|(size, usd)| (size.to_owned(), usd)).into(), per_image }
+        let price = |per_second: &[(&str, f64)], per_image: f64| Price {
+            per_second: per_second.iter().map(|(size, usd)| ((*size).to_owned(), *usd)).collect(),
+            per_image,
         };
-        let (base, newer) = (price(0.05, 0.07, 0.002), price(0.08, 0.14, 0.01));
+        let base = price(&[("480p", 0.05), ("720p", 0.07)], 0.002);
+        let newer = price(&[("480p", 0.08), ("720p", 0.14), ("1080p", 0.25)], 0.01);
+        let lite = price(&[("480p", 0.02), ("720p", 0.03), ("1080p", 0.14)], 0.01);
         let models = [
             (DEFAULT_MODEL, &base),
             ("grok-imagine-video-beta", &base),
             ("grok-imagine-video-1.5", &newer),
             ("grok-imagine-video-1.5-preview", &newer),
             ("grok-imagine-video-1.5-2026-05-30", &newer),
+            ("grok-imagine-video-1.5-lite", &lite),
         ];
         Self(models.map(|(name, price)| (name.to_owned(), price.clone())).into())
     }
@@ -77,9 +81,9 @@ impl Prices {
     /// What a request is expected to cost, in ticks; `None` when its model or resolution has no price.
     #[must_use]
     pub fn estimate(&self, request: &VideoRequest) -> Option<i64> {
-        let price = self.0.get(request.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+        let price = self.0.get(request.sent_model().unwrap_or(DEFAULT_MODEL))?;
         let resolution = match request.operation {
-            Operation::Generate => request.resolution.as_deref().unwrap_or(DEFAULT_RESOLUTION),
+            Operation::Generate => request.sent_resolution().unwrap_or(DEFAULT_RESOLUTION),
             Operation::Edit | Operation::Extend => FOLLOWED_RESOLUTION,
         };
         let per_second = price.per_second.get(resolution)?;
@@ -91,7 +95,8 @@ impl Prices {
 
 /// The seconds that are rendered, and those of the source.
 fn seconds(request: &VideoRequest) -> (f64, f64) {
-    let asked = request.duration.and_then(|seconds| i32::try_from(seconds).ok()).map(f64::from);
+    // What `extra` asks for may be out of bounds; it never makes an order cheaper than nothing.
+    let asked = request.sent_duration().map(|seconds| seconds.max(0.0));
     let source = match &request.video {
         Some(Media::Job(job)) => job.video.as_ref().and_then(|video| video.duration),
         Some(Media::Video(video)) => video.duration,
@@ -115,11 +120,16 @@ fn images(request: &VideoRequest) -> f64 {
     u32::try_from(count).map_or(0.0, f64::from)
 }
 
-/// An amount in ticks.
-#[expect(clippy::cast_possible_truncation, reason = "held to what fits, which is nearly a billion dollars")]
+/// An amount in ticks, held within what fits.
+#[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
 #[must_use]
 pub fn ticks(usd: f64) -> i64 {
-    (usd * TICKS_PER_USD).round().clamp(-9e18, 9e18) as i64
+    (usd * TICKS_PER_USD).round() as i64
+}
+
+/// The sum of costs, in a type that no number of them fills. No cost is below zero.
+pub(super) fn total(costs: impl IntoIterator<Item = impl Into<i128>>) -> i128 {
+    costs.into_iter().map(|cost| cost.into().max(0)).sum()
 }
 
 #[cfg(test)]
@@ -131,6 +141,79 @@ mod tests {
     fn estimate(prices: &Prices, fields: Value) -> Option<f64> {
         let request = serde_json::from_value(fields).unwrap();
         prices.estimate(&request).map(|ticks| f64::from(i32::try_from(ticks / 100_000).unwrap()) / 100_000.0)
+    }
+
+    #[test]
+    fn estimates_are_what_was_billed() {
+        const NEW: &str = "grok-imagine-video-1.5";
+        let image = "https://a.example/i.png";
+        let cases = [
+            (json!({"duration": 1}), 500_000_000),
+            (json!({"duration": 5}), 2_500_000_000),
+            (json!({"duration": 1, "model": NEW}), 800_000_000),
+            (json!({"duration": 1, "model": NEW, "image": image}), 900_000_000),
+            (json!({"duration": 1, "model": NEW, "reference_images": [image, image]}), 1_000_000_000),
+            (json!({"duration": 1, "model": NEW, "resolution": "1080p"}), 2_500_000_000),
+        ];
+        for (fields, ticks) in cases {
+            let request = serde_json::from_value(fields.clone()).unwrap();
+            assert_eq!(Prices::default().estimate(&request), Some(ticks), "{fields}");
+        }
+    }
+
+    #[test]
+    fn every_known_model_has_a_price_for_each_of_its_resolutions() {
+        let lists = [
+            ("grok-imagine-video", [Some(0.05), Some(0.07), None]),
+            ("grok-imagine-video-beta", [Some(0.05), Some(0.07), None]),
+            ("grok-imagine-video-1.5", [Some(0.08), Some(0.14), Some(0.25)]),
+            ("grok-imagine-video-1.5-preview", [Some(0.08), Some(0.14), Some(0.25)]),
+            ("grok-imagine-video-1.5-2026-05-30", [Some(0.08), Some(0.14), Some(0.25)]),
+            ("grok-imagine-video-1.5-lite", [Some(0.02), Some(0.03), Some(0.14)]),
+        ];
+        for (model, prices) in lists {
+            for (resolution, usd) in ["480p", "720p", "1080p"].into_iter().zip(prices) {
+                let fields = json!({"duration": 1, "model": model, "resolution": resolution});
+                assert_eq!(estimate(&Prices::default(), fields), usd, "{model} {resolution}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_extra_asks_for_is_estimated() {
+        let cases = [
+            (json!({"extra": {"duration": 15}}), Some(0.75)),
+            (json!({"extra": {"seconds": 15}}), Some(0.75)),
+            (json!({"duration": 1, "extra": {"model": "grok-imagine-video-1.5"}}), Some(0.08)),
+            (json!({"duration": 1, "extra": {"resolution": "720p"}}), Some(0.07)),
+            (json!({"duration": 1, "extra": {"model": 7}}), None),
+            (json!({"extra": {"duration": -100}}), Some(0.0)),
+        ];
+        for (fields, usd) in cases {
+            assert_eq!(estimate(&Prices::default(), fields.clone()), usd, "{fields}");
+        }
+    }
+
+    #[test]
+    fn sums_of_costs_never_wrap() {
+        const MOST: i128 = i64::MAX as i128;
+        let cases: [(&[i64], i128); 5] = [
+            (&[], 0),
+            (&[1, 2], 3),
+            (&[i64::MAX, 1], MOST + 1),
+            (&[i64::MAX, i64::MAX, i64::MAX], 3 * MOST),
+            (&[i64::MIN, -1, 5], 5),
+        ];
+        for (costs, sum) in cases {
+            assert_eq!(total(costs.iter().copied()), sum, "{costs:?}");
+        }
+        for (usd, expected) in [(1.0, 10_000_000_000), (1e300, i64::MAX), (f64::INFINITY, i64::MAX), (0.0, 0)] {
+            assert_eq!(ticks(usd), expected, "{usd}");
+        }
+        let dear = json!({"m": {"per_second": {"480p": 1e308}, "per_image": 1e308}});
+        let prices = Prices::default().with(serde_json::from_value(dear).unwrap());
+        let request = serde_json::from_value(json!({"model": "m", "image": "https://a.example/i.png"})).unwrap();
+        assert_eq!(prices.estimate(&request), Some(i64::MAX));
     }
 
     #[test]
@@ -146,6 +229,7 @@ mod tests {
                 Some(1.4),
             ),
             (json!({"prompt": "x", "model": "grok-of-tomorrow"}), None),
+            (json!({"prompt": "x", "resolution": "1080p"}), None),
             (json!({"prompt": "x", "operation": "edit", "video": image}), Some(0.696)),
             (json!({"prompt": "x", "operation": "extend", "video": image, "duration": 4}), Some(0.43)),
         ];

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use crate::simulator::{Canned, Fault, FaultKind, On, Options, Progress, Shape};
+use crate::simulator::{Canned, Fault, FaultKind, OddAnswer, OddBody, On, Options, PLACES, Progress, Shape, WORDS};
 
 /// The service on loopback, in this process.
 #[pyclass(frozen, module = "vidjob")]
@@ -39,12 +39,30 @@ fn on(word: &str) -> PyResult<On> {
     }
 }
 
-fn fault(kind: &str, status: u16, retry_after: Option<f64>, seconds: f64) -> PyResult<FaultKind> {
+/// The form of this name; the first one if none is named.
+fn form<T: Copy>(name: Option<&str>, known: &[(&'static str, T)]) -> PyResult<T> {
+    let found = known.iter().find(|(known, _)| name.is_none_or(|name| name == *known));
+    found.map(|(_, form)| *form).ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        PyValueError::new_err(format!("form {:?} is not one of {}", name.unwrap_or_default(), names.join(", ")))
+    })
+}
+
+/// The parts of a fault that only some kinds have.
+struct Details<'a> {
+    status: Option<u16>,
+    retry_after: Option<f64>,
+    seconds: f64,
+    form: Option<&'a str>,
+}
+
+fn fault(kind: &str, details: &Details<'_>) -> PyResult<FaultKind> {
+    let Details { status, retry_after, seconds, form: name } = *details;
     Ok(match kind {
         "lost_response" => FaultKind::LostResponse,
         "reset" => FaultKind::Reset,
         "rate_limited" => FaultKind::RateLimited { retry_after },
-        "server_error" => FaultKind::ServerError { status },
+        "server_error" => FaultKind::ServerError { status: status.unwrap_or(500) },
         "truncated" => FaultKind::Truncated,
         "wrong_type" => FaultKind::WrongType,
         "garbage" => FaultKind::Garbage,
@@ -53,8 +71,14 @@ fn fault(kind: &str, status: u16, retry_after: Option<f64>, seconds: f64) -> PyR
         "job_fails" => FaultKind::JobFails,
         "job_moderated" => FaultKind::JobModerated,
         "job_expires" => FaultKind::JobExpires,
-        "link_expired" => FaultKind::LinkExpired,
+        "job_ends" => FaultKind::JobEnds { word: form(name, &WORDS.map(|word| (word, word)))? },
+        "link_elsewhere" => FaultKind::LinkElsewhere { place: form(name, &PLACES.map(|place| (place, place)))? },
+        "link_expired" => FaultKind::LinkExpired { status: status.unwrap_or(403) },
+        "late_file" => FaultKind::LateFile { status: status.unwrap_or(404) },
         "not_found_yet" => FaultKind::NotFoundYet,
+        "no_money" => FaultKind::NoMoney { status: status.unwrap_or(429) },
+        "odd_answer" => FaultKind::OddAnswer(form(name, &OddAnswer::ALL)?),
+        "odd_body" => FaultKind::OddBody(form(name, &OddBody::ALL)?),
         other => return Err(wrong("fault", other)),
     })
 }
@@ -128,7 +152,7 @@ impl Simulator {
         py.import("vidjob")?.getattr("VideoClient")?.call((), Some(&all))
     }
 
-    #[pyo3(signature = (kind, *, on, times=1, after=0, status=500, retry_after=None, seconds=1.0))]
+    #[pyo3(signature = (kind, *, on, times=1, after=0, status=None, retry_after=None, seconds=1.0, form=None))]
     #[expect(clippy::too_many_arguments, reason = "a fault has as many properties")]
     fn inject(
         &self,
@@ -136,12 +160,17 @@ impl Simulator {
         on: &str,
         times: u32,
         after: u32,
-        status: u16,
+        status: Option<u16>,
         retry_after: Option<f64>,
         seconds: f64,
+        form: Option<&str>,
     ) -> PyResult<()> {
-        let kind = fault(kind, status, retry_after, seconds)?;
-        self.0.inject(Fault { kind, on: self::on(on)?, times, after });
+        let (name, place) = (kind, self::on(on)?);
+        let kind = fault(name, &Details { status, retry_after, seconds, form })?;
+        if !kind.can_happen_on(place) {
+            return Err(PyValueError::new_err(format!("fault {name:?} makes no difference on={on:?}")));
+        }
+        self.0.inject(Fault { kind, on: place, times, after });
         Ok(())
     }
 

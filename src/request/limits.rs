@@ -1,34 +1,106 @@
 //! What the documented limits exclude, said before anything is sent.
 
+use std::ops::RangeInclusive;
+
 use super::{Audio, Operation, StorageOptions, VideoRequest};
 use crate::error::{Error, Result, presentable, shorten};
 use crate::media::{Film, is_address};
 
+// ---- what the documentation says -----------------------------------------------------------------
+//
+// What a source excludes is refused here. Where sources differ, and of models without an entry, it is sent.
+
 /// The longest prompt, in bytes of UTF-8 (documented as 4096 characters, measured in bytes).
 const MAX_PROMPT: usize = 4096;
-const ASPECT_RATIOS: [&str; 7] = ["1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3"];
+const ASPECT_RATIOS: [&str; 9] = ["1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2"];
 const RESOLUTIONS: [&str; 3] = ["480p", "720p", "1080p"];
-const NEWER: &str = "grok-imagine-video-1.5";
-const NEWER_MODELS: [&str; 3] = [NEWER, "grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"];
-const BASE_MODELS: [&str; 2] = ["grok-imagine-video", "grok-imagine-video-beta"];
+/// Seconds of a generation.
+const DURATION: RangeInclusive<i64> = 1..=15;
 /// What the service takes when the request does not say.
-const DEFAULT_DURATION: i64 = 8;
-const MAX_REFERENCES: usize = 7;
-const MAX_DURATION_WITH_REFERENCES: i64 = 10;
+const DEFAULT_DURATION: f64 = 8.0;
 const MAX_AUDIOS: usize = 3;
 const MAX_KEYFRAMES: usize = 4;
+/// Two keyframes in one slot of a third of a second are refused.
+const SLOTS_PER_SECOND: f64 = 3.0;
 /// One hour to thirty days.
-const STORED_FOR: std::ops::RangeInclusive<i64> = 3_600..=2_592_000;
+const STORED_FOR: RangeInclusive<i64> = 3_600..=2_592_000;
+/// Seconds of the longest video that is edited.
 const MAX_EDITED: f64 = 8.7;
+/// Seconds that an extension adds: xAI's reference says 2 to 10, its `OpenAPI` file and SDK 1 to 10.
+const ADDED: RangeInclusive<i64> = 1..=10;
+/// Seconds of a video that is extended: some pages say 15 at most, the `OpenAPI` file and the SDK 30.
+const EXTENDED: RangeInclusive<f64> = 2.0..=30.0;
 /// What lies about one frame beyond a limit is left to the service.
 const TOLERANCE: f64 = 0.05;
-/// Some pages say 15, some 30: only what all exclude is refused.
-const EXTENDED: std::ops::RangeInclusive<f64> = 2.0..=30.0;
 /// H.264, H.265 and AV1.
 const CODINGS: [[u8; 4]; 5] = [*b"avc1", *b"avc3", *b"hvc1", *b"hev1", *b"av01"];
 
+/// What is documented of one model.
+struct Model {
+    /// All its names; the first one is used in messages.
+    names: &'static [&'static str],
+    resolutions: &'static [&'static str],
+    /// `None`: it takes no reference images.
+    references: Option<References>,
+    takes_reference_audios: bool,
+    /// The last frame and keyframes.
+    takes_pinned_frames: bool,
+    /// Edits and extensions.
+    changes_videos: bool,
+}
+
+/// What is documented of a model's reference images.
+struct References {
+    most: usize,
+    /// Seconds of the longest video with them.
+    longest: i64,
+    resolutions: &'static [&'static str],
+    /// Whether they go together with `image`.
+    with_image: bool,
+}
+
+/// The first model is the service's default.
+static MODELS: [Model; 3] = [
+    Model {
+        names: &["grok-imagine-video", "grok-imagine-video-beta"],
+        resolutions: &["480p", "720p"],
+        references: Some(References { most: 7, longest: 10, resolutions: &["480p", "720p"], with_image: false }),
+        takes_reference_audios: false,
+        takes_pinned_frames: false,
+        changes_videos: true,
+    },
+    Model {
+        names: &["grok-imagine-video-1.5", "grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"],
+        resolutions: &["480p", "720p", "1080p"],
+        references: Some(References { most: 14, longest: 15, resolutions: &["480p", "720p"], with_image: true }),
+        takes_reference_audios: true,
+        takes_pinned_frames: true,
+        changes_videos: false,
+    },
+    Model {
+        names: &["grok-imagine-video-1.5-lite"],
+        resolutions: &["480p", "720p", "1080p"],
+        references: None,
+        takes_reference_audios: false,
+        takes_pinned_frames: false,
+        changes_videos: false,
+    },
+];
+
+impl Model {
+    fn name(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
+    }
+
+    fn takes_references(&self, accepts: impl Fn(&References) -> bool) -> bool {
+        self.references.as_ref().is_some_and(accepts)
+    }
+}
+
+// ---- requests ------------------------------------------------------------------------------------
+
 impl<M> VideoRequest<M> {
-    /// Refuses what the documented limits exclude.
+    /// Refuses what the documented limits exclude. What `extra` holds is not checked: it is sent as it is.
     pub fn check(&self) -> Result<()> {
         self.check_prompt()?;
         not_empty("model", self.model.as_deref())?;
@@ -48,13 +120,12 @@ impl<M> VideoRequest<M> {
 
     fn check_prompt(&self) -> Result<()> {
         let Some(prompt) = &self.prompt else {
-            // xAI alone documents that a frame needs no prompt; what it documents is sent as asked.
-            if self.operation == Operation::Generate && self.pins_a_frame() {
+            if self.extra.contains_key("prompt") || self.needs_no_prompt() {
                 return Ok(());
             }
             return Err(Error::invalid(
                 "prompt",
-                "the prompt is missing; only a pinned frame may be animated without one",
+                "the prompt is missing; only a generation from an image, references or keyframes may leave it out",
             ));
         };
         if prompt.trim().is_empty() {
@@ -68,63 +139,36 @@ impl<M> VideoRequest<M> {
         Ok(())
     }
 
-    fn pins_a_frame(&self) -> bool {
-        self.image.is_some() || self.last_frame.is_some() || !self.keyframes.is_empty()
+    /// xAI documents it of a first frame and, in its newer guide, of references; its SDK knows it of pinned frames.
+    fn needs_no_prompt(&self) -> bool {
+        let images = ["image", "input_reference", "reference_images", "last_frame", "keyframes"];
+        let has_images = self.image.is_some()
+            || self.last_frame.is_some()
+            || !self.reference_images.is_empty()
+            || !self.keyframes.is_empty()
+            || images.iter().any(|name| self.extra.contains_key(*name));
+        self.operation == Operation::Generate && has_images
+    }
+
+    /// What is documented of the model; `None` when the model is not known here.
+    fn documented(&self) -> Option<&'static Model> {
+        match self.sent_model() {
+            None => MODELS.first(),
+            Some(name) => MODELS.iter().find(|model| model.names.contains(&name)),
+        }
     }
 
     // ---- generations --------------------------------------------------------------------------
 
     fn check_generation(&self) -> Result<()> {
         refuse("video", self.video.is_some(), "a generation begins with no video; ask for an edit or an extension")?;
-        within("duration", self.duration, 1..=15)?;
+        within("duration", self.duration, DURATION)?;
         if let Some(ratio) = &self.aspect_ratio {
             one_of("aspect_ratio", ratio, &ASPECT_RATIOS)?;
         }
         if let Some(resolution) = &self.resolution {
             one_of("resolution", resolution, &RESOLUTIONS)?;
         }
-        self.check_resolution()?;
-        self.check_references()?;
-        self.check_audios()?;
-        self.only_newer("last_frame", self.last_frame.is_some())?;
-        self.check_keyframes()
-    }
-
-    fn check_resolution(&self) -> Result<()> {
-        if self.resolution.as_deref() != Some("1080p") {
-            return Ok(());
-        }
-        if self.is_base_model() {
-            return Err(Error::invalid(
-                "resolution",
-                format!("resolution 1080p is rendered by {NEWER} only; pass model=\"{NEWER}\" or take 720p"),
-            ));
-        }
-        let with_references = !self.reference_images.is_empty();
-        refuse("resolution", with_references, "resolution 1080p does not go with reference_images; take 720p")
-    }
-
-    fn check_references(&self) -> Result<()> {
-        at_most("reference_images", self.reference_images.len(), MAX_REFERENCES)?;
-        if self.reference_images.is_empty() || !self.is_base_model() {
-            return Ok(());
-        }
-        let both = "image and reference_images do not go together on the base model; \
-                    put the image among the references, or pass model=\"grok-imagine-video-1.5\"";
-        refuse("reference_images", self.image.is_some(), both)?;
-        match self.duration {
-            Some(seconds) if seconds > MAX_DURATION_WITH_REFERENCES => Err(Error::invalid(
-                "duration",
-                format!(
-                    "duration must be at most {MAX_DURATION_WITH_REFERENCES} seconds with reference_images on the base \
-                     model, not {seconds}; {NEWER} takes 15"
-                ),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_audios(&self) -> Result<()> {
         at_most("reference_audios", self.reference_audios.len(), MAX_AUDIOS)?;
         for audio in &self.reference_audios {
             match audio {
@@ -132,33 +176,93 @@ impl<M> VideoRequest<M> {
                 Audio::Url(address) => check_audio(address)?,
             }
         }
-        self.only_newer("reference_audios", !self.reference_audios.is_empty())
+        if let Some(model) = self.documented() {
+            self.check_model(model)?;
+        }
+        self.check_keyframes()
+    }
+
+    fn check_model(&self, model: &Model) -> Result<()> {
+        if let Some(resolution) = self.resolution.as_deref().filter(|name| !model.resolutions.contains(name)) {
+            let words = format!(
+                "resolution {resolution} is not supported by {}; use 720p{}",
+                model.name(),
+                or_model(|other| other.resolutions.contains(&resolution)),
+            );
+            return Err(Error::invalid("resolution", words));
+        }
+        let asked: [(&'static str, bool, Takes); 4] = [
+            ("reference_images", !self.reference_images.is_empty(), |model| model.references.is_some()),
+            ("reference_audios", !self.reference_audios.is_empty(), |model| model.takes_reference_audios),
+            ("last_frame", self.last_frame.is_some(), |model| model.takes_pinned_frames),
+            ("keyframes", !self.keyframes.is_empty(), |model| model.takes_pinned_frames),
+        ];
+        for (field, is_given, takes) in asked {
+            if is_given && !takes(model) {
+                let words = format!("{field} is not supported by {}; leave it out{}", model.name(), or_model(takes));
+                return Err(Error::invalid(field, words));
+            }
+        }
+        match &model.references {
+            Some(references) if !self.reference_images.is_empty() => self.check_references(model.name(), references),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_references(&self, model: &str, limits: &References) -> Result<()> {
+        const FIELD: &str = "reference_images";
+        let count = self.reference_images.len();
+        if count > limits.most {
+            let others = or_model(|other| other.takes_references(|limits| count <= limits.most));
+            let words = format!("{FIELD} takes at most {} on {model}, not {count}; use fewer{others}", limits.most);
+            return Err(Error::invalid(FIELD, words));
+        }
+        if self.image.is_some() && !limits.with_image {
+            let words = format!(
+                "image and {FIELD} do not go together on {model}; put the image among the references{}",
+                or_model(|other| other.takes_references(|limits| limits.with_image)),
+            );
+            return Err(Error::invalid(FIELD, words));
+        }
+        if let Some(seconds) = self.duration.filter(|seconds| *seconds > limits.longest && !self.extra_has_duration()) {
+            let words = format!(
+                "duration must be at most {} seconds with {FIELD} on {model}, not {seconds}; use a shorter one{}",
+                limits.longest,
+                or_model(|other| other.takes_references(|limits| seconds <= limits.longest)),
+            );
+            return Err(Error::invalid("duration", words));
+        }
+        match self.resolution.as_deref() {
+            Some(resolution) if !limits.resolutions.contains(&resolution) => Err(Error::invalid(
+                "resolution",
+                format!("resolution {resolution} does not go with {FIELD} on {model}; use 720p"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_keyframes(&self) -> Result<()> {
-        at_most("keyframes", self.keyframes.len(), MAX_KEYFRAMES)?;
-        self.only_newer("keyframes", !self.keyframes.is_empty())?;
-        let seconds = self.duration.unwrap_or(DEFAULT_DURATION);
+        const FIELD: &str = "keyframes";
+        at_most(FIELD, self.keyframes.len(), MAX_KEYFRAMES)?;
+        let seconds = self.sent_duration().unwrap_or(DEFAULT_DURATION);
+        let mut slots = Vec::new();
         for keyframe in &self.keyframes {
             let at = keyframe.timestamp;
-            // No duration is so long that it would not fit.
-            if !(at > 0.0 && i32::try_from(seconds).is_ok_and(|seconds| at < f64::from(seconds))) {
+            if !(at > 0.0 && at < seconds) {
                 let words = format!(
                     "the timestamp of a keyframe must be above 0 and below the duration of {seconds} s, not {at}"
                 );
-                return Err(Error::invalid("keyframes", words));
+                return Err(Error::invalid(FIELD, words));
             }
+            // Whether the service takes the slot before a time or the nearest one is not known: it must differ in both.
+            let slot = [at * SLOTS_PER_SECOND, (at * SLOTS_PER_SECOND).round()].map(f64::floor).map(f64::to_bits);
+            if slots.contains(&slot) {
+                let words = format!("two keyframes fall into one slot at {at} s; keep them at least 1/3 s apart");
+                return Err(Error::invalid(FIELD, words));
+            }
+            slots.push(slot);
         }
         Ok(())
-    }
-
-    fn is_base_model(&self) -> bool {
-        self.model.as_deref().is_none_or(|model| BASE_MODELS.contains(&model))
-    }
-
-    fn only_newer(&self, field: &'static str, is_given: bool) -> Result<()> {
-        let words = format!("{field} is taken by {NEWER} only; pass model=\"{NEWER}\"");
-        refuse(field, is_given && self.is_base_model(), words)
     }
 
     // ---- edits and extensions -----------------------------------------------------------------
@@ -177,7 +281,7 @@ impl<M> VideoRequest<M> {
 
     fn check_extension(&self) -> Result<()> {
         self.check_source_given()?;
-        within("duration", self.duration, 2..=10)?;
+        within("duration", self.duration, ADDED)?;
         for (field, is_given) in
             [("aspect_ratio", self.aspect_ratio.is_some()), ("resolution", self.resolution.is_some())]
         {
@@ -188,16 +292,18 @@ impl<M> VideoRequest<M> {
     }
 
     fn check_source_given(&self) -> Result<()> {
-        if self.video.is_none() {
+        if self.video.is_none() && !self.extra.contains_key("video") {
             return Err(Error::invalid("video", format!("video is missing: what to {}", self.operation.as_str())));
         }
-        let newer = self.model.as_deref().filter(|model| NEWER_MODELS.contains(model));
-        match newer {
-            Some(model) => Err(Error::invalid(
+        match self.documented() {
+            Some(model) if !model.changes_videos => Err(Error::invalid(
                 "model",
-                format!("model {model} makes neither edits nor extensions; leave model out for the base model"),
+                format!(
+                    "model {} makes neither edits nor extensions; leave model out for the base model",
+                    model.name()
+                ),
             )),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -215,6 +321,14 @@ impl<M> VideoRequest<M> {
         }
         Ok(())
     }
+}
+
+type Takes = fn(&Model) -> bool;
+
+/// Advice to use the first model that takes it, or nothing.
+fn or_model(takes: impl Fn(&Model) -> bool) -> String {
+    let model = MODELS.iter().find(|model| takes(model));
+    model.map_or_else(String::new, |model| format!(", or pass model=\"{}\"", model.name()))
 }
 
 impl Operation {
@@ -296,7 +410,7 @@ fn refuse(field: &'static str, is_given: bool, words: impl Into<String>) -> Resu
     if is_given { Err(Error::invalid(field, words)) } else { Ok(()) }
 }
 
-fn within(field: &'static str, value: Option<i64>, range: std::ops::RangeInclusive<i64>) -> Result<()> {
+fn within(field: &'static str, value: Option<i64>, range: RangeInclusive<i64>) -> Result<()> {
     match value {
         Some(value) if !range.contains(&value) => Err(Error::invalid(
             field,
@@ -358,17 +472,19 @@ mod tests {
     const IMAGE: &str = "https://a.example/i.png";
     const VIDEO: &str = "https://a.example/v.mp4";
     const NEW: &str = "grok-imagine-video-1.5";
+    const LITE: &str = "grok-imagine-video-1.5-lite";
+    const UNKNOWN: &str = "grok-of-tomorrow";
 
     #[test]
-    fn generations() {
-        let images = |count| vec![IMAGE; count];
+    fn what_the_documentation_excludes_of_a_generation_is_refused_and_nothing_else() {
         let frames = |at: &[f64]| at.iter().map(|at| json!({"image": IMAGE, "timestamp": at})).collect::<Vec<_>>();
         let voices = |count| vec![json!({"voice_id": "ara"}); count];
         let cases = [
             (json!({}), None),
             (json!({"prompt": null}), Some("prompt")),
             (json!({"prompt": null, "image": IMAGE}), None),
-            (json!({"prompt": null, "reference_images": [IMAGE]}), Some("prompt")),
+            (json!({"prompt": null, "reference_images": [IMAGE]}), None),
+            (json!({"prompt": null, "reference_audios": voices(1), "model": NEW}), Some("prompt")),
             (json!({"prompt": null, "last_frame": IMAGE, "model": NEW}), None),
             (json!({"prompt": null, "keyframes": frames(&[1.0]), "model": NEW}), None),
             (json!({"prompt": ""}), Some("prompt")),
@@ -386,19 +502,48 @@ mod tests {
             (json!({"resolution": "1080p"}), Some("resolution")),
             (json!({"resolution": "1080p", "model": "grok-imagine-video-beta"}), Some("resolution")),
             (json!({"resolution": "1080p", "model": NEW}), None),
-            (json!({"resolution": "1080p", "model": "grok-of-tomorrow"}), None),
+            (json!({"resolution": "1080p", "model": "grok-imagine-video-1.5-preview"}), None),
+            (json!({"resolution": "1080p", "model": LITE}), None),
+            (json!({"resolution": "1080p", "model": UNKNOWN}), None),
             (json!({"resolution": "1080p", "model": NEW, "reference_images": [IMAGE]}), Some("resolution")),
+            (json!({"resolution": "720p", "model": NEW, "reference_images": [IMAGE]}), None),
+            (json!({"resolution": "1080p", "model": NEW, "image": IMAGE}), None),
+            (json!({"resolution": "1080p", "model": UNKNOWN, "reference_images": [IMAGE]}), None),
             (json!({"model": ""}), Some("model")),
             (json!({"user": ""}), Some("user")),
             (json!({"video": VIDEO}), Some("video")),
+        ];
+        for (fields, verdict) in cases {
+            assert_eq!(refused(&fields), verdict, "{fields}");
+        }
+        for ratio in ASPECT_RATIOS {
+            assert_eq!(refused(&json!({"aspect_ratio": ratio})), None);
+        }
+    }
+
+    #[test]
+    fn what_the_documentation_excludes_of_the_inputs_is_refused_and_nothing_else() {
+        let images = |count| vec![IMAGE; count];
+        let frames = |at: &[f64]| at.iter().map(|at| json!({"image": IMAGE, "timestamp": at})).collect::<Vec<_>>();
+        let voices = |count| vec![json!({"voice_id": "ara"}); count];
+        let cases = [
             (json!({"reference_images": images(7)}), None),
             (json!({"reference_images": images(8)}), Some("reference_images")),
+            (json!({"reference_images": images(14), "model": NEW}), None),
+            (json!({"reference_images": images(15), "model": NEW}), Some("reference_images")),
+            (json!({"reference_images": images(1), "model": LITE}), Some("reference_images")),
+            (json!({"reference_images": images(15), "model": UNKNOWN}), None),
+            (json!({"reference_images": images(1), "image": IMAGE, "model": UNKNOWN}), None),
+            (json!({"reference_images": images(1), "duration": 15, "model": UNKNOWN}), None),
             (json!({"reference_images": images(1), "image": IMAGE}), Some("reference_images")),
             (json!({"reference_images": images(1), "image": IMAGE, "model": NEW}), None),
             (json!({"reference_images": images(1), "duration": 10}), None),
             (json!({"reference_images": images(1), "duration": 11}), Some("duration")),
             (json!({"reference_images": images(1), "duration": 15, "model": NEW}), None),
+            (json!({"reference_images": images(1), "duration": 16, "model": NEW}), Some("duration")),
             (json!({"reference_audios": voices(1)}), Some("reference_audios")),
+            (json!({"reference_audios": voices(1), "model": LITE}), Some("reference_audios")),
+            (json!({"reference_audios": voices(1), "model": UNKNOWN}), None),
             (json!({"reference_audios": voices(3), "model": NEW}), None),
             (json!({"reference_audios": voices(4), "model": NEW}), Some("reference_audios")),
             (json!({"reference_audios": [{"voice_id": ""}], "model": NEW}), Some("reference_audios")),
@@ -407,12 +552,25 @@ mod tests {
             (json!({"reference_audios": [{"url": "data:audio/wav;base64,AAAA"}], "model": NEW}), None),
             (json!({"last_frame": IMAGE}), Some("last_frame")),
             (json!({"last_frame": IMAGE, "model": NEW}), None),
+            (json!({"last_frame": IMAGE, "model": LITE}), Some("last_frame")),
+            (json!({"last_frame": IMAGE, "model": UNKNOWN}), None),
+            (json!({"image": IMAGE, "last_frame": IMAGE, "model": NEW}), None),
+            (json!({"image": IMAGE, "model": LITE}), None),
             (json!({"keyframes": frames(&[1.0])}), Some("keyframes")),
+            (json!({"keyframes": frames(&[1.0]), "model": LITE}), Some("keyframes")),
+            (json!({"keyframes": frames(&[1.0]), "model": UNKNOWN}), None),
+            (json!({"keyframes": frames(&[1.0, 1.0]), "model": NEW}), Some("keyframes")),
+            (json!({"keyframes": frames(&[1.1, 1.0]), "model": NEW}), Some("keyframes")),
+            (json!({"keyframes": frames(&[1.0, 1.1]), "model": UNKNOWN}), Some("keyframes")),
+            (json!({"keyframes": frames(&[1.0, 1.34, 1.67, 2.0]), "model": NEW}), None),
+            (json!({"keyframes": frames(&[1.0, 1.33]), "model": NEW}), None),
+            (json!({"keyframes": frames(&[1.2, 1.4]), "model": NEW}), None),
             (json!({"keyframes": frames(&[1.0, 2.0, 3.0, 7.9]), "model": NEW}), None),
             (json!({"keyframes": frames(&[1.0, 2.0, 3.0, 4.0, 5.0]), "model": NEW}), Some("keyframes")),
             (json!({"keyframes": frames(&[0.0]), "model": NEW}), Some("keyframes")),
             (json!({"keyframes": frames(&[8.0]), "model": NEW}), Some("keyframes")),
             (json!({"keyframes": frames(&[8.0]), "model": NEW, "duration": 9}), None),
+            (json!({"keyframes": frames(&[4.0]), "model": NEW, "duration": 4}), Some("keyframes")),
             (json!({"generate_audio": false}), None),
             (json!({"upload_url": "https://a.example/put?sig=1"}), None),
             (json!({"upload_url": "s3://bucket/file"}), Some("upload_url")),
@@ -431,16 +589,13 @@ mod tests {
         for (fields, verdict) in cases {
             assert_eq!(refused(&fields), verdict, "{fields}");
         }
-        for ratio in ASPECT_RATIOS {
-            assert_eq!(refused(&json!({"aspect_ratio": ratio})), None);
-        }
         let mut endless = with(&json!({"model": NEW}));
         endless.keyframes = vec![Keyframe { image: crate::media::Media::FileId("f".into()), timestamp: f64::NAN }];
         assert!(endless.check().is_err());
     }
 
     #[test]
-    fn edits_and_extensions() {
+    fn what_the_documentation_excludes_of_edits_and_extensions_is_refused_and_nothing_else() {
         let edit: fn(Value) -> Value = |fields| {
             let mut all = json!({"operation": "edit", "video": VIDEO});
             all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -457,8 +612,11 @@ mod tests {
                 (json!({"prompt": null}), Some("prompt")),
                 (json!({"video": null}), Some("video")),
                 (json!({"model": "grok-imagine-video"}), None),
-                (json!({"model": "grok-of-tomorrow"}), None),
+                (json!({"model": "grok-imagine-video-beta"}), None),
+                (json!({"model": UNKNOWN}), None),
                 (json!({"model": NEW}), Some("model")),
+                (json!({"model": "grok-imagine-video-1.5-2026-05-30"}), Some("model")),
+                (json!({"model": LITE}), Some("model")),
                 (json!({"aspect_ratio": "1:1"}), Some("aspect_ratio")),
                 (json!({"resolution": "720p"}), Some("resolution")),
                 (json!({"image": IMAGE}), Some("image")),
@@ -475,8 +633,63 @@ mod tests {
         assert_eq!(refused(&edit(json!({"duration": 5}))), Some("duration"));
         assert_eq!(refused(&edit(json!({"user": "u"}))), None);
         assert_eq!(refused(&extend(json!({"user": "u"}))), Some("user"));
-        for (seconds, verdict) in [(1, Some("duration")), (2, None), (10, None), (11, Some("duration"))] {
+        for (seconds, verdict) in [(0, Some("duration")), (1, None), (10, None), (11, Some("duration"))] {
             assert_eq!(refused(&extend(json!({"duration": seconds}))), verdict);
+        }
+    }
+
+    #[test]
+    fn what_extra_holds_is_taken_into_account_and_not_refused() {
+        let voices = json!([{"voice_id": "ara"}]);
+        let frames = json!([{"image": IMAGE, "timestamp": 9.0}]);
+        let video = json!({"url": VIDEO});
+        let cases = [
+            (json!({"extra": {"seconds": 99, "input_reference": {"url": IMAGE}}}), None),
+            (json!({"prompt": null, "extra": {"input_reference": {"url": IMAGE}}}), None),
+            (json!({"prompt": null, "extra": {"prompt": "x"}}), None),
+            (json!({"prompt": null, "extra": {"seed": 1}}), Some("prompt")),
+            (json!({"resolution": "1080p", "extra": {"model": NEW}}), None),
+            (
+                json!({"resolution": "1080p", "model": NEW, "extra": {"model": "grok-imagine-video"}}),
+                Some("resolution"),
+            ),
+            (json!({"reference_audios": voices, "extra": {"model": UNKNOWN}}), None),
+            (json!({"reference_images": [IMAGE], "duration": 11, "extra": {"duration": 10}}), None),
+            (json!({"keyframes": frames, "model": NEW}), Some("keyframes")),
+            (json!({"keyframes": frames, "model": NEW, "extra": {"duration": 10}}), None),
+            (json!({"keyframes": frames, "model": NEW, "extra": {"seconds": 10}}), None),
+            (json!({"operation": "edit", "extra": {"video": video}}), None),
+            (json!({"operation": "edit", "extra": {"image": video}}), Some("video")),
+        ];
+        for (fields, verdict) in cases {
+            assert_eq!(refused(&fields), verdict, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_which_model_takes_it() {
+        let cases = [
+            (
+                json!({"resolution": "1080p"}),
+                "resolution 1080p is not supported by grok-imagine-video; use 720p, or pass model=\"grok-imagine-video-1.5\"",
+            ),
+            (
+                json!({"reference_images": [IMAGE], "model": LITE}),
+                "reference_images is not supported by grok-imagine-video-1.5-lite; leave it out, or pass \
+                 model=\"grok-imagine-video\"",
+            ),
+            (
+                json!({"reference_images": vec![IMAGE; 8]}),
+                "reference_images takes at most 7 on grok-imagine-video, not 8; use fewer, or pass \
+                 model=\"grok-imagine-video-1.5\"",
+            ),
+            (
+                json!({"reference_images": vec![IMAGE; 15], "model": NEW}),
+                "reference_images takes at most 14 on grok-imagine-video-1.5, not 15; use fewer",
+            ),
+        ];
+        for (fields, words) in cases {
+            assert_eq!(with(&fields).check().unwrap_err().to_string(), words, "{fields}");
         }
     }
 

@@ -167,6 +167,35 @@ impl<M> Default for VideoRequest<M> {
     }
 }
 
+impl<M> VideoRequest<M> {
+    /// The model that is sent: `extra` has the last word. One that is no text is no known model.
+    pub(crate) fn sent_model(&self) -> Option<&str> {
+        self.sent_text("model", self.model.as_deref())
+    }
+
+    /// The resolution that is sent.
+    pub(crate) fn sent_resolution(&self) -> Option<&str> {
+        self.sent_text("resolution", self.resolution.as_deref())
+    }
+
+    /// The duration that is sent, in seconds; `seconds` is another name for it.
+    pub(crate) fn sent_duration(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "no duration is so long")]
+        let own = self.duration.map(|seconds| seconds as f64);
+        let extra = |name: &str| self.extra.get(name).and_then(Value::as_f64);
+        extra("duration").or(own).or_else(|| extra("seconds"))
+    }
+
+    /// Whether `extra` takes the place of the duration.
+    pub(crate) fn extra_has_duration(&self) -> bool {
+        self.extra.contains_key("duration")
+    }
+
+    fn sent_text<'a>(&'a self, name: &str, own: Option<&'a str>) -> Option<&'a str> {
+        self.extra.get(name).map(|value| value.as_str().unwrap_or_default()).or(own)
+    }
+}
+
 /// Times are finite: a request with another is never made.
 impl Eq for VideoRequest {}
 

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::Shape;
 use super::ledger::{Job, Ledger};
 use super::life::{End, State};
+use super::odd::nested;
+use super::{OddAnswer, Shape};
 
 /// An HTTP status and a JSON body; `None` is an empty one.
 pub(super) type Answer = (u16, Option<Value>);
@@ -37,11 +38,53 @@ pub(super) fn unknown_job(shape: Shape) -> Answer {
     }
 }
 
-/// How a job stands.
-pub(super) fn status(ledger: &mut Ledger, request_id: &str, state: State) -> Option<Answer> {
+/// No money is left, in the words seen under this status.
+pub(super) fn no_money(status: u16) -> Answer {
+    let body = match status {
+        200 => json!({ "code": "insufficient_user_quota", "message": "balance is not enough", "data": null }),
+        402 => json!({
+            "code": "personal-team-blocked:spending-limit",
+            "error": "You have run out of credits. Purchase credits to continue.",
+        }),
+        403 => json!({ "error": {
+            "message": "user quota is not enough (request id: 20261126000000000000000simulated)",
+            "type": "comet_api_error", "param": "", "code": "insufficient_user_quota",
+        }}),
+        _ => json!({
+            "code": status,
+            "error": "You ran out of credits. [WKE=personal-team-blocked:spending-limit]",
+        }),
+    };
+    (status, Some(body))
+}
+
+/// Status, content type and body of an odd answer.
+pub(super) fn odd(form: OddAnswer) -> (u16, &'static str, &'static str) {
+    match form {
+        OddAnswer::Empty => (200, "", ""),
+        OddAnswer::Html => (200, "text/html; charset=utf-8", "<!DOCTYPE html><title>We will be back soon</title>"),
+        OddAnswer::Cut => (200, "application/json", "{\"status\": \"proc"),
+        OddAnswer::Text => (200, "text/plain", "upstream connect error or disconnect/reset before headers"),
+        OddAnswer::Object => (200, "application/json", "{}"),
+        OddAnswer::Busy => (200, "application/json", "{\"code\": 500, \"message\": \"system busy\"}"),
+        OddAnswer::Forbidden => (403, "text/html; charset=utf-8", "<!DOCTYPE html><title>Just a moment...</title>"),
+        OddAnswer::NotFound => (404, "application/json", "{\"error\": \"not found\"}"),
+    }
+}
+
+/// How a job stands. `place` is where its link is, if not in the usual place.
+pub(super) fn status(
+    ledger: &mut Ledger,
+    request_id: &str,
+    state: State,
+    place: Option<&'static str>,
+) -> Option<Answer> {
     let shape = ledger.options.shape;
     let url = if state == State::Over(End::Done) { ledger.link(request_id) } else { None };
     let job = ledger.job(request_id)?;
+    if let (State::Over(End::Done), Some(place), Some(url)) = (state, place.or(job.place), &url) {
+        return Some((200, Some(done_elsewhere(job, place, url))));
+    }
     Some(match shape {
         Shape::Cometapi => flat(job, state, url.as_deref()),
         Shape::Xai => xai(job, state, url.as_deref()),
@@ -84,7 +127,18 @@ fn over(job: &Job, end: End, url: Option<&str>) -> Answer {
         }
         End::Moderated => (400, Some(moderated(job))),
         End::Expired => (200, Some(json!({ "status": "expired" }))),
+        End::Other(word) => (200, Some(json!({ "id": job.entry.request_id, "status": word }))),
     }
+}
+
+/// A done job, as other gateways say it.
+fn done_elsewhere(job: &Job, place: &str, url: &str) -> Value {
+    let mut body = nested(place, url.into());
+    body["id"] = job.entry.request_id.clone().into();
+    body["status"] = "completed".into();
+    body["progress"] = 100.into();
+    body["usage"] = json!({ "cost_in_usd_ticks": job.purchase.ticks });
+    body
 }
 
 fn done(job: &Job, url: Option<&str>) -> Value {
@@ -125,7 +179,9 @@ fn envelope(job: &Job, state: State, url: Option<&str>) -> Answer {
         State::Over(End::Failed) => ("FAILURE", "100%".to_owned(), FAILED, Value::Null),
         State::Over(End::Moderated) => ("FAILURE", "100%".to_owned(), MODERATED, moderated(job)),
         State::Over(End::Expired) => ("FAILURE", "100%".to_owned(), "expired", json!({ "status": "expired" })),
+        State::Over(End::Other(word)) => (word, "100%".to_owned(), "", Value::Null),
     };
+    let word = word.to_uppercase();
     let body = json!({ "code": "success", "message": "", "data": {
         "task_id": job.entry.request_id, "action": "VIDEO_GENERATION", "status": word, "fail_reason": reason,
         "submit_time": 1_773_297_002, "start_time": 0, "finish_time": 0, "progress": progress, "data": inner,

@@ -36,8 +36,9 @@ macro_rules! clips {
 pub(super) const LONGEST: u32 = 25;
 
 /// By aspect ratio, then by seconds from 1.
-static CLIPS: [(&str, [&[u8]; LONGEST as usize]); 7] = clips! {
-    "16:9" "16x9", "1:1" "1x1", "9:16" "9x16", "4:3" "4x3", "3:4" "3x4", "3:2" "3x2", "2:3" "2x3",
+static CLIPS: [(&str, [&[u8]; LONGEST as usize]); 9] = clips! {
+    "16:9" "16x9", "1:1" "1x1", "9:16" "9x16", "4:3" "4x3", "3:4" "3x4", "3:2" "3x2", "2:3" "2x3", "21:9" "21x9",
+    "5:2" "5x2",
 };
 
 /// The aspect ratio of what has none that is known.
@@ -82,7 +83,7 @@ mod tests {
                 assert!(seen.insert(*clip), "{ratio} {at}");
             }
         }
-        assert_eq!(seen.len(), 175);
+        assert_eq!(seen.len(), 225);
     }
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!(clip("1:1", 0), clip("1:1", 1));
         assert_eq!(clip("1:1", 99), clip("1:1", LONGEST));
         assert_eq!(clip("5:4", 3), clip("16:9", 3));
-        assert_eq!((ratio("2:3"), ratio("5:4")), (Some("2:3"), None));
+        assert_eq!((ratio("2:3"), ratio("5:2"), ratio("5:4")), (Some("2:3"), Some("5:2"), None));
     }
 
     #[test]
@@ -98,7 +99,11 @@ mod tests {
         let cases = [
             (1920, 1080, "16:9"),
             (1080, 1920, "9:16"),
-            (4000, 100, "16:9"),
+            (4000, 100, "5:2"),
+            (2560, 1080, "21:9"),
+            (2500, 1000, "5:2"),
+            (203, 100, "16:9"),
+            (204, 100, "21:9"),
             (1, 4_000_000_000, "9:16"),
             (1000, 1001, "1:1"),
             (5, 4, "4:3"),

@@ -16,6 +16,7 @@ use super::{Canned, Fault, FaultKind, On, Options, body};
 
 /// How many requests are remembered.
 const REQUESTS: usize = 10_000;
+const FORBIDDEN: u16 = 403;
 
 /// One entry of the ledger: a create that was accepted.
 #[derive(Debug, Clone, Serialize)]
@@ -32,7 +33,7 @@ pub struct Accepted {
     pub accepted_at: f64,
     /// When the job is over, in seconds since the start.
     pub over_at: f64,
-    /// How the job ends: `done`, `failed`, `moderated` or `expired`.
+    /// How the job ends: `done`, `failed`, `moderated`, `expired`, or in the word asked for.
     pub end: &'static str,
     /// What it costs.
     pub cost_in_usd_ticks: i64,
@@ -64,7 +65,11 @@ pub(super) struct Job {
     pub(super) life: Life,
     pub(super) purchase: Purchase,
     pub(super) stored: Option<Stored>,
+    /// Where its answers have the link, if not in the usual place.
+    pub(super) place: Option<&'static str>,
     link: Option<Link>,
+    /// What links that are not good are answered with.
+    refusal: u16,
     /// Whether its file has been sent where the request said.
     is_sent: bool,
 }
@@ -168,7 +173,12 @@ impl Ledger {
             Some(FaultKind::JobFails) => End::Failed,
             Some(FaultKind::JobModerated) => End::Moderated,
             Some(FaultKind::JobExpires) => End::Expired,
+            Some(FaultKind::JobEnds { word }) => End::Other(word),
             _ => End::Done,
+        };
+        let place = match fault {
+            Some(FaultKind::LinkElsewhere { place }) => Some(place),
+            _ => None,
         };
         let request_id = id(seed, number);
         let now = self.now();
@@ -187,7 +197,7 @@ impl Ledger {
             downloads: 0,
         };
         self.by_id.insert(request_id.clone(), self.jobs.len());
-        self.jobs.push(Job { entry, life, purchase, stored, link: None, is_sent: false });
+        self.jobs.push(Job { entry, life, purchase, stored, place, link: None, refusal: FORBIDDEN, is_sent: false });
         request_id
     }
 
@@ -232,11 +242,16 @@ impl Ledger {
         Some(links::url(address, request_id, signature))
     }
 
-    /// Makes a job's link bad until the job is asked after again.
-    pub(super) fn expire_link(&mut self, request_id: &str) {
+    /// Makes a job's link bad until the job is asked after again; bad links are answered so from now on.
+    pub(super) fn expire_link(&mut self, request_id: &str, status: u16) {
         if let Some(job) = self.job(request_id) {
-            job.link = None;
+            (job.link, job.refusal) = (None, status);
         }
+    }
+
+    /// What a link that is not good is answered with.
+    pub(super) fn refusal(&self, request_id: &str) -> u16 {
+        self.find(request_id).map_or(FORBIDDEN, |job| job.refusal)
     }
 
     /// Whether the link with this signature is good.
@@ -299,6 +314,7 @@ fn word(end: End) -> &'static str {
         End::Failed => "failed",
         End::Moderated => "moderated",
         End::Expired => "expired",
+        End::Other(word) => word,
     }
 }
 

@@ -9,6 +9,8 @@ pub(super) enum End {
     Failed,
     Moderated,
     Expired,
+    /// In a word of other gateways.
+    Other(&'static str),
 }
 
 /// A job's whole life, decided at its birth.

@@ -91,6 +91,29 @@ pub(super) fn signature(query: &str) -> &str {
     query.strip_prefix("sig=").unwrap_or_default()
 }
 
+/// Status, content type and body of the answer to a link that is not good.
+pub(super) fn refusal(status: u16) -> (u16, &'static str, &'static str) {
+    match status {
+        400 => (
+            status,
+            "application/xml",
+            "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>",
+        ),
+        401 => (status, "application/json", "{\"detail\": \"Not authenticated\"}"),
+        403 => (status, "application/xml", "<Error><Code>AccessDenied</Code></Error>"),
+        404 => (status, "application/xml", "<Error><Code>NoSuchKey</Code></Error>"),
+        _ => (status, "text/plain", "this link is no longer good"),
+    }
+}
+
+/// Status, content type and body of the answer to a good link whose file is not there yet.
+pub(super) fn not_yet(status: u16) -> (u16, &'static str, &'static str) {
+    match status {
+        200..=299 => (status, "", ""),
+        _ => refusal(status),
+    }
+}
+
 /// A signature as it is written.
 pub(super) fn hex(signature: u64) -> String {
     format!("{signature:016x}")

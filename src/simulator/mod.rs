@@ -10,6 +10,7 @@ mod files;
 mod ledger;
 mod life;
 mod links;
+mod odd;
 mod server;
 mod upload;
 
@@ -168,10 +169,140 @@ pub enum FaultKind {
     JobModerated,
     /// The job created will end expired.
     JobExpires,
+    /// The job created will end with a word of other gateways.
+    JobEnds {
+        /// Which: one of `WORDS`.
+        word: &'static str,
+    },
+    /// The job created, or this query, has the link in another place.
+    LinkElsewhere {
+        /// Where: one of `PLACES`.
+        place: &'static str,
+    },
     /// The link is no longer good; a query gives a fresh one.
-    LinkExpired,
+    LinkExpired {
+        /// What the old link is answered with from now on.
+        status: u16,
+    },
+    /// The link is good, and the file is not there yet.
+    LateFile {
+        /// What it is answered with.
+        status: u16,
+    },
     /// The query is answered as if the job did not exist.
     NotFoundYet,
+    /// No money is left, and nothing is done.
+    NoMoney {
+        /// The status under which that is said; 200 is one of them.
+        status: u16,
+    },
+    /// An answer that says nothing of the job; nothing is done.
+    OddAnswer(OddAnswer),
+    /// The right answer, in a form that strict readers refuse.
+    OddBody(OddBody),
+}
+
+impl FaultKind {
+    /// Whether it makes a difference in such a request.
+    #[must_use]
+    pub fn can_happen_on(self, on: On) -> bool {
+        match self {
+            Self::JobFails | Self::JobModerated | Self::JobExpires | Self::JobEnds { .. } => on == On::Create,
+            Self::LinkElsewhere { .. } | Self::OddBody(_) => on != On::Download,
+            Self::NotFoundYet => on == On::Get,
+            Self::LinkExpired { .. } | Self::LateFile { .. } => on == On::Download,
+            _ => true,
+        }
+    }
+}
+
+/// How other gateways say that a job is over and has no video.
+pub const WORDS: [&str; 8] =
+    ["aborted", "rejected", "moderated", "blocked", "timeout", "timed_out", "cancelled", "error"];
+
+/// Where other gateways have the link.
+pub const PLACES: [&str; 8] = [
+    "metadata.url",
+    "videos[0].url",
+    "result.video_url",
+    "output.url",
+    "output.video_url",
+    "data[0].url",
+    "data.url",
+    "video_url",
+];
+
+/// Answers that say nothing of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OddAnswer {
+    /// Nothing under status 200.
+    Empty,
+    /// An HTML page under status 200.
+    Html,
+    /// JSON that ends too early, under status 200.
+    Cut,
+    /// A proxy's words under status 200.
+    Text,
+    /// An object without fields under status 200.
+    Object,
+    /// "system busy" under status 200.
+    Busy,
+    /// 403, and an HTML page.
+    Forbidden,
+    /// 404.
+    NotFound,
+}
+
+impl OddAnswer {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("empty", Self::Empty),
+        ("html", Self::Html),
+        ("cut", Self::Cut),
+        ("text", Self::Text),
+        ("object", Self::Object),
+        ("busy", Self::Busy),
+        ("forbidden", Self::Forbidden),
+        ("not_found", Self::NotFound),
+    ];
+}
+
+/// Forms of a JSON answer that strict readers refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OddBody {
+    /// A byte-order mark before it.
+    Bom,
+    /// NaN in a field.
+    Nan,
+    /// A number too large for a double.
+    HugeNumber,
+    /// Half an emoji in a text.
+    Surrogate,
+    /// A text in Latin-1.
+    Latin1,
+    /// A bare line break in a text.
+    LineBreak,
+    /// A bare tab in a text.
+    Tab,
+    /// Two hundred lists in each other.
+    Deep,
+    /// Compressed, whatever the request accepts.
+    Gzip,
+}
+
+impl OddBody {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 9] = [
+        ("bom", Self::Bom),
+        ("nan", Self::Nan),
+        ("huge_number", Self::HugeNumber),
+        ("surrogate", Self::Surrogate),
+        ("latin1", Self::Latin1),
+        ("line_break", Self::LineBreak),
+        ("tab", Self::Tab),
+        ("deep", Self::Deep),
+        ("gzip", Self::Gzip),
+    ];
 }
 
 /// A fault by script.

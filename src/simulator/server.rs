@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER,
+    ACCEPT_RANGES, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED,
+    RETRY_AFTER,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -24,7 +25,7 @@ use super::connection::Connection;
 use super::files::{File, Part};
 use super::ledger::{Ledger, Logged, lock};
 use super::life::{End, State};
-use super::{Canned, FaultKind, On, Shape, body, links, upload};
+use super::{Canned, FaultKind, OddBody, On, Shape, body, links, odd, upload};
 
 const MAX_BODY: usize = 256 << 20;
 const OVERSIZED: usize = (1 << 20) + 4096;
@@ -142,6 +143,7 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
     match fault {
         Some(FaultKind::LostResponse) => Err(Broken),
         Some(FaultKind::Truncated) => truncated(response).await,
+        Some(FaultKind::OddBody(form)) if on != On::Download => reshaped(response, form).await,
         _ => Ok(response),
     }
 }
@@ -178,6 +180,11 @@ fn instead(
             return Err(Broken);
         }
         Some(FaultKind::RateLimited { retry_after }) => too_many(shape, retry_after),
+        Some(FaultKind::NoMoney { status }) => json(answers::no_money(status)),
+        Some(FaultKind::OddAnswer(form)) => {
+            let (status, content_type, body) = answers::odd(form);
+            response(status, content_type, body.into())
+        }
         Some(FaultKind::ServerError { status }) => json(answers::error(shape, status, "The service is in trouble.")),
         Some(FaultKind::WrongType) => response(200, "text/html; charset=utf-8", PAGE.into()),
         Some(FaultKind::Garbage) => response(200, "application/json", garbage(ledger)),
@@ -241,7 +248,11 @@ async fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Opti
             let _ = tokio::spawn(async move { upload::put(&address, file).await }).await;
         }
     }
-    let answer = answers::status(&mut lock(ledger), request_id, state);
+    let place = match fault {
+        Some(FaultKind::LinkElsewhere { place }) => Some(place),
+        _ => None,
+    };
+    let answer = answers::status(&mut lock(ledger), request_id, state, place);
     json(answer.unwrap_or_else(|| answers::unknown_job(shape)))
 }
 
@@ -263,12 +274,17 @@ fn key_refused(ledger: &Ledger, headers: &HeaderMap) -> Option<Answer> {
 fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Option<FaultKind>) -> Response<Body> {
     let shared = Arc::clone(ledger);
     let mut ledger = lock(ledger);
-    if fault == Some(FaultKind::LinkExpired) {
-        ledger.expire_link(id);
+    if let Some(FaultKind::LinkExpired { status }) = fault {
+        ledger.expire_link(id, status);
     }
     let signature = request.uri().query().map(links::signature).unwrap_or_default();
     if !ledger.is_good_link(id, signature) {
-        return response(403, "application/xml", "<Error><Code>AccessDenied</Code></Error>".into());
+        let (status, content_type, body) = links::refusal(ledger.refusal(id));
+        return response(status, content_type, body.into());
+    }
+    if let Some(FaultKind::LateFile { status }) = fault {
+        let (status, content_type, body) = links::not_yet(status);
+        return response(status, content_type, body.into());
     }
     let Some(file) = ledger.file(id) else { return response(404, "text/plain", "no such file".into()) };
     let part = file.part(request.headers());
@@ -369,6 +385,16 @@ async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
         Some((Err(Broken), None))
     });
     Ok(Response::from_parts(parts, StreamBody::new(frames).boxed_unsync()))
+}
+
+/// The same answer, in an odd form.
+async fn reshaped(response: Response<Body>, form: OddBody) -> Result<Response<Body>, Broken> {
+    let (mut parts, body) = response.into_parts();
+    let body = odd::reshaped(body.collect().await?.to_bytes(), form);
+    if form == OddBody::Gzip {
+        parts.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+    }
+    Ok(Response::from_parts(parts, Full::new(body).map_err(|never| match never {}).boxed_unsync()))
 }
 
 fn set(response: &mut Response<Body>, name: http::HeaderName, value: &str) {

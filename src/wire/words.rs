@@ -45,23 +45,27 @@ fn decimal(text: &str) -> Option<f64> {
     if plain { text.parse().ok() } else { None }
 }
 
-/// A cost in ticks, as a number or as a decimal string. A cost below zero is not one.
+/// A cost in ticks, as a number or as a decimal string. A cost below zero is not one; one that does not fit is the
+/// highest that does.
 pub(super) fn ticks(value: &Value) -> Option<i64> {
     let ticks = match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => text.trim().parse().ok().or_else(|| whole(digits(text.trim())?)),
         _ => None,
     };
     ticks.filter(|ticks| *ticks >= 0)
 }
 
-/// A float that is a whole number an `i64` can hold.
+fn digits(text: &str) -> Option<f64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// A float that is a whole number, held within what fits.
 fn whole(number: f64) -> Option<i64> {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if number.fract() != 0.0 || !(-LIMIT..LIMIT).contains(&number) {
+    if number.fract() != 0.0 && number.is_finite() {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "whole and in range, as checked above")]
+    #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
     Some(number as i64)
 }
 
@@ -167,9 +171,13 @@ mod tests {
             assert_eq!(ticks(&value), Some(500_000_000), "{value}");
         }
         assert_eq!(ticks(&json!(0)), Some(0));
-        assert_eq!(ticks(&json!(i64::MAX)), Some(i64::MAX));
         for value in
-            [json!(null), json!(1.5), json!(-1), json!(u64::MAX), json!(1e19), json!("1.5"), json!(""), json!([1])]
+            [json!(i64::MAX), json!(u64::MAX), json!(1e19), json!("9".repeat(400)), json!("9223372036854775808")]
+        {
+            assert_eq!(ticks(&value), Some(i64::MAX), "{value}");
+        }
+        for value in
+            [json!(null), json!(1.5), json!(-1), json!(-1e19), json!("1.5"), json!(""), json!("-1"), json!([1])]
         {
             assert_eq!(ticks(&value), None, "{value}");
         }

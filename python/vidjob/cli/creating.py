@@ -79,7 +79,7 @@ def _inputs(parser: argparse.ArgumentParser) -> None:
         type=_media,
         action="append",
         metavar=_MEDIA,
-        help="who or what is to appear; up to 7 times (documented by xAI only)",
+        help="who or what is to appear; up to 7 times, 14 on grok-imagine-video-1.5 (documented by xAI only)",
     )
     group.add_argument(
         "--voice",
@@ -96,7 +96,7 @@ def _inputs(parser: argparse.ArgumentParser) -> None:
         type=_keyframe,
         action="append",
         metavar=f"SECONDS={_MEDIA}",
-        help="a frame for a moment; up to 4 times; only grok-imagine-video-1.5",
+        help="a frame for a moment; up to 4 times, 1/3 s apart; only grok-imagine-video-1.5",
     )
 
 
@@ -109,9 +109,15 @@ def _source(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
 def _picture(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=int, metavar="SECONDS", help="1 to 15 (default: the service's, 8)")
     parser.add_argument(
-        "--aspect-ratio", metavar="W:H", help="such as 16:9, 9:16 or 1:1 (default: 16:9, or the image's)"
+        "--aspect-ratio",
+        metavar="W:H",
+        help="1:1, 16:9, 9:16, 4:3, 3:4, 3:2, 2:3, 21:9 or 5:2 (default: 16:9, or the image's)",
     )
-    parser.add_argument("--resolution", metavar="LINES", help="480p, 720p or 1080p (default: 480p)")
+    parser.add_argument(
+        "--resolution",
+        metavar="LINES",
+        help="480p, 720p, or 1080p on grok-imagine-video-1.5 and -1.5-lite (default: 480p)",
+    )
     parser.add_argument(
         "--audio",
         dest="generate_audio",
@@ -121,7 +127,11 @@ def _picture(parser: argparse.ArgumentParser) -> None:
 
 
 def _orders(parser: argparse.ArgumentParser, *, user: bool = True, elsewhere: bool = True) -> None:
-    parser.add_argument("--model", help="default: the service's")
+    parser.add_argument(
+        "--model",
+        help="such as grok-imagine-video, grok-imagine-video-1.5 or grok-imagine-video-1.5-lite "
+        "(default: the service's)",
+    )
     if user:
         parser.add_argument("--user", help="an id of your own end user, for the service")
     parser.add_argument(
@@ -144,7 +154,7 @@ def _ends(parser: argparse.ArgumentParser) -> None:
 
 def generate_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``generate``."""
-    _prompt(parser, "what to show; may be left out with --image", nargs="?")
+    _prompt(parser, "what to show; may be left out with --image or --reference", nargs="?")
     _inputs(parser)
     _picture(parser)
     _orders(parser)
@@ -163,14 +173,14 @@ def extend_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``extend``."""
     _prompt(parser, "how it goes on")
     _source(parser)
-    parser.add_argument("--duration", type=int, metavar="SECONDS", help="of the added part, 2 to 10 (default: 6)")
+    parser.add_argument("--duration", type=int, metavar="SECONDS", help="of the added part, 1 to 10 (default: 6)")
     _orders(parser, user=False)
     _ends(parser)
 
 
 def render_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``render``."""
-    _prompt(parser, "what to show; may be left out with --image", nargs="?")
+    _prompt(parser, "what to show; may be left out with --image or --reference", nargs="?")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to keep the video")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     parser.add_argument(

@@ -61,6 +61,7 @@ _OPTIONS = {
     "overwrite=True": "--overwrite",
     "input_root=FOLDER": "--input-root FOLDER",
     'model="grok-imagine-video-1.5"': "--model grok-imagine-video-1.5",
+    'model="grok-imagine-video"': "--model grok-imagine-video",
     "public_url=True": "--public-url",
 }
 

@@ -46,6 +46,7 @@ _OPTIONS = {
     "overwrite=True": "--on-existing overwrite",
     "input_root=FOLDER": "--input-root FOLDER",
     'model="grok-imagine-video-1.5"': "model grok-imagine-video-1.5",
+    'model="grok-imagine-video"': "model grok-imagine-video",
 }
 
 

@@ -19,9 +19,10 @@ pub(super) use read::Source;
 pub(super) type Refusal = (u16, String);
 
 const MAX_PROMPT: usize = 4096;
-const MAX_REFERENCE_IMAGES: usize = 7;
 const MAX_REFERENCE_AUDIOS: usize = 3;
 const MAX_KEYFRAMES: usize = 4;
+/// Keyframes lie on a grid; two of them cannot be at one point.
+const KEYFRAMES_PER_SECOND: f64 = 3.0;
 /// Seconds of the longest video that can be edited.
 const MAX_EDITED: f64 = 8.7;
 /// Seconds of the videos that can be extended.
@@ -32,6 +33,7 @@ const KEPT: RangeInclusive<i64> = 3600..=2_592_000;
 const BASE: [&str; 2] = ["grok-imagine-video", "grok-imagine-video-beta"];
 const NEWER: [&str; 3] =
     ["grok-imagine-video-1.5", "grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"];
+const LITE: &str = "grok-imagine-video-1.5-lite";
 
 /// A hundredth of a US dollar.
 const CENT: i64 = 100_000_000;
@@ -98,11 +100,40 @@ pub(super) enum Public {
     For(u32),
 }
 
-/// Which of the two models.
+/// Which of the models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Model {
     Base,
     Newer,
+    Lite,
+}
+
+impl Model {
+    /// At most so many reference images, with which the video has at most so many seconds.
+    fn references(self) -> (usize, u32) {
+        match self {
+            Self::Base => (7, 10),
+            Self::Newer => (14, 15),
+            Self::Lite => (0, 0),
+        }
+    }
+
+    fn per_second(self, resolution: Resolution) -> i64 {
+        CENT * match (self, resolution) {
+            (Self::Base, Resolution::P480) => 5,
+            (Self::Base, _) => 7,
+            (Self::Newer, Resolution::P480) => 8,
+            (Self::Newer, Resolution::P720) | (Self::Lite, Resolution::P1080) => 14,
+            (Self::Newer, Resolution::P1080) => 25,
+            (Self::Lite, Resolution::P480) => 2,
+            (Self::Lite, Resolution::P720) => 3,
+        }
+    }
+
+    /// For an input image.
+    fn per_image(self) -> i64 {
+        if self == Self::Base { CENT / 5 } else { CENT }
+    }
 }
 
 /// Reads a create's body. First everything is read (422), then it is judged (400 and 404).
@@ -134,8 +165,8 @@ struct Video {
 fn generated(create: &Create<'_>, model: Model, own: Lookup<'_>) -> Result<Video, Refusal> {
     let seconds = duration(create, 8, 1..=15)?;
     let resolution = create.resolution.unwrap_or_default();
+    supported(create, model)?;
     references(create, model, seconds, resolution)?;
-    newer_only(create, model)?;
     let size = create.image.map(|image| media::image("image", image, own)).transpose()?.flatten();
     for (index, reference) in create.reference_images.iter().enumerate() {
         media::image(&format!("reference_images[{index}]"), *reference, own)?;
@@ -148,13 +179,12 @@ fn generated(create: &Create<'_>, model: Model, own: Lookup<'_>) -> Result<Video
     let images = [create.image, create.last_frame].iter().flatten().count()
         + create.reference_images.len()
         + create.keyframes.len();
-    let per_image = if model == Model::Newer { CENT } else { CENT / 5 };
     Ok(Video {
         seconds,
         ratio: create.ratio.unwrap_or_else(of_image),
         resolution,
-        ticks: per_second(model, resolution) * i64::from(seconds)
-            + per_image * i64::try_from(images).unwrap_or_default(),
+        ticks: model.per_second(resolution) * i64::from(seconds)
+            + model.per_image() * i64::try_from(images).unwrap_or_default(),
     })
 }
 
@@ -168,7 +198,7 @@ fn edited(create: &Create<'_>, own: Lookup<'_>) -> Result<Video, Refusal> {
 }
 
 fn extended(create: &Create<'_>, own: Lookup<'_>) -> Result<Video, Refusal> {
-    let added = duration(create, 6, 2..=10)?;
+    let added = duration(create, 6, 1..=10)?;
     let film = source_film(create, own)?;
     if !EXTENDED.contains(&film.seconds) {
         let (least, most) = (EXTENDED.start(), EXTENDED.end());
@@ -180,8 +210,7 @@ fn extended(create: &Create<'_>, own: Lookup<'_>) -> Result<Video, Refusal> {
 /// What comes of a film: its second price is for reading it.
 fn changed(film: Film, seconds: u32, rendered: u32) -> Video {
     let resolution = film.resolution.min(Resolution::P720);
-    let ticks =
-        per_second(Model::Base, resolution) * i64::from(rendered) + CENT * i64::from(whole(film.seconds).max(1));
+    let ticks = Model::Base.per_second(resolution) * i64::from(rendered) + CENT * i64::from(whole(film.seconds).max(1));
     Video { seconds: seconds.min(clips::LONGEST), ratio: film.ratio, resolution, ticks }
 }
 
@@ -190,16 +219,7 @@ fn source_film(create: &Create<'_>, own: Lookup<'_>) -> Result<Film, Refusal> {
     media::film("video", source, own)
 }
 
-fn per_second(model: Model, resolution: Resolution) -> i64 {
-    CENT * match (model, resolution) {
-        (Model::Base, Resolution::P480) => 5,
-        (Model::Base, _) => 7,
-        (Model::Newer, Resolution::P480) => 8,
-        (Model::Newer, _) => 14,
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are from 0 to 30")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are from 0 to 45")]
 fn whole(seconds: f64) -> u32 {
     seconds.round() as u32
 }
@@ -207,16 +227,16 @@ fn whole(seconds: f64) -> u32 {
 // ---- limits and combinations -----------------------------------------------------------------
 
 fn model(operation: Operation, name: &str) -> Result<Model, Refusal> {
-    if BASE.contains(&name) {
-        return Ok(Model::Base);
-    }
-    if !NEWER.contains(&name) {
-        return Err((404, format!("The model {name} does not exist or your team does not have access to it.")));
-    }
-    if operation != Operation::Generation {
+    let model = match name {
+        LITE => Model::Lite,
+        _ if BASE.contains(&name) => Model::Base,
+        _ if NEWER.contains(&name) => Model::Newer,
+        _ => return Err((404, format!("The model {name} does not exist or your team does not have access to it."))),
+    };
+    if operation != Operation::Generation && model != Model::Base {
         return Err(bad("this model does not support video editing or extension"));
     }
-    Ok(Model::Newer)
+    Ok(model)
 }
 
 fn texts(create: &Create<'_>) -> Result<(), Refusal> {
@@ -241,39 +261,38 @@ fn duration(create: &Create<'_>, default: u32, limits: RangeInclusive<u32>) -> R
 }
 
 fn references(create: &Create<'_>, model: Model, seconds: u32, resolution: Resolution) -> Result<(), Refusal> {
-    if resolution == Resolution::P1080 && model == Model::Base {
-        return Err(bad("resolution 1080p is supported by grok-imagine-video-1.5 only"));
-    }
-    at_most(MAX_REFERENCE_IMAGES, create.reference_images.len(), "reference images")?;
     at_most(MAX_REFERENCE_AUDIOS, create.reference_audios.len(), "reference audios")?;
     if create.reference_images.is_empty() {
         return Ok(());
     }
+    let (most, longest) = model.references();
+    at_most(most, create.reference_images.len(), "reference images")?;
     if resolution == Resolution::P1080 {
         return Err(bad("resolution 1080p is not supported with reference_images"));
     }
-    if model == Model::Newer {
-        return Ok(());
-    }
-    if create.image.is_some() {
+    if model == Model::Base && create.image.is_some() {
         return Err(bad("image and reference_images cannot be combined"));
     }
-    if seconds > 10 {
-        return Err(bad("duration must be between 1 and 10 with reference_images"));
+    if seconds > longest {
+        return Err(bad(&format!("duration must be between 1 and {longest} with reference_images")));
     }
     Ok(())
 }
 
-fn newer_only(create: &Create<'_>, model: Model) -> Result<(), Refusal> {
+/// What not every model does.
+fn supported(create: &Create<'_>, model: Model) -> Result<(), Refusal> {
+    if create.resolution == Some(Resolution::P1080) && model == Model::Base {
+        return Err(bad("resolution 1080p is supported by grok-imagine-video-1.5 only"));
+    }
     let given = [
+        ("reference_images", !create.reference_images.is_empty() && model.references().0 == 0),
         ("reference_audios", !create.reference_audios.is_empty()),
         ("last_frame", create.last_frame.is_some()),
         ("keyframes", !create.keyframes.is_empty()),
     ];
-    match given.iter().find(|(_, is_given)| *is_given) {
-        Some((name, _)) if model == Model::Base => {
-            Err(bad(&format!("{name} is supported by grok-imagine-video-1.5 only")))
-        }
+    match (given.iter().find(|(_, is_given)| *is_given), model) {
+        (Some((name, _)), Model::Base) => Err(bad(&format!("{name} is supported by grok-imagine-video-1.5 only"))),
+        (Some((name, _)), Model::Lite) => Err(bad(&format!("`{name}` is not supported for this model"))),
         _ => Ok(()),
     }
 }
@@ -284,11 +303,17 @@ fn pinned(create: &Create<'_>, seconds: u32, own: Lookup<'_>) -> Result<(), Refu
         media::image("last_frame", frame, own)?;
     }
     at_most(MAX_KEYFRAMES, create.keyframes.len(), "keyframes")?;
+    let mut points = Vec::new();
     for (index, frame) in create.keyframes.iter().enumerate() {
         let at = format!("keyframes[{index}]");
         if frame.timestamp <= 0.0 || frame.timestamp >= f64::from(seconds) {
             return Err(bad(&format!("{at}.timestamp_s must be greater than 0 and less than the duration")));
         }
+        let point = whole(frame.timestamp * KEYFRAMES_PER_SECOND);
+        if points.contains(&point) {
+            return Err(bad(&format!("{at}.timestamp_s is in the same slot of 1/3 s as another keyframe")));
+        }
+        points.push(point);
         media::image(&format!("{at}.image"), frame.image, own)?;
     }
     Ok(())

@@ -70,13 +70,16 @@ impl<'a> Create<'a> {
                 Self { video: Some(body.required("video", media)?), user, ..common }
             }
             Operation::Extension => {
-                let duration = body.optional("duration", integer)?;
+                let duration = body.optional_as(["duration", "seconds"], integer)?;
                 Self { video: Some(body.required("video", media)?), duration, ..common }
             }
         };
-        // A frame can be animated by itself.
-        let pins_a_frame = create.image.is_some() || create.last_frame.is_some() || !create.keyframes.is_empty();
-        if create.prompt.is_none() && !pins_a_frame {
+        // Images can be animated by themselves.
+        let has_images = create.image.is_some()
+            || create.last_frame.is_some()
+            || !create.reference_images.is_empty()
+            || !create.keyframes.is_empty();
+        if create.prompt.is_none() && !has_images {
             return Err(unprocessable("prompt", "missing field"));
         }
         Ok(create)
@@ -86,10 +89,10 @@ impl<'a> Create<'a> {
         body.optional("generate_audio", boolean)?;
         Ok(Self {
             user: body.optional("user", string)?,
-            duration: body.optional("duration", integer)?,
+            duration: body.optional_as(["duration", "seconds"], integer)?,
             ratio: body.optional("aspect_ratio", ratio)?,
             resolution: body.optional("resolution", resolution)?,
-            image: body.optional("image", media)?,
+            image: body.optional_as(["image", "input_reference"], media)?,
             reference_images: body
                 .optional("reference_images", |at, value| list(at, value, media))?
                 .unwrap_or_default(),
@@ -118,6 +121,12 @@ impl<'a> Fields<'a> {
     fn optional<T>(&self, name: &str, read: impl Fn(&str, &'a Value) -> Read<T>) -> Read<Option<T>> {
         let at = format!("{}{name}", self.at);
         self.map.get(name).map(|value| read(&at, value)).transpose()
+    }
+
+    /// A field of two names, of which the first one counts.
+    fn optional_as<T>(&self, names: [&str; 2], read: impl Fn(&str, &'a Value) -> Read<T>) -> Read<Option<T>> {
+        let name = names.into_iter().find(|name| self.map.contains_key(*name));
+        name.map_or(Ok(None), |name| self.optional(name, read))
     }
 
     fn required<T>(&self, name: &str, read: impl Fn(&str, &'a Value) -> Read<T>) -> Read<T> {

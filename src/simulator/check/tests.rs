@@ -4,6 +4,7 @@ use super::Operation::{Edit, Extension, Generation};
 use super::*;
 
 const NEW: &str = "grok-imagine-video-1.5";
+const LITE: &str = "grok-imagine-video-1.5-lite";
 /// What the tests' service has.
 const LONG: &str = "http://127.0.0.1:1/vidgen/long";
 const SHORT: &str = "http://127.0.0.1:1/vidgen/short";
@@ -97,11 +98,19 @@ fn words_and_numbers() {
             (with(json!({"duration": "5"})), 422),
             (with(json!({"duration": 5.0})), 422),
             (with(json!({"aspect_ratio": "2:3"})), 200),
+            (with(json!({"aspect_ratio": "21:9"})), 200),
+            (with(json!({"aspect_ratio": "5:2"})), 200),
+            (with(json!({"aspect_ratio": "9:21"})), 422),
             (with(json!({"aspect_ratio": "auto"})), 422),
             (with(json!({"resolution": "720p"})), 200),
             (with(json!({"resolution": "4k"})), 422),
             (with(json!({"resolution": "1080p"})), 400),
             (with(json!({"resolution": "1080p", "model": NEW})), 200),
+            (with(json!({"resolution": "1080p", "model": LITE})), 200),
+            (with(json!({"seconds": 15})), 200),
+            (with(json!({"seconds": 16})), 400),
+            (with(json!({"seconds": "5"})), 422),
+            (with(json!({"duration": 5, "seconds": 16})), 200),
             (with(json!({"model": "grok-nothing"})), 404),
             (with(json!({"model": ""})), 404),
             (with(json!({"model": "grok-imagine-video-beta"})), 200),
@@ -130,6 +139,9 @@ fn images() {
             (json!({"image": media()}), 200),
             (json!({"image": png(16, 9)}), 200),
             (json!({"image": {"file_id": "f"}}), 200),
+            (json!({"input_reference": media()}), 200),
+            (json!({"input_reference": {}}), 422),
+            (json!({"image": media(), "model": LITE}), 200),
             (with(json!({"image": png(16, 9)})), 200),
             (json!({"prompt": "", "image": png(16, 9)}), 400),
             (json!({"image": "https://a.example/i.png"}), 422),
@@ -163,9 +175,13 @@ fn references() {
         vec![
             (with(json!({"reference_images": of(7)})), 200),
             (with(json!({"reference_images": of(8)})), 400),
-            (with(json!({"reference_images": of(8), "model": NEW})), 400),
+            (with(json!({"reference_images": of(14), "model": NEW})), 200),
+            (with(json!({"reference_images": of(15), "model": NEW})), 400),
+            (with(json!({"reference_images": of(1), "model": LITE})), 400),
             (with(json!({"reference_images": []})), 200),
-            (json!({"reference_images": of(1)}), 422),
+            (json!({"reference_images": of(1)}), 200),
+            (json!({"reference_images": []}), 422),
+            (json!({"reference_audios": voices(1), "model": NEW}), 422),
             (with(json!({"reference_images": media()})), 422),
             (with(json!({"reference_images": ["https://a.example/i.png"]})), 422),
             (with(json!({"reference_images": [{"url": "data:image/png;base64,AAAA"}]})), 400),
@@ -180,6 +196,7 @@ fn references() {
             (with(json!({"reference_audios": voices(3), "model": NEW})), 200),
             (with(json!({"reference_audios": voices(4), "model": NEW})), 400),
             (with(json!({"reference_audios": voices(1)})), 400),
+            (with(json!({"reference_audios": voices(1), "model": LITE})), 400),
             (with(json!({"reference_audios": [media()], "model": NEW})), 200),
             (with(json!({"reference_audios": [{"url": "data:audio/mpeg;base64,AAAA"}], "model": NEW})), 200),
             (with(json!({"reference_audios": [{"url": "data:audio/mpeg;base64,A"}], "model": NEW})), 400),
@@ -201,10 +218,15 @@ fn pinned_frames() {
         vec![
             (with(json!({"last_frame": media(), "model": NEW})), 200),
             (with(json!({"last_frame": media()})), 400),
+            (with(json!({"last_frame": media(), "model": LITE})), 400),
+            (with(json!({"keyframes": [at(1.0)], "model": LITE})), 400),
             (with(json!({"last_frame": "https://a.example/i.png", "model": NEW})), 422),
             (with(json!({"last_frame": {"url": "data:image/png;base64,AAAA"}, "model": NEW})), 400),
-            (frames(vec![at(1.5); 4]), 200),
-            (frames(vec![at(1.5); 5]), 400),
+            (frames(vec![at(1.0), at(1.34), at(2.5), at(4.9)]), 200),
+            (frames(vec![at(1.0), at(2.0), at(3.0), at(4.0), at(4.9)]), 400),
+            (frames(vec![at(1.5); 2]), 400),
+            (frames(vec![at(1.0), at(3.0), at(1.1)]), 400),
+            (frames(vec![at(1.0), at(1.33)]), 200),
             (frames(vec![]), 200),
             (with(json!({"keyframes": [at(1.0)]})), 400),
             (frames(vec![at(4.99)]), 200),
@@ -282,6 +304,7 @@ fn edits() {
             (of(json!("https://a.example/v.mp4")), 422),
             (of(json!({"url": "https://a.example/v.mp4", "file_id": "f"})), 400),
             (with(json!({"video": media(), "model": NEW})), 400),
+            (with(json!({"video": media(), "model": LITE})), 400),
             (with(json!({"video": media(), "model": "grok-nothing"})), 404),
             (with(json!({"video": media(), "user": ""})), 400),
             (of(film(8.7)), 200),
@@ -308,12 +331,14 @@ fn extensions() {
             (of(media()), 200),
             (with(json!({})), 422),
             (json!({"video": media()}), 422),
-            (with(json!({"video": media(), "duration": 2})), 200),
-            (with(json!({"video": media(), "duration": 1})), 400),
+            (with(json!({"video": media(), "duration": 1})), 200),
+            (with(json!({"video": media(), "duration": 0})), 400),
+            (with(json!({"video": media(), "seconds": 11})), 400),
             (with(json!({"video": media(), "duration": 10})), 200),
             (with(json!({"video": media(), "duration": 11})), 400),
             (with(json!({"video": media(), "duration": "6"})), 422),
             (with(json!({"video": media(), "model": NEW})), 400),
+            (with(json!({"video": media(), "model": LITE})), 400),
             (of(film(2.0)), 200),
             (of(film(1.999)), 400),
             (of(film(30.0)), 200),
@@ -334,6 +359,8 @@ fn the_words_say_where() {
     let prefix = "Failed to deserialize the JSON body into the target type: ";
     assert_eq!(words(Generation, with(keyframe)), format!("{prefix}keyframes[1].image.url: expected a string"));
     assert_eq!(words(Generation, json!({})), format!("{prefix}prompt: missing field"));
+    let lite = with(json!({"reference_images": [media()], "model": LITE}));
+    assert_eq!(words(Generation, lite), "`reference_images` is not supported for this model");
     let gone = with(json!({"video": {"url": GONE}}));
     assert_eq!(words(Edit, gone), "video: could not download the video: 403 Forbidden.");
 }
@@ -350,6 +377,8 @@ fn the_result_reflects_the_request() {
         (Generation, json!({"duration": 3, "aspect_ratio": "1:1", "resolution": "720p"}), (3, "1:1", Resolution::P720)),
         (Generation, json!({"image": png(1000, 1500)}), (8, "2:3", Resolution::P480)),
         (Generation, json!({"image": png(1000, 1500), "aspect_ratio": "4:3"}), (8, "4:3", Resolution::P480)),
+        (Generation, json!({"image": png(2100, 900)}), (8, "21:9", Resolution::P480)),
+        (Generation, json!({"aspect_ratio": "5:2", "seconds": 4}), (4, "5:2", Resolution::P480)),
         (Generation, json!({"image": media()}), (8, "16:9", Resolution::P480)),
         (Generation, json!({"reference_images": [png(1, 1)]}), (8, "16:9", Resolution::P480)),
         (Edit, json!({"video": media()}), (6, "16:9", Resolution::P480)),
@@ -373,7 +402,14 @@ fn prices_in_thousandths_of_a_dollar() {
         (Generation, json!({"duration": 1, "resolution": "720p"}), 70),
         (Generation, json!({}), 400),
         (Generation, json!({"model": NEW, "duration": 10}), 800),
-        (Generation, json!({"model": NEW, "duration": 10, "resolution": "1080p"}), 1400),
+        (Generation, json!({"model": NEW, "duration": 10, "resolution": "720p"}), 1400),
+        (Generation, json!({"model": NEW, "duration": 10, "resolution": "1080p"}), 2500),
+        (Generation, json!({"model": NEW, "duration": 1}), 80),
+        (Generation, json!({"model": NEW, "duration": 1, "image": media()}), 90),
+        (Generation, json!({"model": NEW, "duration": 1, "reference_images": [media(), media()]}), 100),
+        (Generation, json!({"model": LITE, "duration": 10}), 200),
+        (Generation, json!({"model": LITE, "duration": 10, "resolution": "720p"}), 300),
+        (Generation, json!({"model": LITE, "duration": 10, "resolution": "1080p"}), 1400),
         (Generation, json!({"image": media()}), 402),
         (Generation, json!({"reference_images": [media(), media()]}), 404),
         (Generation, json!({"model": NEW, "image": media(), "reference_images": [media()]}), 660),

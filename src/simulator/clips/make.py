@@ -18,8 +18,10 @@ SIZES = {
     "3:4": (120, 160),
     "3:2": (168, 112),
     "2:3": (112, 168),
+    "21:9": (168, 72),
+    "5:2": (160, 64),
 }
-COLOURS = ["0x264653", "0x2a9d8f", "0x8ab17d", "0xb5838d", "0x6d597a", "0x355070", "0x7f5539"]
+COLOURS = ["0x264653", "0x2a9d8f", "0x8ab17d", "0xb5838d", "0x6d597a", "0x355070", "0x7f5539", "0x588157", "0x9c6644"]
 FRAMES_PER_SECOND = 8
 
 
@@ -73,6 +75,6 @@ def make(ratio: str, colour: str, seconds: int) -> None:
     )
 
 
-for position, ratio in enumerate(SIZES):
+for ratio, colour in zip(SIZES, COLOURS, strict=True):
     for seconds in range(1, 26):
-        make(ratio, COLOURS[position], seconds)
+        make(ratio, colour, seconds)
