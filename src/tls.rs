@@ -13,6 +13,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// It must end first, to be told from an answer that does not come: then nothing was sent.
 const CONNECT_PART: f64 = 0.8;
 
+/// Headers of one answer. Beyond the usual hundred an answer would be lost, and what it answers is paid for.
+const MAX_HEADERS: usize = 1000;
+
 /// Whose certificates are believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -39,6 +42,8 @@ pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
         .connect_timeout(CONNECT_TIMEOUT.min(config.timeout.mul_f64(CONNECT_PART)))
         .redirect(Policy::none())
         .referer(false)
+        .http1_max_headers(MAX_HEADERS)
+        .http1_ignore_invalid_headers_in_responses(true)
         .tcp_nodelay(true);
     let builder = match trust {
         Trust::System => builder.tls_certs_merge(certificates),

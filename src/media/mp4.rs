@@ -31,19 +31,25 @@ const OUTERMOST: [[u8; 4]; 16] = [
     *b"styp", *b"pdin", *b"ssix", *b"prft", *b"emsg",
 ];
 
-/// Whether the outermost boxes fit the file, and the one that describes the film is among them.
+/// Whether boxes of this name stand outermost.
+pub(crate) fn is_outermost(name: [u8; 4]) -> bool {
+    OUTERMOST.contains(&name)
+}
+
+/// Whether the outermost boxes fit the file, and those that describe and hold the film are among them.
 pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
-    let mut described = false;
+    let (mut is_described, mut has_media) = (false, false);
     let mut at = 0;
     for _ in 0..MOST_BOXES {
         let Some(next) = box_at(source, at, length)? else { break };
         if next.to > length {
-            return Ok(described && !OUTERMOST.contains(&next.name));
+            return Ok(is_described && has_media && !is_outermost(next.name));
         }
-        described |= next.name == *b"moov";
+        is_described |= next.name == *b"moov";
+        has_media |= next.name == *b"mdat";
         at = next.to;
     }
-    Ok(described)
+    Ok(is_described && has_media)
 }
 
 /// What the file says of its film, if it says it.
@@ -60,13 +66,14 @@ fn seconds<R: Read + Seek>(source: &mut R, movie: Part) -> io::Result<Option<f64
     let Some([version, ..]) = array::<_, 4>(source)? else { return Ok(None) };
     let (scale, duration) = if version == 1 {
         source.seek_relative(16)?;
-        (array(source)?.map(u32::from_be_bytes), array(source)?.map(u64::from_be_bytes))
+        (array(source)?.map(u32::from_be_bytes), array(source)?.map(u64::from_be_bytes).filter(|all| *all != u64::MAX))
     } else {
         source.seek_relative(8)?;
-        (array(source)?.map(u32::from_be_bytes), array(source)?.map(|bytes| u64::from(u32::from_be_bytes(bytes))))
+        let (scale, duration) = (array(source)?.map(u32::from_be_bytes), array(source)?.map(u32::from_be_bytes));
+        (scale, duration.filter(|all| *all != u32::MAX).map(u64::from))
     };
     Ok(match (scale, duration) {
-        // A film in fragments leaves its length open.
+        // A film in fragments leaves its length open; all ones mean that it could not be told.
         (Some(scale @ 1..), Some(duration @ 1..)) => Some(as_f64(duration) / f64::from(scale)),
         _ => None,
     })
