@@ -256,7 +256,9 @@ fn failed(job: &VideoJob) -> String {
 fn waited_in_vain(job: &VideoJob, waited: Duration) -> String {
     let (id, seconds) = (&job.request_id, waited.as_secs_f64());
     if job.is_terminal() {
-        return format!("the file of job {id} did not arrive within {seconds:.0} s; the job is done: download its file again");
+        return format!(
+            "the file of job {id} did not arrive within {seconds:.0} s; the job is done: download its file again"
+        );
     }
     let status = job.status.as_str();
     format!("job {id} is still {status} after {seconds:.0} s; it goes on, and can be waited for again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -18,7 +19,7 @@ import pytest
 
 import vidjob
 from support import KEY, Face, Run, box, film
-from vidjob import JobStatus, Simulator, Video, VideoClient, VideoJob, VidjobError
+from vidjob import JobStatus, RenderResult, Simulator, Video, VideoClient, VideoJob, VidjobError
 
 
 @pytest.fixture
@@ -241,19 +242,32 @@ def test_a_download_that_gets_on_by_bytes_ends(
     assert leftovers(tmp_path) == []
 
 
+def rendered(face: Face, client: VideoClient, folder: Path, **options: Any) -> list[RenderResult]:
+    """What a batch of one row brings."""
+
+    async def awaited() -> list[RenderResult]:
+        return [
+            result async for result in client.render_many_async(["a candle"], folder, poll_interval=0.02, **options)
+        ]
+
+    if face.name == "asyncio":
+        return asyncio.run(awaited())
+    return list(client.render_many(["a candle"], folder, poll_interval=0.02, **options))
+
+
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("how", ["trickle", "missing"])
-def test_the_deadline_of_a_batch_covers_downloads(simulator: Simulator, tmp_path: Path, how: str) -> None:
+def test_the_deadline_of_a_batch_covers_downloads(face: Face, simulator: Simulator, tmp_path: Path, how: str) -> None:
     server = Trickle(100_000, 0.001)
     link = server.link if how == "trickle" else f"{simulator.base_url}/nothing/here.mp4"
     simulator.respond("get", body=json.dumps({"status": "done", "video": {"url": link}}))
     simulator.respond("get", body=json.dumps({"status": "done", "video": {"url": link}}))
     try:
         with VideoClient(KEY, base_url=simulator.base_url, timeout=60) as client:
-            [late] = client.render_many([{"prompt": "p"}], tmp_path, deadline=0.5, poll_interval=0.02)
+            [late] = rendered(face, client, tmp_path, deadline=0.5)
             summary = json.loads((tmp_path / "summary.json").read_text())
             server.hurry()
-            [kept] = client.render_many([{"prompt": "p"}], tmp_path, poll_interval=0.02)
+            [kept] = rendered(face, client, tmp_path)
     finally:
         server.close()
     assert isinstance(late.error, vidjob.WaitTimeout)
@@ -267,7 +281,8 @@ NOT_KEPT: list[tuple[dict[str, Any], dict[str, Any], type[VidjobError]]] = [
     ({"headers": {"Content-Type": "text/html"}, "body": "<html>sorry</html>"}, {}, vidjob.NotAVideo),
     ({"headers": {"Content-Type": "application/json"}, "body": "{}"}, {}, vidjob.NotAVideo),
     ({"body": "<html>sorry, no type</html>"}, {}, vidjob.NotAVideo),
-    ({"body": b"\0"}, {}, vidjob.NotAVideo),
+    ({"body": b"x"}, {}, vidjob.NotAVideo),
+    ({"body": b"\0"}, {}, vidjob.IncompleteDownload),
     ({"body": film(5000)}, {"max_bytes": 4096}, vidjob.TooLarge),
     ({"status": 302, "headers": {"Location": "ftp://a.example/x.mp4?sig=hush"}}, {}, vidjob.UnsafeUrl),
     ({"status": 201}, {}, vidjob.NotAVideo),

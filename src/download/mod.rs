@@ -147,9 +147,7 @@ impl Clock {
     fn over(&self, order: &Order<'_>, extent: &str) -> Error {
         let waited = self.start.elapsed();
         match order.job {
-            Some(job) if self.end < self.start + LONGEST => {
-                Error::WaitTimeout { job: Box::new(job.clone()), waited }
-            }
+            Some(job) if self.end < self.start + LONGEST => Error::WaitTimeout { job: Box::new(job.clone()), waited },
             _ => Error::download(
                 DownloadErrorKind::IncompleteDownload,
                 format!("{extent} arrived within {} s, and that is too long: download it again", waited.as_secs()),
@@ -379,10 +377,7 @@ fn given_up(transfer: &Transfer<'_>, link: &Url, setback: Setback) -> Error {
     match setback {
         Setback::Passing { why, .. } if transfer.answered => {
             let (extent, link) = (transfer.extent(), bare_url(link));
-            Error::download(
-                DownloadErrorKind::IncompleteDownload,
-                format!("{extent} of {link} arrived; lastly: {why}"),
-            )
+            Error::download(DownloadErrorKind::IncompleteDownload, format!("{extent} of {link} arrived; lastly: {why}"))
         }
         Setback::Passing { why, .. } | Setback::Flawed(why) | Setback::Final(why) => why,
         Setback::Refused(refusal) => refusal.into_error(),

@@ -22,12 +22,12 @@ use crate::resolver::Refused;
 use crate::tls;
 
 const MAX_REDIRECTS: u32 = 5;
-/// The smallest box that can stand at the beginning of a video, less its list of brands.
-const SMALLEST_FILE: usize = 12;
-/// A list of brands is short; a text that says `ftyp` at the right place announces far more.
-const LARGEST_BEGINNING: u32 = 1 << 16;
-/// As much of an error answer as tells what it is about.
+/// How ISO media files begin: with a box named `ftyp`, whose list of brands is short. A text that says `ftyp` at the
+/// right place announces a longer one.
+const BEGINNING: [Option<u8>; 8] = [Some(0), Some(0), None, None, Some(b'f'), Some(b't'), Some(b'y'), Some(b'p')];
+/// As much of an error answer, and for as long, as tells what it is about.
 const EXCERPT: usize = 4 << 10;
+const EXCERPT_TIME: Duration = Duration::from_secs(5);
 const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
 
 /// Why an attempt did not bring the whole file.
@@ -167,7 +167,7 @@ impl<'a> Transfer<'a> {
             status if status.is_success() => {
                 return Err(not_a_video(format!("{url} answered HTTP {}, without a file", status.as_u16())).into());
             }
-            _ => return Err(refused(self.files, response).await),
+            _ => return Err(refused(response).await),
         }
         self.size = self.total.or(self.size);
         self.take_headers(&response)?;
@@ -197,9 +197,10 @@ impl<'a> Transfer<'a> {
     }
 
     async fn read(&mut self, mut response: Response) -> Attempt<()> {
+        let url = bare_url(response.url());
         let mut pace = Pace::new(self.files.config().timeout);
         while let Some(chunk) = next_chunk(&mut response, &mut pace).await? {
-            self.take(chunk).await?;
+            self.take(chunk, &url).await?;
             if self.boxes.is_hopeless() {
                 break;
             }
@@ -213,7 +214,9 @@ impl<'a> Transfer<'a> {
         let came = self.kept + self.head.len() as u64;
         let passing = |words: String| Setback::Passing { why: incomplete(words), retry_after: None };
         let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
-        match (self.total, self.boxes.flaw(length)) {
+        // Less than the beginning is kept nowhere.
+        let flaw = if self.kept == 0 { Some(Flaw::Cut) } else { self.boxes.flaw(length) };
+        match (self.total, flaw) {
             _ if self.boxes.is_hopeless() => {
                 self.start_over().await?;
                 Err(Setback::Flawed(not_a_video(format!("the file of {url} {}", Flaw::Foreign.words()))))
@@ -225,7 +228,7 @@ impl<'a> Transfer<'a> {
                 Err(passing(format!("{url} sent {came} bytes and had announced {total}")))
             }
             (None, _) if came == 0 => Err(not_yet(response)),
-            _ if self.kept == 0 => Err(self.no_video(&url, &self.head).into()),
+            _ if self.kept == 0 && !begins_like_a_video(&self.head) => Err(self.no_video(&url, &self.head).into()),
             (total, Some(flaw)) => {
                 let words = format!("the file of {url}, of {came} bytes, {}", flaw.words());
                 if total.is_none() {
@@ -241,17 +244,17 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    async fn take(&mut self, chunk: Bytes) -> Result<()> {
+    async fn take(&mut self, chunk: Bytes, url: &str) -> Result<()> {
         let chunk = if self.kept > 0 {
             chunk
         } else {
             self.head.extend_from_slice(&chunk);
-            if self.head.len() < SMALLEST_FILE {
+            if self.head.len() < BEGINNING.len() {
                 return Ok(());
             }
             let head = self.head.split().freeze();
             if !begins_like_a_video(&head) {
-                return Err(self.no_video("the link", &head));
+                return Err(self.no_video(url, &head));
             }
             head
         };
@@ -266,12 +269,12 @@ impl<'a> Transfer<'a> {
     }
 
     /// What came in place of a video.
-    fn no_video(&self, from: &str, head: &[u8]) -> Error {
+    fn no_video(&self, url: &str, head: &[u8]) -> Error {
         if let Some(kind) = &self.page_type {
-            return not_a_video(format!("{from} gave {kind:?} in place of a video: an error page, most likely"));
+            return not_a_video(format!("{url} gave {kind:?} in place of a video: an error page, most likely"));
         }
         let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
-        not_a_video(format!("what {from} gave is not an MP4 file: it begins with {beginning:?}"))
+        not_a_video(format!("what {url} gave is not an MP4 file: it begins with {beginning:?}"))
     }
 }
 
@@ -298,15 +301,15 @@ async fn next_chunk(response: &mut Response, pace: &mut Pace) -> Attempt<Option<
 }
 
 /// What an answer says that is no file.
-async fn refused(files: &Files, mut response: Response) -> Setback {
+async fn refused(mut response: Response) -> Setback {
     let (url, status, retry_after) = (response.url().clone(), response.status(), asked_pause(&response));
-    let text = beginning(&mut response, files.config().timeout).await;
+    let text = beginning(&mut response).await;
     let reason = Reason::of(status, &text);
     Setback::Refused(Refusal { url: bare_url(&url), status, reason, retry_after })
 }
 
 /// The beginning of an answer's body, as far as it comes.
-async fn beginning(response: &mut Response, patience: Duration) -> String {
+async fn beginning(response: &mut Response) -> String {
     let mut bytes = BytesMut::new();
     let read = async {
         while bytes.len() < EXCERPT
@@ -316,7 +319,7 @@ async fn beginning(response: &mut Response, patience: Duration) -> String {
         }
     };
     // What came by then is all there is to go by.
-    let _ = tokio::time::timeout(patience, read).await;
+    let _ = tokio::time::timeout(EXCERPT_TIME, read).await;
     String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT)]).into_owned()
 }
 
@@ -374,7 +377,7 @@ pub(super) async fn look(files: &Files, url: &Url) -> Option<Refusal> {
     let setback = match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => not_yet(&response),
         StatusCode::OK if response.content_length() == Some(0) => not_yet(&response),
-        status if status.is_client_error() && !may_pass(status) => refused(files, response).await,
+        status if status.is_client_error() && !may_pass(status) => refused(response).await,
         _ => return None,
     };
     match setback {
@@ -407,10 +410,9 @@ fn may_pass(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// ISO media files say `ftyp` in their first box.
+/// Whether this is the beginning of a video, as far as it goes.
 fn begins_like_a_video(head: &[u8]) -> bool {
-    let size = head.first_chunk().map_or(0, |size| u32::from_be_bytes(*size));
-    size <= LARGEST_BEGINNING && head.get(4..8) == Some(b"ftyp")
+    head.iter().zip(BEGINNING).all(|(byte, expected)| expected.is_none_or(|expected| *byte == expected))
 }
 
 fn incomplete(message: String) -> Error {

@@ -66,7 +66,12 @@ impl Tries {
     }
 
     /// The delay after an answer that has no file, unless it was missing for too long.
-    pub(super) fn after_absence(&mut self, now: Instant, retry_after: Option<Duration>, jitter: f64) -> Option<Duration> {
+    pub(super) fn after_absence(
+        &mut self,
+        now: Instant,
+        retry_after: Option<Duration>,
+        jitter: f64,
+    ) -> Option<Duration> {
         let since = *self.missing_since.get_or_insert(now);
         let left = self.waiting.absence.saturating_sub(now.saturating_duration_since(since));
         self.attempts += 1;
@@ -95,7 +100,7 @@ mod tests {
     /// How many attempts are made when each brings `step` more bytes of a file of `size`.
     fn attempts(max_retries: u32, step: u64, size: Option<u64>) -> u64 {
         let mut tries = tries(max_retries);
-        (1..).find(|attempt| tries.after_failure(attempt * step, size, None, 0.5).is_none()).unwrap()
+        (1..=10_000).find(|attempt| tries.after_failure(attempt * step, size, None, 0.5).is_none()).unwrap()
     }
 
     #[test]

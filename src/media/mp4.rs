@@ -175,6 +175,28 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_length_of_all_ones_is_not_known() {
+        let of = |version: u8, length: &[u8]| {
+            let times = vec![0; if version == 1 { 16 } else { 8 }];
+            let mvhd = [&[version, 0, 0, 0][..], &times, &1000_u32.to_be_bytes(), length, &[0; 80]].concat();
+            let file = boxed(*b"moov", &boxed(*b"mvhd", &mvhd));
+            super::film(&mut Cursor::new(file)).unwrap().map(|film| film.seconds)
+        };
+        assert_eq!((of(0, &[0xFF; 4]), of(1, &[0xFF; 8])), (None, None));
+        assert_eq!(of(1, &5000_u64.to_be_bytes()), Some(5.0));
+        assert_eq!(of(1, &u64::from(u32::MAX).to_be_bytes()), Some(4_294_967.295));
+    }
+
+    #[test]
+    fn a_description_without_a_film_is_not_whole() {
+        let whole = |file: &[u8]| is_whole(&mut Cursor::new(file), file.len() as u64).unwrap();
+        let moov_first =
+            [boxed(*b"ftyp", b"isom\0\0\x02\0"), boxed(*b"moov", b""), boxed(*b"mdat", b"pictures")].concat();
+        assert!(whole(&moov_first));
+        assert!((0..moov_first.len()).all(|end| !whole(&moov_first[..end])));
+    }
+
+    #[test]
     fn what_is_not_said_is_not_known() {
         assert_eq!(super::film(&mut Cursor::new(b"\0\0\0\x10ftypisom\0\0\0\0")).unwrap(), None);
         assert_eq!(super::film(&mut Cursor::new(film(0.0, *b"avc1"))).unwrap(), None);
