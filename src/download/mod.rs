@@ -359,13 +359,13 @@ fn put_in_place(temporary: Temporary, written: Written) -> Result<String> {
 
 /// The delay before the next attempt, if there is to be one.
 fn pause(tries: &mut Tries, setback: &Setback, transfer: &Transfer<'_>) -> Option<Duration> {
-    let retry_after = match setback {
-        Setback::Passing { retry_after, .. } => *retry_after,
-        Setback::Flawed(_) => None,
-        Setback::Refused(refusal) => return pause_before_another_look(tries, refusal),
-        Setback::Final(_) => return None,
-    };
-    tries.after_failure(transfer.furthest, transfer.size, retry_after, fastrand::f64())
+    let (reached, known, jitter) = (transfer.furthest, transfer.size, fastrand::f64());
+    match setback {
+        Setback::Passing { retry_after, .. } => tries.after_failure(reached, known, *retry_after, jitter),
+        Setback::Flawed { size, .. } => tries.after_flaw(*size, jitter),
+        Setback::Refused(refusal) => pause_before_another_look(tries, refusal),
+        Setback::Final(_) => None,
+    }
 }
 
 fn pause_before_another_look(tries: &mut Tries, refusal: &Refusal) -> Option<Duration> {
@@ -379,7 +379,7 @@ fn given_up(transfer: &Transfer<'_>, link: &Url, setback: Setback) -> Error {
             let (extent, link) = (transfer.extent(), bare_url(link));
             Error::download(DownloadErrorKind::IncompleteDownload, format!("{extent} of {link} arrived; lastly: {why}"))
         }
-        Setback::Passing { why, .. } | Setback::Flawed(why) | Setback::Final(why) => why,
+        Setback::Passing { why, .. } | Setback::Flawed { why, .. } | Setback::Final(why) => why,
         Setback::Refused(refusal) => refusal.into_error(),
     }
 }

@@ -34,8 +34,8 @@ const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
 pub(super) enum Setback {
     /// Another attempt may do better.
     Passing { why: Error, retry_after: Option<Duration> },
-    /// The file came as long as it was announced, and is not whole or no video.
-    Flawed(Error),
+    /// The file came as long as it was announced, and is not whole.
+    Flawed { why: Error, size: u64 },
     /// There is no file behind the link, or not yet.
     Refused(Refusal),
     /// There is no point in trying again.
@@ -45,7 +45,7 @@ pub(super) enum Setback {
 impl Setback {
     pub(super) fn words(&self) -> String {
         match self {
-            Self::Passing { why, .. } | Self::Flawed(why) | Self::Final(why) => why.to_string(),
+            Self::Passing { why, .. } | Self::Flawed { why, .. } | Self::Final(why) => why.to_string(),
             Self::Refused(refusal) => refusal.words(),
         }
     }
@@ -76,6 +76,8 @@ pub(super) struct Transfer<'a> {
     pub(super) size: Option<u64>,
     validator: Option<Validator>,
     boxes: Boxes,
+    /// Whether it comes from several answers.
+    is_pieced: bool,
     pub(super) content_type: Option<String>,
     /// The type, if it is one of error pages. The content decides, and this words the refusal.
     page_type: Option<String>,
@@ -97,6 +99,7 @@ impl<'a> Transfer<'a> {
             size: None,
             validator: None,
             boxes: Boxes::default(),
+            is_pieced: false,
             content_type: None,
             page_type: None,
             answered: false,
@@ -121,6 +124,7 @@ impl<'a> Transfer<'a> {
         self.total = None;
         self.validator = None;
         self.boxes = Boxes::default();
+        self.is_pieced = false;
         if self.kept > 0 {
             self.kept = 0;
             self.writer.start_over().await?;
@@ -157,6 +161,7 @@ impl<'a> Transfer<'a> {
                     return Err(again(format!("{url} answered with another part of the file than the one asked for")));
                 };
                 self.total = Some(size);
+                self.is_pieced = self.kept > 0;
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 self.start_over().await?;
@@ -213,35 +218,43 @@ impl<'a> Transfer<'a> {
         let url = bare_url(response.url());
         let came = self.kept + self.head.len() as u64;
         let passing = |words: String| Setback::Passing { why: incomplete(words), retry_after: None };
-        let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
-        // Less than the beginning is kept nowhere.
-        let flaw = if self.kept == 0 { Some(Flaw::Cut) } else { self.boxes.flaw(length) };
-        match (self.total, flaw) {
-            _ if self.boxes.is_hopeless() => {
+        if came == 0 && self.total.is_none() {
+            return Err(not_yet(response));
+        }
+        if self.kept == 0 && !begins_like_a_video(&self.head) {
+            return Err(self.no_video(&url, &self.head).into());
+        }
+        if let Some(total) = self.total.filter(|total| *total != came && !self.boxes.is_hopeless()) {
+            if came > total {
                 self.start_over().await?;
-                Err(Setback::Flawed(not_a_video(format!("the file of {url} {}", Flaw::Foreign.words()))))
             }
-            (Some(total), _) if total != came => {
-                if came > total {
-                    self.start_over().await?;
-                }
-                Err(passing(format!("{url} sent {came} bytes and had announced {total}")))
-            }
-            (None, _) if came == 0 => Err(not_yet(response)),
-            _ if self.kept == 0 && !begins_like_a_video(&self.head) => Err(self.no_video(&url, &self.head).into()),
-            (total, Some(flaw)) => {
-                let words = format!("the file of {url}, of {came} bytes, {}", flaw.words());
-                if total.is_none() {
-                    return Err(passing(words));
-                }
+            return Err(passing(format!("{url} sent {came} bytes and had announced {total}")));
+        }
+        let Some(flaw) = self.flaw() else {
+            self.progress.tell_now(self.kept, Some(self.kept));
+            return Ok(());
+        };
+        let words = format!("the file of {url}, of {came} bytes, {}", flaw.words());
+        match (flaw, self.total) {
+            // What was pieced together may be two files.
+            _ if self.is_pieced => {
                 self.start_over().await?;
-                Err(Setback::Flawed(incomplete(words)))
+                Err(passing(words))
             }
-            (_, None) => {
-                self.progress.tell_now(self.kept, Some(self.kept));
-                Ok(())
+            (Flaw::Foreign, _) => Err(not_a_video(words).into()),
+            (_, None) => Err(passing(words)),
+            (_, Some(size)) => {
+                self.start_over().await?;
+                Err(Setback::Flawed { why: incomplete(words), size })
             }
         }
+    }
+
+    /// What is wrong with the file, should this be all of it.
+    fn flaw(&self) -> Option<Flaw> {
+        let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
+        // Less than the beginning of a video is kept nowhere.
+        if self.kept == 0 { Some(Flaw::Cut) } else { self.boxes.flaw(length) }
     }
 
     async fn take(&mut self, chunk: Bytes, url: &str) -> Result<()> {

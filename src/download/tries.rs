@@ -36,11 +36,22 @@ pub(super) struct Tries {
     reached: u64,
     absences: u32,
     missing_since: Option<Instant>,
+    /// The size of the last file that came and was not whole.
+    flawed: Option<u64>,
 }
 
 impl Tries {
     pub(super) fn new(waiting: Waiting, max_retries: u32) -> Self {
-        Self { waiting, max_retries, attempts: 0, failures: 0, reached: 0, absences: 0, missing_since: None }
+        Self {
+            waiting,
+            max_retries,
+            attempts: 0,
+            failures: 0,
+            reached: 0,
+            absences: 0,
+            missing_since: None,
+            flawed: None,
+        }
     }
 
     /// The delay after an attempt that broke off, unless there were enough. `reached` is the most that ever came,
@@ -63,6 +74,15 @@ impl Tries {
             return None;
         }
         Some(self.waiting.backoff.delay(self.failures - 1, jitter, retry_after))
+    }
+
+    /// The delay after a file that came entirely and is not whole: it may still be on its way to the server, unless
+    /// it is the same again.
+    pub(super) fn after_flaw(&mut self, size: u64, jitter: f64) -> Option<Duration> {
+        if self.flawed.replace(size) == Some(size) {
+            return None;
+        }
+        self.after_failure(0, None, None, jitter)
     }
 
     /// The delay after an answer that has no file, unless it was missing for too long.
@@ -117,6 +137,15 @@ mod tests {
         assert_eq!(attempts(2, 64 << 10, None), u64::from(MOST_ATTEMPTS));
         // What several attempts bring is added up.
         assert_eq!(attempts(2, 500, Some(100_000)), u64::from(MOST_ATTEMPTS));
+    }
+
+    #[test]
+    fn a_flawed_file_is_asked_for_again_until_it_is_the_same_twice() {
+        let mut growing = tries(3);
+        let looks: Vec<_> = [10, 20, 30, 40].iter().map(|size| growing.after_flaw(*size, 0.5).is_some()).collect();
+        assert_eq!(looks, [true, true, true, false]);
+        let mut same = tries(3);
+        assert_eq!((same.after_flaw(10, 0.5).is_some(), same.after_flaw(10, 0.5)), (true, None));
     }
 
     #[test]

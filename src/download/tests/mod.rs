@@ -265,7 +265,8 @@ async fn a_cut_file_is_asked_for_again_from_its_beginning() {
         _ => Reply::file(&video(1000)),
     })
     .await;
-    for server in [server, server_with_more] {
+    let growing = Server::start(|number, _| Reply::file(&video(1000)[..(350 * (number + 1)).min(1000)])).await;
+    for server in [server, server_with_more, growing] {
         let bench = Bench::new();
         let download = bench.keep(&files(&server.address), "/a").await.unwrap();
         bench.assert_kept(&download, &video(1000));
@@ -396,6 +397,25 @@ async fn a_part_that_does_not_fit_is_not_used() {
         assert_eq!(server.seen()[1].header("range"), Some("bytes=500-"));
         assert_eq!(server.seen()[2].header("range"), None);
     }
+}
+
+#[tokio::test]
+async fn what_was_pieced_together_of_two_files_is_thrown_away() {
+    // The tag is that of the first, and the rest is of another: no box ends where it should.
+    let broken = [&HEAD[..24], &video(976)].concat();
+    let server = Server::start(move |number, seen| match (number, seen.header("range")) {
+        (0, _) => Reply::file(&video(1000)).header("etag", "\"v1\"").body(&video(1000)[..28]),
+        (1, Some(_)) => {
+            Reply::status(206).header("content-range", "bytes 28-999/1000").header("etag", "\"v1\"").body(&broken[28..])
+        }
+        (_, None) => Reply::file(&video(1000)),
+        (_, Some(_)) => Reply::status(500),
+    })
+    .await;
+    let bench = Bench::new();
+    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.assert_kept(&download, &video(1000));
+    assert_eq!(server.seen().len(), 3);
 }
 
 #[tokio::test]
