@@ -524,8 +524,9 @@ async fn after_the_deadline_nothing_is_asked() {
 #[tokio::test]
 async fn many_headers_and_an_odd_one_do_not_lose_a_file() {
     let many = (0..300).fold(Reply::file(&video(100)), |reply, number| reply.header(&format!("x-{number}"), "y"));
-    let odd =
-        ["bad name", "x@y(z)", "", "caf\u{e9}", "x-spaced "].into_iter().map(|name| Reply::file(&video(100)).header(name, "x"));
+    let odd = ["bad name", "x@y(z)", "", "caf\u{e9}", "x-spaced "]
+        .into_iter()
+        .map(|name| Reply::file(&video(100)).header(name, "x"));
     for reply in odd.chain([many]) {
         let server = Server::start(move |_, _| reply.clone()).await;
         let bench = Bench::new();
