@@ -57,8 +57,8 @@ pub enum Error {
     /// Moderation withheld the video.
     #[error("{}", blocked(.0))]
     JobBlocked(Box<VideoJob>),
-    /// Waiting took longer than allowed; the job goes on.
-    #[error("job {} is still {} after {:.0} s; it goes on, and can be waited for again", .job.request_id, .job.status.as_str(), .waited.as_secs_f64())]
+    /// Waiting for the job, or for its file, took longer than allowed.
+    #[error("{}", waited_in_vain(.job, *.waited))]
     WaitTimeout {
         /// The last snapshot.
         job: Box<VideoJob>,
@@ -251,6 +251,17 @@ fn fill(slot: &mut Option<String>, id: &str) {
 fn failed(job: &VideoJob) -> String {
     let reason = job.error.as_ref().map_or("the service gave no reason", |error| error.message.as_str());
     format!("job {} failed: {reason}", job.request_id)
+}
+
+fn waited_in_vain(job: &VideoJob, waited: Duration) -> String {
+    let (id, seconds) = (&job.request_id, waited.as_secs_f64());
+    if job.is_terminal() {
+        return format!(
+            "the file of job {id} did not arrive within {seconds:.0} s; the job is done: download its file again"
+        );
+    }
+    let status = job.status.as_str();
+    format!("job {id} is still {status} after {seconds:.0} s; it goes on, and can be waited for again")
 }
 
 fn blocked(job: &VideoJob) -> String {

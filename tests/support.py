@@ -19,6 +19,17 @@ KEY = "sk-test-0123456789abcdef"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def box(name: bytes, content: bytes = b"") -> bytes:
+    """One box of an MP4 file."""
+    return (len(content) + 8).to_bytes(4, "big") + name + content
+
+
+def film(size: int = 1000) -> bytes:
+    """A file of this size with the outermost boxes of a video."""
+    head = box(b"ftyp", b"isom\0\0\2\0isommp42") + box(b"moov", box(b"mvhd", bytes(100)))
+    return head + box(b"mdat", bytes(index % 251 for index in range(size - len(head) - 8)))
+
+
 class Face:
     """One face of the client: ``face(client, "get", job)`` calls the verb or its twin."""
 

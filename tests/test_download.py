@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
 import os
+import socket
 import stat
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import vidjob
-from support import KEY, Face, Run
-from vidjob import JobStatus, Simulator, Video, VideoClient, VideoJob, VidjobError
+from support import KEY, Face, Run, box, film
+from vidjob import JobStatus, RenderResult, Simulator, Video, VideoClient, VideoJob, VidjobError
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def test_all_forms_of_arguments(face: Face, client: VideoClient, job: VideoJob, 
 def test_the_key_stays_home(client: VideoClient, simulator: Simulator, job: VideoJob, tmp_path: Path) -> None:
     """The simulator serves files from the API's own origin, which gets the key; another origin must not."""
     with Simulator() as elsewhere:
-        elsewhere.respond("download", headers={"Content-Type": "video/mp4"}, body=b"\0\0\0\x10ftypisom\0\0\0\0")
+        elsewhere.respond("download", headers={"Content-Type": "video/mp4"}, body=film())
         client.download(Video(f"{elsewhere.base_url[:-8]}/vidgen/x.mp4?sig=1"), tmp_path / "b.mp4")
         headers = elsewhere.requests[0]["headers"]
     assert "authorization" not in headers
@@ -76,33 +80,212 @@ def test_an_expired_link_is_refreshed(
     assert face(client, "download", job, tmp_path / "a.mp4").bytes > 0
 
 
-def test_a_file_that_comes_a_moment_after_its_link(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
-) -> None:
-    simulator.respond("download", status=404)
-    assert face(client, "download", job, tmp_path / "a.mp4").bytes > 0
+EARLY: list[dict[str, Any]] = [
+    {"status": 404},
+    {"status": 403, "body": "<Error><Code>AccessDenied</Code></Error>"},
+    {"status": 202},
+    {"status": 200},
+]
 
 
-@pytest.mark.parametrize("status", [403, 404, 410])
-def test_an_expired_link_without_a_job(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, status: int
+@pytest.mark.parametrize(("answer", "form"), [*((answer, "job") for answer in EARLY), (EARLY[0], "video")])
+def test_a_file_that_comes_some_moments_after_its_link_is_waited_for(
+    face: Face, simulator: Simulator, job: VideoJob, tmp_path: Path, answer: dict[str, Any], form: str
 ) -> None:
-    simulator.respond("download", status=status)
+    for _ in range(2):
+        simulator.respond("download", **answer)
+    source = job if form == "job" else job.video
+    with VideoClient(KEY, base_url=simulator.base_url, max_retries=0) as client:
+        assert face(client, "download", source, tmp_path / "a.mp4").bytes > 0
+
+
+EXPIRED: list[dict[str, Any]] = [
+    {"status": 410},
+    {"status": 401},
+    {"status": 400, "body": "<Error><Code>ExpiredToken</Code></Error>"},
+    {"status": 403, "body": "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"},
+    {"status": 403, "body": "AuthenticationFailed: Signature not valid in the specified time frame"},
+]
+
+
+@pytest.mark.parametrize("answer", EXPIRED)
+def test_an_expired_link_is_refreshed_and_not_waited_for(
+    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    simulator.respond("download", **answer)
     with pytest.raises(vidjob.VideoUrlExpired):
         face(client, "download", job.video, tmp_path / "a.mp4")
     assert leftovers(tmp_path) == []
+    simulator.respond("download", **answer)
+    simulator.respond("get", body=json.dumps({"status": "done", "video": {"url": f"/vidgen/{job.request_id}.mp4"}}))
+    simulator.respond("download", body=film())
+    assert face(client, "download", job, tmp_path / "a.mp4").bytes == len(film())
 
 
-MP4 = b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0" * 5000
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "text/html"])
+def test_a_video_is_told_by_its_content_and_not_by_its_type(
+    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, kind: str
+) -> None:
+    simulator.respond("download", headers={"Content-Type": kind}, body=film())
+    assert face(client, "download", job, tmp_path / "a.mp4").content_type == kind
+    assert (tmp_path / "a.mp4").read_bytes() == film()
+
+
+FTYP, MDAT, MOOV = box(b"ftyp", b"isom\0\0\2\0"), box(b"mdat", bytes(800)), box(b"moov", box(b"mvhd", bytes(100)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        FTYP,
+        FTYP + MDAT,
+        FTYP + MOOV,
+        (FTYP + MDAT + MOOV)[:-40],
+        (FTYP + MOOV + MDAT)[:-1],
+        FTYP + MOOV + box(b"moof", bytes(8)),
+        FTYP + b"<!doctype html><p>A page that begins like a video</p>",
+        b"text" + FTYP[4:] + MDAT + MOOV,
+        FTYP + bytes(5000),
+    ],
+)
+def test_a_file_that_its_boxes_show_to_be_cut_is_never_kept(
+    face: Face, simulator: Simulator, job: VideoJob, tmp_path: Path, content: bytes
+) -> None:
+    for _ in range(2):
+        simulator.respond("download", headers={"Content-Type": "video/mp4"}, body=content)
+    with (
+        VideoClient(KEY, base_url=simulator.base_url, max_retries=1) as client,
+        pytest.raises((vidjob.IncompleteDownload, vidjob.NotAVideo)) as caught,
+    ):
+        face(client, "download", job, tmp_path / "a.mp4")
+    assert caught.value.request_id == job.request_id
+    assert leftovers(tmp_path) == []
+
+
+def test_a_cut_file_is_not_recorded_as_saved(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+    simulator.respond("download", body=FTYP + MDAT)
+    with VideoClient(KEY, base_url=simulator.base_url, max_retries=0) as client:
+        for _ in range(2):
+            with contextlib.suppress(vidjob.IncompleteDownload):
+                kept = face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+    assert (tmp_path / "a.mp4").stat().st_size == kept.bytes > len(FTYP + MDAT)
+    assert len(simulator.accepted) == 1
+
+
+def test_a_real_file_of_every_kind_is_whole(
+    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
+) -> None:
+    for number, path in enumerate(sorted((Path(__file__).parent / "media").glob("*.mp4"))):
+        simulator.respond("download", body=path.read_bytes())
+        kept = face(client, "download", job, tmp_path / f"{number}.mp4")
+        assert kept.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Trickle:
+    """A file server that sends ``pieces`` of a film of 100,000 bytes, with a pause after each, at every request."""
+
+    def __init__(self, pieces: int, pause: float) -> None:
+        self._pieces, self._pause = pieces, pause
+        self.requests = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.link = f"http://127.0.0.1:{self._listening.getsockname()[1]}/a.mp4"
+        self._hurried = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.requests += 1
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        content = film(100_000)
+        with connection, contextlib.suppress(OSError):
+            head = connection.recv(65536).decode().lower()
+            start = int(head.partition("range: bytes=")[2].partition("-")[0] or 0)
+            status = f"206 X\r\nContent-Range: bytes {start}-99999/100000" if start else "200 X"
+            length = f"Content-Length: {len(content) - start}"
+            connection.sendall(f'HTTP/1.1 {status}\r\nETag: "a"\r\n{length}\r\n\r\n'.encode())
+            for at in range(start, start + self._pieces):
+                connection.sendall(content[at : at + 1])
+                self._hurried.wait(self._pause)
+
+    def hurry(self) -> None:
+        """No more pauses."""
+        self._hurried.set()
+
+    def close(self) -> None:
+        self.hurry()
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("pieces", "pause"), [(1, 0), (100_000, 0.02)])
+def test_a_download_that_gets_on_by_bytes_ends(
+    face: Face, simulator: Simulator, tmp_path: Path, pieces: int, pause: float
+) -> None:
+    server = Trickle(pieces, pause)
+    try:
+        with (
+            VideoClient(KEY, base_url=simulator.base_url, max_retries=1, timeout=0.5) as client,
+            pytest.raises(vidjob.IncompleteDownload),
+        ):
+            face(client, "download", Video(server.link), tmp_path / "a.mp4")
+    finally:
+        server.close()
+    assert server.requests == 2
+    assert leftovers(tmp_path) == []
+
+
+def rendered(face: Face, client: VideoClient, folder: Path, **options: Any) -> list[RenderResult]:
+    """What a batch of one row brings."""
+
+    async def awaited() -> list[RenderResult]:
+        return [
+            result async for result in client.render_many_async(["a candle"], folder, poll_interval=0.02, **options)
+        ]
+
+    if face.name == "asyncio":
+        return asyncio.run(awaited())
+    return list(client.render_many(["a candle"], folder, poll_interval=0.02, **options))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", ["trickle", "missing"])
+def test_the_deadline_of_a_batch_covers_downloads(face: Face, simulator: Simulator, tmp_path: Path, how: str) -> None:
+    server = Trickle(100_000, 0.001)
+    link = server.link if how == "trickle" else f"{simulator.base_url}/nothing/here.mp4"
+    simulator.respond("get", body=json.dumps({"status": "done", "video": {"url": link}}))
+    simulator.respond("get", body=json.dumps({"status": "done", "video": {"url": link}}))
+    try:
+        with VideoClient(KEY, base_url=simulator.base_url, timeout=60) as client:
+            [late] = rendered(face, client, tmp_path, deadline=0.5)
+            summary = json.loads((tmp_path / "summary.json").read_text())
+            server.hurry()
+            [kept] = rendered(face, client, tmp_path)
+    finally:
+        server.close()
+    assert isinstance(late.error, vidjob.WaitTimeout)
+    assert late.error.request_id == simulator.accepted[0]["request_id"]
+    assert summary["pending"] == 1
+    assert kept.ok
+    assert len(simulator.accepted) == 1
+
 
 NOT_KEPT: list[tuple[dict[str, Any], dict[str, Any], type[VidjobError]]] = [
     ({"headers": {"Content-Type": "text/html"}, "body": "<html>sorry</html>"}, {}, vidjob.NotAVideo),
     ({"headers": {"Content-Type": "application/json"}, "body": "{}"}, {}, vidjob.NotAVideo),
     ({"body": "<html>sorry, no type</html>"}, {}, vidjob.NotAVideo),
-    ({"body": b""}, {}, vidjob.NotAVideo),
-    ({"body": MP4}, {"max_bytes": 4096}, vidjob.TooLarge),
+    ({"body": b"x"}, {}, vidjob.NotAVideo),
+    ({"body": b"\0"}, {}, vidjob.IncompleteDownload),
+    ({"body": film(5000)}, {"max_bytes": 4096}, vidjob.TooLarge),
     ({"status": 302, "headers": {"Location": "ftp://a.example/x.mp4?sig=hush"}}, {}, vidjob.UnsafeUrl),
-    ({"status": 418}, {}, vidjob.DownloadError),
+    ({"status": 201}, {}, vidjob.NotAVideo),
 ]
 
 

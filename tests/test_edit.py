@@ -15,6 +15,15 @@ MEDIA = Path(__file__).parent / "media"
 VERBS = ["edit", "extend"]
 
 
+#: Answers of a link that is no longer good.
+EXPIRED: list[dict[str, Any]] = [
+    {"status": 410},
+    {"status": 401},
+    {"status": 400, "body": "<Error><Code>ExpiredToken</Code></Error>"},
+    {"status": 403, "body": "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"},
+]
+
+
 @pytest.fixture
 def shot(client: VideoClient) -> VideoJob:
     return client.wait(client.generate("a candle", duration=4), poll_interval=0.05)
@@ -60,15 +69,28 @@ def test_an_expired_link_is_renewed(
 def test_a_link_that_stays_bad_buys_nothing(
     face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
 ) -> None:
-    simulator.respond("download", status=403)
-    simulator.respond("download", status=404)
-    with pytest.raises(vidjob.VideoUrlExpired, match="nothing was created") as caught:
-        face(client, verb, shot, "and on")
-    assert caught.value.request_id == shot.request_id
-    simulator.respond("download", status=410)
-    with pytest.raises(vidjob.VideoUrlExpired):
-        face(client, verb, shot.video, "and on")
+    for answer in EXPIRED:
+        simulator.respond("download", **answer)
+        simulator.respond("download", **answer)
+        with pytest.raises(vidjob.VideoUrlExpired, match="nothing was created") as caught:
+            face(client, verb, shot, "and on")
+        assert caught.value.request_id == shot.request_id
+        simulator.respond("download", **answer)
+        with pytest.raises(vidjob.VideoUrlExpired):
+            face(client, verb, shot.video, "and on")
     assert len(simulator.accepted) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_source_that_comes_a_moment_after_its_link_is_waited_for(
+    face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, status: int
+) -> None:
+    for source in (shot, shot.video):
+        for _ in range(2):
+            simulator.respond("download", status=status)
+        face(client, "edit", source, "and on")
+    assert shot.video is not None
+    assert [entry["body"]["video"]["url"] for entry in simulator.accepted[1:]] == [shot.video.url] * 2
 
 
 @pytest.mark.parametrize("trouble", ["reset", "hang", "server_error"])

@@ -291,6 +291,45 @@ def test_a_jpeg_with_fill_bytes_before_a_marker_is_whole() -> None:
     VideoRequest("x", image=filled).preview()
 
 
+def marker_places(jpeg: bytes) -> list[int]:
+    """Where the markers of a JPEG's header are, up to the first scan."""
+    places = [2]
+    while jpeg[places[-1] + 1] != 0xDA:
+        places.append(places[-1] + 2 + int.from_bytes(jpeg[places[-1] + 2 : places[-1] + 4], "big"))
+    return places
+
+
+def is_loaded_by_pillow(content: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(content)).load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["baseline.jpg", "progressive.jpg"])
+def test_a_jpeg_with_stray_bytes_that_pillow_loads_is_taken(name: str) -> None:
+    whole = (MEDIA / name).read_bytes()
+    stray = [b"\0", b"ab", b"\xff\0", b"\xff\0ab", b"\xff\xff\xff", b"\xff\xd0", b"\xff\x01"]
+    stray += [bytes((length * place * 37) % 255 for place in range(length)) for length in range(1, 20)]
+    loaded = 0
+    for place in marker_places(whole):
+        for extra in stray:
+            content = whole[:place] + extra + whole[place:]
+            if is_loaded_by_pillow(content):
+                loaded += 1
+                VideoRequest("x", image=content).preview()
+    assert loaded > 100
+
+
+@pytest.mark.parametrize("operation", ["edit", "extend"])
+def test_a_film_whose_length_is_all_ones_has_no_known_length(operation: Any) -> None:
+    film = bytearray((MEDIA / "h264.mp4").read_bytes())
+    at = film.find(b"mvhd")
+    film[at + 20 : at + 24] = b"\xff" * 4
+    VideoRequest("x", operation=operation, video=bytes(film)).preview()
+
+
 @pytest.mark.parametrize("tail", [b"\0\0\0\0", b"abc", b"TAG garbage garbage"])
 def test_what_follows_the_end_of_a_film_is_not_its_end_too_early(tail: bytes) -> None:
     VideoRequest("x", operation="edit", video=(MEDIA / "h264.mp4").read_bytes() + tail).preview()

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 import vidjob
-from support import KEY, Face, Run
+from support import KEY, Face, Run, film
 from vidjob import VideoClient
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"status":"queued"}'
@@ -180,7 +180,7 @@ with vidjob.Simulator(render_seconds=0.1) as simulator:
 
 @pytest.mark.parametrize("missing", [0, 1, 900])
 def test_a_video_without_a_length_is_judged_by_its_boxes(face: Face, tmp_path: Path, missing: int) -> None:
-    video = b"\0\0\0\x10ftypisom\0\0\0\0" + (1000).to_bytes(4, "big") + b"mdat" + bytes(992)
+    video = film(1500)
     answer = b"HTTP/1.0 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + video[: len(video) - missing]
     server = Server(answer=answer)
     try:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import vidjob
-from support import KEY, Face
+from support import KEY, Face, film
 from vidjob import Simulator, Video, VideoClient
 
 PEERS = Path(__file__).parent / "peers"
@@ -60,6 +60,7 @@ def nginx(tmp_path: Path, simulator: Simulator) -> Iterator[str]:
                 location /files/ {{ root {root}; }}
                 location /moved/ {{ rewrite ^/moved/(.*)$ /files/$1 redirect; }}
                 location /endless/ {{ rewrite ^/endless/(.*)$ /endless/$1x redirect; }}
+                location /gone/ {{ return 410; }}
                 location /grok/ {{ proxy_pass {api}; proxy_http_version 1.1; }}
                 location /slow/ {{ alias {root}/files/; limit_rate 2m; }}
             }}
@@ -84,7 +85,7 @@ def wait_for(port: int) -> None:
 
 
 def movie(folder: Path, size: int) -> bytes:
-    content = b"\0\0\0\x10ftypisom\0\0\0\0" + bytes(range(256)) * (size // 256)
+    content = film(size)
     (folder / "nginx" / "files" / "clip.mp4").write_bytes(content)
     return content
 
@@ -100,7 +101,7 @@ def test_a_file_served_by_nginx(face: Face, nginx: str, tmp_path: Path) -> None:
         with pytest.raises(vidjob.UnsafeUrl, match="redirect"):
             face(client, "download", Video(f"{nginx}/endless/clip.mp4"), tmp_path / "endless.mp4")
         with pytest.raises(vidjob.VideoUrlExpired):
-            face(client, "download", Video(f"{nginx}/files/none.mp4"), tmp_path / "none.mp4")
+            face(client, "download", Video(f"{nginx}/gone/clip.mp4"), tmp_path / "gone.mp4")
 
 
 class Breaking:

@@ -455,7 +455,11 @@ impl Course {
     // ---- checks -------------------------------------------------------------------------------
 
     fn options(&self) -> download::Options {
-        download::Options { max_bytes: self.max_bytes, overwrite: self.rules.on_existing == OnExisting::Overwrite }
+        download::Options {
+            max_bytes: self.max_bytes,
+            overwrite: self.rules.on_existing == OnExisting::Overwrite,
+            deadline: self.deadline,
+        }
     }
 
     fn check_target(&self, path: &Path) -> Result<()> {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::batch::course::{Course, End, order};
 use crate::batch::{Budget, OnExisting, OnUnknown, Prices, Retry, Rules};
 use crate::config::Config;
-use crate::download::{self, Download, Files, Order};
+use crate::download::{self, Download, Files, Order, Standing};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 use crate::http::{Http, Pool, Turn};
@@ -219,14 +219,14 @@ impl VideoClient {
         let job = if job.is_terminal() { job.clone() } else { self.get(&job.request_id).await? };
         let link = link(&job)?;
         let refresh = || async { Ok(self.get(&job.request_id).await?.url().map(str::to_owned)) };
-        let order = Order { link, path, options, request_id: Some(&job.request_id) };
+        let order = Order { link, path, options, job: Some(&job) };
         self.files()?.keep(order, &self.events, refresh).await
     }
 
     /// Keeps the file behind a link of which the job is not known.
     pub async fn download_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
-        let order = Order { link, path, options, request_id: None };
+        let order = Order { link, path, options, job: None };
         self.files()?.keep(order, &self.events, || async { Ok(None) }).await
     }
 
@@ -423,9 +423,14 @@ impl VideoClient {
         blocking(move || Journal::beside(&folder)).await
     }
 
-    /// Whether a link to a file is still good. Only the service's own "gone" says that it is not.
-    async fn is_good(&self, link: &str) -> Result<bool> {
-        self.files()?.is_good(link).await
+    /// What its server says about a link to a file.
+    async fn standing(&self, link: &str) -> Result<Standing> {
+        self.files()?.standing(link).await
+    }
+
+    /// Whether a link without a file has one if it is waited for.
+    async fn appears(&self, link: &str) -> Result<bool> {
+        self.files()?.appears(link).await
     }
 
     /// A link as the service itself can follow it.

@@ -1,5 +1,6 @@
 //! Media made ready to be sent: looked at or, for an earlier render, with a link that is good.
 
+use crate::download::Standing;
 use crate::error::{DownloadErrorKind, Error, Result};
 use crate::job::{Video, VideoJob, check_request_id};
 use crate::media::{Inline, Media, Ready, Role, look_at_bytes, look_at_file};
@@ -56,35 +57,42 @@ impl Preparation<'_> {
         self.check_length(video)?;
         let Some(client) = self.client else { return as_it_is(video).ok_or_else(|| no_link(&job.request_id)) };
         if let Some(link) = &video.url
-            && client.is_good(link).await?
+            && client.standing(link).await? == Standing::Good
         {
             return client.absolute(link);
         }
         let fresh = client.get(&job.request_id).await?.into_result()?;
         let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
-        if let Some(link) = &video.url
-            && client.is_good(link).await?
-        {
-            return client.absolute(link);
-        }
-        stored(video).ok_or_else(|| expired().concerning(&job.request_id))
+        latest(client, video).await?.ok_or_else(|| expired().concerning(&job.request_id))
     }
 
     /// Of a bare video no job is known that could be asked for a fresh link.
     async fn video(&self, video: &Video) -> Result<Ready> {
         self.check_length(video)?;
         let nothing = || Error::invalid("video", "this video has no url: it was withheld or delivered elsewhere");
-        let (Some(client), Some(link)) = (self.client, &video.url) else { return as_it_is(video).ok_or_else(nothing) };
-        if client.is_good(link).await? {
-            return client.absolute(link);
-        }
-        stored(video).ok_or_else(expired)
+        let Some(client) = self.client.filter(|_| video.url.is_some()) else {
+            return as_it_is(video).ok_or_else(nothing);
+        };
+        latest(client, video).await?.ok_or_else(expired)
     }
 
     fn check_length(&self, video: &Video) -> Result<()> {
         // Some answers say 0 for a length that they do not know.
         video.duration.filter(|seconds| *seconds > 0.0).map_or(Ok(()), |seconds| self.operation.check_length(seconds))
     }
+}
+
+/// A video by its link, which there is no other for, or by what the service itself keeps.
+async fn latest(client: &VideoClient, video: &Video) -> Result<Option<Ready>> {
+    let kept = stored(video);
+    let Some(link) = &video.url else { return Ok(kept) };
+    let is_good = match client.standing(link).await? {
+        // What is refused to this machine may be had by the service.
+        Standing::Good | Standing::Refused => true,
+        Standing::Missing if kept.is_none() => client.appears(link).await?,
+        Standing::Missing | Standing::Gone => false,
+    };
+    if is_good { client.absolute(link).map(Some) } else { Ok(kept) }
 }
 
 fn as_it_is(video: &Video) -> Option<Ready> {

@@ -1,4 +1,51 @@
-//! Whether an MP4 file is whole, told by its own boxes: for servers that announce no length.
+//! Whether an MP4 file is whole and has what a player needs, judged by its outermost boxes while they pass.
+
+use crate::media::mp4::is_outermost;
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It ends inside a box, or before the data that a box announced.
+    Cut,
+    /// It has no `moov`, without which no player knows what the data mean.
+    NoMovie,
+    /// It has no `mdat`.
+    NoMedia,
+    /// Its bytes are no boxes.
+    Foreign,
+}
+
+impl Flaw {
+    /// The words that follow "the file".
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Cut => "ends in the middle of the video",
+            Self::NoMovie => "has no moov box, without which no player can read it",
+            Self::NoMedia => "has no mdat box, so that it holds no pictures",
+            Self::Foreign => "begins like an MP4 file and does not go on like one",
+        }
+    }
+}
+
+/// Whether the server announced how long the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    Announced,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// Each box names its own size.
+    #[default]
+    Sized,
+    /// The last box reaches to the end of the file.
+    Open,
+    /// The children of a `moov` that reaches to the end of the file.
+    OpenMovie,
+    /// What follows are no boxes.
+    Foreign,
+}
 
 /// The outermost boxes of a file, followed while its bytes pass.
 #[derive(Debug, Default)]
@@ -7,19 +54,26 @@ pub(super) struct Boxes {
     /// Where the next box begins.
     next: u64,
     header: Vec<u8>,
-    /// The last box reaches to the end, wherever that is; or these are no boxes at all.
-    open: bool,
+    state: State,
+    /// The box that was begun last.
+    name: [u8; 4],
+    has_movie: bool,
+    has_media: bool,
+    /// A fragment was described whose data have not begun.
+    expects_media: bool,
 }
 
 const SHORT_HEADER: usize = 8;
 const LONG_HEADER: usize = 16;
 /// A size that says: the size stands behind the type, in 64 bits.
 const LONG: u32 = 1;
+/// A size that says: up to the end of the file.
+const TO_THE_END: u64 = 0;
 
 impl Boxes {
     /// Follows the next bytes of the file.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
-        while !self.open && !bytes.is_empty() {
+        while matches!(self.state, State::Sized | State::OpenMovie) && !bytes.is_empty() {
             let skipped = self.next.saturating_sub(self.passed).min(bytes.len() as u64);
             self.passed += skipped;
             // No longer than `bytes`, so it fits.
@@ -32,25 +86,73 @@ impl Boxes {
         }
     }
 
-    /// Whether the file may end here.
-    pub(super) fn may_end(&self) -> bool {
-        self.open || (self.header.is_empty() && self.passed == self.next)
+    /// What is wrong with the file, should it end here.
+    pub(super) fn flaw(&self, length: Length) -> Option<Flaw> {
+        let is_complete = self.has_movie && self.has_media && !self.expects_media;
+        let is_between_boxes = self.header.is_empty() && self.passed == self.next;
+        match self.state {
+            State::Foreign if is_complete => None,
+            State::Foreign => Some(Flaw::Foreign),
+            State::Sized if !is_between_boxes && is_complete && self.is_in_tail(length) => None,
+            State::Sized | State::OpenMovie if !is_between_boxes => Some(Flaw::Cut),
+            _ if !self.has_movie => Some(Flaw::NoMovie),
+            _ if !self.has_media && !self.expects_media => Some(Flaw::NoMedia),
+            _ => self.expects_media.then_some(Flaw::Cut),
+        }
+    }
+
+    /// Whether no bytes that may still come can make this a video.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.flaw(Length::Unknown) == Some(Flaw::Foreign)
+    }
+
+    /// Some bytes after the last box do no harm: players pass over them. Where no length was announced,
+    /// they are told from a box that was cut off by nothing.
+    fn is_in_tail(&self, length: Length) -> bool {
+        length == Length::Announced && (!self.header.is_empty() || !is_outermost(self.name))
     }
 
     fn read_header(&mut self) {
-        let Some(short) = self.header.first_chunk().map(|size| u32::from_be_bytes(*size)) else { return };
-        let length = if short == LONG { LONG_HEADER } else { SHORT_HEADER };
-        if self.header.len() < length {
-            return;
-        }
-        let long = self.header.last_chunk().map(|size| u64::from_be_bytes(*size));
-        let size = if short == LONG { long.unwrap_or_default() } else { u64::from(short) };
+        let Some((size, name)) = self.size_and_name() else { return };
+        let length = self.header.len() as u64;
         self.header.clear();
-        let rest = size.checked_sub(length as u64).and_then(|rest| self.passed.checked_add(rest));
-        match rest {
-            Some(next) => self.next = next,
-            None => self.open = true,
+        let end = size.checked_sub(length).and_then(|rest| self.passed.checked_add(rest));
+        let is_named = name.iter().all(|byte| matches!(byte, b' '..=b'~' | 0xA9));
+        match end {
+            _ if !is_named => return self.turn_foreign(),
+            Some(end) => self.next = end,
+            None if size != TO_THE_END => return self.turn_foreign(),
+            None if name == *b"moov" => {
+                self.next = self.passed;
+                self.state = State::OpenMovie;
+            }
+            None => self.state = State::Open,
         }
+        self.name = name;
+        self.has_movie |= name == *b"moov";
+        if name == *b"moof" {
+            self.expects_media = true;
+        }
+        if name == *b"mdat" {
+            (self.has_media, self.expects_media) = (true, false);
+        }
+    }
+
+    /// Of a header that is complete.
+    fn size_and_name(&self) -> Option<(u64, [u8; 4])> {
+        let short = u32::from_be_bytes(*self.header.first_chunk()?);
+        let name = *self.header.get(4..)?.first_chunk()?;
+        if short == LONG {
+            let long = self.header.get(SHORT_HEADER..LONG_HEADER)?.first_chunk()?;
+            return Some((u64::from_be_bytes(*long), name));
+        }
+        Some((u64::from(short), name))
+    }
+
+    fn turn_foreign(&mut self) {
+        // In a `moov` there is no tail.
+        self.has_movie &= self.state == State::Sized;
+        self.state = State::Foreign;
     }
 }
 
@@ -58,38 +160,126 @@ impl Boxes {
 mod tests {
     use super::*;
 
-    fn file() -> Vec<u8> {
-        let mut file = b"\0\0\0\x10ftypisom\0\0\0\0".to_vec();
-        file.extend_from_slice(b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x18payload!");
-        file.extend_from_slice(b"\0\0\0\x08free");
-        file
+    fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(content.len() + SHORT_HEADER).unwrap();
+        [&size.to_be_bytes()[..], &name, content].concat()
     }
 
-    fn may_end(bytes: &[u8], step: usize) -> bool {
-        let mut boxes = Boxes::default();
-        bytes.chunks(step).for_each(|chunk| boxes.follow(chunk));
-        boxes.may_end()
+    fn file(names: &[[u8; 4]]) -> Vec<u8> {
+        names.iter().flat_map(|name| boxed(*name, b"content")).collect()
     }
+
+    fn flaw(bytes: &[u8], length: Length) -> Option<Flaw> {
+        let flaws: Vec<_> = [1, 3, 7, 8, 1000]
+            .into_iter()
+            .map(|step| {
+                let mut boxes = Boxes::default();
+                bytes.chunks(step).for_each(|chunk| boxes.follow(chunk));
+                boxes.flaw(length)
+            })
+            .collect();
+        assert!(flaws.windows(2).all(|pair| pair[0] == pair[1]), "the same in all steps: {flaws:?}");
+        flaws[0]
+    }
+
+    const MOOV: [u8; 4] = *b"moov";
+    const MDAT: [u8; 4] = *b"mdat";
+    const MOOF: [u8; 4] = *b"moof";
+    const FTYP: [u8; 4] = *b"ftyp";
 
     #[test]
-    fn a_file_may_end_between_boxes_alone() {
-        let file = file();
-        for step in [1, 3, 7, 8, 100] {
-            let ends: Vec<_> = (1..=file.len()).filter(|end| may_end(&file[..*end], step)).collect();
-            assert_eq!(ends, [16, 40, 48], "in steps of {step}");
+    fn a_video_is_whole_with_all_its_boxes_and_no_beginning_of_it_is() {
+        for names in [
+            &[FTYP, MDAT, MOOV][..],
+            &[FTYP, MOOV, MDAT],
+            &[FTYP, *b"free", MDAT, MDAT, *b"uuid", MOOV],
+            &[FTYP, MOOV, *b"sidx", MOOF, MDAT],
+            &[FTYP, MOOV, *b"new1", MDAT],
+        ] {
+            let whole = file(names);
+            for length in [Length::Announced, Length::Unknown] {
+                assert_eq!(flaw(&whole, length), None);
+                for end in 0..whole.len() {
+                    assert!(flaw(&whole[..end], length).is_some(), "{names:?}, {end} bytes");
+                }
+            }
         }
     }
 
     #[test]
-    fn a_box_that_reaches_to_the_end_may_end_anywhere() {
-        let mut file = file();
-        file.extend_from_slice(b"\0\0\0\0mdat and so on");
-        assert!((57..=file.len()).all(|end| may_end(&file[..end], 5)));
+    fn what_is_missing_is_named() {
+        let cases = [
+            (file(&[FTYP]), Flaw::NoMovie),
+            (file(&[FTYP, MDAT]), Flaw::NoMovie),
+            (file(&[FTYP, MOOF, MDAT]), Flaw::NoMovie),
+            (file(&[FTYP, *b"meta", MDAT]), Flaw::NoMovie),
+            (file(&[FTYP, MOOV]), Flaw::NoMedia),
+            (file(&[FTYP, MOOV, MOOF]), Flaw::Cut),
+            (file(&[FTYP, MOOV, MOOF, MDAT, MOOF]), Flaw::Cut),
+            ([file(&[FTYP]), b"\0\0\0\0mdat to the end".to_vec()].concat(), Flaw::NoMovie),
+            ([file(&[FTYP]), vec![0; 100]].concat(), Flaw::Foreign),
+            ([file(&[FTYP]), b"\0\0\0\x07mdat".to_vec()].concat(), Flaw::Foreign),
+            ([file(&[FTYP]), b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()].concat(), Flaw::Foreign),
+            ([file(&[FTYP]), b"<!doctype html><p>not here".to_vec()].concat(), Flaw::Cut),
+        ];
+        for (bytes, expected) in cases {
+            for length in [Length::Announced, Length::Unknown] {
+                assert_eq!(flaw(&bytes, length), Some(expected), "{:?}", String::from_utf8_lossy(&bytes));
+            }
+        }
     }
 
     #[test]
-    fn what_are_no_boxes_is_not_judged() {
-        assert!(may_end(b"\0\0\0\x02oops and more", 4));
-        assert!(!may_end(b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff and more", 4), "a box of endless size");
+    fn sizes_of_64_bits_are_followed() {
+        let long = [&b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x18payload!"[..], &file(&[MOOV])].concat();
+        assert_eq!(flaw(&long, Length::Unknown), None);
+        assert_eq!(flaw(&long[..23], Length::Unknown), Some(Flaw::Cut));
+    }
+
+    #[test]
+    fn a_last_box_may_reach_to_the_end() {
+        let bytes = [file(&[FTYP, MOOV]), b"\0\0\0\0mdat and so on".to_vec()].concat();
+        let header = file(&[FTYP, MOOV]).len() + SHORT_HEADER;
+        assert!((header..=bytes.len()).all(|end| flaw(&bytes[..end], Length::Unknown).is_none()));
+    }
+
+    #[test]
+    fn a_moov_that_reaches_to_the_end_ends_with_its_last_child() {
+        let children = file(&[*b"mvhd", *b"trak"]);
+        let bytes = [file(&[FTYP, MDAT]), b"\0\0\0\0moov".to_vec(), children.clone()].concat();
+        for length in [Length::Announced, Length::Unknown] {
+            assert_eq!(flaw(&bytes, length), None);
+            assert_eq!(flaw(&bytes[..bytes.len() - 3], length), Some(Flaw::Cut));
+            assert_eq!(flaw(&bytes[..bytes.len() - children.len() + 5], length), Some(Flaw::Cut));
+        }
+        assert_eq!(flaw(&[bytes, vec![0; 9]].concat(), Length::Announced), Some(Flaw::Foreign));
+    }
+
+    #[test]
+    fn a_tail_behind_the_last_box_does_no_harm_where_the_length_is_known() {
+        for (tail, without_length) in [
+            (&b"\0\0\0\0"[..], Some(Flaw::Cut)),
+            (b"abc", Some(Flaw::Cut)),
+            (b"TAG garbage garbage", Some(Flaw::Cut)),
+            (b"\0\0\0\x02\0\0\0\0 and zeros", None),
+        ] {
+            let bytes = [file(&[FTYP, MDAT, MOOV]), tail.to_vec()].concat();
+            assert_eq!(flaw(&bytes, Length::Announced), None, "{tail:?}");
+            assert_eq!(flaw(&bytes, Length::Unknown), without_length, "{tail:?}");
+        }
+        let cut = [file(&[FTYP, MDAT, MOOV]), b"\0\0\0\x20free cut".to_vec()].concat();
+        assert_eq!(flaw(&cut, Length::Announced), Some(Flaw::Cut));
+    }
+
+    #[test]
+    fn what_can_never_be_a_video_is_known_at_once() {
+        let hopeless = |bytes: &[u8]| {
+            let mut boxes = Boxes::default();
+            boxes.follow(bytes);
+            boxes.is_hopeless()
+        };
+        assert!(hopeless(&[file(&[FTYP]), vec![0; 8]].concat()));
+        assert!(!hopeless(&file(&[FTYP, MDAT])));
+        assert!(!hopeless(&[file(&[FTYP, MDAT, MOOV]), vec![0; 8]].concat()));
     }
 }

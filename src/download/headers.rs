@@ -1,6 +1,8 @@
 //! What the headers of an answer say about the file. No I/O.
 
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 /// What tells one version of a file from another.
@@ -16,15 +18,23 @@ impl Validator {
         let strong = headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
         let (header, value) = match strong {
             Some(tag) => (ETAG, tag),
-            None => (LAST_MODIFIED, headers.get(LAST_MODIFIED)?),
+            None => (LAST_MODIFIED, headers.get(LAST_MODIFIED).filter(|_| !is_fresh(headers))?),
         };
         Some(Self { header, value: value.clone() })
     }
 
-    /// Whether `headers` speak of another version; a part may leave its validator out.
-    fn is_contradicted_by(&self, headers: &HeaderMap) -> bool {
-        headers.get(&self.header).is_some_and(|value| *value != self.value)
+    /// Whether `headers` say that it is still this version.
+    fn is_repeated_by(&self, headers: &HeaderMap) -> bool {
+        headers.get(&self.header) == Some(&self.value)
     }
+}
+
+/// Whether the file was changed within the second of the answer, so that it may change again without a new date
+/// (RFC 9110, 8.8.2.2).
+fn is_fresh(headers: &HeaderMap) -> bool {
+    let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
+    let age = |(sent, changed): (SystemTime, SystemTime)| sent.duration_since(changed).unwrap_or_default();
+    date(DATE).zip(date(LAST_MODIFIED)).is_some_and(|dates| age(dates) < Duration::from_secs(1))
 }
 
 /// A part of a file: from `start` to `end`, both included.
@@ -48,7 +58,8 @@ impl Part {
     }
 }
 
-/// The size of the whole file, if `headers` announce just the rest that is missing after `kept` bytes.
+/// The size of the whole file, if `headers` announce just the rest that is missing after `kept` bytes, and of the
+/// same version. Where nothing was kept, that is the whole file, whoever calls it a part.
 pub(super) fn size_by_rest(
     headers: &HeaderMap,
     kept: u64,
@@ -60,7 +71,7 @@ pub(super) fn size_by_rest(
     let fits = part.start == kept
         && part.total.is_none_or(|named| named == size)
         && total.is_none_or(|known| known == size)
-        && !validator.is_some_and(|validator| validator.is_contradicted_by(headers));
+        && if kept == 0 { part.total.is_some() } else { validator.is_some_and(|known| known.is_repeated_by(headers)) };
     fits.then_some(size)
 }
 
@@ -84,8 +95,11 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
     }
 
+    const TAG: (HeaderName, &str) = (ETAG, "\"a\"");
+
     fn rest(range: &str) -> Option<u64> {
-        size_by_rest(&headers(&[(CONTENT_RANGE, range)]), 10, Some(100), None)
+        let headers = headers(&[(CONTENT_RANGE, range), TAG]);
+        size_by_rest(&headers, 10, Some(100), Validator::of(&headers).as_ref())
     }
 
     #[test]
@@ -106,16 +120,35 @@ mod tests {
         ] {
             assert_eq!(rest(wrong), None, "{wrong}");
         }
-        assert_eq!(size_by_rest(&HeaderMap::new(), 10, None, None), None);
+        let validator = Validator::of(&headers(&[TAG]));
+        assert_eq!(size_by_rest(&headers(&[TAG]), 10, None, validator.as_ref()), None);
     }
 
     #[test]
-    fn the_rest_of_another_file() {
-        let validator = Validator::of(&headers(&[(ETAG, "\"a\"")]));
-        let size =
-            |tag| size_by_rest(&headers(&[(CONTENT_RANGE, "bytes 1-9/10"), (ETAG, tag)]), 1, None, validator.as_ref());
-        assert_eq!(size("\"a\""), Some(10));
-        assert_eq!(size("\"b\""), None);
+    fn a_rest_is_taken_only_if_it_repeats_the_validator() {
+        let range = [(CONTENT_RANGE, "bytes 1-9/10")];
+        let date = (LAST_MODIFIED, "Wed, 21 Oct 2015 07:28:00 GMT");
+        let size = |known: &[(HeaderName, &str)], repeated: &[(HeaderName, &str)]| {
+            let part = headers(&[&range, repeated].concat());
+            size_by_rest(&part, 1, None, Validator::of(&headers(known)).as_ref())
+        };
+        let (known, dated) = ([TAG, date.clone()], [date.clone()]);
+        assert_eq!(size(&known, &[TAG]), Some(10));
+        assert_eq!(size(&known, &[(ETAG, "\"b\"")]), None);
+        assert_eq!(size(&known, &[(ETAG, "\"b\""), date]), None);
+        assert_eq!(size(&known, &[(ETAG, "W/\"a\"")]), None);
+        assert_eq!(size(&known, &dated), None, "another validator than the one that was asked with");
+        assert_eq!(size(&known, &[]), None);
+        assert_eq!(size(&dated, &dated), Some(10));
+        assert_eq!(size(&dated, &[]), None);
+        assert_eq!(size(&[], &[TAG]), None);
+    }
+
+    #[test]
+    fn a_part_that_nobody_asked_for_is_the_whole_file_or_none() {
+        let size = |range| size_by_rest(&headers(&[(CONTENT_RANGE, range)]), 0, None, None);
+        assert_eq!(size("bytes 0-9/10"), Some(10));
+        assert_eq!((size("bytes 0-8/10"), size("bytes 1-9/10"), size("bytes 0-9/*")), (None, None, None));
     }
 
     #[test]
@@ -125,6 +158,8 @@ mod tests {
         assert_eq!(value(&[(ETAG, "\"a\""), date.clone()]).unwrap(), "\"a\"");
         assert_eq!(value(&[(ETAG, "W/\"a\""), date.clone()]).unwrap(), date.1);
         assert_eq!(value(&[(ETAG, "W/\"a\"")]), None);
+        assert_eq!(value(&[date.clone(), (DATE, "Wed, 21 Oct 2015 07:28:01 GMT")]).unwrap(), date.1);
+        assert_eq!(value(&[date.clone(), (DATE, date.1)]), None, "it may change again within the same second");
     }
 
     #[test]

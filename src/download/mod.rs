@@ -4,40 +4,48 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::Config;
 use crate::error::{DownloadErrorKind, Error, Result, bare_url};
 use crate::event::{Event, Events};
+use crate::job::VideoJob;
 use crate::resolver::PublicOnly;
-use crate::retry::Backoff;
 use crate::tls::{self, Trust};
 
 mod address;
 mod boxes;
 mod headers;
+mod pace;
+mod refusal;
 mod target;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod tries;
 mod writer;
 
 pub use target::check_target;
 
 use address::{Rules, is_this_machine};
+use refusal::{Reason, Refusal};
 use target::Temporary;
-use transfer::{Part, Setback, Transfer, follow, is_gone};
+use transfer::{Setback, Transfer, look};
+use tries::{Tries, Waiting};
 use writer::{Writer, Written};
 
 /// How many files are fetched at once.
 const TRANSFERS: usize = 64;
+/// No download takes longer, whatever its server sends: its link would have expired by the next day.
+const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// How a file is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +54,13 @@ pub struct Options {
     pub max_bytes: u64,
     /// Whether a file that is there is replaced.
     pub overwrite: bool,
+    /// When the download ends, whole or not.
+    pub deadline: Option<Instant>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_bytes: 2 << 30, overwrite: false }
+        Self { max_bytes: 2 << 30, overwrite: false, deadline: None }
     }
 }
 
@@ -77,7 +87,20 @@ pub struct Order<'a> {
     /// How it is kept.
     pub options: &'a Options,
     /// The job whose file it is, if known.
-    pub request_id: Option<&'a str>,
+    pub job: Option<&'a VideoJob>,
+}
+
+/// What one look at a link says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Good, as far as its server says: trouble on the way says nothing.
+    Good,
+    /// Without a file: expired, or too early.
+    Missing,
+    /// Expired.
+    Gone,
+    /// Refused for a reason of its own.
+    Refused,
 }
 
 /// The HTTP client for files: without cookies, without extra headers, and with the key for the API alone.
@@ -90,7 +113,7 @@ struct Shared {
     rules: Rules,
     environment: Matcher,
     clients: Mutex<HashMap<Route, Client>>,
-    backoff: Backoff,
+    waiting: Waiting,
     /// Each transfer holds a thread that writes, and of these there are not many.
     slots: Semaphore,
 }
@@ -103,19 +126,59 @@ struct Route {
     encrypted: bool,
 }
 
+/// How long one download may take.
+struct Clock {
+    start: Instant,
+    end: Instant,
+}
+
+impl Clock {
+    fn start(order: &Order<'_>) -> Self {
+        let start = Instant::now();
+        let longest = start + LONGEST;
+        Self { start, end: order.options.deadline.map_or(longest, |deadline| deadline.min(longest)) }
+    }
+
+    fn check(&self, order: &Order<'_>) -> Result<()> {
+        if self.end > Instant::now() { Ok(()) } else { Err(self.over(order, "nothing")) }
+    }
+
+    /// The time is over. Behind a deadline the job is as it was, and its file can be fetched another time.
+    fn over(&self, order: &Order<'_>, extent: &str) -> Error {
+        let waited = self.start.elapsed();
+        match order.job {
+            Some(job) if self.end < self.start + LONGEST => Error::WaitTimeout { job: Box::new(job.clone()), waited },
+            _ => Error::download(
+                DownloadErrorKind::IncompleteDownload,
+                format!("{extent} arrived within {} s, and that is too long: download it again", waited.as_secs()),
+            ),
+        }
+    }
+}
+
+impl From<Reason> for Standing {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Expired | Reason::Malformed => Self::Gone,
+            Reason::Missing | Reason::NotYet => Self::Missing,
+            Reason::Refused => Self::Refused,
+        }
+    }
+}
+
 impl Files {
     /// A client for files beside the API's.
     pub fn new(config: &Config) -> Result<Self> {
-        Self::with_backoff(config, Backoff::default())
+        Self::with_waiting(config, Waiting::default())
     }
 
-    fn with_backoff(config: &Config, backoff: Backoff) -> Result<Self> {
+    fn with_waiting(config: &Config, waiting: Waiting) -> Result<Self> {
         let files = Self(Arc::new(Shared {
             config: config.clone(),
             rules: Rules::new(config),
             environment: Matcher::from_system(),
             clients: Mutex::default(),
-            backoff,
+            waiting,
             slots: Semaphore::new(TRANSFERS),
         }));
         // What is wrong with the set-up should show now and not after something was paid for.
@@ -125,26 +188,33 @@ impl Files {
 
     /// Fetches the file of `order` and puts it in place.
     ///
-    /// When the link has expired, `refresh` is asked once for another one.
+    /// When the link has no file, `refresh` is asked once for another one; then the file is waited for.
     pub async fn keep<F, R>(&self, order: Order<'_>, events: &Events, refresh: F) -> Result<Download>
     where
         F: FnOnce() -> R + Send,
         R: Future<Output = Result<Option<String>>> + Send,
     {
-        // The semaphore is never closed.
-        let _slot = self.0.slots.acquire().await.ok();
-        self.fetch(&order, events, refresh).await.map_err(|error| match order.request_id {
-            Some(id) => error.concerning(id),
+        self.fetch(&order, events, refresh).await.map_err(|error| match order.job {
+            Some(job) => error.concerning(&job.request_id),
             None => error,
         })
     }
 
-    /// Whether a link is good, as far as its server says: trouble on the way says nothing.
-    pub async fn is_good(&self, link: &str) -> Result<bool> {
-        let url = self.0.rules.link(link)?;
-        let first_byte = Some(Part { range: "bytes=0-0".into(), unchanged: None });
-        let answer = follow(self, &url, first_byte.as_ref()).await;
-        Ok(!answer.is_ok_and(|response| is_gone(response.status())))
+    /// What its server says about a link.
+    pub async fn standing(&self, link: &str) -> Result<Standing> {
+        let refusal = look(self, &self.0.rules.link(link)?).await;
+        Ok(refusal.map_or(Standing::Good, |refusal| refusal.reason.into()))
+    }
+
+    /// Whether the file of a link is there, or comes if it is waited for.
+    pub async fn appears(&self, link: &str) -> Result<bool> {
+        let link = self.0.rules.link(link)?;
+        let mut tries = Tries::new(self.0.waiting, self.0.config.max_retries);
+        while let Some(refusal) = look(self, &link).await {
+            let Some(delay) = pause_before_another_look(&mut tries, &refusal) else { return Ok(false) };
+            tokio::time::sleep(delay).await;
+        }
+        Ok(true)
     }
 
     /// A link with its host.
@@ -157,58 +227,75 @@ impl Files {
         F: FnOnce() -> R + Send,
         R: Future<Output = Result<Option<String>>> + Send,
     {
+        let clock = Clock::start(order);
         let link = self.0.rules.link(order.link)?;
+        // The semaphore is never closed.
+        let _slot = timeout_at(clock.end, self.0.slots.acquire()).await.map_err(|_| clock.over(order, "nothing"))?.ok();
+        clock.check(order)?;
         let (path, options) = (order.path.to_owned(), order.options.clone());
         let (file, temporary) = blocking(move || Temporary::create(&path, &options)).await?;
         let mut transfer = Transfer::new(self, Writer::start(file, order.path.to_owned()), order, events);
-        if let Some(status) = self.pursue(&mut transfer, &link, events).await? {
-            let fresh = self.fresh(refresh().await?.as_deref(), &link, status)?;
-            transfer.start_over().await?;
-            if let Some(status) = self.pursue(&mut transfer, &fresh, events).await? {
-                return Err(expired(&fresh, status));
-            }
-        }
+        let brought = timeout_at(clock.end, self.bring(&mut transfer, link, order, events, refresh)).await;
+        brought.unwrap_or_else(|_| Err(clock.over(order, &transfer.extent())))?;
         let Transfer { writer, kept, content_type, .. } = transfer;
         let written = writer.finish().await?;
         let sha256 = blocking(move || put_in_place(temporary, written)).await?;
         Ok(Download { path: order.path.to_owned(), bytes: kept, sha256, content_type })
     }
 
-    /// Tries until the file is whole or there is no hope; a status means that `link` has expired.
-    async fn pursue(&self, transfer: &mut Transfer<'_>, link: &Url, events: &Events) -> Result<Option<StatusCode>> {
-        let mut most = transfer.furthest;
-        let mut failures = 0;
+    /// Tries until the file is whole or there is no hope.
+    async fn bring<F, R>(
+        &self,
+        transfer: &mut Transfer<'_>,
+        mut link: Url,
+        order: &Order<'_>,
+        events: &Events,
+        refresh: F,
+    ) -> Result<()>
+    where
+        F: FnOnce() -> R + Send,
+        R: Future<Output = Result<Option<String>>> + Send,
+    {
+        let mut refresh = Some(refresh);
+        let mut tries = Tries::new(self.0.waiting, self.0.config.max_retries);
         loop {
-            let (why, retry_after) = match transfer.attempt(link).await {
-                Ok(()) => return Ok(None),
-                Err(Setback::Expired(status)) => return Ok(Some(status)),
-                Err(Setback::Final(error)) => return Err(error),
-                Err(Setback::Passing { why, retry_after }) => (why, retry_after),
+            let setback = match transfer.attempt(&link).await {
+                Ok(()) => return Ok(()),
+                Err(setback) => setback,
             };
-            // What counts is the furthest ever reached, or a file that changes all the time would never end.
-            let furthest = transfer.furthest;
-            if furthest > most {
-                (most, failures) = (furthest, 0);
+            if let Setback::Refused(refusal) = &setback
+                && let Some(ask) = refresh.take()
+                && let Some(fresh) = self.fresh(ask().await?, order, refusal)?
+                && fresh != link
+            {
+                transfer.start_over().await?;
+                link = fresh;
+                continue;
             }
-            failures += 1;
-            if failures > self.0.config.max_retries {
-                return Err(given_up(transfer, link, why));
-            }
-            let delay = self.0.backoff.delay(failures.saturating_sub(1), fastrand::f64(), retry_after);
+            let Some(delay) = pause(&mut tries, &setback, transfer) else {
+                return Err(given_up(transfer, &link, setback));
+            };
             events.tell(|| Event::Retry {
                 path: link.path().to_owned(),
-                attempt: failures,
+                attempt: tries.again(),
                 delay,
-                reason: why.to_string(),
+                reason: setback.words(),
             });
             tokio::time::sleep(delay).await;
         }
     }
 
-    fn fresh(&self, fresh: Option<&str>, old: &Url, status: StatusCode) -> Result<Url> {
-        let Some(fresh) = fresh else { return Err(expired(old, status)) };
-        // The same link again is worth one more try: a file may be there a moment after its link.
-        self.0.rules.link(fresh)
+    /// The link that the job has now. A bare video has no job to be asked.
+    fn fresh(&self, fresh: Option<String>, order: &Order<'_>, refusal: &Refusal) -> Result<Option<Url>> {
+        match fresh {
+            Some(fresh) => self.0.rules.link(&fresh).map(Some),
+            None if order.job.is_none() => Ok(None),
+            None => Err(refusal.clone().into_error()),
+        }
+    }
+
+    fn config(&self) -> &Config {
+        &self.0.config
     }
 
     fn rules(&self) -> &Rules {
@@ -270,24 +357,29 @@ fn put_in_place(temporary: Temporary, written: Written) -> Result<String> {
     Ok(written.sha256)
 }
 
-fn expired(link: &Url, status: StatusCode) -> Error {
-    Error::download(
-        DownloadErrorKind::VideoUrlExpired,
-        format!(
-            "the link {} is no longer good (HTTP {}), and the service gives no other; links last about a day",
-            bare_url(link),
-            status.as_u16()
-        ),
-    )
+/// The delay before the next attempt, if there is to be one.
+fn pause(tries: &mut Tries, setback: &Setback, transfer: &Transfer<'_>) -> Option<Duration> {
+    let (reached, known, jitter) = (transfer.furthest, transfer.size, fastrand::f64());
+    match setback {
+        Setback::Passing { retry_after, .. } => tries.after_failure(reached, known, *retry_after, jitter),
+        Setback::Flawed { size, .. } => tries.after_flaw(*size, jitter),
+        Setback::Refused(refusal) => pause_before_another_look(tries, refusal),
+        Setback::Final(_) => None,
+    }
 }
 
-fn given_up(transfer: &Transfer<'_>, link: &Url, why: Error) -> Error {
-    if !transfer.answered {
-        return why;
+fn pause_before_another_look(tries: &mut Tries, refusal: &Refusal) -> Option<Duration> {
+    let may_pass = refusal.reason.may_pass();
+    may_pass.then(|| tries.after_absence(Instant::now(), refusal.retry_after, fastrand::f64())).flatten()
+}
+
+fn given_up(transfer: &Transfer<'_>, link: &Url, setback: Setback) -> Error {
+    match setback {
+        Setback::Passing { why, .. } if transfer.answered => {
+            let (extent, link) = (transfer.extent(), bare_url(link));
+            Error::download(DownloadErrorKind::IncompleteDownload, format!("{extent} of {link} arrived; lastly: {why}"))
+        }
+        Setback::Passing { why, .. } | Setback::Flawed { why, .. } | Setback::Final(why) => why,
+        Setback::Refused(refusal) => refusal.into_error(),
     }
-    let of = transfer.size.map_or_else(|| "an unknown number".into(), |total| total.to_string());
-    Error::download(
-        DownloadErrorKind::IncompleteDownload,
-        format!("{} of {of} bytes of {} arrived; lastly: {why}", transfer.furthest, bare_url(link)),
-    )
 }

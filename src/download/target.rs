@@ -174,7 +174,7 @@ fn refusal(errno: i32, message: String) -> Error {
 mod tests {
     use super::*;
 
-    const OVERWRITE: Options = Options { max_bytes: 1 << 31, overwrite: true };
+    const OVERWRITE: Options = Options { max_bytes: 1 << 31, overwrite: true, deadline: None };
 
     fn refused(path: &Path, options: &Options) -> (Option<i32>, String) {
         match check_target(path, options) {

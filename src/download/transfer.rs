@@ -1,16 +1,19 @@
 //! One attempt after another at the bytes of one file.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{HeaderValue, IF_RANGE, LOCATION, RANGE};
 use reqwest::Response;
+use tokio::time::Instant;
 use url::Url;
 
 use super::address::unsafe_url;
-use super::boxes::Boxes;
+use super::boxes::{Boxes, Flaw, Length};
 use super::headers::{Validator, content_type, is_an_error_page, size_by_rest};
+use super::pace::Pace;
+use super::refusal::{Reason, Refusal};
 use super::writer::Writer;
 use super::{Files, Order};
 use crate::error::{DownloadErrorKind, Error, Result, Trouble, bare_url};
@@ -19,18 +22,33 @@ use crate::resolver::Refused;
 use crate::tls;
 
 const MAX_REDIRECTS: u32 = 5;
-/// The smallest box that can stand at the beginning of a video, less its list of brands.
-const SMALLEST_FILE: usize = 12;
+/// How ISO media files begin: with a box named `ftyp`, whose list of brands is short. A text that says `ftyp` at the
+/// right place announces a longer one.
+const BEGINNING: [Option<u8>; 8] = [Some(0), Some(0), None, None, Some(b'f'), Some(b't'), Some(b'y'), Some(b'p')];
+/// As much of an error answer, and for as long, as tells what it is about.
+const EXCERPT: usize = 4 << 10;
+const EXCERPT_TIME: Duration = Duration::from_secs(5);
 const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
 
 /// Why an attempt did not bring the whole file.
 pub(super) enum Setback {
     /// Another attempt may do better.
     Passing { why: Error, retry_after: Option<Duration> },
-    /// The link is no longer good.
-    Expired(StatusCode),
+    /// The file came as long as it was announced, and is not whole.
+    Flawed { why: Error, size: u64 },
+    /// There is no file behind the link, or not yet.
+    Refused(Refusal),
     /// There is no point in trying again.
     Final(Error),
+}
+
+impl Setback {
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Passing { why, .. } | Self::Flawed { why, .. } | Self::Final(why) => why.to_string(),
+            Self::Refused(refusal) => refusal.words(),
+        }
+    }
 }
 
 type Attempt<T> = std::result::Result<T, Setback>;
@@ -58,7 +76,11 @@ pub(super) struct Transfer<'a> {
     pub(super) size: Option<u64>,
     validator: Option<Validator>,
     boxes: Boxes,
+    /// Whether it comes from several answers.
+    is_pieced: bool,
     pub(super) content_type: Option<String>,
+    /// The type, if it is one of error pages. The content decides, and this words the refusal.
+    page_type: Option<String>,
     /// Whether an answer ever came from where the file is.
     pub(super) answered: bool,
 }
@@ -69,7 +91,7 @@ impl<'a> Transfer<'a> {
             files,
             writer,
             max_bytes: order.options.max_bytes,
-            progress: Progress { events, request_id: order.request_id, last: None },
+            progress: Progress { events, request_id: order.job.map(|job| job.request_id.as_str()), last: None },
             head: BytesMut::new(),
             kept: 0,
             furthest: 0,
@@ -77,7 +99,9 @@ impl<'a> Transfer<'a> {
             size: None,
             validator: None,
             boxes: Boxes::default(),
+            is_pieced: false,
             content_type: None,
+            page_type: None,
             answered: false,
         }
     }
@@ -85,12 +109,12 @@ impl<'a> Transfer<'a> {
     /// Fetches what is missing; `Ok` means that the file is whole.
     pub(super) async fn attempt(&mut self, url: &Url) -> Attempt<()> {
         self.head.clear();
-        if self.validator.is_none() {
+        if self.validator.is_none() || self.kept == 0 {
             self.start_over().await?;
         }
         let response = follow(self.files, url, self.rest().as_ref()).await?;
         self.answered = true;
-        self.begin(&response).await?;
+        let response = self.begin(response).await?;
         self.read(response).await
     }
 
@@ -100,11 +124,18 @@ impl<'a> Transfer<'a> {
         self.total = None;
         self.validator = None;
         self.boxes = Boxes::default();
+        self.is_pieced = false;
         if self.kept > 0 {
             self.kept = 0;
             self.writer.start_over().await?;
         }
         Ok(())
+    }
+
+    /// How much of it ever came, in words.
+    pub(super) fn extent(&self) -> String {
+        let of = self.size.map_or_else(|| "an unknown number".into(), |total| total.to_string());
+        format!("{} of {of} bytes", self.furthest)
     }
 
     /// What is missing of a file of which something was kept.
@@ -114,13 +145,11 @@ impl<'a> Transfer<'a> {
     }
 
     /// Judges an answer by its status and headers.
-    async fn begin(&mut self, response: &Response) -> Attempt<()> {
+    async fn begin(&mut self, response: Response) -> Attempt<Response> {
         let url = bare_url(response.url());
-        let again = |words: String| Setback::Passing {
-            why: Error::download(DownloadErrorKind::IncompleteDownload, words),
-            retry_after: crate::http::retry_after(response.headers(), std::time::SystemTime::now()),
-        };
+        let again = |words: String| Setback::Passing { why: incomplete(words), retry_after: asked_pause(&response) };
         match response.status() {
+            StatusCode::OK if response.content_length() == Some(0) => return Err(not_yet(&response)),
             StatusCode::OK => {
                 self.start_over().await?;
                 self.total = response.content_length();
@@ -132,36 +161,31 @@ impl<'a> Transfer<'a> {
                     return Err(again(format!("{url} answered with another part of the file than the one asked for")));
                 };
                 self.total = Some(size);
+                self.is_pieced = self.kept > 0;
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 self.start_over().await?;
                 return Err(again(format!("{url} has no such part of the file (HTTP 416)")));
             }
-            status if is_gone(status) => return Err(Setback::Expired(status)),
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => return Err(not_yet(&response)),
             status if may_pass(status) => return Err(again(format!("{url} answered HTTP {}", status.as_u16()))),
             status if status.is_success() => {
                 return Err(not_a_video(format!("{url} answered HTTP {}, without a file", status.as_u16())).into());
             }
-            status => {
-                let words = format!("{url} refused the download: HTTP {}", status.as_u16());
-                return Err(Error::download(DownloadErrorKind::Other, words).into());
-            }
+            _ => return Err(refused(response).await),
         }
         self.size = self.total.or(self.size);
-        self.check_headers(response)?;
+        self.take_headers(&response)?;
         self.progress.tell_now(self.kept, self.total);
-        Ok(())
+        Ok(response)
     }
 
-    fn check_headers(&mut self, response: &Response) -> Result<()> {
-        let kind = content_type(response.headers());
-        if let Some(kind) = kind.as_deref().filter(|kind| is_an_error_page(kind)) {
-            let url = bare_url(response.url());
-            return Err(not_a_video(format!("{url} gave {kind:?} in place of a video: an error page, most likely")));
-        }
+    fn take_headers(&mut self, response: &Response) -> Result<()> {
         if let Some(total) = self.total {
             self.check_size(total)?;
         }
+        let kind = content_type(response.headers());
+        self.page_type = kind.clone().filter(|kind| is_an_error_page(kind));
         self.content_type = kind.or(self.content_type.take());
         if self.kept == 0 {
             self.validator = Validator::of(response.headers());
@@ -178,47 +202,73 @@ impl<'a> Transfer<'a> {
     }
 
     async fn read(&mut self, mut response: Response) -> Attempt<()> {
-        let url = response.url().clone();
-        while let Some(chunk) = response.chunk().await.map_err(|error| setback(&url, error))? {
-            self.take(chunk).await?;
+        let url = bare_url(response.url());
+        let mut pace = Pace::new(self.files.config().timeout);
+        while let Some(chunk) = next_chunk(&mut response, &mut pace).await? {
+            self.take(chunk, &url).await?;
+            if self.boxes.is_hopeless() {
+                break;
+            }
         }
+        self.judge(&response).await
+    }
+
+    /// Judges what came when nothing more comes.
+    async fn judge(&mut self, response: &Response) -> Attempt<()> {
+        let url = bare_url(response.url());
         let came = self.kept + self.head.len() as u64;
-        match self.total {
-            Some(total) if total != came => {
-                if came > total {
-                    self.start_over().await?;
-                }
-                let words = format!("{} sent {came} bytes and had announced {total}", bare_url(&url));
-                Err(Setback::Passing {
-                    why: Error::download(DownloadErrorKind::IncompleteDownload, words),
-                    retry_after: None,
-                })
+        let passing = |words: String| Setback::Passing { why: incomplete(words), retry_after: None };
+        if came == 0 && self.total.is_none() {
+            return Err(not_yet(response));
+        }
+        if self.kept == 0 && !begins_like_a_video(&self.head) {
+            return Err(self.no_video(&url, &self.head).into());
+        }
+        if let Some(total) = self.total.filter(|total| *total != came && !self.boxes.is_hopeless()) {
+            if came > total {
+                self.start_over().await?;
             }
-            None if self.kept > 0 && !self.boxes.may_end() => {
-                let words = format!("{} ended after {came} bytes, in the middle of the video", bare_url(&url));
-                Err(Setback::Passing {
-                    why: Error::download(DownloadErrorKind::IncompleteDownload, words),
-                    retry_after: None,
-                })
+            return Err(passing(format!("{url} sent {came} bytes and had announced {total}")));
+        }
+        let Some(flaw) = self.flaw() else {
+            self.progress.tell_now(self.kept, Some(self.kept));
+            return Ok(());
+        };
+        let words = format!("the file of {url}, of {came} bytes, {}", flaw.words());
+        match (flaw, self.total) {
+            // What was pieced together may be two files.
+            _ if self.is_pieced => {
+                self.start_over().await?;
+                Err(passing(words))
             }
-            _ if self.kept == 0 => Err(not_a_video(format!("{} gave a file of {came} bytes", bare_url(&url))).into()),
-            _ => {
-                self.progress.tell_now(self.kept, Some(self.kept));
-                Ok(())
+            (Flaw::Foreign, _) => Err(not_a_video(words).into()),
+            (_, None) => Err(passing(words)),
+            (_, Some(size)) => {
+                self.start_over().await?;
+                Err(Setback::Flawed { why: incomplete(words), size })
             }
         }
     }
 
-    async fn take(&mut self, chunk: Bytes) -> Result<()> {
+    /// What is wrong with the file, should this be all of it.
+    fn flaw(&self) -> Option<Flaw> {
+        let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
+        // Less than the beginning of a video is kept nowhere.
+        if self.kept == 0 { Some(Flaw::Cut) } else { self.boxes.flaw(length) }
+    }
+
+    async fn take(&mut self, chunk: Bytes, url: &str) -> Result<()> {
         let chunk = if self.kept > 0 {
             chunk
         } else {
             self.head.extend_from_slice(&chunk);
-            if self.head.len() < SMALLEST_FILE {
+            if self.head.len() < BEGINNING.len() {
                 return Ok(());
             }
             let head = self.head.split().freeze();
-            check_type(&head)?;
+            if !begins_like_a_video(&head) {
+                return Err(self.no_video(url, &head));
+            }
             head
         };
         let kept = self.kept + chunk.len() as u64;
@@ -230,6 +280,73 @@ impl<'a> Transfer<'a> {
         self.progress.tell(self.kept, self.total);
         Ok(())
     }
+
+    /// What came in place of a video.
+    fn no_video(&self, url: &str, head: &[u8]) -> Error {
+        if let Some(kind) = &self.page_type {
+            return not_a_video(format!("{url} gave {kind:?} in place of a video: an error page, most likely"));
+        }
+        let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
+        not_a_video(format!("what {url} gave is not an MP4 file: it begins with {beginning:?}"))
+    }
+}
+
+/// The next bytes, unless they come too slowly.
+async fn next_chunk(response: &mut Response, pace: &mut Pace) -> Attempt<Option<Bytes>> {
+    let too_slow = |url: &Url, received: u64| {
+        let message = format!("{} took too long: it sent {received} bytes within the client's timeout", bare_url(url));
+        let trouble = Trouble { message, request_id: None, not_sent: false, permanent: false };
+        Setback::Passing { why: Error::RequestTimeout(Box::new(trouble)), retry_after: None }
+    };
+    loop {
+        let (asked, left) = (Instant::now(), pace.left());
+        let answer = tokio::time::timeout(left, response.chunk()).await;
+        let (waited, bytes) = match &answer {
+            Ok(Ok(Some(chunk))) => (asked.elapsed(), chunk.len()),
+            Ok(_) => (Duration::ZERO, 0),
+            Err(_) => (left, 0),
+        };
+        pace.count(waited, bytes).map_err(|received| too_slow(response.url(), received))?;
+        if let Ok(answer) = answer {
+            return answer.map_err(|error| setback(response.url(), error));
+        }
+    }
+}
+
+/// What an answer says that is no file.
+async fn refused(mut response: Response) -> Setback {
+    let (url, status, retry_after) = (response.url().clone(), response.status(), asked_pause(&response));
+    let text = beginning(&mut response).await;
+    let reason = Reason::of(status, &text);
+    Setback::Refused(Refusal { url: bare_url(&url), status, reason, retry_after })
+}
+
+/// The beginning of an answer's body, as far as it comes.
+async fn beginning(response: &mut Response) -> String {
+    let mut bytes = BytesMut::new();
+    let read = async {
+        while bytes.len() < EXCERPT
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+    };
+    // What came by then is all there is to go by.
+    let _ = tokio::time::timeout(EXCERPT_TIME, read).await;
+    String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT)]).into_owned()
+}
+
+fn not_yet(response: &Response) -> Setback {
+    Setback::Refused(Refusal {
+        url: bare_url(response.url()),
+        status: response.status(),
+        reason: Reason::NotYet,
+        retry_after: asked_pause(response),
+    })
+}
+
+fn asked_pause(response: &Response) -> Option<Duration> {
+    crate::http::retry_after(response.headers(), SystemTime::now())
 }
 
 /// A part of a file.
@@ -265,9 +382,21 @@ async fn request(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Respo
     request.send().await.map_err(|error| setback(url, error))
 }
 
-/// Whether a link is no longer good.
-pub(super) fn is_gone(status: StatusCode) -> bool {
-    matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE)
+/// What one look at a link says about it; `None` if it is good, as far as its server says.
+pub(super) async fn look(files: &Files, url: &Url) -> Option<Refusal> {
+    let first_byte = Part { range: "bytes=0-0".into(), unchanged: None };
+    // Trouble on the way says nothing.
+    let response = follow(files, url, Some(&first_byte)).await.ok()?;
+    let setback = match response.status() {
+        StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => not_yet(&response),
+        StatusCode::OK if response.content_length() == Some(0) => not_yet(&response),
+        status if status.is_client_error() && !may_pass(status) => refused(response).await,
+        _ => return None,
+    };
+    match setback {
+        Setback::Refused(refusal) => Some(refusal),
+        _ => None,
+    }
 }
 
 /// Tells how far the transfer is, but not at every chunk.
@@ -294,13 +423,13 @@ fn may_pass(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// ISO media files say `ftyp` in their first box.
-fn check_type(head: &[u8]) -> Result<()> {
-    if head.get(4..8) == Some(b"ftyp") {
-        return Ok(());
-    }
-    let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
-    Err(not_a_video(format!("what came is not an MP4 file: it begins with {beginning:?}")))
+/// Whether this is the beginning of a video, as far as it goes.
+fn begins_like_a_video(head: &[u8]) -> bool {
+    head.iter().zip(BEGINNING).all(|(byte, expected)| expected.is_none_or(|expected| *byte == expected))
+}
+
+fn incomplete(message: String) -> Error {
+    Error::download(DownloadErrorKind::IncompleteDownload, message)
 }
 
 fn not_a_video(message: String) -> Error {

@@ -136,17 +136,16 @@ fn jpeg_ends<R: Read + Seek>(source: &mut BufReader<R>) -> io::Result<bool> {
     const END_OF_IMAGE: u8 = 0xD9;
     source.seek(SeekFrom::Start(2))?;
     loop {
-        let Some([0xFF, mut marker]) = array(source)? else { return Ok(false) };
-        // Any marker may be preceded by fill bytes.
-        while marker == 0xFF {
-            let Some([next]) = array(source)? else { return Ok(false) };
-            marker = next;
+        match next_marker(source)? {
+            None | Some(END_OF_IMAGE) => return Ok(false),
+            Some(START_OF_SCAN) => break,
+            // These stand alone.
+            Some(0x01 | 0xD0..=0xD8) => {}
+            Some(_) => {
+                let Some(length) = array(source)?.map(u16::from_be_bytes) else { return Ok(false) };
+                source.seek_relative(i64::from(length.max(2)) - 2)?;
+            }
         }
-        if marker == START_OF_SCAN {
-            break;
-        }
-        let Some(length) = array(source)?.map(u16::from_be_bytes) else { return Ok(false) };
-        source.seek_relative(i64::from(length.max(2)) - 2)?;
     }
     // In the scan's data, 0xFF is always followed by a zero or a marker.
     let mut after_ff = false;
@@ -158,6 +157,21 @@ fn jpeg_ends<R: Read + Seek>(source: &mut BufReader<R>) -> io::Result<bool> {
         after_ff = byte == 0xFF;
     }
     Ok(false)
+}
+
+/// The next marker of a JPEG's header. As decoders do, this passes over stray bytes before it, stuffed zeros among
+/// them; and any marker may be preceded by fill bytes.
+fn next_marker<R: Read>(source: &mut R) -> io::Result<Option<u8>> {
+    let mut after_ff = false;
+    while let Some([byte]) = array(source)? {
+        match byte {
+            0xFF => after_ff = true,
+            0x00 => after_ff = false,
+            marker if after_ff => return Ok(Some(marker)),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 fn png_ends<R: Read + Seek>(source: &mut BufReader<R>, length: u64) -> io::Result<bool> {
@@ -228,6 +242,18 @@ mod tests {
                 assert_eq!(found(&file[..end]), Found::Truncated(kind), "{kind:?} of {end} bytes");
             }
         }
+    }
+
+    #[test]
+    fn a_jpeg_with_stray_bytes_before_a_marker_is_whole_and_its_beginnings_are_not() {
+        for stray in [&b"ab"[..], b"\0\0", b"\xFF\0", b"\xFF\0ab", b"\xFF\xFF", b"\xFF\x01", b"\xFF\xD0"] {
+            let file = [&jpeg()[..12], stray, &jpeg()[12..]].concat();
+            assert_eq!(found(&file), Found::Whole(Kind::Jpeg), "{stray:?}");
+            for end in 3..file.len() {
+                assert_eq!(found(&file[..end]), Found::Truncated(Kind::Jpeg), "{stray:?}, {end} bytes");
+            }
+        }
+        assert_eq!(found(&[&jpeg()[..12], b"\xFF\xD9", &jpeg()[12..]].concat()), Found::Truncated(Kind::Jpeg));
     }
 
     #[test]

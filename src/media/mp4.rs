@@ -31,19 +31,25 @@ const OUTERMOST: [[u8; 4]; 16] = [
     *b"styp", *b"pdin", *b"ssix", *b"prft", *b"emsg",
 ];
 
-/// Whether the outermost boxes fit the file, and the one that describes the film is among them.
+/// Whether boxes of this name stand outermost.
+pub(crate) fn is_outermost(name: [u8; 4]) -> bool {
+    OUTERMOST.contains(&name)
+}
+
+/// Whether the outermost boxes fit the file, and those that describe and hold the film are among them.
 pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
-    let mut described = false;
+    let (mut is_described, mut has_media) = (false, false);
     let mut at = 0;
     for _ in 0..MOST_BOXES {
         let Some(next) = box_at(source, at, length)? else { break };
         if next.to > length {
-            return Ok(described && !OUTERMOST.contains(&next.name));
+            return Ok(is_described && has_media && !is_outermost(next.name));
         }
-        described |= next.name == *b"moov";
+        is_described |= next.name == *b"moov";
+        has_media |= next.name == *b"mdat";
         at = next.to;
     }
-    Ok(described)
+    Ok(is_described && has_media)
 }
 
 /// What the file says of its film, if it says it.
@@ -60,13 +66,14 @@ fn seconds<R: Read + Seek>(source: &mut R, movie: Part) -> io::Result<Option<f64
     let Some([version, ..]) = array::<_, 4>(source)? else { return Ok(None) };
     let (scale, duration) = if version == 1 {
         source.seek_relative(16)?;
-        (array(source)?.map(u32::from_be_bytes), array(source)?.map(u64::from_be_bytes))
+        (array(source)?.map(u32::from_be_bytes), array(source)?.map(u64::from_be_bytes).filter(|all| *all != u64::MAX))
     } else {
         source.seek_relative(8)?;
-        (array(source)?.map(u32::from_be_bytes), array(source)?.map(|bytes| u64::from(u32::from_be_bytes(bytes))))
+        let (scale, duration) = (array(source)?.map(u32::from_be_bytes), array(source)?.map(u32::from_be_bytes));
+        (scale, duration.filter(|all| *all != u32::MAX).map(u64::from))
     };
     Ok(match (scale, duration) {
-        // A film in fragments leaves its length open.
+        // A film in fragments leaves its length open; all ones mean that it could not be told.
         (Some(scale @ 1..), Some(duration @ 1..)) => Some(as_f64(duration) / f64::from(scale)),
         _ => None,
     })
@@ -165,6 +172,28 @@ pub(super) mod tests {
             let found = super::film(&mut Cursor::new(film(8.75, coding))).unwrap();
             assert_eq!(found, Some(Film { seconds: 8.75, coding: Some(coding) }));
         }
+    }
+
+    #[test]
+    fn a_length_of_all_ones_is_not_known() {
+        let of = |version: u8, length: &[u8]| {
+            let times = vec![0; if version == 1 { 16 } else { 8 }];
+            let mvhd = [&[version, 0, 0, 0][..], &times, &1000_u32.to_be_bytes(), length, &[0; 80]].concat();
+            let file = boxed(*b"moov", &boxed(*b"mvhd", &mvhd));
+            super::film(&mut Cursor::new(file)).unwrap().map(|film| film.seconds)
+        };
+        assert_eq!((of(0, &[0xFF; 4]), of(1, &[0xFF; 8])), (None, None));
+        assert_eq!(of(1, &5000_u64.to_be_bytes()), Some(5.0));
+        assert_eq!(of(1, &u64::from(u32::MAX).to_be_bytes()), Some(4_294_967.295));
+    }
+
+    #[test]
+    fn a_description_without_a_film_is_not_whole() {
+        let whole = |file: &[u8]| is_whole(&mut Cursor::new(file), file.len() as u64).unwrap();
+        let moov_first =
+            [boxed(*b"ftyp", b"isom\0\0\x02\0"), boxed(*b"moov", b""), boxed(*b"mdat", b"pictures")].concat();
+        assert!(whole(&moov_first));
+        assert!((0..moov_first.len()).all(|end| !whole(&moov_first[..end])));
     }
 
     #[test]

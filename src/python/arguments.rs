@@ -62,7 +62,7 @@ pub(super) struct Keep {
 
 impl Keep {
     pub(super) fn options(&self) -> Options {
-        Options { max_bytes: self.max_bytes, overwrite: self.overwrite }
+        Options { max_bytes: self.max_bytes, overwrite: self.overwrite, deadline: None }
     }
 }
 

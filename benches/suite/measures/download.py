@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from suite.bench import Bench
     from suite.tables import Figures
 
-HEAD = b"\0\0\0\x10ftypisom\0\0\0\0"
+HEAD = b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x08moov" + b"\0\0\0\0mdat"
 SMALL_FILES = 200
 SMALL = 100_000
 ABOUT = """{size} from nginx over {how}, into a folder in memory where there is one. All but curl compute the SHA-256

@@ -6,17 +6,28 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::config::{Secret, Settings};
+use crate::retry::Backoff;
 use server::{Reply, Server};
 
 mod server;
 
-const QUICK: Backoff = Backoff { first: Duration::ZERO, most: Duration::ZERO };
+const fn every(milliseconds: u64) -> Backoff {
+    let pause = Duration::from_millis(milliseconds);
+    Backoff { first: pause, most: pause }
+}
 
-/// The beginning of an MP4 file, and a tail in which every place is different.
+/// Waits for nothing.
+const QUICK: Waiting = Waiting { backoff: every(0), absence: Duration::ZERO };
+/// Waits for a missing file longer than any test takes.
+const PATIENT: Waiting = Waiting { backoff: every(1), absence: Duration::from_secs(300) };
+
+const HEAD: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x08moov";
+
+/// A file whose boxes are those of a video, of at least 40 bytes; in its data every place is different.
 fn video(size: usize) -> Vec<u8> {
-    let head = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
-    let tail = (0_u32..).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes());
-    head.iter().copied().chain(tail).take(size).collect()
+    let data = u32::try_from(size - HEAD.len()).unwrap().to_be_bytes();
+    let payload = (0_u32..).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes());
+    HEAD.iter().copied().chain(data).chain(*b"mdat").chain(payload).take(size).collect()
 }
 
 fn config(base_url: &str) -> Config {
@@ -32,18 +43,24 @@ fn config(base_url: &str) -> Config {
 }
 
 fn files(base_url: &str) -> Files {
-    Files::with_backoff(&config(base_url), QUICK).unwrap()
+    Files::with_waiting(&config(base_url), QUICK).unwrap()
+}
+
+fn patient(base_url: &str) -> Files {
+    Files::with_waiting(&config(base_url), PATIENT).unwrap()
 }
 
 /// A folder with one file to be.
 struct Bench {
     folder: tempfile::TempDir,
     options: Options,
+    job: VideoJob,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), options: Options::default() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, options: Options::default(), job: VideoJob::pending("job-1") }
     }
 
     fn path(&self) -> PathBuf {
@@ -63,7 +80,7 @@ impl Bench {
     where
         R: Future<Output = Result<Option<String>>> + Send,
     {
-        let order = Order { link, path: &self.path(), options: &self.options, request_id: Some("job-1") };
+        let order = Order { link, path: &self.path(), options: &self.options, job: Some(&self.job) };
         files.keep(order, &Events::default(), refresh).await
     }
 
@@ -101,7 +118,7 @@ async fn failing(reply: Reply) -> (DownloadErrorKind, String) {
 
 #[tokio::test]
 async fn a_file_is_kept() {
-    for size in [24, 5_000_000] {
+    for size in [40, 5_000_000] {
         let body = video(size);
         let server = {
             let body = body.clone();
@@ -194,15 +211,65 @@ async fn what_is_no_video() {
         Reply::file(page).header("content-type", "text/html"),
         Reply::file(page).header("content-type", "video/mp4"),
         Reply::file(page),
-        Reply::file(&mp4).header("content-type", "application/json; charset=utf-8"),
-        Reply::file(&mp4[..11]),
-        Reply::status(200).body(&mp4[..11]),
-        Reply::file(b""),
-        Reply::status(204),
-        Reply::status(202).header("content-length", "0"),
+        Reply::file(b"pageftyp<p>A text that begins like a video"),
+        Reply::file(b"{}").header("content-type", "application/json"),
+        Reply::status(200).body(b"{}"),
+        Reply::status(201).header("content-length", "0"),
+        Reply::file(&[&mp4[..24], &[0; 5000][..]].concat()),
+        Reply::status(200).body(&[&mp4[..24], &[0; 5000][..]].concat()),
     ] {
         let (kind, message) = failing(reply).await;
         assert_eq!(kind, DownloadErrorKind::NotAVideo, "{message}");
+    }
+    let (_, message) = failing(Reply::file(page).header("content-type", "text/html")).await;
+    assert!(message.contains("text/html") && message.contains("error page"), "{message}");
+}
+
+#[tokio::test]
+async fn a_video_is_told_by_its_content_and_not_by_its_type() {
+    for kind in ["text/plain", "application/json; charset=utf-8", "text/html", "application/xml", "nonsense"] {
+        let server = Server::start(move |_, _| Reply::file(&video(100)).header("content-type", kind)).await;
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+        bench.assert_kept(&download, &video(100));
+        assert_eq!(download.content_type.as_deref(), Some(kind));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_its_boxes_show_to_be_cut_is_never_kept() {
+    let whole = video(1000);
+    let moov_last = [&whole[..24], &whole[32..], b"\0\0\0\x0cmoovmvhd"].concat();
+    for part in
+        [&whole[..1], &whole[..11], &whole[..16], &whole[..24], &whole[..30], &whole[..32], &whole[..40], &whole[..999]]
+            .into_iter()
+            .chain([&moov_last[..992], &moov_last[..996], &moov_last[..moov_last.len() - 1]])
+    {
+        for reply in [Reply::file(part), Reply::status(200).body(part), Reply::file(part).header("etag", "\"v1\"")] {
+            let (kind, message) = failing(reply).await;
+            assert_eq!(kind, DownloadErrorKind::IncompleteDownload, "{} bytes: {message}", part.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_file_is_asked_for_again_from_its_beginning() {
+    let server = Server::start(|number, seen| {
+        assert_eq!(seen.header("range"), None);
+        Reply::file(&video(1000)[..if number == 0 { 32 } else { 1000 }])
+    })
+    .await;
+    let server_with_more = Server::start(|number, _| match number {
+        // It announces less than it has, and then tells the truth.
+        0 => Reply::status(200).header("content-length", "32").body(&video(1000)),
+        _ => Reply::file(&video(1000)),
+    })
+    .await;
+    let growing = Server::start(|number, _| Reply::file(&video(1000)[..(350 * (number + 1)).min(1000)])).await;
+    for server in [server, server_with_more, growing] {
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+        bench.assert_kept(&download, &video(1000));
     }
 }
 
@@ -293,8 +360,7 @@ async fn resumed_by(second: Reply, other: Vec<u8>) -> (Server, Bench, Download) 
 
 fn other_video() -> Vec<u8> {
     let mut other = video(700);
-    other.reverse();
-    other[..24].copy_from_slice(&video(24));
+    other[40..].reverse();
     other
 }
 
@@ -317,7 +383,13 @@ async fn a_part_that_does_not_fit_is_not_used() {
         part("bytes 500-998/1000", "\"v1\""),
         part("bytes 500-999/1000", "\"v2\""),
         part("nonsense", "\"v1\""),
+        part("bytes 500-999/1000", "W/\"v1\""),
+        Reply::status(206).header("content-range", "bytes 500-999/1000").body(&video(1000)[500..]),
         Reply::status(206).body(&video(1000)[500..]),
+        Reply::status(206)
+            .header("content-type", "multipart/byteranges; boundary=x")
+            .header("etag", "\"v1\"")
+            .body(b"--x\r\nContent-Range: bytes 500-999/1000\r\n\r\n"),
         Reply::status(416).header("content-range", "bytes */1000"),
     ] {
         let (server, bench, download) = resumed_by(second, other_video()).await;
@@ -328,12 +400,139 @@ async fn a_part_that_does_not_fit_is_not_used() {
 }
 
 #[tokio::test]
+async fn what_was_pieced_together_of_two_files_is_thrown_away() {
+    // The tag is that of the first, and the rest is of another: no box ends where it should.
+    let broken = [&HEAD[..24], &video(976)].concat();
+    let server = Server::start(move |number, seen| match (number, seen.header("range")) {
+        (0, _) => Reply::file(&video(1000)).header("etag", "\"v1\"").body(&video(1000)[..28]),
+        (1, Some(_)) => {
+            Reply::status(206).header("content-range", "bytes 28-999/1000").header("etag", "\"v1\"").body(&broken[28..])
+        }
+        (_, None) => Reply::file(&video(1000)),
+        (_, Some(_)) => Reply::status(500),
+    })
+    .await;
+    let bench = Bench::new();
+    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.assert_kept(&download, &video(1000));
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
 async fn a_part_with_more_than_it_announced_is_not_used() {
     // Without a length of its own, the part ends where the connection does.
-    let second = Reply::status(206).header("content-range", "bytes 500-999/1000").body(&video(2000)[500..]);
+    let second = Reply::status(206)
+        .header("content-range", "bytes 500-999/1000")
+        .header("etag", "\"v1\"")
+        .body(&video(2000)[500..]);
     let (server, bench, download) = resumed_by(second, other_video()).await;
     bench.assert_kept(&download, &other_video());
     assert_eq!(server.seen()[2].header("range"), None);
+}
+
+#[tokio::test]
+async fn a_part_that_nobody_asked_for_is_the_whole_file_or_not_used() {
+    let all = Reply::status(206).header("content-range", "bytes 0-999/1000").body(&video(1000));
+    let some = Reply::status(206).header("content-range", "bytes 0-499/1000").body(&video(1000)[..500]);
+    for (first, requests) in [(all, 1), (some, 2)] {
+        let server = Server::start(move |number, _| match number {
+            0 => first.clone(),
+            _ => Reply::file(&video(1000)),
+        })
+        .await;
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+        bench.assert_kept(&download, &video(1000));
+        assert_eq!(server.seen().len(), requests);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_another_at_each_answer_is_never_pieced_together() {
+    let server = Server::start(|number, _| {
+        let tag = format!("\"v{number}\"");
+        Reply::file(&video(1000)).header("etag", &tag).body(&video(1000)[..500 + number])
+    })
+    .await;
+    let (kind, message) = Bench::new().fail(&files(&server.address), "/a?sig=secret").await;
+    assert_eq!(kind, DownloadErrorKind::IncompleteDownload, "{message}");
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn one_more_byte_at_each_attempt_does_not_go_on_for_ever() {
+    let size = 100_000;
+    let server = Server::start(move |_, seen| {
+        let start: usize = seen.header("range").map_or(0, |range| range[6..].trim_end_matches('-').parse().unwrap());
+        let reply = match start {
+            0 => Reply::file(&video(size)).body(&video(size)[..50]),
+            _ => Reply::status(206)
+                .header("content-range", &format!("bytes {start}-{}/{size}", size - 1))
+                .header("content-length", &(size - start).to_string())
+                .body(&video(size)[start..=start]),
+        };
+        reply.header("etag", "\"v1\"")
+    })
+    .await;
+    let (kind, message) = Bench::new().fail(&files(&server.address), "/a?sig=secret").await;
+    assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("53 of 100000 bytes"), "{message}");
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn bytes_that_trickle_are_a_failed_attempt() {
+    let server = Server::start(|_, _| Reply::file(&video(100_000)).dripping(Duration::from_millis(5))).await;
+    let config = Config { timeout: Duration::from_millis(200), max_retries: 1, ..config(&server.address) };
+    let files = Files::with_waiting(&config, QUICK).unwrap();
+    let (kind, message) = Bench::new().fail(&files, "/a?sig=secret").await;
+    assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("too long"), "{message}");
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_download_ends_with_its_deadline_and_its_job_is_as_it_was() {
+    for reply in [
+        Reply::file(&video(100_000)).body(&video(100_000)[..500]).hanging(),
+        Reply::file(&video(100_000)).dripping(Duration::from_millis(5)),
+        Reply::status(404).header("content-length", "0"),
+        Reply::status(503).header("content-length", "0").header("retry-after", "50"),
+    ] {
+        let server = Server::start(move |_, _| reply.clone()).await;
+        let mut bench = Bench::new();
+        bench.options.deadline = Some(Instant::now() + Duration::from_millis(100));
+        let refresh = || async { Ok(Some("/a".to_owned())) };
+        let result = bench.keep_refreshed(&patient(&server.address), "/a", refresh).await;
+        let Err(Error::WaitTimeout { job, .. }) = result else { panic!("{result:?}") };
+        assert_eq!((job, bench.names().len()), (Box::new(bench.job.clone()), 0));
+        assert!(!server.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn after_the_deadline_nothing_is_asked() {
+    let server = Server::start(|_, _| Reply::file(&video(100))).await;
+    let mut bench = Bench::new();
+    bench.options.deadline = Some(Instant::now());
+    let result = bench.keep(&files(&server.address), "/a").await;
+    assert!(matches!(result, Err(Error::WaitTimeout { .. })), "{result:?}");
+    let order = Order { link: "/a", path: &bench.path(), options: &bench.options, job: None };
+    let result = files(&server.address).keep(order, &Events::default(), || async { Ok(None) }).await;
+    assert!(matches!(result, Err(Error::Download(_))), "{result:?}");
+    assert!(server.seen().is_empty() && bench.names().is_empty());
+}
+
+#[tokio::test]
+async fn many_headers_and_an_odd_one_do_not_lose_a_file() {
+    let many = (0..300).fold(Reply::file(&video(100)), |reply, number| reply.header(&format!("x-{number}"), "y"));
+    let odd = ["bad name", "x@y(z)", "", "caf\u{e9}", "x-spaced "]
+        .into_iter()
+        .map(|name| Reply::file(&video(100)).header(name, "x"));
+    for reply in odd.chain([many]) {
+        let server = Server::start(move |_, _| reply.clone()).await;
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+        bench.assert_kept(&download, &video(100));
+    }
 }
 
 #[tokio::test]
@@ -365,7 +564,7 @@ async fn passing_trouble_is_retried() {
             }
         }
     });
-    let order = Order { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, request_id: None };
+    let order = Order { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, job: None };
     files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
     assert_eq!(*retries.lock().unwrap(), [(1, "/a".into()), (2, "/a".into()), (3, "/a".into())]);
 }
@@ -378,8 +577,8 @@ async fn lasting_trouble_ends() {
     assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("503"), "{message}");
     assert_eq!(server.seen().len(), 4);
 
-    let (kind, message) = failing(Reply::status(401)).await;
-    assert!(kind == DownloadErrorKind::Other && message.contains("401"), "{message}");
+    let (kind, message) = failing(Reply::status(418)).await;
+    assert!(kind == DownloadErrorKind::Other && message.contains("418"), "{message}");
 }
 
 #[tokio::test]
@@ -403,7 +602,7 @@ async fn no_connection_at_all() {
 async fn silence_ends_an_attempt() {
     let impatient = |address: &str| {
         let config = Config { timeout: Duration::from_millis(50), max_retries: 0, ..config(address) };
-        Files::with_backoff(&config, QUICK).unwrap()
+        Files::with_waiting(&config, QUICK).unwrap()
     };
     let server = Server::start(|_, _| Reply::file(&video(100)).body(&video(50)).hanging()).await;
     let (kind, message) = Bench::new().fail(&impatient(&server.address), "/a").await;
@@ -415,29 +614,124 @@ async fn silence_ends_an_attempt() {
     assert!(matches!(error, Error::RequestTimeout(_)), "{error:?}");
 }
 
+/// Answers of a link that is no longer good.
+fn expired_links() -> Vec<Reply> {
+    let words = |status, body: &str| Reply::file(body.as_bytes()).instead(status);
+    vec![
+        words(410, ""),
+        words(400, "<Error><Code>ExpiredToken</Code></Error>"),
+        words(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"),
+        words(403, "<Error><Code>AuthenticationFailed</Code>Signature not valid in the specified time frame</Error>"),
+        words(404, "{\"error\": \"link expired\"}"),
+    ]
+}
+
+/// A file server beside the API.
+async fn store(script: impl Fn(usize, &server::Seen) -> Reply + Send + Sync + 'static) -> (Server, Files) {
+    (Server::start(script).await, patient("http://127.0.0.1:9/v1"))
+}
+
 #[tokio::test]
-async fn an_expired_link_is_refreshed_once() {
-    for status in [403, 404, 410] {
-        let server = Server::start(move |_, seen| match seen.path.as_str() {
+async fn whatever_refuses_a_link_it_is_refreshed_once_and_at_once() {
+    let refusals = [400, 401, 402, 403, 404, 405, 410, 418, 451].map(|status| Reply::file(b"").instead(status));
+    let early = [Reply::file(b"").instead(202), Reply::file(b"").instead(204), Reply::file(b""), Reply::status(200)];
+    for refusal in refusals.into_iter().chain(early).chain(expired_links()) {
+        let (server, files) = store(move |_, seen| match seen.path.as_str() {
             "/new" => Reply::file(&video(100)),
-            _ => Reply::status(status).header("content-length", "0"),
+            _ => refusal.clone(),
         })
         .await;
-        let files = files(&server.address);
+        let link = |name| format!("{}/{name}", server.address);
         let bench = Bench::new();
-        let download = bench.keep_refreshed(&files, "/old", || async { Ok(Some("/new".into())) }).await.unwrap();
+        let refresh = || async { Ok(Some(link("new"))) };
+        let download = bench.keep_refreshed(&files, &link("old"), refresh).await.unwrap();
         bench.assert_kept(&download, &video(100));
+        assert_eq!(server.seen().len(), 2);
+    }
+}
 
-        for (fresh, requests) in [(None, 1), (Some("/old"), 2), (Some("/older"), 2)] {
-            let fresh = fresh.map(str::to_owned);
+#[tokio::test]
+async fn an_expired_link_is_not_waited_for() {
+    for refusal in expired_links().into_iter().chain([Reply::file(b"").instead(401)]) {
+        let (server, files) = store(move |_, _| refusal.clone()).await;
+        let link = |name| format!("{}/{name}", server.address);
+        for (fresh, requests) in [(None, 1), (Some(link("old")), 1), (Some(link("older")), 2)] {
             let before = server.seen().len();
             let bench = Bench::new();
-            let (kind, _) = told(bench.keep_refreshed(&files, "/old", || async { Ok(fresh) }).await);
+            let (kind, _) = told(bench.keep_refreshed(&files, &link("old"), || async { Ok(fresh) }).await);
             assert_eq!(kind, DownloadErrorKind::VideoUrlExpired);
             assert!(bench.names().is_empty());
             assert_eq!(server.seen().len() - before, requests);
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_that_comes_some_moments_after_its_link_is_waited_for() {
+    let early = [403, 404, 202, 204, 200].map(|status| Reply::file(b"").instead(status));
+    for refusal in early.into_iter().chain([Reply::status(200)]) {
+        for has_job in [true, false] {
+            let refusal = refusal.clone();
+            let script =
+                move |number, _: &server::Seen| if number < 5 { refusal.clone() } else { Reply::file(&video(100)) };
+            let (server, files) = store(script).await;
+            let (bench, link) = (Bench::new(), format!("{}/a", server.address));
+            let job = has_job.then_some(&bench.job);
+            let order = Order { link: &link, path: &bench.path(), options: &bench.options, job };
+            let fresh = has_job.then(|| link.clone());
+            let download = files.keep(order, &Events::default(), || async { Ok(fresh) }).await.unwrap();
+            bench.assert_kept(&download, &video(100));
+            assert_eq!(server.seen().len(), 6);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_never_comes_is_not_waited_for_for_ever() {
+    for (status, expected) in [
+        (403, DownloadErrorKind::VideoUrlExpired),
+        (404, DownloadErrorKind::VideoUrlExpired),
+        (202, DownloadErrorKind::IncompleteDownload),
+        (200, DownloadErrorKind::IncompleteDownload),
+    ] {
+        let server = Server::start(move |_, _| Reply::file(b"").instead(status)).await;
+        let waiting = Waiting { backoff: every(5), absence: Duration::from_millis(30) };
+        let files = Files::with_waiting(&config(&server.address), waiting).unwrap();
+        let bench = Bench::new();
+        let refresh = || async { Ok(Some("/a".to_owned())) };
+        let (kind, message) = told(bench.keep_refreshed(&files, "/a", refresh).await);
+        assert_eq!((kind, bench.names().len()), (expected, 0), "{message}");
+        assert!(server.seen().len() > 2 && message.contains(&status.to_string()), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn one_look_tells_how_a_link_stands() {
+    let of = |status, body: &'static str| Reply::file(body.as_bytes()).instead(status);
+    for (reply, expected) in [
+        (of(206, "x"), Standing::Good),
+        (of(200, "whole"), Standing::Good),
+        (of(503, ""), Standing::Good),
+        (of(429, ""), Standing::Good),
+        (of(403, ""), Standing::Missing),
+        (of(404, ""), Standing::Missing),
+        (of(416, ""), Standing::Missing),
+        (of(202, ""), Standing::Missing),
+        (of(200, ""), Standing::Missing),
+        (of(410, ""), Standing::Gone),
+        (of(401, ""), Standing::Gone),
+        (of(400, ""), Standing::Gone),
+        (of(403, "Request has expired"), Standing::Gone),
+        (of(405, ""), Standing::Refused),
+    ] {
+        let (server, files) = store(move |number, _| if number < 3 { reply.clone() } else { of(206, "x") }).await;
+        let link = format!("{}/a", server.address);
+        assert_eq!(files.standing(&link).await.unwrap(), expected);
+        assert_eq!(server.seen()[0].header("range"), Some("bytes=0-0"));
+        let appears = matches!(expected, Standing::Good | Standing::Missing);
+        assert_eq!(files.appears(&link).await.unwrap(), appears, "{expected:?}");
+    }
+    assert_eq!(files("http://127.0.0.1:9").standing("http://127.0.0.1:9/a").await.unwrap(), Standing::Good);
 }
 
 #[tokio::test]
@@ -491,7 +785,7 @@ async fn cancellation_leaves_nothing_behind() {
     let events = Events::to(move |event| tell.send(event).unwrap());
     let files = files(&server.address);
     {
-        let order = Order { link: "/a", path: &bench.path(), options: &bench.options, request_id: None };
+        let order = Order { link: "/a", path: &bench.path(), options: &bench.options, job: None };
         let mut download = std::pin::pin!(files.keep(order, &events, || async { Ok(None) }));
         tokio::select! {
             _ = &mut download => panic!("ended"),
@@ -515,7 +809,7 @@ async fn events_begin_at_nothing_and_end_at_all() {
             }
         }
     });
-    let order = Order { link: "/a", path: &bench.path(), options: &bench.options, request_id: Some("job-1") };
+    let order = Order { link: "/a", path: &bench.path(), options: &bench.options, job: Some(&bench.job) };
     files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
     let seen = seen.lock().unwrap();
     let of = |received| (Some("job-1".into()), received, Some(5_000_000));
@@ -530,7 +824,7 @@ async fn a_proxy_gets_everything_and_is_itself_not_refused() {
         max_retries: 0,
         ..config("https://8.8.8.8/v1")
     };
-    let files = Files::with_backoff(&config, QUICK).unwrap();
+    let files = Files::with_waiting(&config, QUICK).unwrap();
     let error = Bench::new().keep(&files, "https://vidgen.example/a?sig=secret").await.unwrap_err();
     assert!(matches!(error, Error::ConnectionFailed(_)), "{error:?}");
     assert_eq!(proxy.seen()[0].path, "vidgen.example:443");
@@ -544,6 +838,6 @@ fn the_future_can_go_to_another_thread() {
     fn check<T: Send>(_: &T) {}
     let files = files("http://127.0.0.1:1");
     let (options, events) = (Options::default(), Events::default());
-    let order = Order { link: "/a", path: Path::new("a.mp4"), options: &options, request_id: None };
+    let order = Order { link: "/a", path: Path::new("a.mp4"), options: &options, job: None };
     check(&files.keep(order, &events, || async { Ok(None) }));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,12 +27,14 @@ pub(super) struct Reply {
     head: String,
     body: Vec<u8>,
     hang: bool,
+    drip: Option<Duration>,
 }
 
 impl Reply {
     /// An answer without a body.
     pub(super) fn status(status: u16) -> Self {
-        Self { head: format!("HTTP/1.1 {status} As Told\r\nconnection: close\r\n"), body: Vec::new(), hang: false }
+        let head = format!("HTTP/1.1 {status} As Told\r\nconnection: close\r\n");
+        Self { head, body: Vec::new(), hang: false, drip: None }
     }
 
     /// A whole file.
@@ -49,6 +52,18 @@ impl Reply {
     /// The bytes that are really sent, whatever the headers say.
     pub(super) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
+        self
+    }
+
+    /// The same under another status.
+    pub(super) fn instead(mut self, status: u16) -> Self {
+        self.head = self.head.replacen("200", &status.to_string(), 1);
+        self
+    }
+
+    /// Sends the body byte by byte.
+    pub(super) fn dripping(mut self, pause: Duration) -> Self {
+        self.drip = Some(pause);
         self
     }
 
@@ -104,7 +119,15 @@ async fn serve(mut stream: TcpStream, log: &Mutex<Vec<Seen>>, script: &(impl Fn(
     };
     // The client may turn away at any time, and some tests want it to.
     let _ = stream.write_all(format!("{}\r\n", reply.head).as_bytes()).await;
-    let _ = stream.write_all(&reply.body).await;
+    let step = if reply.drip.is_some() { 1 } else { reply.body.len().max(1) };
+    for part in reply.body.chunks(step) {
+        if stream.write_all(part).await.is_err() {
+            return;
+        }
+        if let Some(pause) = reply.drip {
+            tokio::time::sleep(pause).await;
+        }
+    }
     if reply.hang {
         let _ = stream.read(&mut [0]).await;
     }
