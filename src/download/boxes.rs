@@ -61,8 +61,17 @@ pub(super) struct Boxes {
     has_media: bool,
     /// A fragment was described whose data have not begun.
     expects_media: bool,
+    /// Whether the file names the formats that it is compatible with, as writers of video do.
+    names_formats: bool,
+    /// How the first `mdat` begins, and how long its content is.
+    media: Vec<u8>,
+    media_length: u64,
 }
 
+/// As much of the media as tells coded pictures from other data.
+const MEDIA_BEGINNING: usize = 5;
+/// A `ftyp` without a list of compatible formats.
+const BARE_FTYP: u64 = 16;
 const SHORT_HEADER: usize = 8;
 const LONG_HEADER: usize = 16;
 /// A size that says: the size stands behind the type, in 64 bits.
@@ -77,7 +86,9 @@ impl Boxes {
             let skipped = self.next.saturating_sub(self.passed).min(bytes.len() as u64);
             self.passed += skipped;
             // No longer than `bytes`, so it fits.
-            bytes = &bytes[usize::try_from(skipped).unwrap_or(bytes.len())..];
+            let (content, rest) = bytes.split_at(usize::try_from(skipped).unwrap_or(bytes.len()));
+            self.look_at(content);
+            bytes = rest;
             let Some((first, rest)) = bytes.split_first() else { return };
             self.header.push(*first);
             self.passed += 1;
@@ -95,6 +106,7 @@ impl Boxes {
             State::Foreign => Some(Flaw::Foreign),
             State::Sized if !is_between_boxes && is_complete && self.is_in_tail(length) => None,
             State::Sized | State::OpenMovie if !is_between_boxes => Some(Flaw::Cut),
+            State::Sized if self.is_opaque() && length == Length::Announced => None,
             _ if !self.has_movie => Some(Flaw::NoMovie),
             _ if !self.has_media && !self.expects_media => Some(Flaw::NoMedia),
             _ => self.expects_media.then_some(Flaw::Cut),
@@ -104,6 +116,18 @@ impl Boxes {
     /// Whether no bytes that may still come can make this a video.
     pub(super) fn is_hopeless(&self) -> bool {
         self.flaw(Length::Unknown) == Some(Flaw::Foreign)
+    }
+
+    fn look_at(&mut self, content: &[u8]) {
+        if self.name == *b"mdat" && self.media.len() < MEDIA_BEGINNING {
+            self.media.extend(content.iter().take(MEDIA_BEGINNING - self.media.len()));
+        }
+    }
+
+    /// Whether it is a container of other data than coded pictures, complete as far as its boxes go: a video whose
+    /// `moov` was cut off holds coded pictures, and a service that delivers something else will not deliver better.
+    fn is_opaque(&self) -> bool {
+        self.has_media && !self.has_movie && self.names_formats && !begins_like_pictures(&self.media, self.media_length)
     }
 
     /// Some bytes after the last box do no harm: players pass over them. Where no length was announced,
@@ -129,11 +153,15 @@ impl Boxes {
             None => self.state = State::Open,
         }
         self.name = name;
+        self.names_formats |= name == *b"ftyp" && size > BARE_FTYP;
         self.has_movie |= name == *b"moov";
         if name == *b"moof" {
             self.expects_media = true;
         }
         if name == *b"mdat" {
+            if !self.has_media {
+                self.media_length = self.next.saturating_sub(self.passed);
+            }
             (self.has_media, self.expects_media) = (true, false);
         }
     }
@@ -156,9 +184,33 @@ impl Boxes {
     }
 }
 
+/// Whether media begin like H.264 or H.265, whose units follow their length, or like AV1.
+fn begins_like_pictures(media: &[u8], length: u64) -> bool {
+    let Some((unit, [header, ..])) = media.split_first_chunk() else { return true };
+    let unit = u64::from(u32::from_be_bytes(*unit));
+    let is_unit = unit > 1 && unit + 4 <= length && header & 0x80 == 0;
+    is_unit || media.starts_with(&[0x12, 0x00]) || matches!(media, [0x0a, 0..0x20, ..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_video_whose_moov_was_cut_off_is_told_from_other_data() {
+        let ftyp = boxed(FTYP, b"isom\0\0\x02\0isommp42");
+        let with = |media: &[u8]| [ftyp.clone(), boxed(MDAT, media)].concat();
+        for pictures in [&b"\0\0\0\x04\x06\x05\xff\xff"[..], b"\0\0\0\x03\x40\x01\x0c", b"\x12\0\x0a\x0b\0", b"\x0a\x0a\0\0\0", b""] {
+            for length in [Length::Announced, Length::Unknown] {
+                assert_eq!(flaw(&with(pictures), length), Some(Flaw::NoMovie), "{pictures:?}");
+            }
+        }
+        assert_eq!(flaw(&with(b"\0\x48\x71\x5f\x47 longer than all"), Length::Announced), None);
+        let other = with(b"\x8f\x11\xd2\x07 and other data");
+        assert_eq!(flaw(&other, Length::Announced), None);
+        assert_eq!(flaw(&other, Length::Unknown), Some(Flaw::NoMovie));
+        assert_eq!(flaw(&other[..other.len() - 1], Length::Announced), Some(Flaw::Cut));
+    }
 
     fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
         let size = u32::try_from(content.len() + SHORT_HEADER).unwrap();

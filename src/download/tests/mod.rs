@@ -239,7 +239,9 @@ async fn a_video_is_told_by_its_content_and_not_by_its_type() {
 #[tokio::test]
 async fn a_file_that_its_boxes_show_to_be_cut_is_never_kept() {
     let whole = video(1000);
-    let moov_last = [&whole[..24], &whole[32..], b"\0\0\0\x0cmoovmvhd"].concat();
+    let mut moov_last = [&whole[..24], &whole[32..], b"\0\0\0\x0cmoovmvhd"].concat();
+    // A unit of H.264.
+    moov_last[32..37].copy_from_slice(b"\0\0\0\x09\x06");
     for part in
         [&whole[..1], &whole[..11], &whole[..16], &whole[..24], &whole[..30], &whole[..32], &whole[..40], &whole[..999]]
             .into_iter()
