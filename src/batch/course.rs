@@ -305,7 +305,9 @@ impl Course {
         self.budget.reserve(estimate).await?;
         let estimate = estimate.unwrap_or_default();
         let turn = client.turn().await;
-        if let Some(stop) = self.check_run().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved())) {
+        if let Some(stop) =
+            self.check_run().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved()))
+        {
             self.budget.give_back(estimate);
             return Err(stop.error());
         }

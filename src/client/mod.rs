@@ -337,9 +337,11 @@ impl VideoClient {
         };
         let job = recorded(journal, which, sent).await?;
         // The job is paid for: it is followed even where its acceptance cannot be written down yet.
-        let warning = journal.accepted(which, &job.request_id, Some(n)).await.err().map(|error| {
-            format!("job {} was accepted, and is followed without a record: {error}", job.request_id)
-        });
+        let warning = journal
+            .accepted(which, &job.request_id, Some(n))
+            .await
+            .err()
+            .map(|error| format!("job {} was accepted, and is followed without a record: {error}", job.request_id));
         Ok(Some(Bought { job, warning }))
     }
 

@@ -200,7 +200,9 @@ mod tests {
     fn a_video_whose_moov_was_cut_off_is_told_from_other_data() {
         let ftyp = boxed(FTYP, b"isom\0\0\x02\0isommp42");
         let with = |media: &[u8]| [ftyp.clone(), boxed(MDAT, media)].concat();
-        for pictures in [&b"\0\0\0\x04\x06\x05\xff\xff"[..], b"\0\0\0\x03\x40\x01\x0c", b"\x12\0\x0a\x0b\0", b"\x0a\x0a\0\0\0", b""] {
+        for pictures in
+            [&b"\0\0\0\x04\x06\x05\xff\xff"[..], b"\0\0\0\x03\x40\x01\x0c", b"\x12\0\x0a\x0b\0", b"\x0a\x0a\0\0\0", b""]
+        {
             for length in [Length::Announced, Length::Unknown] {
                 assert_eq!(flaw(&with(pictures), length), Some(Flaw::NoMovie), "{pictures:?}");
             }

@@ -353,8 +353,9 @@ mod tests {
     #[test]
     fn each_line_takes_an_item_further() {
         let lines = course("x", 1.0);
-        let states: Vec<_> =
-            (1..=4).map(|count| folded(&lines[..count]).entry("a").unwrap().current().unwrap().state.as_str()).collect();
+        let states: Vec<_> = (1..=4)
+            .map(|count| folded(&lines[..count]).entry("a").unwrap().current().unwrap().state.as_str())
+            .collect();
         assert_eq!(states, ["unknown", "accepted", "over", "saved"]);
         let fold = folded(&lines);
         assert_eq!(fold.of_job("x").unwrap().0, "a");
@@ -419,10 +420,8 @@ mod tests {
     fn lines_that_come_again_change_nothing() {
         let mut lines = course("x", 1.0);
         lines[0].columns = Some(Columns::parse(r#"{"scene": 1}"#).unwrap());
-        lines.push(Line {
-            columns: Some(Columns::parse(r#"{"scene": 2}"#).unwrap()),
-            ..line(Kind::Described, "", 9.0)
-        });
+        lines
+            .push(Line { columns: Some(Columns::parse(r#"{"scene": 2}"#).unwrap()), ..line(Kind::Described, "", 9.0) });
         lines.push(line(Kind::Claimed, "x", 10.0));
         let once = folded(&lines);
         let mut fold = folded(&lines);

@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 
-use crate::process::Owner;
 use crate::job::VideoJob;
+use crate::process::Owner;
 
 /// The version of the lines that are written. Writers of version 1 made no claims.
 pub(super) const VERSION: u8 = 2;

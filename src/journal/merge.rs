@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::known::Segment;
 use super::line::{Kind, Line};
-use super::{Journal, Segment, segment};
+use super::{Journal, segment};
 use crate::process::Liveness;
 
 /// After so long without a line, a process on another host is believed to be gone.
@@ -46,9 +47,10 @@ fn settled(journal: &Arc<Journal>) -> (Vec<PathBuf>, u8) {
 
 fn is_over(segment: &Segment) -> bool {
     let is_old = || {
-        let age = std::fs::metadata(&segment.path).and_then(|file| file.modified()).ok().map(|at| {
-            SystemTime::now().duration_since(at).unwrap_or_default()
-        });
+        let age = std::fs::metadata(&segment.path)
+            .and_then(|file| file.modified())
+            .ok()
+            .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
         age.is_some_and(|age| age > LONG_AGO)
     };
     match segment.owner.pid {

@@ -61,6 +61,7 @@ pub(super) fn forget(journal: &Arc<Journal>) {
 }
 
 /// All journals in use.
+#[cfg(feature = "python")]
 pub(super) fn all() -> Vec<Arc<Journal>> {
     let shelf = shelf();
     shelf.iter().flat_map(|shelf| shelf.known.values().filter_map(Weak::upgrade)).collect()

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::line::{Kind, Line};
-use crate::process::Owner;
 use super::store::{Created, Store};
+use crate::process::Owner;
 
 const RUNS: &str = "runs";
 

@@ -100,9 +100,7 @@ fn none_if_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("the runtime is shutting down")))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(io::Error::other("the runtime is shutting down")))
 }
 
 #[cfg(test)]

@@ -1,0 +1,24 @@
+//! Paths as they are called without links, dots and the working directory.
+
+use std::path::{Path, PathBuf};
+
+/// A folder as it is called without links, dots and the working directory; as far as it exists.
+pub(super) fn canonical(folder: &Path) -> PathBuf {
+    if let Ok(found) = std::fs::canonicalize(folder) {
+        return found;
+    }
+    let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    match (whole.parent(), whole.file_name()) {
+        (Some(parent), Some(name)) => canonical(parent).join(name),
+        _ => whole,
+    }
+}
+
+/// A file's path, whose folder is canonical: the file itself need not be there, and may be a link.
+pub(super) fn canonical_file(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (whole.parent(), whole.file_name()) {
+        (Some(parent), Some(name)) => canonical(parent).join(name),
+        _ => whole,
+    }
+}
