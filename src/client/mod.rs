@@ -24,7 +24,7 @@ use crate::request::{Operation, VideoRequest};
 use crate::retry::{Retries, certainly_not_started, worth_repeating};
 use crate::upload::Upload;
 use crate::watch::{Ask, Ended, Patience, Snapshot, Watch};
-use crate::wire::{self, response};
+use crate::wire::{self, Answer, response};
 
 use preparation::Preparation;
 
@@ -86,7 +86,7 @@ impl VideoClient {
     /// The same client, telling `events` what happens.
     #[must_use]
     pub fn observed(&self, events: Events) -> Self {
-        Self { events, ..self.clone() }
+        Self { events: self.shared.config.secrets.hidden_in_events(events), ..self.clone() }
     }
 
     /// The same client for a runtime that runs only while its caller waits in it: its queries keep
@@ -163,7 +163,8 @@ impl VideoClient {
         check_request_id(&job.request_id)?;
         download::check_target(path, options)?;
         // A bare id says nothing of a link, and a link may have expired since it was seen.
-        let job = if job.is_terminal() { job.clone() } else { self.get(&job.request_id).await? };
+        let is_lost = job.url().is_some_and(|link| self.shared.config.secrets.is_link_lost(link));
+        let job = if job.is_terminal() && !is_lost { job.clone() } else { self.get(&job.request_id).await? };
         let link = link(&job)?;
         let refresh = || async { Ok(self.get(&job.request_id).await?.url().map(str::to_owned)) };
         let order = Order { link, path, options, request_id: Some(&job.request_id) };
@@ -302,10 +303,8 @@ impl VideoClient {
                         if is_again {
                             http.turn().await;
                         }
-                        match http.create(path, body, name, events).await {
-                            Ok(answer) => response::created(&answer),
-                            Err(error) => Err(lost(error)),
-                        }
+                        let answer = http.create(path, body, name, events).await.map_err(lost)?;
+                        self.with_link(&answer, response::created)
                     }
                 },
             )
@@ -354,6 +353,18 @@ impl VideoClient {
         self.files()?.absolute(link).map(|url| Ready::Url(url.into()))
     }
 
+    /// The job that an answer tells of. A link from which a secret was taken is remembered as it came.
+    fn with_link(&self, answer: &Answer, read: impl Fn(&Answer) -> Result<VideoJob>) -> Result<VideoJob> {
+        let job = read(answer)?;
+        if let (Some(original), Some(shown)) = (&answer.original, job.url())
+            && let Ok(whole) = read(&Answer { body: original.clone(), ..answer.clone() })
+            && let Some(link) = whole.url().filter(|link| *link != shown)
+        {
+            self.shared.config.secrets.remember_link(shown, link);
+        }
+        Ok(job)
+    }
+
     fn files(&self) -> Result<&Files> {
         if let Some(files) = self.shared.files.get() {
             return Ok(files);
@@ -381,12 +392,16 @@ impl VideoClient {
 impl Watch<VideoClient> {
     /// Tells `events` what happens from now on.
     pub fn observe(&mut self, events: Events) {
-        self.service_mut().events = events;
+        let client = self.service_mut();
+        *client = client.observed(events);
     }
 }
 
 impl Ask for VideoClient {
     async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+        if self.shared.config.secrets.is_in(request_id) {
+            return Err(Error::invalid("job", "a key was given as the job; give the request_id of a job"));
+        }
         let http = &self.shared.http;
         let (events, path) = (&self.events, &format!("/videos/{request_id}"));
         let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
@@ -397,7 +412,7 @@ impl Ask for VideoClient {
                 |pause| http.slow_down(pause),
                 || async move {
                     let answer = http.get(path, self.pool, events).await?;
-                    let job = response::job(request_id, &answer)?;
+                    let job = self.with_link(&answer, |answer| response::job(request_id, answer))?;
                     Ok(Snapshot { job, retry_after: answer.retry_after })
                 },
             )
