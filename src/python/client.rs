@@ -36,10 +36,15 @@ enum State {
 pub(super) struct Client {
     config: Arc<Config>,
     state: Mutex<State>,
+    /// Why nothing may be sent.
+    fault: Option<String>,
 }
 
 impl Client {
     fn core(&self, py: Python<'_>) -> PyResult<VideoClient> {
+        if let Some(fault) = &self.fault {
+            return Err(errors::raise(py, Error::Configuration(fault.clone())));
+        }
         let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
         let State::Open(core) = &mut *state else {
@@ -178,7 +183,24 @@ impl Client {
         };
         let config =
             Config::resolve(settings, |name| std::env::var(name).ok()).map_err(|error| errors::raise(py, error))?;
-        Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)) })
+        Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)), fault: None })
+    }
+
+    /// Another client of the same configuration, which shares connections and limits with this one.
+    fn copy(&self, py: Python<'_>) -> Self {
+        let state = match &*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
+            State::Open(Some((owner, client))) if *owner == std::process::id() => {
+                State::Open(Some((*owner, client.clone())))
+            }
+            State::Open(_) => State::Open(None),
+            State::Closed => State::Closed,
+        };
+        Self { config: Arc::clone(&self.config), state: Mutex::new(state), fault: self.fault.clone() }
+    }
+
+    /// A client of the same configuration that sends nothing, and says why.
+    fn barred(&self, fault: String) -> Self {
+        Self { config: Arc::clone(&self.config), state: Mutex::new(State::Open(None)), fault: Some(fault) }
     }
 
     #[getter]
@@ -345,6 +367,12 @@ impl Client {
         let opened = py.detach(|| crate::batch::Batch::resume(&core, &journal, settings, observation));
         opened.map(batch::Batch::new).map_err(|error| errors::raise(py, error))
     }
+}
+
+/// Refuses a path that no file can be kept at, as a download would.
+#[pyfunction]
+pub(super) fn check_target(py: Python<'_>, keep: Keep) -> PyResult<()> {
+    crate::download::check_target(&keep.path, &keep.options()).map_err(|error| errors::raise(py, error))
 }
 
 // ---- watching ---------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ mod native {
     #[pymodule_export]
     use super::batch::{Batch, Outcome, estimate_usd, fingerprint, read_journal};
     #[pymodule_export]
-    use super::client::{Client, Watch};
+    use super::client::{Client, Watch, check_target};
     #[pymodule_export]
     use super::media::encode_png;
     #[pymodule_export]
