@@ -18,7 +18,7 @@ use crate::event::{Event, Events};
 pub(crate) const MARK: &str = "***";
 
 /// Below this length a secret may be part of any word, so it is replaced only where it is a word of its own.
-const STRONG: usize = 8;
+const STRONG: usize = 6;
 /// Field names and status words are letters and underscores; only from this length on are letters alone a secret.
 const STRONG_LETTERS: usize = 20;
 /// How much of a secret must stand at a cut to be replaced.

@@ -598,7 +598,7 @@ def test_demo_where_no_folder_can_be(cli: Cli) -> None:
     Path("file").write_text("")
     code, _, err = cli("demo", "--output", "file")
     assert code == 2
-    assert err.startswith("error: the folder file cannot be made")
+    assert err.startswith("error: argument --output: file is a file, not a folder")
 
 
 QUICK = "from vidjob.cli import demo; demo._RENDER_SECONDS = 1.0; demo._QUEUE_SECONDS = 0.1; demo._POLL_INTERVAL = 0.1"

@@ -98,13 +98,13 @@ impl VideoClient {
 
     /// One query.
     pub async fn get(&self, request_id: &str) -> Result<VideoJob> {
-        check_request_id(request_id)?;
+        self.check_id(request_id)?;
         Ok(self.ask(request_id).await?.job)
     }
 
     /// Every change of a job until it is over.
     pub fn watch(&self, job: VideoJob, patience: Patience) -> Result<Watch<Self>> {
-        check_request_id(&job.request_id)?;
+        self.check_id(&job.request_id)?;
         let created = self.accepted_at(&job.request_id);
         Ok(Watch::new(self.clone(), job, created, patience))
     }
@@ -127,7 +127,7 @@ impl VideoClient {
         patience: Patience,
         accepted: Option<Instant>,
     ) -> Result<Pin<Box<dyn Future<Output = Result<Ended>> + Send + '_>>> {
-        check_request_id(&job.request_id)?;
+        self.check_id(&job.request_id)?;
         let created = self.accepted_at(&job.request_id).or(accepted);
         let mut watch = Watch::new(self.clone(), job, created, patience);
         // Boxed here: each future on the way up would make room for it once more, and thousands wait.
@@ -160,7 +160,7 @@ impl VideoClient {
 
     /// Keeps the file of a job, and tells no journal.
     pub(crate) async fn keep(&self, job: &VideoJob, path: &Path, options: &download::Options) -> Result<Download> {
-        check_request_id(&job.request_id)?;
+        self.check_id(&job.request_id)?;
         download::check_target(path, options)?;
         // A bare id says nothing of a link, and a link may have expired since it was seen.
         let is_lost = job.url().is_some_and(|link| self.shared.config.secrets.is_link_lost(link));
@@ -353,6 +353,14 @@ impl VideoClient {
         self.files()?.absolute(link).map(|url| Ready::Url(url.into()))
     }
 
+    /// Refuses what cannot be a job's id, and the key, which would be shown wherever an id is.
+    fn check_id(&self, request_id: &str) -> Result<()> {
+        if self.shared.config.secrets.is_in(request_id) {
+            return Err(Error::invalid("job", "the API key was given as a job; give the request_id of the job"));
+        }
+        check_request_id(request_id)
+    }
+
     /// The job that an answer tells of. A link from which a secret was taken is remembered as it came.
     fn with_link(&self, answer: &Answer, read: impl Fn(&Answer) -> Result<VideoJob>) -> Result<VideoJob> {
         let job = read(answer)?;
@@ -399,9 +407,6 @@ impl Watch<VideoClient> {
 
 impl Ask for VideoClient {
     async fn ask(&self, request_id: &str) -> Result<Snapshot> {
-        if self.shared.config.secrets.is_in(request_id) {
-            return Err(Error::invalid("job", "a key was given as the job; give the request_id of a job"));
-        }
         let http = &self.shared.http;
         let (events, path) = (&self.events, &format!("/videos/{request_id}"));
         let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
