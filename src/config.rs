@@ -188,9 +188,8 @@ impl Config {
 fn base_url(given: Option<String>) -> Result<Url> {
     let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
     let given = given.trim();
-    let wrong = |why: &str| {
-        Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", shown_address(given)))
-    };
+    let wrong =
+        |why: &str| Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", shown_address(given)));
     if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err(wrong("holds a blank or a control character; give an http(s) address"));
     }
@@ -355,10 +354,20 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        for bad in
-            ["", "api.x.ai/v1", "ftp://a/b", "https://u:p@a.example/", "https://a.example/?q=1", "file:///etc/passwd"]
-        {
-            assert!(Config::resolve(settings(Some(bad), Some("k")), |_| None).is_err(), "{bad}");
+        for bad in [
+            "",
+            "api.x.ai/v1",
+            "ftp://a/b",
+            "https://u:p@a.example/",
+            "https://a.example/?q=1",
+            "file:///etc/passwd",
+            "https://a.exa mple/",
+            "https://a.example/v 1",
+            "https://a.exa\nmple/",
+        ] {
+            let error = Config::resolve(settings(Some(bad), Some("k")), |_| None).unwrap_err().to_string();
+            let shown = bad.replace("u:p", "…").replace("?q=1", "?…");
+            assert!(error.contains(&format!("{shown:?}")), "{error}");
         }
         let config = Config::resolve(settings(Some("https://a.example/v1///"), Some("k")), |_| None).unwrap();
         assert_eq!(config.service(), "https://a.example/v1");
@@ -379,7 +388,12 @@ mod tests {
 
     #[test]
     fn nothing_shows_the_key() {
-        let config = Config::resolve(settings(None, Some("sk-very-secret")), |_| None).unwrap();
+        let settings = Settings {
+            proxy: Some("http://u:very@a".into()),
+            headers: vec![("x-a".into(), "very-secret".into())],
+            ..settings(None, Some("sk-very-secret"))
+        };
+        let config = Config::resolve(settings, |_| None).unwrap();
         assert!(!format!("{config:?}").contains("very"));
     }
 

@@ -135,7 +135,8 @@ mod tests {
     use super::*;
 
     fn proxies(given: Option<&str>, variables: &'static [(&str, &str)]) -> Result<Proxies> {
-        let named = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let named =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Proxies::new(given.map(Secret::new), named)
     }
 
@@ -145,10 +146,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_proxy_is_told_apart() {
-        for good in ["http://a:3128", "https://a", "a:3128", "a", "http://u:p%40@a:1/", "http://[::1]:3128", "HTTP://A"] {
+        for good in ["http://a:3128", "https://a", "a:3128", "a", "http://u:p%40@a:1/", "http://[::1]:3128", "HTTP://A"]
+        {
             assert_eq!(fault(good), None, "{good}");
         }
-        for bad in [":::", "ftp://a", "http://", "http://a:99999", "http://a:b", "http://a b", "http://:3128", "/a", "http:/a", "http://a:0"] {
+        for bad in [
+            ":::",
+            "ftp://a",
+            "http://",
+            "http://a:99999",
+            "http://a:b",
+            "http://a b",
+            "http://:3128",
+            "/a",
+            "http:/a",
+            "http://a:0",
+        ] {
             assert!(fault(bad).unwrap().contains("is not an http(s) address"), "{bad}");
         }
         for socks in ["socks5://a:1080", "socks5h://a", "socks4://a", "socks4a://a"] {

@@ -78,7 +78,9 @@ impl Secrets {
 
     /// Whether an id is or holds a secret: it is then no job's.
     pub(crate) fn is_in(&self, id: &str) -> bool {
-        let at = |start| self.0.needles.iter().any(|needle| needle.is_strong && needle.whole(id.as_bytes(), start).is_some());
+        let at = |start| {
+            self.0.needles.iter().any(|needle| needle.is_strong && needle.whole(id.as_bytes(), start).is_some())
+        };
         (0..id.len()).any(at)
     }
 
@@ -193,10 +195,7 @@ impl fmt::Debug for Secrets {
 
 impl Needle {
     fn new(secret: &str) -> Option<Self> {
-        let is_json_word = matches!(
-            serde_json::from_str(secret),
-            Ok(Value::Null | Value::Bool(_) | Value::Number(_))
-        );
+        let is_json_word = matches!(serde_json::from_str(secret), Ok(Value::Null | Value::Bool(_) | Value::Number(_)));
         let text = unescaped(secret.as_bytes());
         if text.is_empty() || is_json_word {
             return None;
@@ -320,7 +319,9 @@ impl Unit {
 
     fn percent(text: &[u8]) -> Option<Self> {
         let mut at = 1;
-        while text[at..].starts_with(b"25") && text.get(at + 2..at + 4).is_some_and(|digits| hexadecimal(digits).is_some()) {
+        while text[at..].starts_with(b"25")
+            && text.get(at + 2..at + 4).is_some_and(|digits| hexadecimal(digits).is_some())
+        {
             at += 2;
         }
         let code = hexadecimal(text.get(at..at + 2)?)?;
@@ -384,7 +385,8 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_key_stays() {
-        for body in ["sk-te/st+ and more", "sk-te/s", r#"{"a":"\n\t\\"}"#, "100%", "a & b &amp; c", "\\", "", "%", "&"] {
+        for body in ["sk-te/st+ and more", "sk-te/s", r#"{"a":"\n\t\\"}"#, "100%", "a & b &amp; c", "\\", "", "%", "&"]
+        {
             assert_eq!(hidden(KEY, body), body);
         }
     }

@@ -291,9 +291,7 @@ def test_no_proxy_is_asked_for_a_redirect_into_a_private_network(
     assert tunnel.lines == ["CONNECT files.invalid:443 HTTP/1.1", "GET /a.mp4 HTTP/1.1"]
 
 
-@pytest.mark.parametrize(
-    "location", ["/ä ö.mp4".encode(), "/ä ö.mp4".encode("latin-1"), b"/%C3%A4%20%C3%B6.mp4"]
-)
+@pytest.mark.parametrize("location", ["/ä ö.mp4".encode(), "/ä ö.mp4".encode("latin-1"), b"/%C3%A4%20%C3%B6.mp4"])
 def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, location: bytes) -> None:
     video = (Path(__file__).parent / "media" / "h264.mp4").read_bytes()
 

@@ -76,7 +76,8 @@ class VideoClient:
             requests_per_second: Cap on requests, shared by all calls of this client.
             creates_per_second: Cap on creates. Default: 1 on ``api.x.ai``, as xAI documents, else none.
             max_concurrent_requests: HTTP exchanges in flight.
-            proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY`` and kin, with ``NO_PROXY``.
+            proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY``,
+                with ``NO_PROXY``; a value that cannot be used, such as a SOCKS proxy, is an error.
             ca_file: PEM file with certificate authorities to trust beside the system's.
             headers: Extra headers, sent to the API only.
             journal: Folder in which every create of this client and its outcome is recorded, for ``jobs`` and
@@ -90,7 +91,8 @@ class VideoClient:
                 always travels. Copies keep everything.
 
         Raises:
-            ConfigurationError: No key, a bad ``base_url``, an unreadable ``ca_file``, a number out of range.
+            ConfigurationError: No key, a bad ``base_url``, a proxy that cannot be used, an unreadable ``ca_file``, a
+                number out of range.
         """
         for name, path in (("journal", journal), ("ca_file", ca_file)):
             fault = None if path is None else arguments.address_fault(name, path)

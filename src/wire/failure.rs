@@ -86,6 +86,10 @@ fn misdirected(answer: &Answer) -> Error {
 }
 
 fn bare(address: &str) -> String {
+    const DATA: &str = "data:";
+    if address.get(..DATA.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA)) {
+        return "data:…".into();
+    }
     clean(&shown_address(address), ADDRESS_LIMIT)
 }
 

@@ -539,7 +539,8 @@ async fn a_proxy_gets_everything_and_is_itself_not_refused() {
     assert!(matches!(error, Error::ConnectionFailed(_)), "{error:?}");
     assert_eq!(proxy.seen()[0].path, "vidgen.example:443");
     // What a proxy must not be asked to reach stays refused.
-    for private in ["https://10.0.0.1/a", "https://localhost/a", "https://localhost./a", "https://metadata.internal/a"] {
+    for private in ["https://10.0.0.1/a", "https://localhost/a", "https://localhost./a", "https://metadata.internal/a"]
+    {
         let (kind, _) = Bench::new().fail(&files, private).await;
         assert_eq!((kind, proxy.seen().len()), (DownloadErrorKind::UnsafeUrl, 1), "{private}");
     }
