@@ -281,9 +281,13 @@ fn trouble(error: reqwest::Error, way: &Way<'_>) -> Error {
     let cause = causes(&error).last().map_or_else(|| error.to_string(), ToString::to_string);
     let not_sent = error.is_connect();
     if error.is_timeout() {
-        let what = if not_sent { "no connection to" } else { "no answer from" };
+        let what = match &way.proxy {
+            Some(proxy) if not_sent => format!("no connection through the proxy {proxy}"),
+            None if not_sent => format!("no connection to {way}"),
+            _ => format!("no answer from {way}"),
+        };
         return Error::RequestTimeout(Box::new(Trouble {
-            message: format!("{what} {way} within the client's timeout"),
+            message: format!("{what} within the client's timeout"),
             request_id: None,
             not_sent,
             permanent: false,

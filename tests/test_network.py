@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -146,6 +147,20 @@ def test_a_proxy_variable_that_cannot_be_used_is_an_error_and_no_direct_connecti
         monkeypatch.setenv("NO_PROXY", "*")
         VideoClient(KEY, base_url="http://api.example/v1").close()
         assert local.base_url == "http://127.0.0.1:1/v1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="variables are text there")
+def test_a_proxy_variable_that_is_no_text_is_an_error(run_python: Run) -> None:
+    program = """
+import os, vidjob
+os.environb[b"HTTPS_PROXY"] = b"http://\\xff:1"
+try:
+    vidjob.VideoClient("k", base_url="https://api.example/v1")
+except vidjob.ConfigurationError as error:
+    print(error)
+"""
+    done = run_python(program)
+    assert "HTTPS_PROXY" in done.stdout, done.stderr
 
 
 def test_a_local_service_finds_out_when_a_file_needs_the_proxy(

@@ -113,6 +113,7 @@ def test_a_folder_with_a_colon_in_its_name_is_a_folder(
         ["batch", "s3://b/rows.jsonl", "-o", "out"],
         ["batch", "rows.jsonl", "-o", "out", "--input-root", "s3://b"],
         ["batch", "rows.jsonl", "-o", "out", "--prices", "s3://b/prices.json"],
+        ["batch", "rows.jsonl", "--dry-run", "--filename", "s3://b/{id}.mp4"],
         ["jobs", "s3://b"],
         ["resume", "s3://b"],
         ["demo", "--output", "s3://b"],

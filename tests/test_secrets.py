@@ -53,6 +53,7 @@ class Server:
         asked: What a query is answered with.
         file: What everything else is answered with.
         heads: The requests, without their bodies.
+        bodies: Their bodies.
     """
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class Server:
         self.asked = DONE
         self.file = answer(500)
         self.heads: list[str] = []
+        self.bodies: list[str] = []
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -68,7 +70,7 @@ class Server:
                 if not lines:
                     return
                 length = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
-                self.rfile.read(length)
+                server.bodies.append(self.rfile.read(length).decode())
                 server.heads.append("".join(lines))
                 is_query = "/v1/videos/" in lines[0]
                 is_create = lines[0].startswith("POST")
@@ -305,11 +307,17 @@ def test_a_link_that_holds_the_key_is_followed_and_not_shown(face: Face, server:
         assert face(client, "download", job, tmp_path / "a.mp4").bytes == len(MP4)
         assert face(client, "download", job.video, tmp_path / "b.mp4").bytes == len(MP4)
         face(client, "edit", "x", job)
+        assert quote(KEY, safe="") in server.bodies[-1]
         assert face(client, "render", "x", tmp_path / "c.mp4", poll_interval=0.01).bytes == len(MP4)
     # Elsewhere only what is shown is known, and the job is asked once more.
     with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
         kept = vidjob.VideoJob.from_dict(job.to_dict())
+        with pytest.raises(vidjob.InvalidRequest, match="give the job"):
+            face(client, "download", kept.video, tmp_path / "e.mp4")
         assert face(client, "download", kept, tmp_path / "d.mp4").bytes == len(MP4)
+    with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        face(client, "edit", "x", kept)
+        assert quote(KEY, safe="") in server.bodies[-1]
     paths = {head.split(" ")[1] for head in server.heads}
     assert paths == {"/v1/videos/job-1", "/v1/videos/edits", "/v1/videos/generations", target}
 

@@ -174,6 +174,10 @@ impl VideoClient {
     /// Keeps the file behind a link of which the job is not known.
     pub async fn download_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
+        if self.shared.config.secrets.is_link_lost(link) {
+            let words = "the link of this video holds a key, which is not kept with it: give the job of the video";
+            return Err(Error::invalid("job_or_video", words));
+        }
         let order = Order { link, path, options, request_id: None };
         self.files()?.keep(order, &self.events, || async { Ok(None) }).await
     }
@@ -345,6 +349,9 @@ impl VideoClient {
 
     /// Whether a link to a file is still good. Only the service's own "gone" says that it is not.
     async fn is_good(&self, link: &str) -> Result<bool> {
+        if self.shared.config.secrets.is_link_lost(link) {
+            return Ok(false);
+        }
         self.files()?.is_good(link).await
     }
 

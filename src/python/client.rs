@@ -181,8 +181,9 @@ impl Client {
             headers,
             journal,
         };
-        let config =
-            Config::resolve(settings, |name| std::env::var(name).ok()).map_err(|error| errors::raise(py, error))?;
+        // What is no text is made one that nothing takes, or it would be passed over.
+        let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let config = Config::resolve(settings, environment).map_err(|error| errors::raise(py, error))?;
         Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)), fault: None })
     }
 

@@ -89,7 +89,13 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
     )
     again.add_argument("--retry-failed", action="store_true", help="buy failed items again; never moderated ones")
     again.add_argument("--verify", action="store_true", help="hash the files that are there")
-    parser.add_argument("--filename", default="videos/{id}.mp4", metavar="TEMPLATE", help="default: videos/{id}.mp4")
+    parser.add_argument(
+        "--filename",
+        type=options.path,
+        default="videos/{id}.mp4",
+        metavar="TEMPLATE",
+        help="default: videos/{id}.mp4",
+    )
     parser.add_argument(
         "--input-root", type=options.folder, metavar="DIR", help='folder that {"path": ...} in orders may lead into'
     )
