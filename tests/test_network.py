@@ -315,9 +315,11 @@ def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, lo
             line = connection.recv(65536).split(b"\r\n")[0].decode()
             self.lines.append(line)
             if line.startswith("GET /a.mp4"):
-                connection.sendall(b"HTTP/1.1 302 X\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n")
-                return
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(video), video))
+                head, body = b"302 X\r\nLocation: " + location, b""
+            else:
+                head, body = b"200 OK", video
+            head += b"\r\nConnection: close\r\nContent-Length: %d" % len(body)
+            connection.sendall(b"HTTP/1.1 " + head + b"\r\n\r\n" + body)
 
     server = Redirecting()
     try:

@@ -37,7 +37,7 @@ impl Rules {
         base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
         let url = base.join(&self.secrets.link(link));
         let url = url.map_err(|_| unsafe_url(format!("the link {:?} is not an address", shown_address(link))))?;
-        self.check(url)
+        self.check(url, link)
     }
 
     /// Where `from` says the file is.
@@ -49,7 +49,7 @@ impl Rules {
         if from.scheme() == "https" && url.scheme() != "https" {
             return Err(unsafe_url(format!("{} redirects to {}, away from https", bare_url(from), bare_url(&url))));
         }
-        self.check(url)
+        self.check(url, location)
     }
 
     /// Whether `url` is the API itself, the one place where the key goes.
@@ -62,8 +62,8 @@ impl Rules {
         self.at_home
     }
 
-    fn check(&self, url: Url) -> Result<Url> {
-        let refuse = |why: &str| Err(unsafe_url(format!("the link {} {why}", bare_url(&url))));
+    fn check(&self, url: Url, given: &str) -> Result<Url> {
+        let refuse = |why: &str| Err(unsafe_url(format!("the link {:?} {why}", shown_address(given))));
         if url.scheme() != "https" && !(url.scheme() == "http" && self.on_loopback) {
             return refuse("is not an https address");
         }
