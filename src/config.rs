@@ -1,12 +1,15 @@
 //! How a client is set up: what the caller said, the environment and the defaults, made one.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown_address};
+use crate::proxies::Proxies;
+use crate::secrets::Secrets;
 
 /// Where jobs are served unless told otherwise.
 pub const DEFAULT_BASE_URL: &str = "https://api.cometapi.com/grok/v1";
@@ -16,6 +19,8 @@ const XAI_CREATES_PER_SECOND: f64 = 1.0;
 /// The hosts whose keys are known, and the variables that hold them.
 const KEYS: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
 const XAI_HOST: &str = "api.x.ai";
+/// Where files usually are: what stands before it must be known before anything is bought.
+const FILES: &str = "https://vidgen.x.ai/";
 
 /// A text that never shows itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,19 +92,23 @@ pub struct Config {
     pub creates_per_second: Option<f64>,
     /// Exchanges in flight.
     pub max_concurrent_requests: usize,
-    /// Proxy for everything, in place of the environment's.
-    pub proxy: Option<Url>,
     /// Further certificate authorities, PEM.
     pub ca_pem: Option<Vec<u8>>,
     /// Extra headers, for the API only.
     pub headers: HeaderMap,
     /// Folder of the journal of single creates.
     pub journal: Option<PathBuf>,
+    /// Which proxy stands before an address.
+    pub(crate) proxies: Arc<Proxies>,
+    /// What must not leave.
+    pub(crate) secrets: Secrets,
 }
 
 impl Config {
     /// Checks `settings`, and fills what they leave out from `environment` and the defaults.
     pub fn resolve(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let proxy = settings.proxy.as_deref().map(proxy).transpose()?;
+        let proxies = Proxies::new(proxy, &environment)?;
         let environment = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
         let base_url = base_url(settings.base_url.or_else(|| environment("VIDJOB_BASE_URL")))?;
         let (api_key, key_variable) = api_key(settings.api_key, &base_url, environment)?;
@@ -107,7 +116,10 @@ impl Config {
             Some(given) => Some(rate("creates_per_second", given)?),
             None => (base_url.host_str() == Some(XAI_HOST)).then_some(XAI_CREATES_PER_SECOND),
         };
-        Ok(Self {
+        let headers = headers(&settings.headers)?;
+        let secrets = std::iter::once(api_key.reveal()).chain(header_secrets(&headers)).chain(proxies.secrets());
+        let config = Self {
+            secrets: Secrets::new(secrets),
             api_key,
             key_variable,
             timeout: Duration::try_from_secs_f64(positive("timeout", settings.timeout.unwrap_or(60.0))?)
@@ -119,12 +131,31 @@ impl Config {
                 .transpose()?,
             creates_per_second,
             max_concurrent_requests: concurrency(settings.max_concurrent_requests.unwrap_or(64))?,
-            proxy: settings.proxy.as_deref().map(proxy).transpose()?,
             ca_pem: settings.ca_file.as_deref().map(ca_file).transpose()?,
-            headers: headers(&settings.headers)?,
+            headers,
             journal: settings.journal,
             base_url,
-        })
+            proxies: Arc::new(proxies),
+        };
+        config.check_proxies()?;
+        Ok(config)
+    }
+
+    /// What is wrong with the environment's proxies shows here, and not after something was paid for.
+    fn check_proxies(&self) -> Result<()> {
+        if self.is_loopback() {
+            return Ok(());
+        }
+        self.proxies.before(&self.base_url)?;
+        Url::parse(FILES).map_or(Ok(()), |files| self.proxies.before(&files).map(drop))
+    }
+
+    /// The host and port of the proxy that the API is reached through.
+    pub(crate) fn proxy_before_api(&self) -> Option<String> {
+        if self.is_loopback() && self.proxies.given().is_none() {
+            return None;
+        }
+        self.proxies.before(&self.base_url).ok().flatten()
     }
 
     /// The base URL as it is shown, without a slash at its end.
@@ -156,12 +187,13 @@ impl Config {
 
 fn base_url(given: Option<String>) -> Result<Url> {
     let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
-    let wrong = |why: &str| {
-        let shown =
-            Url::parse(&given).map_or_else(|_| crate::error::shorten(&given, 80), |url| crate::error::bare_url(&url));
-        Error::Configuration(format!("base_url {shown:?} {why}, like {DEFAULT_BASE_URL}"))
-    };
-    let mut url = Url::parse(given.trim()).map_err(|_| wrong("is not an address; give an http(s) address"))?;
+    let given = given.trim();
+    let wrong =
+        |why: &str| Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", shown_address(given)));
+    if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return Err(wrong("holds a blank or a control character; give an http(s) address"));
+    }
+    let mut url = Url::parse(given).map_err(|_| wrong("is not an address; give an http(s) address"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(wrong("is not an http(s) address; give one"));
     }
@@ -235,13 +267,15 @@ fn concurrency(number: usize) -> Result<usize> {
     Err(Error::Configuration(format!("max_concurrent_requests must be 1 to 100,000, not {number}")))
 }
 
-fn proxy(given: &str) -> Result<Url> {
-    let wrong = || Error::Configuration("proxy is not an http(s) address, like http://proxy.example:3128".into());
-    let url = Url::parse(given).map_err(|_| wrong())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong());
-    }
-    Ok(url)
+fn proxy(given: &str) -> Result<Secret> {
+    let address = Url::parse(given.trim()).map_err(|_| not_a_proxy(given))?;
+    let is_proxy = address.has_host() && !given.trim().contains(char::is_whitespace);
+    if is_proxy { Ok(Secret::new(address.as_str())) } else { Err(not_a_proxy(given)) }
+}
+
+fn not_a_proxy(given: &str) -> Error {
+    let shown = shown_address(given);
+    Error::Configuration(format!("proxy {shown:?} is not an http(s) address, like http://proxy.example:3128"))
 }
 
 fn ca_file(path: &Path) -> Result<Vec<u8>> {
@@ -263,6 +297,17 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
     }
     Ok(headers)
 }
+
+/// What is secret about headers: their values, and of a value such as `Bearer TOKEN` also the last word.
+fn header_secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.values().filter_map(|value| value.to_str().ok()).map(str::trim);
+    let long = values.flat_map(|value| [Some(value), value.rsplit_once(' ').map(|(_, word)| word)]).flatten();
+    // A header such as `X-Team: blue` is no secret.
+    long.filter(|secret| secret.len() >= SECRET_HEADER)
+}
+
+/// How long a header's value is at least, to be taken for a secret.
+const SECRET_HEADER: usize = 8;
 
 const RESERVED: [&str; 5] = ["authorization", "host", "content-length", "content-type", "transfer-encoding"];
 
@@ -309,10 +354,20 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        for bad in
-            ["", "api.x.ai/v1", "ftp://a/b", "https://u:p@a.example/", "https://a.example/?q=1", "file:///etc/passwd"]
-        {
-            assert!(Config::resolve(settings(Some(bad), Some("k")), |_| None).is_err(), "{bad}");
+        for bad in [
+            "",
+            "api.x.ai/v1",
+            "ftp://a/b",
+            "https://u:p@a.example/",
+            "https://a.example/?q=1",
+            "file:///etc/passwd",
+            "https://a.exa mple/",
+            "https://a.example/v 1",
+            "https://a.exa\nmple/",
+        ] {
+            let error = Config::resolve(settings(Some(bad), Some("k")), |_| None).unwrap_err().to_string();
+            let shown = bad.replace("u:p", "…").replace("?q=1", "?…");
+            assert!(error.contains(&format!("{shown:?}")), "{error}");
         }
         let config = Config::resolve(settings(Some("https://a.example/v1///"), Some("k")), |_| None).unwrap();
         assert_eq!(config.service(), "https://a.example/v1");
@@ -333,7 +388,12 @@ mod tests {
 
     #[test]
     fn nothing_shows_the_key() {
-        let config = Config::resolve(settings(None, Some("sk-very-secret")), |_| None).unwrap();
+        let settings = Settings {
+            proxy: Some("http://u:very@a".into()),
+            headers: vec![("x-a".into(), "very-secret".into())],
+            ..settings(None, Some("sk-very-secret"))
+        };
+        let config = Config::resolve(settings, |_| None).unwrap();
         assert!(!format!("{config:?}").contains("very"));
     }
 

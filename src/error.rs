@@ -278,25 +278,31 @@ pub fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
-/// A text that may be an address, fit for messages: short, without what signs it and whoever it names.
+/// A text that may be an address, fit for messages: as it was given, but short, and without what signs it and whoever
+/// it names.
 #[must_use]
 pub fn presentable(text: &str) -> String {
-    let text = text.trim();
-    if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:")) {
-        return format!("{}…", text.split(',').next().map(|head| shorten(head, 60)).unwrap_or_default());
+    let start = text.trim_start();
+    if start.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+        return format!("{}…", start.split(',').next().map(|head| shorten(head, 60)).unwrap_or_default());
     }
     if !text.contains(":/") && !text.contains('@') {
         return shorten(text, 60);
     }
-    let (bare, cut) = match text.split_once(['?', '#']) {
-        Some((bare, _)) => (bare, "?…"),
-        None => (text, ""),
-    };
-    let bare = match (bare.find("//"), bare.rfind('@')) {
-        (Some(slashes), Some(at)) if at > slashes => format!("{}…{}", &bare[..slashes + 2], &bare[at..]),
-        _ => bare.to_owned(),
-    };
-    format!("{}{cut}", shorten(&bare, 200))
+    shown_address(text)
+}
+
+/// An address as it was given, fit for messages: without what signs it and whoever it names.
+#[must_use]
+pub fn shown_address(text: &str) -> String {
+    let (scheme, rest) = text.split_at(text.find("//").map_or(0, |slashes| slashes + 2));
+    let has_no_user = |url: url::Url| url.has_host() && url.username().is_empty() && url.password().is_none();
+    let is_nameless = url::Url::parse(text).is_ok_and(has_no_user);
+    // A password may hold any character, so where the address cannot be read it ends at the last @.
+    let named = rest.rsplit_once('@').filter(|_| !is_nameless);
+    let rest = named.map_or_else(|| rest.to_owned(), |(_, host)| format!("…@{host}"));
+    let bare = rest.split_once(['?', '#']).map(|(bare, _)| format!("{bare}?…"));
+    shorten(&format!("{scheme}{}", bare.unwrap_or(rest)), 200)
 }
 
 /// An address fit for messages: no query, no fragment, no user, no password.
@@ -309,4 +315,26 @@ pub fn bare_url(url: &url::Url) -> String {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     if url.scheme() == "data" { "data:…".into() } else { url.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_as_they_were_given() {
+        for (given, shown) in [
+            (" https://a.example/x ", " https://a.example/x "),
+            ("https://a.exa mple/v 1", "https://a.exa mple/v 1"),
+            ("HTTPS://A.example/ä", "HTTPS://A.example/ä"),
+            ("https://a.example/@me/x?sig=SECRET#f", "https://a.example/@me/x?…"),
+            ("https://me:SECRET@a.example/x", "https://…@a.example/x"),
+            ("https://me:SEC/R?E#T@a.example:x/y", "https://…@a.example:x/y"),
+            ("https://a b:SECRET@a.example", "https://…@a.example"),
+            ("me:SECRET@a.example:3128", "…@a.example:3128"),
+            (" data:image/png;base64,SECRET", "data:image/png;base64…"),
+        ] {
+            assert_eq!(presentable(given), shown);
+        }
+    }
 }

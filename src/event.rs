@@ -64,6 +64,11 @@ impl Events {
         Self(Some(Arc::new(listener)))
     }
 
+    /// The same listener, told what `change` makes of each event.
+    pub(crate) fn map(self, change: impl Fn(Event) -> Event + Send + Sync + 'static) -> Self {
+        self.0.map_or_else(Self::default, |listener| Self::to(move |event| listener(change(event))))
+    }
+
     /// Tells the listener; the event is made only if there is one.
     pub fn tell(&self, event: impl FnOnce() -> Event) {
         if let Some(listener) = &self.0 {

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -70,14 +70,14 @@ impl Http {
         let send = || async {
             let request = self.queries_of(pool)?.get(self.config.endpoint(path)).timeout(self.config.timeout);
             match request.send().await {
-                Ok(response) => read(response).await.map(|answer| self.without_key(answer)),
+                Ok(response) => self.read(response).await,
                 Err(error) => Err(self.trouble(error)),
             }
         };
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         self.requests_gate.admit().await;
-        Self::exchange("GET", path, events, send).await
+        self.exchange("GET", path, events, send).await
     }
 
     /// Returns when one create may be sent at once. Each sending takes a turn of its own.
@@ -112,7 +112,7 @@ impl Http {
                 },
             }
         };
-        let answer = Self::exchange("POST", path, events, send).await;
+        let answer = self.exchange("POST", path, events, send).await;
         drop(turn);
         answer
     }
@@ -136,6 +136,7 @@ impl Http {
     }
 
     async fn exchange<F: Future<Output = Result<Answer>>>(
+        &self,
         method: &'static str,
         path: &str,
         events: &Events,
@@ -143,7 +144,7 @@ impl Http {
     ) -> Result<Answer> {
         let start = tokio::time::Instant::now();
         // Boxed once it is its turn: thousands wait for theirs, and few are under way.
-        let result = Box::pin(send()).await;
+        let result = Box::pin(send()).await.map_err(|error| self.config.secrets.hidden_in_error(error));
         events.tell(|| Event::Request {
             method,
             path: path.to_owned(),
@@ -163,7 +164,7 @@ impl Http {
         sending.heard();
         let status = response.status();
         let is_early = !sending.is_complete() && !status.is_success();
-        let answer = read(response).await.map(|answer| self.without_key(answer));
+        let answer = self.read(response).await;
         if is_early && (answer.is_err() || status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT) {
             let words = format!("answered HTTP {} before all of the request had left", status.as_u16());
             return Err(Error::ConnectionFailed(Box::new(self.not_sent(&words))));
@@ -187,23 +188,41 @@ impl Http {
         Error::RequestTimeout(Box::new(trouble))
     }
 
-    /// Some services repeat the key in the error that refuses it.
+    async fn read(&self, response: reqwest::Response) -> Result<Answer> {
+        read(response, &self.way()).await.map(|answer| self.without_key(answer))
+    }
+
+    /// Some services repeat the key, also in what is no error. From here on it is not seen again.
     fn without_key(&self, answer: Answer) -> Answer {
-        if answer.status < 400 {
-            return answer;
+        let secrets = &self.config.secrets;
+        let location = answer.location.map(|address| secrets.hidden_in(address));
+        match secrets.hidden_in_body(&answer.body) {
+            Some(body) => Answer { original: Some(answer.body), body, location, ..answer },
+            None => Answer { location, ..answer },
         }
-        let text = String::from_utf8_lossy(&answer.body);
-        let key = self.config.api_key.reveal();
-        if !text.contains(key) {
-            return answer;
-        }
-        let body = Bytes::from(text.replace(key, "***"));
-        Answer { body, ..answer }
     }
 
     fn trouble(&self, error: reqwest::Error) -> Error {
-        let host = self.config.base_url.host_str().unwrap_or_default();
-        trouble(error, host)
+        trouble(error, &self.way())
+    }
+
+    fn way(&self) -> Way<'_> {
+        let config = &self.config;
+        Way { host: config.base_url.host_str().unwrap_or_default(), proxy: config.proxy_before_api() }
+    }
+}
+
+/// Whom an exchange is with, and through whom.
+struct Way<'a> {
+    host: &'a str,
+    /// Host and port.
+    proxy: Option<String>,
+}
+
+impl std::fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(proxy) = &self.proxy else { return f.write_str(self.host) };
+        write!(f, "{} through the proxy {proxy}", self.host)
     }
 }
 
@@ -230,14 +249,13 @@ fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
 }
 
 /// Reads an answer, of whatever status, to its end.
-async fn read(mut response: reqwest::Response) -> Result<Answer> {
+async fn read(mut response: reqwest::Response, way: &Way<'_>) -> Result<Answer> {
     let status = response.status().as_u16();
-    let host = response.url().host_str().unwrap_or_default().to_owned();
     let headers = response.headers();
     let retry_after = retry_after(headers, SystemTime::now());
-    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let location = headers.get(LOCATION).map(location);
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(error, &host))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(error, way))? {
         if body.len() + chunk.len() > MAX_BODY {
             // One byte too many is enough for the decoder to see it.
             body.extend_from_slice(&chunk[..(MAX_BODY + 1 - body.len()).min(chunk.len())]);
@@ -245,7 +263,13 @@ async fn read(mut response: reqwest::Response) -> Result<Answer> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, retry_after, location, body: body.freeze() })
+    Ok(Answer { status, retry_after, location, body: body.freeze(), original: None })
+}
+
+/// The address in a `Location`, which by right is ASCII and in truth also UTF-8 or Latin-1.
+pub(crate) fn location(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 /// `Retry-After` in seconds or as a date.
@@ -259,28 +283,59 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 }
 
 /// What a failed exchange means; its text names the host and never the address.
-pub(crate) fn trouble(error: reqwest::Error, host: &str) -> Error {
+fn trouble(error: reqwest::Error, way: &Way<'_>) -> Error {
+    let at_proxy = way.proxy.as_deref().and_then(|proxy| trouble_at_proxy(&error, proxy));
     let error = error.without_url();
     let permanent = names_certificate(&error);
     let cause = causes(&error).last().map_or_else(|| error.to_string(), ToString::to_string);
     let not_sent = error.is_connect();
     if error.is_timeout() {
-        let what = if not_sent { "no connection to" } else { "no answer from" };
+        let what = match &way.proxy {
+            Some(proxy) if not_sent => format!("no connection through the proxy {proxy}"),
+            None if not_sent => format!("no connection to {way}"),
+            _ => format!("no answer from {way}"),
+        };
         return Error::RequestTimeout(Box::new(Trouble {
-            message: format!("{what} {host} within the client's timeout"),
+            message: format!("{what} within the client's timeout"),
             request_id: None,
             not_sent,
             permanent: false,
         }));
     }
-    let what = if not_sent { "cannot connect to" } else { "the connection broke:" };
+    let what = match at_proxy {
+        Some(what) => what,
+        None if not_sent => format!("cannot connect to {way}: {cause}"),
+        None => format!("the connection broke: {way}: {cause}"),
+    };
     let hint = if permanent { "; if a proxy re-signs traffic here, give its certificate as ca_file=..." } else { "" };
     Error::ConnectionFailed(Box::new(Trouble {
-        message: format!("{what} {host}: {cause}{hint}"),
+        message: format!("{what}{hint}"),
         request_id: None,
         not_sent,
         permanent,
     }))
+}
+
+/// What a failed connection means when it is the proxy's failure. The error must still have its address.
+pub(crate) fn trouble_at_proxy(error: &reqwest::Error, proxy: &str) -> Option<String> {
+    const TUNNEL: &str = "tunnel error: ";
+    if !error.is_connect() {
+        return None;
+    }
+    let words: Vec<String> = causes(error).map(ToString::to_string).collect();
+    let cause = words.last()?;
+    match words.iter().find_map(|words| words.strip_prefix(TUNNEL)) {
+        Some("proxy authorization required") => {
+            Some(format!("the proxy {proxy} wants a user and password: give them as http://user:password@host:port"))
+        }
+        Some("unsuccessful") => Some(format!("the proxy {proxy} refuses to connect there")),
+        Some(_) => Some(format!("cannot connect to the proxy {proxy}: {}", cause.trim_start_matches(TUNNEL))),
+        // Plain HTTP has no tunnel: whoever is connected to is the proxy.
+        None if error.url().is_some_and(|url| url.scheme() == "http") => {
+            Some(format!("cannot connect to the proxy {proxy}: {cause}"))
+        }
+        None => None,
+    }
 }
 
 /// What trouble before any answer means for a create: one that did not leave entirely cannot have started anything.
@@ -322,6 +377,13 @@ fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_is_read_whatever_its_alphabet() {
+        for (bytes, text) in [("/ä".as_bytes(), "/ä"), (b"/\xe4", "/ä"), (b"/a", "/a")] {
+            assert_eq!(location(&HeaderValue::from_bytes(bytes).unwrap()), text);
+        }
+    }
 
     #[test]
     fn retry_after_in_seconds_or_as_a_date() {

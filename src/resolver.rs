@@ -1,48 +1,140 @@
 //! Which addresses are public, and a resolver that refuses the rest.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+/// How long a name that a proxy will resolve is looked up here.
+const LOOK: Duration = Duration::from_secs(3);
+/// How many names are remembered that could not be looked up in time.
+const SILENT: usize = 1000;
+/// Names that only private networks have.
+const PRIVATE: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
+
 /// Why a name is not connected to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} resolves to {address}, which is not a public address")]
-pub(crate) struct Refused {
-    name: String,
-    address: IpAddr,
+pub(crate) enum Refused {
+    /// It leads into a private network.
+    #[error("{name} resolves to {address}, which is not a public address")]
+    Address {
+        /// The name.
+        name: String,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// It means something only in a private network.
+    #[error("{0} is a name of private networks")]
+    Name(String),
 }
 
 /// Resolves names as the system does, and refuses those with an address that is not public.
 ///
 /// The check sits here, and not before the request, because a name may resolve differently the
 /// second time it is asked for.
+#[derive(Debug, Clone)]
 pub(crate) struct PublicOnly {
     api_host: String,
+    /// The host of a proxy that may stand anywhere.
+    proxy: Option<String>,
 }
 
 impl PublicOnly {
     /// `api_host` is where the key goes anyway: it is exempt, and where it is itself not public
     /// (a gateway in a company's network) so are the others.
     pub(crate) fn new(api_host: &str) -> Self {
-        Self { api_host: api_host.trim_matches(['[', ']']).to_owned() }
+        Self { api_host: bare(api_host), proxy: None }
+    }
+
+    /// The same for connections to `proxy` (host and port), which is exempt.
+    pub(crate) fn beside(self, proxy: Option<&str>) -> Self {
+        let host = |proxy: &str| bare(proxy.rsplit_once(':').map_or(proxy, |(host, _)| host));
+        Self { proxy: proxy.map(host), ..self }
+    }
+
+    /// Why `name` is refused, if one of its addresses is a reason.
+    async fn refusal(&self, name: &str, addresses: &[SocketAddr]) -> Option<Refused> {
+        let is_exempt = name == self.api_host || self.proxy.as_deref() == Some(name);
+        let address = not_public(addresses).filter(|_| !is_exempt)?;
+        if look_up(&self.api_host).await.is_ok_and(|own| not_public(&own).is_some()) {
+            return None;
+        }
+        Some(Refused::Address { name: name.to_owned(), address })
     }
 }
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
-        let api_host = self.api_host.clone();
+        let public = self.clone();
         Box::pin(async move {
             let addresses = look_up(name.as_str()).await?;
-            if name.as_str() == api_host {
-                return Ok(listed(addresses));
+            match public.refusal(name.as_str(), &addresses).await {
+                Some(refused) => Err(refused.into()),
+                None => Ok(listed(addresses)),
             }
-            let Some(address) = not_public(&addresses) else { return Ok(listed(addresses)) };
-            if look_up(&api_host).await.is_ok_and(|own| not_public(&own).is_some()) {
-                return Ok(listed(addresses));
-            }
-            Err(Refused { name: name.as_str().to_owned(), address }.into())
         })
     }
+}
+
+/// Judges names that a proxy will resolve. What they mean there cannot be known, so what they mean here must do.
+#[derive(Debug)]
+pub(crate) struct BehindProxy {
+    public: PublicOnly,
+    /// Names that nobody here answers for, and after which it would be a waste of time to ask again.
+    silent: Mutex<HashSet<String>>,
+}
+
+impl BehindProxy {
+    /// See [`PublicOnly::new`].
+    pub(crate) fn new(api_host: &str) -> Self {
+        Self { public: PublicOnly::new(api_host), silent: Mutex::default() }
+    }
+
+    /// Refuses a name that has a private address here, or that is private by itself. Where nothing is known of it,
+    /// the proxy decides.
+    pub(crate) async fn check(&self, name: &str) -> Result<(), Refused> {
+        let name = bare(name);
+        if name == self.public.api_host || name.parse::<IpAddr>().is_ok() {
+            return Ok(());
+        }
+        if let Some(addresses) = self.known(&name).await {
+            return self.public.refusal(&name, &addresses).await.map_or(Ok(()), Err);
+        }
+        if is_private_name(&name) && !is_private_name(&self.public.api_host) {
+            return Err(Refused::Name(name));
+        }
+        Ok(())
+    }
+
+    async fn known(&self, name: &str) -> Option<Vec<SocketAddr>> {
+        if self.silent().contains(name) {
+            return None;
+        }
+        if let Ok(found) = tokio::time::timeout(LOOK, look_up(name)).await {
+            return found.ok().filter(|addresses| !addresses.is_empty());
+        }
+        let mut silent = self.silent();
+        if silent.len() >= SILENT {
+            silent.clear();
+        }
+        silent.insert(name.to_owned());
+        None
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bare(host: &str) -> String {
+    host.trim_matches(['[', ']']).to_owned()
+}
+
+fn is_private_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    !name.contains('.') || PRIVATE.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
 }
 
 async fn look_up(name: &str) -> std::io::Result<Vec<SocketAddr>> {
@@ -171,7 +263,7 @@ mod tests {
     async fn this_machine_is_refused_by_name() {
         let error = resolve("8.8.8.8", "localhost").await.expect_err("refused");
         let refused = error.downcast_ref::<Refused>().expect("a typed error");
-        assert!(refused.address.is_loopback());
+        assert!(matches!(refused, Refused::Address { address, .. } if address.is_loopback()));
         assert!(refused.to_string().contains("localhost"), "{refused}");
     }
 
@@ -180,5 +272,25 @@ mod tests {
         assert!(!resolve("localhost", "localhost").await.unwrap().is_empty());
         assert!(!resolve("10.0.0.1", "localhost").await.unwrap().is_empty());
         assert!(!resolve("[fd00::1]", "localhost").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_proxys_own_network_is_allowed() {
+        let public = PublicOnly::new("8.8.8.8");
+        assert!(public.clone().beside(Some("localhost:3128")).resolve("localhost".parse().unwrap()).await.is_ok());
+        assert!(public.beside(Some("other:3128")).resolve("localhost".parse().unwrap()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn names_that_a_proxy_resolves_are_judged_here() {
+        let behind = BehindProxy::new("8.8.8.8");
+        assert!(matches!(behind.check("localhost").await, Err(Refused::Address { .. })));
+        for name in ["metadata", "a.localhost", "metadata.google.internal", "printer.local.", "nas.home.arpa"] {
+            assert!(behind.check(name).await.is_err(), "{name}");
+        }
+        // Nobody answers for it here: the proxy may know it.
+        assert_eq!(behind.check("files.invalid").await, Ok(()));
+        assert_eq!(BehindProxy::new("localhost").check("localhost").await, Ok(()));
+        assert_eq!(BehindProxy::new("gateway.corp.internal").check("files.corp.internal").await, Ok(()));
     }
 }

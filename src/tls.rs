@@ -31,7 +31,7 @@ pub(crate) enum Trust {
 pub(crate) fn builder(config: &Config) -> Result<ClientBuilder> {
     let plain = config.is_loopback() && config.base_url.scheme() == "http";
     let builder = trusting(config, if plain { Trust::Given } else { Trust::System })?;
-    Ok(if config.is_loopback() && config.proxy.is_none() { builder.no_proxy() } else { builder })
+    Ok(if config.is_loopback() && config.proxies.given().is_none() { builder.no_proxy() } else { builder })
 }
 
 /// A client that believes `trust`, behind the configured proxy or else the environment's.
@@ -55,10 +55,10 @@ pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
         Trust::System => builder.tls_certs_merge(certificates),
         Trust::Given => builder.tls_certs_only(certificates),
     };
-    match &config.proxy {
+    match config.proxies.given() {
         None => Ok(builder),
         Some(proxy) => Ok(builder.proxy(
-            Proxy::all(proxy.clone()).map_err(|error| Error::Configuration(format!("proxy: {}", causes(&error))))?,
+            Proxy::all(proxy.reveal()).map_err(|error| Error::Configuration(format!("proxy: {}", causes(&error))))?,
         )),
     }
 }

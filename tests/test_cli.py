@@ -113,8 +113,8 @@ def test_download_spares_what_is_there(cli: Cli, at: list[str], job: VideoJob, s
     Path("a.mp4").write_text("mine")
     asked = len(simulator.requests)
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
-    assert (code, out) == (1, "")
-    assert err == f"error: a.mp4 exists already; pass --overwrite to replace it (job {job.request_id})\n"
+    assert (code, out) == (2, "")
+    assert err == "error: a.mp4 exists already; pass --overwrite to replace it\n"
     assert len(simulator.requests) == asked
     assert cli("download", job.request_id, "-o", "a.mp4", "--overwrite", *at)[0] == 0
 
@@ -304,10 +304,10 @@ def test_1_a_file_that_does_not_arrive(cli: Cli, at: list[str], simulator: Simul
     assert Path("a.mp4").is_file()
 
 
-def test_1_nothing_is_bought_for_a_file_that_cannot_be_kept(cli: Cli, at: list[str], simulator: Simulator) -> None:
+def test_2_nothing_is_bought_for_a_file_that_cannot_be_kept(cli: Cli, at: list[str], simulator: Simulator) -> None:
     Path("a.mp4").write_text("mine")
     code, _, err = cli("render", "x", "-o", "a.mp4", *at)
-    assert code == 1
+    assert code == 2
     assert err == f"error: {Path('a.mp4').absolute()} exists already; pass --overwrite to replace it\n"
     assert simulator.accepted == []
 
@@ -597,8 +597,8 @@ def test_demo_json(cli: Cli) -> None:
 def test_demo_where_no_folder_can_be(cli: Cli) -> None:
     Path("file").write_text("")
     code, _, err = cli("demo", "--output", "file")
-    assert code == 1
-    assert err.startswith("error: the folder file cannot be made")
+    assert code == 2
+    assert err.startswith("error: argument --output: file is a file, not a folder")
 
 
 QUICK = "from vidjob.cli import demo; demo._RENDER_SECONDS = 1.0; demo._QUEUE_SECONDS = 0.1; demo._POLL_INTERVAL = 0.1"

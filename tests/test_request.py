@@ -406,3 +406,12 @@ def test_a_manifest_is_told_which_field_is_wrong() -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
         VideoRequest.from_dict({"prompt": "x", "last_frame": "cat.png"})
     assert caught.value.field == "last_frame"
+
+
+@pytest.mark.parametrize(
+    "address", [" https://a.example/i.png", "https://a.example/i .png", "https://a.exa mple/i.png "]
+)
+def test_an_address_is_shown_as_it_was_given(address: str) -> None:
+    with pytest.raises(vidjob.InvalidRequest) as caught:
+        VideoRequest("x", image=address)
+    assert f'"{address}"' in str(caught.value)

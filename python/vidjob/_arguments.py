@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from pathlib import Path
-    from typing import Any, BinaryIO, Literal, TypeAlias
+    from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 
     from vidjob._media import Array, Figure, PILImage
     from vidjob._native import FileId, Video, VideoJob
@@ -21,8 +21,20 @@ if TYPE_CHECKING:
     #: What may stand for a video.
     Film: TypeAlias = str | Footage
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
+    _Path = TypeVar("_Path", bound=str | os.PathLike[str])
 
-__all__ = ["absolute", "batch", "journal_folder", "keep", "request", "request_async", "source_and_prompt", "waiting"]
+__all__ = [
+    "absolute",
+    "address_fault",
+    "batch",
+    "journal_folder",
+    "keep",
+    "local",
+    "request",
+    "request_async",
+    "source_and_prompt",
+    "waiting",
+]
 
 
 def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
@@ -75,7 +87,7 @@ def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any
 
 def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
     """How a file is to be kept."""
-    return {"path": absolute(path), "max_bytes": max_bytes, "overwrite": overwrite}
+    return {"path": absolute(local("path", path)), "max_bytes": max_bytes, "overwrite": overwrite}
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
@@ -91,11 +103,41 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return whole if not given.endswith(os.sep) or whole.endswith(os.sep) else whole + os.sep
 
 
+def local(field: str, path: _Path) -> _Path:
+    """A path of this machine, as it is.
+
+    Raises:
+        InvalidRequest: It is an address: ``s3://bucket/folder`` would become a folder named ``s3:``.
+    """
+    fault = address_fault(field, path)
+    if fault is not None:
+        raise InvalidRequest(fault, field=field)
+    return path
+
+
+def address_fault(field: str, path: str | os.PathLike[str]) -> str | None:
+    """What is wrong with a path that is an address, ``scheme://…``, or nothing."""
+    text = str(path)
+    scheme, colon, rest = text.partition(":")
+    # A single letter is a drive. A pathlib.Path has made one slash of two, and maybe turned it round.
+    slashes = ("//",) if isinstance(path, str) else ("/", "\\")
+    is_scheme = len(scheme) > 1 and scheme.isascii() and scheme[0].isalpha()
+    if not (colon and rest.startswith(slashes) and is_scheme and scheme.translate(_IN_SCHEMES).isalnum()):
+        return None
+    bare = rest[2 if isinstance(path, str) else 1 :].rpartition("@")[2].partition("?")[0]
+    shown = f"{scheme}://{bare}"
+    return f"{field} {shown!r} is an address, and only folders and files of this machine are supported; give a path"
+
+
+#: What a scheme may hold beside letters and digits.
+_IN_SCHEMES = {ord(mark): None for mark in "+-."}
+
+
 def journal_folder(folder: str | os.PathLike[str]) -> Path:
     """The folder of a journal: itself, or the one beside the files of ``folder``."""
     from pathlib import Path
 
-    beside = Path(folder) / ".vidjob"
+    beside = Path(local("folder", folder)) / ".vidjob"
     return beside if beside.is_dir() else Path(folder)
 
 

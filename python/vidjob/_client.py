@@ -76,7 +76,8 @@ class VideoClient:
             requests_per_second: Cap on requests, shared by all calls of this client.
             creates_per_second: Cap on creates. Default: 1 on ``api.x.ai``, as xAI documents, else none.
             max_concurrent_requests: HTTP exchanges in flight.
-            proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY`` and kin, with ``NO_PROXY``.
+            proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY``,
+                with ``NO_PROXY``; a value that cannot be used, such as a SOCKS proxy, is an error.
             ca_file: PEM file with certificate authorities to trust beside the system's.
             headers: Extra headers, sent to the API only.
             journal: Folder in which every create of this client and its outcome is recorded, for ``jobs`` and
@@ -84,12 +85,19 @@ class VideoClient:
             on_event: Called with one dict of plain JSON types per event, on the caller's thread (or
                 event loop): ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``.
                 What it raises is logged and otherwise ignored.
-            pickle_key: Whether a key given as ``api_key`` travels in pickles. The name of an environment
-                variable always does.
+            pickle_key: Whether what is secret travels in pickles: a key given as ``api_key``, ``headers``, and the
+                user and password of ``proxy``. Without them a client that had a key so given cannot be unpickled, and
+                one that had the others says what it lacks when it is used. The name of an environment variable
+                always travels. Copies keep everything.
 
         Raises:
-            ConfigurationError: No key, a bad ``base_url``, an unreadable ``ca_file``, a number out of range.
+            ConfigurationError: No key, a bad ``base_url``, a proxy that cannot be used, an unreadable ``ca_file``, a
+                number out of range.
         """
+        for name, path in (("journal", journal), ("ca_file", ca_file)):
+            fault = None if path is None else arguments.address_fault(name, path)
+            if fault is not None:
+                raise ConfigurationError(fault)
         self._settings: dict[str, Any] = {
             "api_key": api_key,
             "base_url": base_url,
@@ -884,8 +892,10 @@ class VideoClient:
         from vidjob._outputs import Outputs
 
         # Once, now: the working directory may be another one when the next row comes.
-        home = Path(arguments.absolute(folder))
-        plan = Plan(Naming(home, filename), None if input_root is None else Path(arguments.absolute(input_root)))
+        home = Path(arguments.absolute(arguments.local("folder", folder)))
+        arguments.local("filename", filename)
+        root = None if input_root is None else arguments.absolute(arguments.local("input_root", input_root))
+        plan = Plan(Naming(home, filename), None if root is None else Path(root))
         orders = planned(table, plan) if table.is_whole else table.rows
         home.mkdir(parents=True, exist_ok=True)
         open_runs.leave_abandoned(home.resolve())
@@ -1048,7 +1058,7 @@ class VideoClient:
             if self._settings["journal"] is None:
                 raise ConfigurationError("which journal? Pass the folder of a batch, or VideoClient(journal=...)")
             return Path(self._settings["journal"])
-        return arguments.journal_folder(arguments.absolute(folder))
+        return arguments.journal_folder(arguments.absolute(arguments.local("folder", folder)))
 
     # ---- life --------------------------------------------------------------------------------
 
@@ -1085,15 +1095,58 @@ class VideoClient:
         state = ", closed" if self._native.closed else ""
         return f"VideoClient(base_url={self.base_url!r}{state})"
 
+    def __copy__(self) -> Self:
+        """Another client with the same key and settings, which shares connections and limits with this one."""
+        copied = type(self).__new__(type(self))
+        state = {"_settings": self._settings, "_on_event": self._on_event, "_native": self._native.copy()}
+        for name, value in {**getattr(self, "__dict__", {}), **state}.items():
+            setattr(copied, name, value)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def _bar(self, settings: dict[str, Any], fault: str) -> None:
+        """Has every call say why nothing is sent."""
+        self._settings, self._native = settings, self._native.barred(fault)
+
     def __reduce__(self) -> tuple[Callable[[dict[str, Any]], VideoClient], tuple[dict[str, Any]]]:
         settings = {**self._settings, "base_url": self.base_url}
         if not settings["pickle_key"]:
-            settings["api_key"] = None
+            settings = _without_secrets(settings)
         return _restore, (settings,)
 
 
+def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that may be read by strangers, with a note on what they lack."""
+    proxy = settings["proxy"]
+    bare = None if proxy is None else _without_user(proxy)
+    lacks = {"api_key": settings["api_key"] is not None, "headers": bool(settings["headers"]), "proxy": bare != proxy}
+    withheld = [*settings.get("withheld", ()), *(name for name, is_lacking in lacks.items() if is_lacking)]
+    return {**settings, "api_key": None, "headers": {}, "proxy": bare, "withheld": withheld}
+
+
+def _without_user(address: str) -> str:
+    scheme, mark, rest = address.rpartition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+#: What a pickle may have left out.
+_WITHHELD = {"api_key": "its API key", "headers": "its headers", "proxy": "the user and password of its proxy"}
+
+
 def _restore(settings: dict[str, Any]) -> VideoClient:
-    return VideoClient(**settings)
+    withheld = settings.get("withheld", ())
+    names = ", ".join(_WITHHELD[name] for name in withheld)
+    fault = f"this client was pickled without {names}: pass pickle_key=True where it is made, or make it anew here"
+    # Any other key, such as one of the environment, may be somebody else's.
+    if "api_key" in withheld:
+        raise ConfigurationError(fault)
+    client = VideoClient(**{name: value for name, value in settings.items() if name != "withheld"})
+    if withheld:
+        client._bar(settings, fault)  # noqa: SLF001 - one of its makers
+    return client
 
 
 def _result(job: VideoJob, kept: Download, path: str | os.PathLike[str], warning: str | None) -> RenderResult:

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vidjob._arguments import local
 from vidjob._errors import InvalidRequest
 from vidjob._native import FileId, Keyframe, StorageOptions, VideoRequest, Voice
 
@@ -90,7 +91,7 @@ def read(source: object) -> Table:
     if isinstance(source, (str, bytes)):
         raise TypeError("requests must be a list or another iterable; for a file pass pathlib.Path(...)")
     if isinstance(source, PathLike):
-        return Table(_rows_of_file(Path(source)), is_whole=True)
+        return Table(_rows_of_file(Path(local("requests", source))), is_whole=True)
     if isinstance(source, Mapping):
         raise TypeError("requests must be a list of rows, not one row: put it into a list")
     if hasattr(source, "__arrow_c_stream__"):

@@ -26,7 +26,7 @@ use crate::request::{Operation, VideoRequest};
 use crate::retry::{Retries, certainly_not_started, worth_repeating};
 use crate::upload::Upload;
 use crate::watch::{Ask, Ended, Patience, Snapshot, Watch};
-use crate::wire::{self, response};
+use crate::wire::{self, Answer, response};
 
 use preparation::Preparation;
 
@@ -139,7 +139,7 @@ impl VideoClient {
     /// The same client, telling `events` what happens.
     #[must_use]
     pub fn observed(&self, events: Events) -> Self {
-        Self { events, ..self.clone() }
+        Self { events: self.shared.config.secrets.hidden_in_events(events), ..self.clone() }
     }
 
     /// The same client for a runtime that runs only while its caller waits in it: its queries keep
@@ -151,13 +151,13 @@ impl VideoClient {
 
     /// One query.
     pub async fn get(&self, request_id: &str) -> Result<VideoJob> {
-        check_request_id(request_id)?;
+        self.check_id(request_id)?;
         Ok(self.ask(request_id).await?.job)
     }
 
     /// Every change of a job until it is over.
     pub fn watch(&self, job: VideoJob, patience: Patience) -> Result<Watch<Self>> {
-        check_request_id(&job.request_id)?;
+        self.check_id(&job.request_id)?;
         let created = self.accepted_at(&job.request_id);
         Ok(Watch::new(self.clone(), job, created, patience))
     }
@@ -180,7 +180,7 @@ impl VideoClient {
         patience: Patience,
         accepted: Option<Instant>,
     ) -> Result<Pin<Box<dyn Future<Output = Result<Ended>> + Send + '_>>> {
-        check_request_id(&job.request_id)?;
+        self.check_id(&job.request_id)?;
         let created = self.accepted_at(&job.request_id).or(accepted);
         let mut watch = Watch::new(self.clone(), job, created, patience);
         // Boxed here: each future on the way up would make room for it once more, and thousands wait.
@@ -213,10 +213,11 @@ impl VideoClient {
 
     /// Keeps the file of a job, and tells no journal.
     pub(crate) async fn keep(&self, job: &VideoJob, path: &Path, options: &download::Options) -> Result<Download> {
-        check_request_id(&job.request_id)?;
+        self.check_id(&job.request_id)?;
         download::check_target(path, options)?;
         // A bare id says nothing of a link, and a link may have expired since it was seen.
-        let job = if job.is_terminal() { job.clone() } else { self.get(&job.request_id).await? };
+        let is_lost = job.url().is_some_and(|link| self.shared.config.secrets.is_link_lost(link));
+        let job = if job.is_terminal() && !is_lost { job.clone() } else { self.get(&job.request_id).await? };
         let link = link(&job)?;
         let refresh = || async { Ok(self.get(&job.request_id).await?.url().map(str::to_owned)) };
         let order = Order { link, path, options, job: Some(&job) };
@@ -226,6 +227,10 @@ impl VideoClient {
     /// Keeps the file behind a link of which the job is not known.
     pub async fn download_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
+        if self.shared.config.secrets.is_link_lost(link) {
+            let words = "the link of this video holds a key, which is not kept with it: give the job of the video";
+            return Err(Error::invalid("job_or_video", words));
+        }
         let order = Order { link, path, options, job: None };
         self.files()?.keep(order, &self.events, || async { Ok(None) }).await
     }
@@ -391,10 +396,8 @@ impl VideoClient {
                         if !may_send().await? {
                             return Err(too_late());
                         }
-                        match http.create(turn, path, body, name, events).await {
-                            Ok(answer) => response::created(&answer),
-                            Err(error) => Err(lost(error)),
-                        }
+                        let answer = http.create(turn, path, body, name, events).await.map_err(lost)?;
+                        self.with_link(&answer, response::created)
                     }
                 },
             )
@@ -427,17 +430,43 @@ impl VideoClient {
 
     /// What its server says about a link to a file.
     async fn standing(&self, link: &str) -> Result<Standing> {
+        if self.shared.config.secrets.is_link_lost(link) {
+            return Ok(Standing::Gone);
+        }
         self.files()?.standing(link).await
     }
 
     /// Whether a link without a file has one if it is waited for.
     async fn appears(&self, link: &str) -> Result<bool> {
+        if self.shared.config.secrets.is_link_lost(link) {
+            return Ok(false);
+        }
         self.files()?.appears(link).await
     }
 
     /// A link as the service itself can follow it.
     fn absolute(&self, link: &str) -> Result<Ready> {
         self.files()?.absolute(link).map(|url| Ready::Url(url.into()))
+    }
+
+    /// Refuses what cannot be a job's id, and the key, which would be shown wherever an id is.
+    fn check_id(&self, request_id: &str) -> Result<()> {
+        if self.shared.config.secrets.is_in(request_id) {
+            return Err(Error::invalid("job", "the API key was given as a job; give the request_id of the job"));
+        }
+        check_request_id(request_id)
+    }
+
+    /// The job that an answer tells of. A link from which a secret was taken is remembered as it came.
+    fn with_link(&self, answer: &Answer, read: impl Fn(&Answer) -> Result<VideoJob>) -> Result<VideoJob> {
+        let job = read(answer)?;
+        if let (Some(original), Some(shown)) = (&answer.original, job.url())
+            && let Ok(whole) = read(&Answer { body: original.clone(), ..answer.clone() })
+            && let Some(link) = whole.url().filter(|link| *link != shown)
+        {
+            self.shared.config.secrets.remember_link(shown, link);
+        }
+        Ok(job)
     }
 
     fn files(&self) -> Result<&Files> {
@@ -467,7 +496,8 @@ impl VideoClient {
 impl Watch<VideoClient> {
     /// Tells `events` what happens from now on.
     pub fn observe(&mut self, events: Events) {
-        self.service_mut().events = events;
+        let client = self.service_mut();
+        *client = client.observed(events);
     }
 }
 
@@ -483,7 +513,7 @@ impl Ask for VideoClient {
                 |pause| http.slow_down(pause),
                 || async move {
                     let answer = http.get(path, self.pool, events).await?;
-                    let job = response::job(request_id, &answer)?;
+                    let job = self.with_link(&answer, |answer| response::job(request_id, answer))?;
                     Ok(Snapshot { job, retry_after: answer.retry_after })
                 },
             )

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::config::Config;
-use crate::error::{DownloadErrorKind, Error, Result, bare_url};
+use crate::error::{DownloadErrorKind, Error, Result, bare_url, shown_address};
 use crate::resolver::is_public;
+use crate::secrets::Secrets;
 
 /// What the API's own address says about the links it gives.
 #[derive(Debug)]
@@ -16,12 +17,14 @@ pub(super) struct Rules {
     on_loopback: bool,
     /// The API is not on a public address, so its links need not be either.
     at_home: bool,
+    secrets: Secrets,
 }
 
 impl Rules {
     pub(super) fn new(config: &Config) -> Self {
         let at_home = config.is_loopback() || literal(&config.base_url).is_some_and(|address| !is_public(address));
-        Self { base: config.base_url.clone(), on_loopback: config.is_loopback(), at_home }
+        let (base, secrets) = (config.base_url.clone(), config.secrets.clone());
+        Self { base, on_loopback: config.is_loopback(), at_home, secrets }
     }
 
     /// A link of the service; one without a host is taken as the API's own.
@@ -32,19 +35,21 @@ impl Rules {
         let mut base = self.base.clone();
         // Without the slash the last segment of the path would be replaced.
         base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
-        let url = base.join(link).map_err(|_| unsafe_url("the link is not an address"))?;
-        self.check(url)
+        let url = base.join(&self.secrets.link(link));
+        let url = url.map_err(|_| unsafe_url(format!("the link {:?} is not an address", shown_address(link))))?;
+        self.check(url, link)
     }
 
     /// Where `from` says the file is.
     pub(super) fn redirect(&self, from: &Url, location: &str) -> Result<Url> {
-        let url = from
-            .join(location)
-            .map_err(|_| unsafe_url(format!("{} redirects to something that is not an address", bare_url(from))))?;
+        let url = from.join(location).map_err(|_| {
+            let shown = shown_address(location);
+            unsafe_url(format!("{} redirects to {shown:?}, which is not an address", bare_url(from)))
+        })?;
         if from.scheme() == "https" && url.scheme() != "https" {
             return Err(unsafe_url(format!("{} redirects to {}, away from https", bare_url(from), bare_url(&url))));
         }
-        self.check(url)
+        self.check(url, location)
     }
 
     /// Whether `url` is the API itself, the one place where the key goes.
@@ -57,8 +62,8 @@ impl Rules {
         self.at_home
     }
 
-    fn check(&self, url: Url) -> Result<Url> {
-        let refuse = |why: &str| Err(unsafe_url(format!("the link {} {why}", bare_url(&url))));
+    fn check(&self, url: Url, given: &str) -> Result<Url> {
+        let refuse = |why: &str| Err(unsafe_url(format!("the link {:?} {why}", shown_address(given))));
         if url.scheme() != "https" && !(url.scheme() == "http" && self.on_loopback) {
             return refuse("is not an https address");
         }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING};
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -15,10 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::Config;
-use crate::error::{DownloadErrorKind, Error, Result, bare_url};
+use crate::error::{DownloadErrorKind, Error, Result, Trouble, bare_url};
 use crate::event::{Event, Events};
+use crate::http::trouble_at_proxy;
 use crate::job::VideoJob;
-use crate::resolver::PublicOnly;
+use crate::resolver::{BehindProxy, PublicOnly};
 use crate::tls::{self, Trust};
 
 mod address;
@@ -35,7 +35,7 @@ mod writer;
 
 pub use target::check_target;
 
-use address::{Rules, is_this_machine};
+use address::{Rules, is_this_machine, unsafe_url};
 use refusal::{Reason, Refusal};
 use target::Temporary;
 use transfer::{Setback, Transfer, look};
@@ -111,7 +111,7 @@ pub struct Files(Arc<Shared>);
 struct Shared {
     config: Config,
     rules: Rules,
-    environment: Matcher,
+    behind_proxy: BehindProxy,
     clients: Mutex<HashMap<Route, Client>>,
     waiting: Waiting,
     /// Each transfer holds a thread that writes, and of these there are not many.
@@ -119,10 +119,10 @@ struct Shared {
 }
 
 /// What a client for one hop must be able to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Route {
-    /// A proxy resolves the name, so that the resolver sees the proxy's alone and must let it pass.
-    proxied: bool,
+    /// Host and port of the proxy that resolves the name.
+    proxy: Option<String>,
     encrypted: bool,
 }
 
@@ -176,13 +176,13 @@ impl Files {
         let files = Self(Arc::new(Shared {
             config: config.clone(),
             rules: Rules::new(config),
-            environment: Matcher::from_system(),
+            behind_proxy: BehindProxy::new(config.base_url.host_str().unwrap_or_default()),
             clients: Mutex::default(),
             waiting,
             slots: Semaphore::new(TRANSFERS),
         }));
         // What is wrong with the set-up should show now and not after something was paid for.
-        files.client(files.route(&config.base_url))?;
+        files.client(files.route(&config.base_url)?)?;
         Ok(files)
     }
 
@@ -194,7 +194,9 @@ impl Files {
         F: FnOnce() -> R + Send,
         R: Future<Output = Result<Option<String>>> + Send,
     {
-        self.fetch(&order, events, refresh).await.map_err(|error| match order.job {
+        let secrets = &self.0.config.secrets;
+        let kept = self.fetch(&order, events, refresh).await.map(|file| secrets.hidden_in_download(file));
+        kept.map_err(|error| secrets.hidden_in_error(error)).map_err(|error| match order.job {
             Some(job) => error.concerning(&job.request_id),
             None => error,
         })
@@ -219,7 +221,7 @@ impl Files {
 
     /// A link with its host.
     pub fn absolute(&self, link: &str) -> Result<Url> {
-        self.0.rules.link(link)
+        self.0.rules.link(link).map_err(|error| self.0.config.secrets.hidden_in_error(error))
     }
 
     async fn fetch<F, R>(&self, order: &Order<'_>, events: &Events, refresh: F) -> Result<Download>
@@ -303,8 +305,13 @@ impl Files {
     }
 
     /// A request for `url`, with the key if `url` is the API's.
-    fn get(&self, url: &Url) -> Result<RequestBuilder> {
-        let request = self.client(self.route(url))?.get(url.clone());
+    async fn get(&self, url: &Url) -> Result<RequestBuilder> {
+        let route = self.route(url)?;
+        if route.proxy.is_some() && !self.0.rules.is_at_home() {
+            let allowed = self.0.behind_proxy.check(url.host_str().unwrap_or_default()).await;
+            allowed.map_err(|refused| unsafe_url(format!("the link {} is refused: {refused}", bare_url(url))))?;
+        }
+        let request = self.client(route)?.get(url.clone());
         let request = request.header(ACCEPT, "*/*").header(ACCEPT_ENCODING, "identity");
         if !self.0.rules.is_api(url) {
             return Ok(request);
@@ -312,13 +319,18 @@ impl Files {
         Ok(request.bearer_auth(self.0.config.api_key.reveal()))
     }
 
-    fn route(&self, url: &Url) -> Route {
-        let by_environment = || {
-            let uri = url.as_str().parse().ok();
-            !is_this_machine(url) && uri.is_some_and(|uri| self.0.environment.intercept(&uri).is_some())
-        };
-        let proxied = self.0.config.proxy.is_some() || by_environment();
-        Route { proxied, encrypted: url.scheme() == "https" }
+    fn route(&self, url: &Url) -> Result<Route> {
+        let config = &self.0.config;
+        let is_direct = config.proxies.given().is_none() && is_this_machine(url);
+        let proxy = if is_direct { None } else { config.proxies.before(url)? };
+        Ok(Route { proxy, encrypted: url.scheme() == "https" })
+    }
+
+    /// What a failed connection means when it is the proxy's failure.
+    fn trouble_at_proxy(&self, url: &Url, error: &reqwest::Error) -> Option<Error> {
+        let message = trouble_at_proxy(error, &self.route(url).ok()?.proxy?)?;
+        let trouble = Trouble { message, request_id: None, not_sent: true, permanent: false };
+        Some(Error::ConnectionFailed(Box::new(trouble)))
     }
 
     /// Clients are made when first needed, as loading the certificate store takes a while.
@@ -327,20 +339,21 @@ impl Files {
         if let Some(client) = clients.get(&route) {
             return Ok(client.clone());
         }
-        let client = self.build(route)?;
+        let client = self.build(&route)?;
         clients.insert(route, client.clone());
         Ok(client)
     }
 
-    fn build(&self, route: Route) -> Result<Client> {
+    fn build(&self, route: &Route) -> Result<Client> {
         let trust = if route.encrypted { Trust::System } else { Trust::Given };
         // Silence for this long ends an attempt; the whole may take as long as it takes.
         let mut builder = tls::trusting(&self.0.config, trust)?.read_timeout(self.0.config.timeout);
-        if !route.proxied {
+        if route.proxy.is_none() {
             builder = builder.no_proxy();
-            if !self.0.rules.is_at_home() {
-                builder = builder.dns_resolver(PublicOnly::new(self.0.config.base_url.host_str().unwrap_or_default()));
-            }
+        }
+        if !self.0.rules.is_at_home() {
+            let public = PublicOnly::new(self.0.config.base_url.host_str().unwrap_or_default());
+            builder = builder.dns_resolver(public.beside(route.proxy.as_deref()));
         }
         tls::build(builder)
     }

@@ -364,22 +364,24 @@ pub(super) async fn follow(files: &Files, url: &Url, part: Option<&Part>) -> Att
         if !response.status().is_redirection() {
             return Ok(response);
         }
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let Some(location) = location else { return Ok(response) };
-        url = files.rules().redirect(&url, location)?;
+        let Some(location) = response.headers().get(LOCATION).map(crate::http::location) else { return Ok(response) };
+        url = files.rules().redirect(&url, &location)?;
     }
     Err(unsafe_url(format!("the link redirects more than {MAX_REDIRECTS} times, lastly to {}", bare_url(&url))).into())
 }
 
 async fn request(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Response> {
-    let mut request = files.get(url)?;
+    let mut request = files.get(url).await?;
     if let Some(part) = part {
         request = request.header(RANGE, &part.range);
         if let Some(validator) = &part.unchanged {
             request = request.header(IF_RANGE, validator.clone());
         }
     }
-    request.send().await.map_err(|error| setback(url, error))
+    request.send().await.map_err(|error| match files.trouble_at_proxy(url, &error) {
+        Some(why) if refusal(&error).is_none() => Setback::Passing { why, retry_after: None },
+        _ => setback(url, error),
+    })
 }
 
 /// What one look at a link says about it; `None` if it is good, as far as its server says.

@@ -37,6 +37,8 @@ enum State {
 pub(super) struct Client {
     config: Arc<Config>,
     state: Mutex<State>,
+    /// Why nothing may be sent.
+    fault: Option<String>,
 }
 
 impl Drop for Client {
@@ -52,6 +54,9 @@ impl Drop for Client {
 
 impl Client {
     fn core(&self, py: Python<'_>) -> PyResult<VideoClient> {
+        if let Some(fault) = &self.fault {
+            return Err(errors::raise(py, Error::Configuration(fault.clone())));
+        }
         let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
         let State::Open(core) = &mut *state else {
@@ -188,9 +193,27 @@ impl Client {
             headers,
             journal,
         };
-        let config =
-            Config::resolve(settings, |name| std::env::var(name).ok()).map_err(|error| errors::raise(py, error))?;
-        Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)) })
+        // What is no text is made one that nothing takes, or it would be passed over.
+        let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let config = Config::resolve(settings, environment).map_err(|error| errors::raise(py, error))?;
+        Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)), fault: None })
+    }
+
+    /// Another client of the same configuration, which shares connections and limits with this one.
+    fn copy(&self, py: Python<'_>) -> Self {
+        let state = match &*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
+            State::Open(Some((owner, client))) if *owner == std::process::id() => {
+                State::Open(Some((*owner, client.clone())))
+            }
+            State::Open(_) => State::Open(None),
+            State::Closed => State::Closed,
+        };
+        Self { config: Arc::clone(&self.config), state: Mutex::new(state), fault: self.fault.clone() }
+    }
+
+    /// A client of the same configuration that sends nothing, and says why.
+    fn barred(&self, fault: String) -> Self {
+        Self { config: Arc::clone(&self.config), state: Mutex::new(State::Open(None)), fault: Some(fault) }
     }
 
     #[getter]
@@ -361,6 +384,12 @@ impl Client {
         });
         opened.map(batch::Batch::new)
     }
+}
+
+/// Refuses a path that no file can be kept at, as a download would.
+#[pyfunction]
+pub(super) fn check_target(py: Python<'_>, keep: Keep) -> PyResult<()> {
+    crate::download::check_target(&keep.path, &keep.options()).map_err(|error| errors::raise(py, error))
 }
 
 // ---- watching ---------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ mod native {
     #[pymodule_export]
     use super::batch::{Batch, Outcome, estimate_usd, fingerprint, process_tag, read_journal};
     #[pymodule_export]
-    use super::client::{Client, Watch};
+    use super::client::{Client, Watch, check_target};
     #[pymodule_export]
     use super::media::encode_png;
     #[pymodule_export]

@@ -8,7 +8,7 @@ use super::excerpt::{clean, excerpt};
 use super::problem::Problem;
 use super::words::resets_in;
 use super::{Answer, MAX_BODY};
-use crate::error::{ApiError, ApiErrorKind, Error, bare_url};
+use crate::error::{ApiError, ApiErrorKind, Error, shown_address};
 
 /// How much of the service's words a message repeats, in characters; what to do stands behind them.
 const WORDS_LIMIT: usize = 300;
@@ -86,8 +86,11 @@ fn misdirected(answer: &Answer) -> Error {
 }
 
 fn bare(address: &str) -> String {
-    let bare = url::Url::parse(address).map_or_else(|_| address.to_owned(), |url| bare_url(&url));
-    clean(&bare, ADDRESS_LIMIT)
+    const DATA: &str = "data:";
+    if address.get(..DATA.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(DATA)) {
+        return "data:…".into();
+    }
+    clean(&shown_address(address), ADDRESS_LIMIT)
 }
 
 /// What the body says is wrong: JSON of any known form, or plain text.

@@ -119,7 +119,8 @@ fn mutate(target: &mut Value, at: usize, value: Value) {
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> Answer {
-    Answer { status, retry_after: Some(Duration::from_secs(1)), location: Some(LINK.into()), body: body.into().into() }
+    let (retry_after, location) = (Some(Duration::from_secs(1)), Some(LINK.into()));
+    Answer { status, retry_after, location, body: body.into().into(), ..Answer::default() }
 }
 
 /// Reads the answer in every way and looks at what comes of it.

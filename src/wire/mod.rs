@@ -33,6 +33,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// `Location` of a redirect.
     pub location: Option<String>,
-    /// The body.
+    /// The body, without what must not leave.
     pub body: Bytes,
+    /// The body as it came, where that is something else. Only ever followed, never shown.
+    pub original: Option<Bytes>,
 }

@@ -11,6 +11,7 @@ use super::told::{self, Believed, Flaw, ID_FIELDS, Reading, Told};
 use super::{Answer, MAX_BODY, words};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::{JobError, JobStatus, VideoJob, check_request_id};
+use crate::secrets::MARK;
 
 const ACCEPTED: u16 = 202;
 const REQUEST_TIMEOUT: u16 = 408;
@@ -118,7 +119,8 @@ fn named(map: &Map<String, Value>) -> Option<&str> {
 }
 
 fn usable(value: Option<&Value>) -> Option<&str> {
-    value?.as_str().filter(|id| check_request_id(id).is_ok())
+    // What holds a secret cannot be shown, and is no id that a service would give.
+    value?.as_str().filter(|id| check_request_id(id).is_ok() && !id.contains(MARK))
 }
 
 /// The job just named, with whatever else is told of it. Once there is an id, nothing else in the answer may lose it.

@@ -40,7 +40,7 @@ _MISTAKES = 10
 
 def _prices(text: str) -> dict[str, Any]:
     try:
-        return options.json_object(Path(text).read_text(encoding="utf-8-sig"))
+        return options.json_object(Path(options.path(text)).read_text(encoding="utf-8-sig"))
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from None
     except (OSError, ValueError) as error:
@@ -58,8 +58,15 @@ def _limit(parser: argparse._ArgumentGroup, option: str, metavar: str, words: st
 
 def batch_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``batch``."""
-    parser.add_argument("file", metavar="FILE", help="orders: .jsonl, .csv or .parquet; - reads JSON lines from stdin")
-    parser.add_argument("-o", "--output", metavar="DIR", help="where videos, metadata and journal go")
+    parser.add_argument(
+        "file",
+        type=options.path,
+        metavar="FILE",
+        help="orders: .jsonl, .csv or .parquet; - reads JSON lines from stdin",
+    )
+    parser.add_argument(
+        "-o", "--output", type=options.folder, metavar="DIR", help="where videos, metadata and journal go"
+    )
     parser.add_argument("--dry-run", action="store_true", help="check every order and estimate the cost; buy nothing")
     limits = parser.add_argument_group("limits")
     _limit(limits, "--concurrency", "N", "renders under way at once (default: 32)")
@@ -83,16 +90,29 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
     )
     again.add_argument("--retry-failed", action="store_true", help="buy failed items again; never moderated ones")
     again.add_argument("--verify", action="store_true", help="hash the files that are there")
-    parser.add_argument("--filename", default="videos/{id}.mp4", metavar="TEMPLATE", help="default: videos/{id}.mp4")
-    parser.add_argument("--input-root", metavar="DIR", help='folder that {"path": ...} in orders may lead into')
+    parser.add_argument(
+        "--filename",
+        type=options.path,
+        default="videos/{id}.mp4",
+        metavar="TEMPLATE",
+        help="default: videos/{id}.mp4",
+    )
+    parser.add_argument(
+        "--input-root", type=options.folder, metavar="DIR", help='folder that {"path": ...} in orders may lead into'
+    )
     options.waits(parser)
     options.connects(parser)
     options.prints_events(parser)
 
 
+def _folder(parser: argparse.ArgumentParser) -> None:
+    words = "of a batch or a journal (default: .)"
+    parser.add_argument("folder", type=options.folder, metavar="FOLDER", nargs="?", default=".", help=words)
+
+
 def jobs_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``jobs``."""
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="of a batch or a journal (default: .)")
+    _folder(parser)
     parser.add_argument("--state", choices=_STATES, help="only these")
     options.prints(parser).add_argument(
         "--jsonl", dest="form", action="store_const", const="jsonl", help="print one JSON object per job"
@@ -101,7 +121,7 @@ def jobs_arguments(parser: argparse.ArgumentParser) -> None:
 
 def resume_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``resume``."""
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="of a batch or a journal (default: .)")
+    _folder(parser)
     limits = parser.add_argument_group("limits")
     _limit(limits, "--max-downloads", "N", "files fetched at once (default: 16)")
     _limit(limits, "--deadline", "SECONDS", "after this nothing more is waited for")

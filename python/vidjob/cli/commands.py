@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
 import vidjob
+from vidjob import _arguments as arguments
+from vidjob import _native
 from vidjob.cli import batch, creating, options
 from vidjob.cli.failures import Exit, Trail, words
 from vidjob.cli.following import Following, show_job, size, trail_of_file
@@ -73,7 +74,7 @@ def _wait(context: Context) -> Exit:
 
 def _download_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the request_id of a job; one that is not over is waited for")
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: ID.mp4")
+    parser.add_argument("-o", "--output", type=options.path, metavar="FILE", help="default: ID.mp4")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     options.waits(parser)
     options.connects(parser)
@@ -85,7 +86,7 @@ def _download(context: Context) -> Exit:
     path = args.output or f"{args.id}.mp4"
     context.trail = trail_of_file(args, path, request_id=args.id)
     with options.client(args) as service, Following(context) as following:
-        _refuse_existing(args, path)
+        _check_target(args, path)
         job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
         kept = service.download(job, path, overwrite=args.overwrite, progress=following)
     if output.form != "text":
@@ -95,10 +96,13 @@ def _download(context: Context) -> Exit:
     return Exit.OK
 
 
-def _refuse_existing(args: argparse.Namespace, path: str) -> None:
+def _check_target(args: argparse.Namespace, path: str) -> None:
     """Tells before the wait what would else be told after it."""
-    if not args.overwrite and os.path.lexists(path):
-        raise vidjob.DownloadError(f"{path} exists already; pass --overwrite to replace it", request_id=args.id)
+    try:
+        _native.check_target(arguments.keep(path, 0, args.overwrite))
+    except vidjob.DownloadError as error:
+        error.request_id = args.id
+        raise
 
 
 # ---- simulate --------------------------------------------------------------------------------
@@ -150,7 +154,11 @@ def _simulate(context: Context) -> Exit:
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--output", default="vidjob-demo", metavar="DIR", help="where to keep the clips (default: vidjob-demo)"
+        "--output",
+        type=options.folder,
+        default="vidjob-demo",
+        metavar="DIR",
+        help="where to keep the clips (default: vidjob-demo)",
     )
     options.prints(parser)
 

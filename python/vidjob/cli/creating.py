@@ -181,7 +181,7 @@ def extend_arguments(parser: argparse.ArgumentParser) -> None:
 def render_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``render``."""
     _prompt(parser, "what to show; may be left out with --image or --reference", nargs="?")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to keep the video")
+    parser.add_argument("-o", "--output", type=options.path, metavar="FILE", help="where to keep the video")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     parser.add_argument(
         "--operation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 from enum import IntEnum
 
@@ -55,6 +56,9 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((vidjob.WaitTimeout, vidjob.AlreadyRunning), Exit.PENDING),
 )
 
+#: What the system says of a path that no file can be kept at.
+_NO_TARGET = frozenset({errno.EEXIST, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG})
+
 #: How the arguments that messages speak of are called here.
 _OPTIONS = {
     "api_key=...": "--api-key-file FILE",
@@ -81,6 +85,10 @@ _REFUSALS = (
 
 def exit_of(error: Exception) -> Exit:
     """The exit code for an error."""
+    if isinstance(error, vidjob.DownloadError) and error.errno in _NO_TARGET:
+        return Exit.USAGE
+    if isinstance(error, vidjob.JournalError) and error.errno == errno.ENOTDIR:
+        return Exit.USAGE
     return next((code for types, code in _EXITS if isinstance(error, types)), Exit.UNEXPECTED)
 
 

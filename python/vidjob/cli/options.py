@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import vidjob
+from vidjob._arguments import address_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ __all__ = [
     "client",
     "connects",
     "count",
+    "folder",
     "json_object",
+    "path",
     "port",
     "positive",
     "prints",
@@ -38,7 +41,7 @@ def connects(parser: argparse.ArgumentParser) -> None:
     """Which service, and with which key."""
     parser.add_argument("--base-url", metavar="URL", help="default: VIDJOB_BASE_URL, else CometAPI's")
     parser.add_argument(
-        "--api-key-file", metavar="FILE", help="file that holds the key (default: the variable COMETAPI_KEY)"
+        "--api-key-file", type=path, metavar="FILE", help="file that holds the key (default: the variable COMETAPI_KEY)"
     )
 
 
@@ -87,6 +90,21 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError('not a JSON object, like {"seed": 7}')
     return value
+
+
+def path(text: str) -> str:
+    """A path of this machine."""
+    fault = address_fault("the path", text)
+    if fault is not None:
+        raise argparse.ArgumentTypeError(fault)
+    return text
+
+
+def folder(text: str) -> str:
+    """A folder of this machine, there or not."""
+    if Path(path(text)).is_file():
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return text
 
 
 def port(text: str) -> int:

@@ -31,15 +31,18 @@ fn video(size: usize) -> Vec<u8> {
 }
 
 fn config(base_url: &str) -> Config {
-    let settings = Settings {
+    Config::resolve(settings(base_url), |_| None).unwrap()
+}
+
+fn settings(base_url: &str) -> Settings {
+    Settings {
         api_key: Some(Secret::new("sk-key")),
         base_url: Some(base_url.into()),
         headers: vec![("x-team".into(), "blue".into())],
         max_retries: Some(3),
         timeout: Some(20.0),
         ..Settings::default()
-    };
-    Config::resolve(settings, |_| None).unwrap()
+    }
 }
 
 fn files(base_url: &str) -> Files {
@@ -821,18 +824,22 @@ async fn events_begin_at_nothing_and_end_at_all() {
 #[tokio::test]
 async fn a_proxy_gets_everything_and_is_itself_not_refused() {
     let proxy = Server::start(|_, _| Reply::status(403).header("content-length", "0")).await;
-    let config = Config {
-        proxy: Some(proxy.address.replace("127.0.0.1", "localhost").parse().unwrap()),
-        max_retries: 0,
-        ..config("https://8.8.8.8/v1")
+    let settings = Settings {
+        proxy: Some(proxy.address.replace("127.0.0.1", "localhost")),
+        max_retries: Some(0),
+        ..settings("https://8.8.8.8/v1")
     };
+    let config = Config::resolve(settings, |_| None).unwrap();
     let files = Files::with_waiting(&config, QUICK).unwrap();
     let error = Bench::new().keep(&files, "https://vidgen.example/a?sig=secret").await.unwrap_err();
     assert!(matches!(error, Error::ConnectionFailed(_)), "{error:?}");
     assert_eq!(proxy.seen()[0].path, "vidgen.example:443");
-    // What a proxy cannot be asked to reach stays refused.
-    let (kind, _) = Bench::new().fail(&files, "https://10.0.0.1/a").await;
-    assert_eq!((kind, proxy.seen().len()), (DownloadErrorKind::UnsafeUrl, 1));
+    // What a proxy must not be asked to reach stays refused.
+    for private in ["https://10.0.0.1/a", "https://localhost/a", "https://localhost./a", "https://metadata.internal/a"]
+    {
+        let (kind, _) = Bench::new().fail(&files, private).await;
+        assert_eq!((kind, proxy.seen().len()), (DownloadErrorKind::UnsafeUrl, 1), "{private}");
+    }
 }
 
 #[test]

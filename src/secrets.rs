@@ -1,0 +1,453 @@
+//! What must not leave this process: found in whatever form a service repeats it, and replaced. No I/O.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::config::Secret;
+use crate::download::Download;
+use crate::error::Error;
+use crate::event::{Event, Events};
+
+/// What stands in place of a secret.
+pub(crate) const MARK: &str = "***";
+
+/// Below this length a secret may be part of any word, so it is replaced only where it is a word of its own.
+const STRONG: usize = 6;
+/// Field names and status words are letters and underscores; only from this length on are letters alone a secret.
+const STRONG_LETTERS: usize = 20;
+/// How much of a secret must stand at a cut to be replaced.
+const CUT: usize = 8;
+/// How many links are remembered. Without its original a link is asked for once more.
+const LINKS: usize = 4096;
+
+/// The secrets of one configuration. Clones share what they remember.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// The longest first.
+    needles: Vec<Needle>,
+    /// Links as they are shown, and as they came.
+    links: Mutex<HashMap<String, Secret>>,
+}
+
+/// A secret to look for.
+struct Needle {
+    /// Without escapes, in lower case.
+    text: Vec<u8>,
+    is_strong: bool,
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In a body that must stay readable: whole JSON strings may be ids and status words.
+    Body,
+    /// In words for people.
+    Words,
+}
+
+impl Secrets {
+    /// The secrets among `texts`: what is empty or a JSON number or word is none.
+    pub(crate) fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut needles: Vec<Needle> = texts.into_iter().filter_map(Needle::new).collect();
+        needles.sort_by_key(|needle| std::cmp::Reverse(needle.text.len()));
+        needles.dedup_by(|one, other| one.text == other.text);
+        Self(Arc::new(Shared { needles, links: Mutex::default() }))
+    }
+
+    /// A body without secrets, or nothing if it holds none.
+    pub(crate) fn hidden_in_body(&self, body: &[u8]) -> Option<Bytes> {
+        self.replaced(body, Place::Body).map(Bytes::from)
+    }
+
+    /// Words without secrets.
+    pub(crate) fn hidden_in(&self, words: String) -> String {
+        match self.replaced(words.as_bytes(), Place::Words) {
+            Some(clean) => String::from_utf8_lossy(&clean).into_owned(),
+            None => words,
+        }
+    }
+
+    /// Whether an id is or holds a secret: it is then no job's.
+    pub(crate) fn is_in(&self, id: &str) -> bool {
+        let at = |start| {
+            self.0.needles.iter().any(|needle| needle.is_strong && needle.whole(id.as_bytes(), start).is_some())
+        };
+        (0..id.len()).any(at)
+    }
+
+    /// An error without secrets.
+    pub(crate) fn hidden_in_error(&self, mut error: Error) -> Error {
+        let hide = |text: &mut String| *text = self.hidden_in(std::mem::take(text));
+        match &mut error {
+            Error::Configuration(message)
+            | Error::InvalidRequest { message, .. }
+            | Error::SubmitUnknown { message, .. }
+            | Error::NotBought(message) => hide(message),
+            Error::Api(error) => {
+                hide(&mut error.message);
+                hide(&mut error.body);
+                error.code.iter_mut().for_each(hide);
+            }
+            Error::ConnectionFailed(trouble) | Error::RequestTimeout(trouble) => hide(&mut trouble.message),
+            Error::InvalidResponse { message, body, .. } => {
+                hide(message);
+                hide(body);
+            }
+            Error::Download(error) => hide(&mut error.message),
+            Error::Journal(error) => hide(&mut error.message),
+            // Their jobs were read from answers that hold no secrets any more.
+            Error::JobFailed(_) | Error::JobExpired(_) | Error::JobBlocked(_) | Error::WaitTimeout { .. } => {}
+        }
+        error
+    }
+
+    /// What a server said of a file, without secrets.
+    pub(crate) fn hidden_in_download(&self, file: Download) -> Download {
+        Download { content_type: file.content_type.map(|kind| self.hidden_in(kind)), ..file }
+    }
+
+    /// Events without secrets.
+    pub(crate) fn hidden_in_events(&self, events: Events) -> Events {
+        let secrets = self.clone();
+        events.map(move |event| match event {
+            Event::Request { method, path, status_code, elapsed } => {
+                Event::Request { method, path: secrets.hidden_in(path), status_code, elapsed }
+            }
+            Event::Retry { path, attempt, delay, reason } => {
+                Event::Retry { path: secrets.hidden_in(path), attempt, delay, reason: secrets.hidden_in(reason) }
+            }
+            event => event,
+        })
+    }
+
+    // ---- links --------------------------------------------------------------------------------
+
+    /// Keeps a link that holds a secret, to be followed when what is shown of it comes back.
+    pub(crate) fn remember_link(&self, shown: &str, link: &str) {
+        let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() >= LINKS {
+            links.clear();
+        }
+        links.insert(shown.to_owned(), Secret::new(link));
+    }
+
+    /// The link that is shown as `shown`.
+    pub(crate) fn link<'a>(&self, shown: &'a str) -> Cow<'a, str> {
+        if !shown.contains(MARK) {
+            return Cow::Borrowed(shown);
+        }
+        let links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.get(shown).map_or(Cow::Borrowed(shown), |link| Cow::Owned(link.reveal().to_owned()))
+    }
+
+    /// Whether a link cannot be followed as it is: a secret was taken out of it, and is not known here.
+    pub(crate) fn is_link_lost(&self, shown: &str) -> bool {
+        self.link(shown).contains(MARK)
+    }
+
+    // ---- searching ----------------------------------------------------------------------------
+
+    fn replaced(&self, text: &[u8], place: Place) -> Option<Vec<u8>> {
+        let mut clean: Option<Vec<u8>> = None;
+        let (mut at, mut copied) = (0, 0);
+        while at < text.len() {
+            let Some(found) = self.secret_at(text, at, place) else {
+                at += step(&text[at..]);
+                continue;
+            };
+            let clean = clean.get_or_insert_default();
+            clean.extend_from_slice(&text[copied..found.start]);
+            clean.extend_from_slice(MARK.as_bytes());
+            (at, copied) = (found.end, found.end);
+        }
+        if let Some(clean) = &mut clean {
+            clean.extend_from_slice(&text[copied..]);
+        }
+        clean
+    }
+
+    fn secret_at(&self, text: &[u8], at: usize, place: Place) -> Option<Range<usize>> {
+        self.0.needles.iter().find_map(|needle| {
+            let length = if needle.is_strong {
+                needle.whole(text, at).or_else(|| needle.cut(text, at))?
+            } else {
+                needle.whole(text, at).filter(|length| is_word(text, at..at + length, place))?
+            };
+            Some(at..at + length)
+        })
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.0.needles.len())
+    }
+}
+
+impl Needle {
+    fn new(secret: &str) -> Option<Self> {
+        let is_json_word = matches!(serde_json::from_str(secret), Ok(Value::Null | Value::Bool(_) | Value::Number(_)));
+        let text = unescaped(secret.as_bytes());
+        if text.is_empty() || is_json_word {
+            return None;
+        }
+        let is_letters = text.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+        let is_name = is_letters && (text.len() < STRONG_LETTERS || text.contains(&b'_'));
+        let is_strong = text.len() >= STRONG && !is_name;
+        Some(Self { text: text.to_ascii_lowercase(), is_strong })
+    }
+
+    /// How long the secret is that stands at `at`.
+    fn whole(&self, text: &[u8], at: usize) -> Option<usize> {
+        let (length, found) = self.common(text, at);
+        (found == self.text.len()).then_some(length)
+    }
+
+    /// How long the beginning of the secret is that stands at `at`, right before the text was cut off.
+    fn cut(&self, text: &[u8], at: usize) -> Option<usize> {
+        let (length, found) = self.common(text, at);
+        let rest = &text[at + length..];
+        let is_cut = rest.is_empty() || ["…", "...", "\""].iter().any(|end| rest.starts_with(end.as_bytes()));
+        (found >= CUT && is_cut).then_some(length)
+    }
+
+    /// How long the text at `at` agrees with the secret, and how much of the secret that is.
+    fn common(&self, text: &[u8], at: usize) -> (usize, usize) {
+        if !self.may_begin_with(text[at]) {
+            return (0, 0);
+        }
+        let (mut length, mut found) = (0, 0);
+        while found < self.text.len() && at + length < text.len() {
+            let unit = Unit::first(&text[at + length..]);
+            let bytes = unit.bytes().to_ascii_lowercase();
+            if !self.text[found..].starts_with(&bytes) {
+                break;
+            }
+            length += unit.length;
+            found += bytes.len();
+        }
+        (length, found)
+    }
+
+    fn may_begin_with(&self, byte: u8) -> bool {
+        matches!(byte, b'\\' | b'%' | b'&') || self.text.first() == Some(&byte.to_ascii_lowercase())
+    }
+}
+
+/// How far the search goes on: never into the middle of an escape, or what is left would be no JSON.
+fn step(text: &[u8]) -> usize {
+    if text.first() == Some(&b'\\') { Unit::first(text).length } else { 1 }
+}
+
+/// Whether a stretch is a word of its own, and nothing that a body is read by.
+fn is_word(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
+    let (before, after) = (&text[..stretch.start], &text[stretch.end..]);
+    let quoted = before.ends_with(b"\"") && !before.ends_with(b"\\\"") && after.starts_with(b"\"");
+    if place == Place::Body && (quoted || text.len() == stretch.len()) {
+        return false;
+    }
+    let begins = before.last().is_none_or(|byte| byte.is_ascii_whitespace() || b"\"'`(".contains(byte));
+    let rest = after.iter().position(|byte| !b".,;:!?".contains(byte)).map_or(&[][..], |at| &after[at..]);
+    let ends = rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || b"\"'`)\\".contains(byte));
+    begins && ends
+}
+
+/// A text without its escapes.
+pub(crate) fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    while !text.is_empty() {
+        let unit = Unit::first(text);
+        plain.extend_from_slice(unit.bytes());
+        text = &text[unit.length..];
+    }
+    plain
+}
+
+/// One character as it may be written: as it is, or escaped for JSON, an address or HTML, also more than once.
+struct Unit {
+    content: [u8; 4],
+    count: usize,
+    /// How much text it takes up.
+    length: usize,
+}
+
+impl Unit {
+    /// The first unit of a text that is not empty.
+    fn first(text: &[u8]) -> Self {
+        let escaped = match text.first() {
+            Some(b'\\') => Self::after_backslashes(text),
+            Some(b'%') => Self::percent(text),
+            Some(b'&') => Self::entity(text),
+            _ => None,
+        };
+        escaped.unwrap_or_else(|| Self::byte(text.first().copied().unwrap_or_default(), 1))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.content[..self.count]
+    }
+
+    fn byte(byte: u8, length: usize) -> Self {
+        Self { content: [byte, 0, 0, 0], count: 1, length }
+    }
+
+    fn character(code: u32, length: usize) -> Self {
+        let mut content = [0; 4];
+        let count = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut content).len();
+        Self { content, count, length }
+    }
+
+    /// JSON within JSON has more than one backslash before what it escapes.
+    fn after_backslashes(text: &[u8]) -> Option<Self> {
+        let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+        let escaped = &text[slashes..];
+        let code = escaped.strip_prefix(b"u").and_then(|digits| hexadecimal(digits.get(..4)?));
+        match code {
+            Some(code) => Some(Self::character(code, slashes + 5)),
+            None => escaped.first().map(|byte| Self::byte(*byte, slashes + 1)),
+        }
+    }
+
+    fn percent(text: &[u8]) -> Option<Self> {
+        let mut at = 1;
+        while text[at..].starts_with(b"25")
+            && text.get(at + 2..at + 4).is_some_and(|digits| hexadecimal(digits).is_some())
+        {
+            at += 2;
+        }
+        let code = hexadecimal(text.get(at..at + 2)?)?;
+        u8::try_from(code).ok().map(|byte| Self::byte(byte, at + 2))
+    }
+
+    fn entity(text: &[u8]) -> Option<Self> {
+        const LONGEST: usize = 10;
+        let end = text.iter().take(LONGEST).position(|byte| *byte == b';')?;
+        let name = std::str::from_utf8(&text[1..end]).ok()?;
+        let code = match name {
+            "amp" => u32::from(b'&'),
+            "lt" => u32::from(b'<'),
+            "gt" => u32::from(b'>'),
+            "quot" => u32::from(b'"'),
+            "apos" => u32::from(b'\''),
+            _ => match name.strip_prefix('#')? {
+                digits if digits.starts_with(['x', 'X']) => u32::from_str_radix(&digits[1..], 16).ok()?,
+                digits => digits.parse().ok()?,
+            },
+        };
+        Some(Self::character(code, end + 1))
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |code, digit| Some(code * 16 + char::from(*digit).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "sk-te/st+0123456789";
+
+    fn hidden(key: &str, body: &str) -> String {
+        let clean = Secrets::new([key]).hidden_in_body(body.as_bytes());
+        clean.map_or_else(|| body.to_owned(), |clean| String::from_utf8(clean.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_key_is_hidden_in_every_form() {
+        for (body, shown) in [
+            ("bad key sk-te/st+0123456789.", "bad key ***."),
+            (r#"{"error":"bad key sk-te\/st+0123456789"}"#, r#"{"error":"bad key ***"}"#),
+            (r#"{"error":"\u0073k-te/st+012345678\u0039!"}"#, r#"{"error":"***!"}"#),
+            (r#"{"error":"{\"a\":\"\\u0073k-te\\\/st+0123456789\"}"}"#, r#"{"error":"{\"a\":\"***\"}"}"#),
+            (r#"{"url":"https://a.b/c?k=sk-te%2Fst%2B0123456789&x"}"#, r#"{"url":"https://a.b/c?k=***&x"}"#),
+            ("sk-te%252fst%252B0123456789", "***"),
+            ("<p>&#115;k-te&#x2f;st+0123456789</p>", "<p>***</p>"),
+            ("SK-TE/ST+0123456789", "***"),
+            ("cut: sk-te/st+01…", "cut: ***…"),
+            (r#"begins with "sk-te/st+""#, r#"begins with "***""#),
+            ("ends with sk-te/st+0123", "ends with ***"),
+            ("twice sk-te/st+0123456789sk-te/st+0123456789", "twice ******"),
+            (r#"{"sk-te/st+0123456789": 1}"#, r#"{"***": 1}"#),
+        ] {
+            assert_eq!(hidden(KEY, body), shown);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_key_stays() {
+        for body in ["sk-te/st+ and more", "sk-te/s", r#"{"a":"\n\t\\"}"#, "100%", "a & b &amp; c", "\\", "", "%", "&"]
+        {
+            assert_eq!(hidden(KEY, body), body);
+        }
+    }
+
+    #[test]
+    fn json_stays_json() {
+        for body in [
+            r#"{"a":"\\sk-te/st+0123456789\\","b":"\nsk-te/st+0123456789\n"}"#,
+            r#"{"a":"\\\\u0073k-te/st+0123456789","b":"\"sk-te\\\/st+0123456789\""}"#,
+        ] {
+            let clean = hidden(KEY, body);
+            assert!(serde_json::from_str::<Value>(&clean).is_ok() && !clean.contains("0123"), "{clean}");
+        }
+        // A line break before the rest of a key that begins with n.
+        let clean = hidden("new-key-0123", r#"{"a":"\new-key-0123"}"#);
+        assert!(serde_json::from_str::<Value>(&clean).is_ok(), "{clean}");
+    }
+
+    #[test]
+    fn short_keys_and_words_do_not_tear_bodies_apart() {
+        for (key, body) in [
+            ("k", r#"{"request_id":"task_k","status":"k","url":"https://k/k.mp4?k=k"}"#),
+            ("done", r#"{"status":"done"}"#),
+            ("request_id", r#"{"request_id":"a"}"#),
+            ("cost_in_usd_ticks", r#"{"usage":{"cost_in_usd_ticks":1}}"#),
+            ("true", r#"{"ok": true }"#),
+            ("500000000", r#"{"usage": {"cost_in_usd_ticks": 500000000 }}"#),
+            ("abc", "abc"),
+        ] {
+            assert_eq!(hidden(key, body), body);
+        }
+        assert_eq!(hidden("k", r#"{"error":"bad key k."}"#), r#"{"error":"bad key ***."}"#);
+        assert_eq!(hidden("secret", r#"{"error":"bad key \"secret\""}"#), r#"{"error":"bad key \"***\""}"#);
+        assert_eq!(Secrets::new(["secret"]).hidden_in("no \"secret\" here".into()), "no \"***\" here");
+    }
+
+    #[test]
+    fn letters_alone_are_a_key_when_there_are_many() {
+        assert_eq!(hidden("abcdefghijKLMNOPqrst", "k=abcdefghijKLMNOPqrst"), "k=***");
+    }
+
+    #[test]
+    fn the_longest_secret_counts() {
+        let secrets = Secrets::new(["token-0123", "Bearer token-0123"]);
+        assert_eq!(secrets.hidden_in("a Bearer token-0123, a token-0123".into()), "a ***, a ***");
+        assert_eq!(format!("{secrets:?}"), "Secrets(2)");
+    }
+
+    #[test]
+    fn ids_that_hold_a_key() {
+        let secrets = Secrets::new([KEY, "k"]);
+        assert!(secrets.is_in("task-sk-te/st+0123456789") && secrets.is_in(KEY));
+        assert!(!secrets.is_in("k") && !secrets.is_in("task-sk-te"));
+    }
+
+    #[test]
+    fn links_come_back_whole() {
+        let secrets = Secrets::new([KEY]);
+        secrets.remember_link("https://a/***", "https://a/key");
+        assert_eq!(secrets.link("https://a/***"), "https://a/key");
+        assert!(!secrets.is_link_lost("https://a/***") && secrets.is_link_lost("https://b/***"));
+        assert!(!secrets.is_link_lost("https://b/"));
+    }
+}

@@ -1,0 +1,501 @@
+"""What is configured as secret leaves in no form, whoever repeats it and wherever."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import logging
+import pickle
+import socketserver
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import vidjob
+from support import Cli, Face
+from vidjob import VideoClient
+
+#: With characters that JSON and addresses escape.
+KEY = "sk-echo/0123456789+abcdef"
+#: Every form in which the key is repeated has this.
+CORE = "0123456789"
+SIGNATURE = "token-9876543210"
+PHRASE = "pass/9876543210"
+MEDIA = Path(__file__).parent / "media" / "h264.mp4"
+MP4 = MEDIA.read_bytes()
+
+
+def answer(status: int, body: bytes | str | object = b"", **headers: str) -> bytes:
+    """An HTTP answer. What is no text becomes JSON."""
+    if not isinstance(body, (bytes, str)):
+        body = json.dumps(body)
+    content = body.encode() if isinstance(body, str) else body
+    names = {"content-length": str(len(content)), "connection": "close", **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in names.items())
+    return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + content
+
+
+ACCEPTED = answer(200, {"request_id": "job-1"})
+DONE = answer(200, {"status": "done", "video": {"url": "/file.mp4"}})
+
+
+class Server:
+    """Answers with bytes that it is given, and remembers the heads of requests.
+
+    Attributes:
+        created: What a create is answered with.
+        asked: What a query is answered with.
+        file: What everything else is answered with.
+        heads: The requests, without their bodies.
+        bodies: Their bodies.
+    """
+
+    def __init__(self) -> None:
+        server = self
+        self.created = ACCEPTED
+        self.asked = DONE
+        self.file = answer(500)
+        self.heads: list[str] = []
+        self.bodies: list[str] = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                lines = [line.decode() for line in iter(self.rfile.readline, b"\r\n") if line]
+                if not lines:
+                    return
+                length = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
+                server.bodies.append(self.rfile.read(length).decode())
+                server.heads.append("".join(lines))
+                is_query = "/v1/videos/" in lines[0]
+                is_create = lines[0].startswith("POST")
+                self.wfile.write(server.created if is_create else server.asked if is_query else server.file)
+
+        class Threads(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Threads(("127.0.0.1", 0), Handler)
+        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+# ---- the forms -------------------------------------------------------------------------------
+
+
+def spelled(secret: str) -> list[str]:
+    """A secret as it may stand inside a JSON string."""
+    return [
+        secret,
+        f"\\u00{ord(secret[0]):02x}{secret[1:]}",
+        secret.replace("/", "\\/"),
+        "".join(f"\\u{ord(character):04X}" if character in "/+" else character for character in secret),
+        quote(secret, safe=""),
+        quote(quote(secret, safe=""), safe=""),
+        secret.replace("/", "&#x2f;").replace("+", "&#43;"),
+        json.dumps(json.dumps(secret))[1:-1],
+        f"{secret[:-2]}…",
+        f"x{secret}{secret}x",
+    ]
+
+
+#: Bodies in which a key may be repeated, with ``KEY`` in its place: each is read in another way.
+BODIES = {
+    "message": '{"error": {"message": "bad key KEY.", "type": "comet_api_error", "code": "invalid_request"}}',
+    "code": '{"code": "KEY", "error": {"code": "KEY", "message": "KEY"}}',
+    "sentence": '{"code": "The key is wrong", "error": "Incorrect API key provided: KEY"}',
+    "nested": '{"error": "{\\"message\\": \\"KEY\\"}", "detail": [{"msg": "KEY"}]}',
+    "string": '"KEY"',
+    "name": '{"KEY": "KEY"}',
+    "text": "KEY is wrong",
+    "page": "<html><title>KEY</title></html>",
+    "broken": '{"error": "KEY',
+    "long": '{"error": "' + "x" * 285 + ' KEY"}',
+    "failed": '{"status": "failed", "error": {"code": "KEY", "message": "KEY"}, "model": "KEY"}',
+    "moderated": '{"code": "KEY", "error": "rejected by content moderation: KEY"}',
+    "done": '{"status": "done", "video": {"url": "", "respect_moderation": true, "storage_error": "KEY"}}',
+    "kept": '{"status": "done", "video": {"url": "/KEY.mp4", "file_output": {"file_id": "KEY", "public_url": "KEY"}}}',
+    "record": '{"code": "success", "data": {"status": "FAILURE", "fail_reason": "KEY", "data": {"error": "KEY"}}}',
+    "expired": '{"status": "expired", "note": "KEY"}',
+    "id": '{"request_id": "KEY", "id": "task-KEY", "task_id": ["KEY"]}',
+}
+
+
+def answers_of(status: int, secret: str, forms: int | None = None) -> Iterator[tuple[str, bytes]]:
+    """Answers of a status that repeat a secret, in every body and in so many spellings."""
+    headers = {"location": f"https://a.example/{secret}?k={secret}"} if status == 301 else {}
+    for name, body in BODIES.items():
+        yield name, answer(status, body.replace("KEY", secret), **headers)
+    for form in spelled(secret)[:forms]:
+        yield form, answer(status, f'{{"error": {{"message": "bad key {form}"}}}}', **headers)
+
+
+# ---- what leaves -----------------------------------------------------------------------------
+
+
+def shown(value: Any) -> str:
+    """All that can be seen of a result or an error."""
+    if isinstance(value, list):
+        return "\n".join(map(shown, value))
+    parts = [str(value), repr(value), repr(pickle.dumps(value))]
+    if hasattr(value, "to_dict"):
+        parts.append(json.dumps(value.to_dict(), default=str))
+    if hasattr(value, "raw"):
+        parts.append(repr(value.raw))
+    if isinstance(value, BaseException):
+        parts += [repr(vars(value)), repr(value.args), *traceback.format_exception(value)]
+        parts += [shown(cause) for cause in (value.__cause__, value.__context__) if cause is not None]
+    for name in ("job", "error"):
+        inner = getattr(value, name, None)
+        if inner is not None:
+            parts.append(shown(inner))
+    return "\n".join(parts)
+
+
+class Witness:
+    """Calls a client and keeps all that leaves."""
+
+    def __init__(self, face: Face, caplog: pytest.LogCaptureFixture, folder: Path) -> None:
+        self._face = face
+        self._log = caplog
+        self._folder = folder
+        self._count = 0
+        self._events: list[Any] = []
+        caplog.set_level(logging.DEBUG)
+
+    def client(self, **settings: Any) -> VideoClient:
+        return VideoClient(**{"max_retries": 0, "timeout": 5, **settings}, on_event=self._events.append)
+
+    def sees(self, client: VideoClient, verb: str) -> str:
+        """All that leaves when a verb is called."""
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir()
+        before = len(self._events), len(self._log.records)
+        try:
+            told = shown(self._call(client, verb, folder))
+        except vidjob.VidjobError as error:
+            told = shown(error)
+        records = [str(vars(record)) + record.getMessage() for record in self._log.records[before[1] :]]
+        files = [file.read_bytes().decode(errors="replace") for file in folder.rglob("*") if file.is_file()]
+        return "\n".join([told, repr(client), *map(repr, self._events[before[0] :]), *records, *files])
+
+    def _call(self, client: VideoClient, verb: str, folder: Path) -> Any:
+        soon = {"timeout": 0.05, "poll_interval": 0.01}
+        job = vidjob.VideoJob("job-1")
+        if verb == "render_many":
+            return self._many(client, folder, soon)
+        arguments: dict[str, tuple[list[Any], dict[str, Any]]] = {
+            "get": ([job], {}),
+            "wait": ([job], soon),
+            "watch": ([job], soon),
+            "generate": (["x"], {}),
+            "edit": (["x", MEDIA], {}),
+            "extend": (["x", MEDIA], {}),
+            "download": ([job, folder / "a.mp4"], {}),
+            "render": (["x", folder / "a.mp4"], soon),
+        }
+        positional, named = arguments[verb]
+        return self._face(client, verb, *positional, **named)
+
+    def _many(self, client: VideoClient, folder: Path, soon: dict[str, Any]) -> Any:
+        if self._face.name == "blocking":
+            return list(client.render_many(["x"], folder, **soon))
+
+        async def many() -> list[Any]:
+            return [result async for result in client.render_many_async(["x"], folder, **soon)]
+
+        import asyncio
+
+        return asyncio.run(many())
+
+
+@pytest.fixture
+def witness(face: Face, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Witness:
+    return Witness(face, caplog, tmp_path)
+
+
+# ---- the key ---------------------------------------------------------------------------------
+
+
+#: The verbs, the statuses, and how many of the spellings: what reads an answer is the same for all of them.
+VERBS: list[tuple[str, list[int], int]] = [
+    ("get", [200, 400], 99),
+    ("get", [202, 301, 401, 403, 404, 503], 1),
+    ("generate", [200, 400], 99),
+    ("generate", [202, 301, 401, 403, 404, 503], 1),
+    ("wait", [200, 400], 2),
+    ("watch", [202, 400], 2),
+    ("edit", [200, 400], 2),
+    ("extend", [200, 503], 2),
+    ("download", [200, 400], 2),
+    ("render", [200], 1),
+    ("render_many", [400], 1),
+]
+
+
+@pytest.mark.parametrize(("verb", "statuses", "forms"), VERBS)
+def test_a_key_that_the_service_repeats_leaves_nowhere(
+    witness: Witness, server: Server, verb: str, statuses: list[int], forms: int
+) -> None:
+    leaks = []
+    with witness.client(api_key=KEY, base_url=f"{server.origin}/v1") as client:
+        for status in statuses:
+            for name, reply in answers_of(status, KEY, forms):
+                # To the query after a create, or to the create itself.
+                for created in [ACCEPTED, reply] if verb.startswith("render") else [reply]:
+                    server.created, server.asked = created, reply
+                    if CORE in witness.sees(client, verb):
+                        leaks.append((status, name))
+    assert leaks == []
+
+
+FILES: list[bytes] = [
+    answer(200, f"bad key {KEY}, and a page that goes on for a while"),
+    answer(200, f"<html>{KEY}</html>", content_type=f"text/html; key={KEY}"),
+    answer(200, {"error": KEY}, content_type="application/json"),
+    answer(200, f"0123 bad key is {KEY}".replace("0123 ", "")),
+    answer(200, MP4, content_type=f"video/mp4; key={KEY}"),
+    answer(302, location=f"http://127.0.0.1:1/{KEY}.mp4"),
+    answer(302, location=f"http://{quote(KEY, safe='')}:{KEY}@127.0.0.1/"),
+    answer(302, location=f"ftp://127.0.0.1/{KEY}"),
+    answer(302, location=f"http://[{KEY}"),
+    answer(302, location=f"/{KEY}"),
+    answer(451, KEY),
+    answer(500, KEY),
+]
+
+
+@pytest.mark.parametrize("link", ["/file.mp4", f"/{quote(KEY)}/file.mp4"])
+@pytest.mark.parametrize("verb", ["download", "render", "render_many"])
+def test_a_key_that_comes_with_the_file_leaves_nowhere(witness: Witness, server: Server, verb: str, link: str) -> None:
+    server.asked = answer(200, {"status": "done", "video": {"url": link}})
+    leaks = []
+    with witness.client(api_key=KEY, base_url=f"{server.origin}/v1", max_retries=1) as client:
+        for reply in FILES:
+            server.file = reply
+            if CORE in witness.sees(client, verb):
+                leaks.append(reply)
+    assert leaks == []
+
+
+def test_a_link_that_holds_the_key_is_followed_and_not_shown(face: Face, server: Server, tmp_path: Path) -> None:
+    target = f"/file.mp4?key={quote(KEY, safe='')}"
+    server.asked = answer(200, {"status": "done", "video": {"url": server.origin + target}})
+    server.file = answer(200, MP4)
+    with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        job = face(client, "get", "job-1")
+        assert job.video.url == f"{server.origin}/file.mp4?key=***"
+        assert face(client, "download", job, tmp_path / "a.mp4").bytes == len(MP4)
+        assert face(client, "download", job.video, tmp_path / "b.mp4").bytes == len(MP4)
+        face(client, "edit", "x", job)
+        assert quote(KEY, safe="") in server.bodies[-1]
+        assert face(client, "render", "x", tmp_path / "c.mp4", poll_interval=0.01).bytes == len(MP4)
+    # Elsewhere only what is shown is known, and the job is asked once more.
+    with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        kept = vidjob.VideoJob.from_dict(job.to_dict())
+        with pytest.raises(vidjob.InvalidRequest, match="give the job"):
+            face(client, "download", kept.video, tmp_path / "e.mp4")
+        assert face(client, "download", kept, tmp_path / "d.mp4").bytes == len(MP4)
+    with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        face(client, "edit", "x", kept)
+        assert quote(KEY, safe="") in server.bodies[-1]
+    paths = {head.split(" ")[1] for head in server.heads}
+    assert paths == {"/v1/videos/job-1", "/v1/videos/edits", "/v1/videos/generations", target}
+
+
+def test_the_id_of_a_job_is_never_a_key(face: Face, server: Server) -> None:
+    server.created = answer(200, {"request_id": f"task-{KEY}"})
+    with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        with pytest.raises(vidjob.SubmitUnknown, match=r"\*\*\*"):
+            face(client, "generate", "x")
+        server.heads.clear()
+        for verb in ("get", "wait"):
+            with pytest.raises(vidjob.InvalidRequest, match="the API key was given as a job"):
+                face(client, verb, f"task-{KEY}")
+        assert server.heads == []
+
+
+@pytest.mark.parametrize("key", ["k", "done", "status", "request_id", "200", "null", "5000"])
+def test_a_short_key_does_not_tear_answers_apart(face: Face, server: Server, key: str) -> None:
+    body = '{"request_id": "task_k", "status": "done" , "code": 200, "n": null, "video": {"url": "/k/k.mp4"}, '
+    body += '"usage": {"cost_in_usd_ticks": 5000 }}'
+    server.asked = answer(200, body)
+    with VideoClient(key, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        job = face(client, "get", "task_k")
+        assert (job.status, job.video.url, job.usage.cost_in_usd_ticks) == ("done", "/k/k.mp4", 5000)
+        assert job.raw == json.loads(body)
+        server.asked = answer(401, {"error": f"your key {key} is wrong"})
+        with pytest.raises(vidjob.AuthenticationError, match=r"your key (\*\*\*|200|null|5000) is wrong"):
+            face(client, "get", "task_k")
+
+
+def test_the_command_line_does_not_show_a_key_that_the_service_repeats(
+    cli: Cli, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path.parent / f"{tmp_path.name}.key"
+    file.write_text(KEY)
+    at = ["--base-url", f"{server.origin}/v1", "--api-key-file", str(file)]
+    commands = [
+        ["get", "job-1"],
+        ["get", "job-1", "--json"],
+        ["wait", "job-1", "--jsonl", "--timeout", "0.05"],
+        ["download", "job-1", "--timeout", "0.05"],
+        ["render", "x", "-o", "a.mp4", "--timeout", "0.05"],
+    ]
+    leaks = []
+    for name, reply in answers_of(400, KEY, 2):
+        for command in commands:
+            server.asked = reply
+            _, out, err = cli(*command, *at)
+            if CORE in out + err:
+                leaks.append((name, command, out, err))
+    assert leaks == []
+
+
+# ---- what else is secret ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["get", "generate"])
+def test_a_header_that_the_service_repeats_leaves_nowhere(witness: Witness, server: Server, verb: str) -> None:
+    leaks = []
+    headers = {"X-Token": f"Bearer {SIGNATURE}", "X-Team": "blue"}
+    with witness.client(api_key=KEY, base_url=f"{server.origin}/v1", headers=headers) as client:
+        for name, reply in [*answers_of(401, SIGNATURE), *answers_of(200, f"Bearer {SIGNATURE}")]:
+            server.created = server.asked = reply
+            if "9876543210" in witness.sees(client, verb):
+                leaks.append(name)
+    assert leaks == []
+
+
+@pytest.mark.parametrize("in_environment", [False, True])
+def test_the_password_of_a_proxy_leaves_nowhere(
+    witness: Witness, server: Server, monkeypatch: pytest.MonkeyPatch, *, in_environment: bool
+) -> None:
+    user, password = "me", quote(PHRASE, safe="")
+    proxy = server.origin.replace("http://", f"http://{user}:{password}@")
+    settings: dict[str, Any] = {} if in_environment else {"proxy": proxy}
+    if in_environment:
+        monkeypatch.setenv("http_proxy", proxy)
+    sent = base64.b64encode(f"{user}:{PHRASE}".encode()).decode()
+    leaks = []
+    with witness.client(api_key=KEY, base_url="http://api.example/v1", **settings) as client:
+        for secret in (PHRASE, sent):
+            for name, reply in answers_of(407, secret):
+                server.asked = reply
+                told = witness.sees(client, "get")
+                if "9876543210" in told or sent in told:
+                    leaks.append(name)
+        assert sent in server.heads[0]
+    assert leaks == []
+
+
+def test_addresses_are_shown_without_their_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in (
+        "https://me:PASSWORD@a.example/v1",
+        "https://me:PASS?WORD@a.example/v1",
+        "https://me:PASSWORD@a.example:port/v1",
+        "https://me:PASSWORD@a exa.mple/v1",
+        "me:PASSWORD@a.example:port",
+    ):
+        wrong: list[dict[str, Any]] = [{"base_url": address}, {"proxy": address.replace("https", "ftp")}]
+        for settings in wrong:
+            with pytest.raises(vidjob.ConfigurationError) as caught:
+                VideoClient(KEY, **settings)
+            assert "WORD" not in shown(caught.value)
+            assert "a.example" in str(caught.value) or "a exa.mple" in str(caught.value)
+        monkeypatch.setenv("HTTPS_PROXY", address.replace("https", "ftp"))
+        with pytest.raises(vidjob.ConfigurationError, match="HTTPS_PROXY") as caught:
+            VideoClient(KEY, base_url="https://api.example/v1")
+        assert "WORD" not in shown(caught.value)
+        monkeypatch.delenv("HTTPS_PROXY")
+
+
+# ---- copies and pickles ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def echoing(server: Server) -> Server:
+    server.asked = answer(200, {"status": "queued"})
+    return server
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copies_keep_the_key(
+    face: Face, echoing: Server, monkeypatch: pytest.MonkeyPatch, copied: Callable[[VideoClient], VideoClient]
+) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", "sk-somebody-elses")
+    events: list[Any] = []
+    original = VideoClient(
+        KEY, base_url=f"{echoing.origin}/v1", headers={"X-Token": SIGNATURE}, on_event=events.append, timeout=3
+    )
+    with copied(copied(original)) as client:
+        assert client is not original
+        face(client, "get", "job-1")
+    assert f"authorization: Bearer {KEY}" in echoing.heads[0]
+    assert f"x-token: {SIGNATURE}" in echoing.heads[0]
+    assert len(events) == 1
+    # Each is closed by itself.
+    face(original, "get", "job-1")
+    with pytest.raises(vidjob.InvalidRequest, match="closed"):
+        face(client, "get", "job-1")
+
+
+def test_a_copy_keeps_the_key_of_the_environment_that_it_was_made_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    original = VideoClient()
+    monkeypatch.delenv("COMETAPI_KEY")
+    assert copy.deepcopy(original).base_url == original.base_url
+    with pytest.raises(vidjob.ConfigurationError, match="COMETAPI_KEY"):
+        pickle.loads(pickle.dumps(original))  # noqa: S301
+
+
+def test_a_client_unpickled_without_its_key_takes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("sk-somebody-elses", KEY):
+        monkeypatch.setenv("COMETAPI_KEY", key)
+        pickled = pickle.dumps(VideoClient(KEY))
+        assert CORE.encode() not in pickled
+        with pytest.raises(vidjob.ConfigurationError, match="without its API key: pass pickle_key=True"):
+            pickle.loads(pickled)  # noqa: S301
+
+
+def test_what_is_secret_travels_in_a_pickle_only_when_asked_to(
+    face: Face, echoing: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    proxy = echoing.origin.replace("http://", f"http://me:{quote(PHRASE, safe='')}@")
+    secrets: dict[str, Any] = {"headers": {"X-Token": SIGNATURE}, "proxy": proxy}
+    for name, secret in secrets.items():
+        pickled = pickle.dumps(VideoClient(**{name: secret}))
+        assert b"9876543210" not in pickled
+        for client in (pickle.loads(pickled), pickle.loads(pickle.dumps(copy.copy(pickle.loads(pickled))))):  # noqa: S301
+            with pytest.raises(vidjob.ConfigurationError, match=rf"pickled without .*{name}: pass pickle_key=True"):
+                face(client, "get", "job-1")
+    assert echoing.heads == []
+    travelling = VideoClient(KEY, base_url="http://api.example/v1", **secrets, pickle_key=True)
+    with pickle.loads(pickle.dumps(travelling)) as client:  # noqa: S301
+        face(client, "get", "job-1")
+    assert f"authorization: Bearer {KEY}" in echoing.heads[0]
+    assert f"x-token: {SIGNATURE}" in echoing.heads[0]
+    assert "proxy-authorization: Basic" in echoing.heads[0]
+    bare = pickle.loads(pickle.dumps(VideoClient(proxy=echoing.origin)))  # noqa: S301
+    assert repr(bare) == "VideoClient(base_url='https://api.cometapi.com/grok/v1')"
