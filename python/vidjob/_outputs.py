@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidjob._columns import plain
 from vidjob._errors import AlreadyRunning, JobBlocked, NotBought, SubmitUnknown, VidjobError, WaitTimeout
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from vidjob._native import VideoRequest
     from vidjob._values import RenderResult
 
-__all__ = ["Counts", "Outputs", "outcome_of", "plain"]
+__all__ = ["Counts", "Outputs", "outcome_of"]
 
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -152,11 +153,6 @@ def _name_below(folder: Path, path: Path) -> str:
         return path.relative_to(folder).as_posix()
     except ValueError:  # an earlier run kept it elsewhere
         return Path(os.path.relpath(path, folder)).as_posix()
-
-
-def plain(columns: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of anything
-    """The columns of a row that are worth writing down."""
-    return {name: value for name, value in columns.items() if not isinstance(value, (bytes, bytearray))}
 
 
 def _quantiles(seconds: list[float]) -> dict[str, float] | None:
