@@ -157,6 +157,8 @@ def clean(text: str) -> str:
 
 def shown(value: object) -> str:
     """A value for messages: short, and on one line."""
+    if isinstance(value, (Mapping, *_LISTS)) or (is_array(value) and not isinstance(value, (str, float))):
+        return f"a value of type {type(value).__name__}"
     text = said(value)
     short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     return ascii(short) if not short.isprintable() else repr(short) if isinstance(value, str) else short

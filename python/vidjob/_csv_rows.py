@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob._columns import shown
 from vidjob._errors import InvalidRequest
+from vidjob._frames import PROMPTS, no_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -217,4 +218,6 @@ def _names(path: Path, header: _Line, known: Collection[str]) -> list[str]:
             one, other = header.cells[names.index(name)], header.cells[number]
             words = f"the columns {shown(one)} and {shown(other)} have the same name; rename one of them"
             raise InvalidRequest(f"{place}: {words}", field=name)
+    if PROMPTS.isdisjoint(names):
+        raise InvalidRequest(f"{place}: {no_prompt(header.cells)}", field="prompt")
     return names

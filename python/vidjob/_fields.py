@@ -96,8 +96,8 @@ def is_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type
     except Exception as error:
         if type(value).__name__ == "NAType":
             return True
-        words = f"a {type(value).__name__} cannot be compared; convert it to plain Python values or leave it out"
-        raise InvalidRequest(f"{name}: {words}", field=name) from error
+        words = f"{name}: a value of type {type(value).__name__} cannot be compared with itself"
+        raise InvalidRequest(f"{words}; convert it to plain Python values, or leave it out", field=name) from error
 
 
 def _is_nan(array: Any) -> bool:  # noqa: ANN401 - of any library
@@ -133,7 +133,9 @@ def id_of(value: object) -> str:
 
 
 def _of_numpy(scalar: Any) -> object:  # noqa: ANN401 - NumPy may be absent
-    return scalar.item() if scalar.dtype.kind in "iufb" else said(scalar)
+    if scalar.dtype.kind == "M":
+        return said(scalar)
+    return scalar.item() if scalar.dtype.kind in "iuf" else scalar
 
 
 def _digits(number: float) -> float | int:
@@ -186,7 +188,8 @@ def _whole(place: _Place, value: object) -> int:
 
 
 def _flag(place: _Place, value: object) -> bool:
-    word = said(value).strip().lower()
+    is_word = isinstance(value, (str, int, float)) or type(value).__name__.startswith("bool")
+    word = said(value).strip().lower() if is_word else ""
     if word not in _TRUE | _FALSE:
         raise place.refused(f"{place.field} must be true or false, not {shown(value)}")
     return word in _TRUE

@@ -11,7 +11,7 @@ from vidjob._errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["PROMPTS", "check_names", "is_table", "rows_of_arrow_batches", "rows_of_table"]
+__all__ = ["PROMPTS", "check_names", "is_table", "no_prompt", "rows_of_arrow_batches", "rows_of_table"]
 
 #: What one of must stand in every row: what to show, or a frame to begin with.
 PROMPTS = frozenset({"prompt", "image", "last_frame", "keyframes", "body"})
@@ -52,8 +52,12 @@ def check_names(names: Sequence[object]) -> None:
     if twice is not None:
         raise InvalidRequest(f"two columns are named {shown(twice)}; rename one of them", field=twice)
     if texts and PROMPTS.isdisjoint(texts):
-        columns = ", ".join(map(shown, names))
-        raise InvalidRequest(f"no column is named prompt; the columns are {columns}", field="prompt")
+        raise InvalidRequest(no_prompt(names), field="prompt")
+
+
+def no_prompt(names: Iterable[object]) -> str:
+    """What is said of columns among which no prompt is."""
+    return f"no column is named prompt; the columns are {', '.join(map(shown, names))}"
 
 
 def _is_one_of(value: object, kinds: tuple[tuple[str, str], ...]) -> bool:
@@ -84,7 +88,9 @@ def _rows_of_arrow(source: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever has
         words = f"a {type(source).__name__} is read with pyarrow: pip install pyarrow"
         raise InvalidRequest(words, field="requests") from None
     if _is_one_of(source, _ARRAYS):
-        return iter(source.to_pylist())
+        if not pa.types.is_struct(source.type):
+            return iter(source.to_pylist())
+        source = pa.Table.from_struct_array(source)
     try:
         reader = pa.RecordBatchReader.from_stream(source)
     except pa.ArrowInvalid:  # a stream of texts

@@ -11,7 +11,7 @@ from vidjob._columns import clean, said, shown
 from vidjob._csv_rows import CsvRow, rows_of_csv
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._fields import FIELDS, id_of, is_missing, parsed, request_of
-from vidjob._frames import PROMPTS, is_table, rows_of_arrow_batches, rows_of_table
+from vidjob._frames import PROMPTS, is_table, no_prompt, rows_of_arrow_batches, rows_of_table
 from vidjob._native import VideoRequest
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _label_of_what_is_wrong(order: Any) -> str:  # noqa: ANN401 - a mapping of a
         name = next((order[key] for key in _NAMES if order.get(key) is not None), "")
     except Exception:  # noqa: BLE001 - likewise
         return ""
-    return clean(said(name))[:_LABEL]
+    return clean(said(name))[:_LABEL] if isinstance(name, (str, int, float)) else ""
 
 
 def _row_of(order: object, input_root: Path | None) -> Row:
@@ -211,8 +211,7 @@ def _row_of(order: object, input_root: Path | None) -> Row:
     if isinstance(fields.get("body"), Mapping) and ("url" in fields or "custom_id" in fields):
         return _of_batch_line(fields, input_root)
     if PROMPTS.isdisjoint(map(said, order)):
-        columns = f"the columns are {', '.join(map(shown, order))}" if order else "the row is empty"
-        raise InvalidRequest(f"the prompt is missing; {columns}", field="prompt")
+        raise InvalidRequest(no_prompt(order) if order else "the prompt is missing: the row is empty", field="prompt")
     name = _first_name(fields)
     known = {key: fields.pop(key) for key in list(fields) if key in FIELDS}
     return Row(None if name is None else id_of(name), request_of(known, input_root), fields)
@@ -240,9 +239,10 @@ def _first_name(fields: dict[str, Any]) -> object:
 
 def _of_batch_line(fields: dict[str, Any], input_root: Path | None) -> Row:
     body = _fields_of(fields.pop("body"))
-    method, url = said(fields.pop("method", "POST")), said(fields.pop("url", "/v1/videos/generations"))
-    operation = _OPERATIONS.get(url.rstrip("/").rpartition("/")[2])
-    if method.upper() != "POST" or operation is None:
+    method, url = fields.pop("method", "POST"), fields.pop("url", "/v1/videos/generations")
+    is_post = isinstance(method, str) and method.upper() == "POST"
+    operation = _OPERATIONS.get(url.rstrip("/").rpartition("/")[2]) if isinstance(url, str) else None
+    if not is_post or operation is None:
         words = f"{shown(method)} {shown(url)} is not a create: POST to /v1/videos/generations, edits or extensions"
         raise InvalidRequest(words, field="url")
     known = {name: body.pop(name) for name in list(body) if name in FIELDS and name != "operation"}

@@ -1,5 +1,6 @@
 //! Python objects as JSON values, read one by one: each that is none is refused with the place where it stands.
 
+use std::cell::Cell;
 use std::fmt::Display;
 
 use pyo3::exceptions::PyTypeError;
@@ -13,13 +14,15 @@ use crate::error::{Error, shorten};
 /// Levels of lists and objects. Most readers end at 128, and around this there are a few more; what holds itself ends
 /// here, too.
 const MAX_DEPTH: usize = 100;
+/// What holds the same list many times over would never end.
+const MAX_VALUES: usize = 1_000_000;
 const MAX_SHOWN: usize = 80;
 
 type Any<'py> = Bound<'py, PyAny>;
 
 /// An object of JSON types; `field` is where it stands in the request.
 pub(super) fn object(field: &'static str, argument: &Any<'_>) -> PyResult<Map<String, Value>> {
-    let reader = Reader { field };
+    let reader = Reader { field, left: Cell::new(MAX_VALUES) };
     let Some(entries) = entries(argument)? else {
         let words = format!("{field} must be a dict of JSON types; its keys are merged into the body");
         return Err(errors::raise(argument.py(), Error::invalid(field, words)));
@@ -37,10 +40,15 @@ fn entries<'py>(value: &Any<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
 
 struct Reader {
     field: &'static str,
+    left: Cell<usize>,
 }
 
 impl Reader {
     fn value(&self, place: &str, value: &Any<'_>, depth: usize) -> PyResult<Value> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(self.refused(value, self.field, format!("it holds more than {MAX_VALUES} values")));
+        };
+        self.left.set(left);
         if value.is_none() {
             return Ok(Value::Null);
         }

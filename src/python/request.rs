@@ -11,7 +11,7 @@ use super::arguments::{flag, number, text, whole, wrong_type};
 use super::values::{Admit, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
 use super::{bridge, errors, json, media};
 use crate::client::VideoClient;
-use crate::error::Error;
+use crate::error::{Error, presentable};
 use crate::request::{self, Audio, Operation};
 
 // ---- the parts --------------------------------------------------------------------------------
@@ -427,7 +427,7 @@ fn operation_of(word: &str) -> Option<Operation> {
 fn operation_word(argument: &Any<'_>) -> PyResult<&'static str> {
     let word = text("operation", argument)?;
     operation_of(&word).map(Operation::as_str).ok_or_else(|| {
-        let words = format!("operation must be \"generate\", \"edit\" or \"extend\", not {word:?}");
+        let words = format!("operation must be \"generate\", \"edit\" or \"extend\", not {:?}", presentable(&word));
         errors::raise(argument.py(), Error::invalid("operation", words))
     })
 }
