@@ -87,7 +87,7 @@ def is_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type
     """
     if value is None or isinstance(value, str):
         return not value
-    if isinstance(value, (int, list, tuple, dict, *_BYTES)):
+    if isinstance(value, (int, list, tuple, dict, Mapping, *_BYTES)):
         return False
     if is_array(value):
         return _is_nan(value)
@@ -172,7 +172,7 @@ def _text(place: _Place, value: object) -> str:
 
 def _number(value: Any) -> float:  # noqa: ANN401 - numbers of every library, and texts
     """A number, or NaN for what is none."""
-    if type(value).__name__.startswith("bool"):
+    if type(value).__name__.startswith("bool") or isinstance(value, _BYTES):
         return math.nan
     try:
         return float(value)
