@@ -484,6 +484,7 @@ BYTES = "caf\udce9"
         ["generate", "x", "--voice", BYTES, "--dry-run"],
         ["generate", "x", "--duration", "9" * 30, "--dry-run"],
         ["edit", "x", "--job", BYTES],
+        ["render", "x", "-o", f"{BYTES}.mp4"],
         ["get", BYTES],
         ["get", "x", "--base-url", f"http://{BYTES}"],
         ["batch", "rows.jsonl", "--filename", f"{BYTES}{{id}}.mp4", "--dry-run"],

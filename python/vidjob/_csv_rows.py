@@ -172,7 +172,7 @@ def _row(text: str, at: int, delimiter: str, bare: re.Pattern[str]) -> tuple[lis
             assert cell is not None  # noqa: S101 - it matches an empty text, too
             cells.append(cell[0])
             at = cell.end()
-            if _INCHES.sub("", cell[0]).count('"') % 2:
+            if '"' in cell[0] and _INCHES.sub("", cell[0]).count('"') % 2:
                 fault = (
                     "a quote stands alone in a cell without quotes around it; double it, and put the cell into quotes"
                 )

@@ -114,15 +114,17 @@ def id_of(value: object) -> str:
     Raises:
         InvalidRequest: It is neither a text nor a number nor a date, and might be another text in the next run.
     """
+    if isinstance(value, str):
+        return _whole_text("id", str.__str__(value))
     from datetime import date, time
     from decimal import Decimal
     from enum import Enum
     from pathlib import PurePath
     from uuid import UUID
 
-    if isinstance(value, Enum) and not isinstance(value, str):
+    if isinstance(value, Enum):
         return id_of(value.value)
-    if is_array(value) and getattr(value, "shape", None) == () and not isinstance(value, str):
+    if is_array(value) and getattr(value, "shape", None) == ():
         value = _of_numpy(value)
     is_named = isinstance(value, (str, int, float, Decimal, UUID, date, time, PurePath))
     if not is_named or isinstance(value, bool):
@@ -175,7 +177,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - numbers of every library, an
     if type(value).__name__.startswith("bool") or isinstance(value, _BYTES):
         return math.nan
     try:
-        return float(value)
+        # NumPy makes numbers of arrays with one item, and warns.
+        return float(value) if getattr(value, "shape", ()) == () else math.nan
     except Exception:  # noqa: BLE001 - objects raise what they like
         return math.nan
 
