@@ -89,7 +89,7 @@ def test_what_else_stands_there_is_kept() -> None:
     [
         (7, "requests"),
         ({"prompt": ""}, "prompt"),
-        ({"prompt": 7}, "requests"),
+        ({"prompt": 7}, "prompt"),
         ({"prompt": "x", "duration": "long"}, "duration"),
         ({"prompt": "x", "duration": 2.5}, "duration"),
         ({"prompt": "x", "generate_audio": "maybe"}, "generate_audio"),

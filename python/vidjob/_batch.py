@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _log, _native
 from vidjob import _open_runs as open_runs
+from vidjob._columns import clean, plain, shown
 from vidjob._damage import reports
 from vidjob._display import Displayed
-from vidjob._errors import AlreadyRunning, InvalidRequest, VidjobError
+from vidjob._errors import AlreadyRunning, DownloadError, InvalidRequest, VidjobError
 from vidjob._listening import close, interrupted, is_harmless, listener
 from vidjob._naming import Naming
-from vidjob._outputs import Counts, Outputs, plain
-from vidjob._rows import Table, row_of
+from vidjob._outputs import Counts, Outputs
+from vidjob._rows import Table, label_of, row_of
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from vidjob._tracing import BatchSpans
     from vidjob.progress import Display
 
-__all__ = ["AsyncBatch", "Batch", "Item", "Plan", "Watchers"]
+__all__ = ["AsyncBatch", "Batch", "Item", "Plan", "Watchers", "make_folder", "planned"]
 
 #: Seconds after which a batch whose reader was cancelled in a notebook is let go of.
 _PAUSE = 0.25
+#: How many more orders that are none are named beside the first.
+_NAMED = 10
 #: How much of a request's hash is its name, when it has no other.
 _NAME = 16
 
@@ -81,9 +84,7 @@ class Plan:
         try:
             return self.checked(order)
         except InvalidRequest as error:
-            name = order.get("id", order.get("custom_id")) if hasattr(order, "get") else None
-            where = f"item {index}" if name is None else f"item {name!r}"
-            raise InvalidRequest(f"{where}: {error}", field=error.field) from None
+            raise _about(_where(order, index), error) from None
 
     def checked(self, order: object) -> Item | None:
         """The same, with errors that leave it to the caller to say which item it is."""
@@ -102,11 +103,21 @@ class Plan:
             return None
         if known is not None:
             raise InvalidRequest("the same id stands for another request", field="id")
-        self._hashes[name] = sha256
         request = row.request
         about = {"prompt": request.prompt or "", "model": request.model or "", "operation": request.operation}
         path = self._naming.path(name, {**about, **row.columns, "id": name, "index": f"{index:06}"})
+        self._hashes[name] = sha256
         return Item(name, request, sha256, path, row.columns)
+
+
+def _where(order: object, index: int) -> str:
+    label = label_of(order)
+    return f"item {shown(label)}" if label else f"item {index}"
+
+
+def _about(where: str, error: InvalidRequest, more: str = "") -> InvalidRequest:
+    # What is in the way of UTF-8 in a row would be in the way of the outputs, too.
+    return InvalidRequest(clean(f"{where}: {error}{more}"), field=None if error.field is None else clean(error.field))
 
 
 class Watchers:
@@ -261,20 +272,27 @@ class _Run(Displayed):
         try:
             item = self._plan.item(order)
         except InvalidRequest as error:
-            name = order.get("id") if hasattr(order, "get") else None
-            return self._noted(RenderResult("" if name is None else str(name), error=error))
+            return self._noted(RenderResult(label_of(order), error=error))
         return self._feed_item(item)
 
     def _feed_item(self, item: Item | None) -> RenderResult | None:
         if item is None:
             self._counts.duplicates += 1
             return None
+        legacy = f"{item.id}.0"
+        if item.id.isdigit() and self._native.knows(legacy, item.sha256):
+            # As version 0.1 spelled the numbers of a column with gaps.
+            item = item._replace(id=legacy)
         self._items[item.id] = item
         if item.path.parent not in self._folders:
-            item.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                make_folder(item.path.parent)
+            except DownloadError as error:
+                del self._items[item.id]
+                return self._noted(RenderResult(item.id, error=error, columns=item.columns))
             self._folders.add(item.path.parent)
         self._watchers.begins(item)
-        columns = json.dumps(plain(item.columns), default=str)
+        columns = json.dumps(plain(item.columns))
         outcome = self._native.feed(item.id, item.request, item.sha256, item.path, columns)
         return None if outcome is None else self._ended(outcome)
 
@@ -475,10 +493,50 @@ class AsyncBatch(_Run):
         self.close()
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, with those above it, unless it is there.
+
+    Raises:
+        DownloadError: The disk refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(f"{path} cannot be made: {error.strerror or error}", errno=error.errno) from None
+
+
 def planned(table: Table, plan: Plan) -> list[Item | None]:
     """The items of orders that are all at hand: each is checked before the first is bought.
 
     Raises:
-        InvalidRequest: One of them is no order, or in the way of another.
+        InvalidRequest: Some of them are no orders, or in the way of others: it names them.
     """
-    return [plan.item(order) for order in table.rows]
+    found = [_checked(plan, order, index) for index, order in enumerate(table.rows)]
+    wrong = [item for item in found if isinstance(item, _Wrong)]
+    if wrong:
+        first, *others = wrong
+        raise _about(first.where, first.error, _more(others))
+    return [item for item in found if not isinstance(item, _Wrong)]
+
+
+class _Wrong(NamedTuple):
+    """An order that is none, and how it is called."""
+
+    where: str
+    error: InvalidRequest
+
+
+def _checked(plan: Plan, order: object, index: int) -> Item | _Wrong | None:
+    try:
+        return plan.checked(order)
+    except InvalidRequest as error:
+        return _Wrong(_where(order, index), error)
+
+
+def _more(others: list[_Wrong]) -> str:
+    if not others:
+        return ""
+    named = ", ".join(f"{wrong.where} ({wrong.error.field})" for wrong in others[:_NAMED])
+    rest = ", …" if len(others) > _NAMED else ""
+    are = "1 more item is" if len(others) == 1 else f"{len(others):,} more items are"
+    return f"; {are} refused: {named}{rest}"

@@ -887,7 +887,7 @@ class VideoClient:
         from pathlib import Path
 
         from vidjob import _open_runs as open_runs
-        from vidjob._batch import Plan, planned
+        from vidjob._batch import Plan, make_folder, planned
         from vidjob._naming import Naming
         from vidjob._outputs import Outputs
 
@@ -897,7 +897,7 @@ class VideoClient:
         root = None if input_root is None else arguments.absolute(arguments.local("input_root", input_root))
         plan = Plan(Naming(home, filename), None if root is None else Path(root))
         orders = planned(table, plan) if table.is_whole else table.rows
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         open_runs.leave_abandoned(home.resolve())
         total = len(orders) if isinstance(orders, list) else None
         watchers = self._watchers(progress, total)

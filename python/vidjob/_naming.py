@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidjob._columns import said
 from vidjob._errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?"
 
 def component(value: object) -> str:
     """A text as one component of a path, good on every system."""
-    text = unicodedata.normalize("NFC", str(value))
+    text = unicodedata.normalize("NFC", said(value))
     text = "".join("_" if unicodedata.category(character)[0] == "C" else character for character in text)
     text = _FORBIDDEN.sub("_", text).strip().rstrip(". ")
     if not text:
@@ -59,6 +60,9 @@ class Naming:
         if not all(name.isidentifier() for name in fields):
             raise InvalidRequest("filename: a field is a plain name, like {id}", field="filename")
         self._fields = frozenset(fields)
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in template):
+            words = "filename holds a control character or half of an emoji; a file cannot be called so"
+            raise InvalidRequest(words, field="filename")
         parts = Path(template).parts
         if not fields or not parts or Path(template).is_absolute() or ".." in parts:
             raise InvalidRequest(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidjob._columns import plain
 from vidjob._errors import AlreadyRunning, JobBlocked, JournalError, NotBought, SubmitUnknown, VidjobError, WaitTimeout
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from vidjob._values import RenderResult
 
-__all__ = ["Counts", "Outputs", "outcome_of", "plain"]
+__all__ = ["Counts", "Outputs", "outcome_of"]
 
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 #: What a line of ``metadata.jsonl`` says beside the columns of the item's row.
@@ -235,11 +236,6 @@ def _columns_of(metadata: Path) -> dict[str, dict[str, Any]]:
         except (ValueError, TypeError, KeyError, AttributeError):  # not of our making
             continue
     return columns
-
-
-def plain(columns: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of anything
-    """The columns of a row that are worth writing down."""
-    return {name: value for name, value in columns.items() if not isinstance(value, (bytes, bytearray))}
 
 
 def _quantiles(seconds: list[float]) -> dict[str, float] | None:

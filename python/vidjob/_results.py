@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+from vidjob._columns import clean, plain
 from vidjob._display import Displayed
-from vidjob._outputs import outcome_of, plain
+from vidjob._outputs import outcome_of
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _row(result: RenderResult) -> dict[str, Any]:
         **plain(result.columns),
         "id": result.id,
         "outcome": outcome_of(result),
-        "path": None if result.path is None else str(result.path),
+        "path": None if result.path is None else clean(str(result.path)),
         "bytes": result.bytes,
         "sha256": result.sha256,
         "duration": None if video is None else video.duration,

@@ -101,17 +101,22 @@ class RenderResult(Displayed):
         return self.error is None and self.path is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """The result in plain JSON types."""
+        """The result in plain JSON types.
+
+        ``columns`` are written as in ``metadata.jsonl``: without bytes, and as text where JSON has no such value.
+        """
+        from vidjob._columns import clean, plain
+
         return {
-            "id": self.id,
+            "id": clean(self.id),
             "job": None if self.job is None else self.job.to_dict(),
-            "path": None if self.path is None else str(self.path),
+            "path": None if self.path is None else clean(str(self.path)),
             "sha256": self.sha256,
             "bytes": self.bytes,
             "error": None if self.error is None else self.error.to_dict(),
             "resumed": self.resumed,
             "render_seconds": self.render_seconds,
-            "columns": dict(self.columns),
+            "columns": plain(self.columns),
         }
 
     @classmethod
@@ -156,7 +161,7 @@ class RenderResult(Displayed):
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"{name}={value!r}"
+            f"{name}={_shown(value)}"
             for name, value in zip(self.__match_args__, self._fields(), strict=True)
             if value is not None and value is not False and value != {}
         )
@@ -170,6 +175,15 @@ class RenderResult(Displayed):
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"RenderResult is frozen: {name} cannot be deleted")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - what stands in columns raises what it likes
+        from vidjob._columns import tidy
+
+        return repr(tidy(value))
 
 
 class JobRecord(NamedTuple):

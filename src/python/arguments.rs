@@ -3,14 +3,85 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyOverflowError, PyTypeError, PyUnicodeEncodeError};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyString};
 
 use super::{errors, values};
 use crate::download::Options;
 use crate::error::{Error, Result};
 use crate::job::VideoJob;
 use crate::watch::Patience;
+
+// ---- plain values -----------------------------------------------------------------------------
+
+/// A text. Python's may hold halves of characters, which neither UTF-8 nor JSON can carry.
+pub(super) fn text(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<String> {
+    let text = argument.cast::<PyString>().map_err(|_| wrong_type(field, "a str", argument))?;
+    text.to_str().map(str::to_owned).map_err(|error| not_utf8(argument.py(), field, error))
+}
+
+/// The refusal of a text that cannot be encoded; other errors stay as they are.
+pub(super) fn not_utf8(py: Python<'_>, field: &'static str, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyUnicodeEncodeError>(py) {
+        return error;
+    }
+    let start = error.value(py).getattr(intern!(py, "start")).and_then(|start| start.extract::<usize>());
+    let place = start.map_or_else(|_| String::new(), |start| format!(" at character {start}"));
+    let words = format!(
+        "{field} has a lone surrogate{place} (half of an emoji, or bytes that are not UTF-8) and cannot be sent; \
+         fix the text"
+    );
+    errors::raise(py, Error::invalid(field, words))
+}
+
+/// A whole number that fits into 64 bits.
+pub(super) fn whole(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if argument.is_instance_of::<PyBool>() {
+        return Err(wrong_type(field, "an int", argument));
+    }
+    argument.extract().map_err(|error| not_a_number(field, "an int", argument, error))
+}
+
+/// A finite number.
+pub(super) fn number(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if argument.is_instance_of::<PyBool>() {
+        return Err(wrong_type(field, "a number", argument));
+    }
+    let number: f64 = argument.extract().map_err(|error| not_a_number(field, "a number", argument, error))?;
+    if !number.is_finite() {
+        let error = Error::invalid(field, format!("{field} must be a finite number, not {number}"));
+        return Err(errors::raise(argument.py(), error));
+    }
+    Ok(number)
+}
+
+fn not_a_number(field: &'static str, kind: &str, argument: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = argument.py();
+    if error.is_instance_of::<PyTypeError>(py) {
+        return wrong_type(field, kind, argument);
+    }
+    if error.is_instance_of::<PyOverflowError>(py) {
+        return errors::raise(py, Error::invalid(field, format!("{field} is a number out of range")));
+    }
+    if error.is_instance_of::<PyException>(py) {
+        return errors::raise(py, Error::invalid(field, format!("{field} must be {kind}: {error}")));
+    }
+    error
+}
+
+/// A truth value.
+pub(super) fn flag(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<bool> {
+    argument.extract().map_err(|_| wrong_type(field, "a bool", argument))
+}
+
+pub(super) fn wrong_type(field: &str, kind: &str, argument: &Bound<'_, PyAny>) -> PyErr {
+    let given = argument.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("{field} must be {kind}, not {given}"))
+}
+
+// ---- jobs -------------------------------------------------------------------------------------
 
 /// A `VideoJob`, or the id of one.
 pub(super) struct JobArgument(pub(super) VideoJob);
@@ -22,10 +93,10 @@ impl<'a, 'py> FromPyObject<'a, 'py> for JobArgument {
         if let Ok(job) = argument.cast::<values::VideoJob>() {
             return Ok(Self(job.get().inner.clone()));
         }
-        let request_id: String = argument
-            .extract()
-            .map_err(|_| PyTypeError::new_err("a job must be a VideoJob or the request_id of one, a str"))?;
-        Ok(Self(VideoJob::pending(request_id)))
+        if !argument.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err("a job must be a VideoJob or the request_id of one, a str"));
+        }
+        Ok(Self(VideoJob::pending(text("request_id", &argument)?)))
     }
 }
 

@@ -310,6 +310,12 @@ impl Batch {
         Ok(self.core()?.reins.in_flight())
     }
 
+    /// Whether the journal has this request under this name.
+    fn knows(&self, id: &str, sha256: &str) -> PyResult<bool> {
+        let entry = self.core()?.journal.entry(id);
+        Ok(entry.is_some_and(|entry| entry.current().is_some_and(|attempt| attempt.order.request_sha256 == sha256)))
+    }
+
     /// All that the journal knows by now, as plain JSON types.
     fn records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let journal = &self.core()?.journal;

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 
+use super::arguments::{not_utf8, text};
 use super::request::FileId;
 use super::{errors, values};
 use crate::media::{Media, pixels};
@@ -15,8 +16,8 @@ use crate::media::{Media, pixels};
 /// One image or video; `field` is where it stands in the request.
 pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<Media> {
     let py = argument.py();
-    if let Ok(text) = argument.cast::<PyString>() {
-        return Media::of_text(field, text.to_str()?).map_err(|error| errors::raise(py, error));
+    if argument.is_instance_of::<PyString>() {
+        return Media::of_text(field, &text(field, argument)?).map_err(|error| errors::raise(py, error));
     }
     if argument.is_instance_of::<PyBytes>() || argument.is_instance_of::<PyByteArray>() {
         return in_memory(argument);
@@ -31,7 +32,8 @@ pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResul
         return Ok(Media::Video(video.get().inner.clone()));
     }
     if argument.hasattr(intern!(py, "__fspath__"))? {
-        return Ok(Media::File(argument.extract::<PathBuf>()?));
+        let path = argument.extract::<PathBuf>().map_err(|error| not_utf8(py, field, error))?;
+        return Ok(Media::File(path));
     }
     let encoded = py.import(intern!(py, "vidjob._media"))?.call_method1(intern!(py, "encoded"), (argument, field))?;
     in_memory(&encoded)

@@ -9,6 +9,7 @@ mod display;
 mod engine;
 mod errors;
 mod events;
+mod json;
 mod media;
 mod owned;
 mod request;

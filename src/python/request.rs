@@ -2,15 +2,16 @@
 
 use std::hash::Hash;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 use serde::{Deserialize, Serialize};
 
-use super::values::{Admit, dump, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
-use super::{bridge, errors, media};
+use super::arguments::{flag, number, text, whole, wrong_type};
+use super::values::{Admit, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
+use super::{bridge, errors, json, media};
 use crate::client::VideoClient;
-use crate::error::Error;
+use crate::error::{Error, presentable};
 use crate::request::{self, Audio, Operation};
 
 // ---- the parts --------------------------------------------------------------------------------
@@ -44,8 +45,8 @@ impl FileId {
 
 value_methods!(FileId {
     #[new]
-    fn new(file_id: String) -> Self {
-        Self::of(file_id)
+    fn new(file_id: &Any<'_>) -> PyResult<Self> {
+        text("file_id", file_id).map(Self::of)
     }
 
     #[classattr]
@@ -80,8 +81,8 @@ impl Voice {
 
 value_methods!(Voice {
     #[new]
-    fn new(voice_id: String) -> Self {
-        Self::from_inner(Named { voice_id })
+    fn new(voice_id: &Any<'_>) -> PyResult<Self> {
+        Ok(Self::from_inner(Named { voice_id: text("voice_id", voice_id)? }))
     }
 
     #[classattr]
@@ -109,10 +110,8 @@ impl Keyframe {
 
 value_methods!(Keyframe {
     #[new]
-    fn new(image: &Bound<'_, PyAny>, timestamp: f64) -> PyResult<Self> {
-        if !timestamp.is_finite() {
-            return Err(PyValueError::new_err("timestamp must be a finite number of seconds"));
-        }
+    fn new(image: &Any<'_>, timestamp: &Any<'_>) -> PyResult<Self> {
+        let timestamp = number("timestamp", timestamp)?;
         Ok(Self::from_inner(request::Keyframe { image: media::media("keyframes", image)?, timestamp }))
     }
 
@@ -149,12 +148,18 @@ value_methods!(StorageOptions {
     #[pyo3(signature = (filename, expires_after=None, public_url=false, public_url_expires_after=None))]
     fn new(
         py: Python<'_>,
-        filename: String,
-        expires_after: Option<i64>,
+        filename: &Any<'_>,
+        expires_after: Option<Any<'_>>,
         public_url: bool,
-        public_url_expires_after: Option<i64>,
+        public_url_expires_after: Option<Any<'_>>,
     ) -> PyResult<Self> {
-        let inner = request::StorageOptions { filename, expires_after, public_url, public_url_expires_after };
+        let seconds = |field, argument: Option<Any<'_>>| argument.map(|argument| whole(field, &argument)).transpose();
+        let inner = request::StorageOptions {
+            filename: text("filename", filename)?,
+            expires_after: seconds("expires_after", expires_after)?,
+            public_url,
+            public_url_expires_after: seconds("public_url_expires_after", public_url_expires_after)?,
+        };
         inner.check().map_err(|error| errors::raise(py, error))?;
         Ok(Self::from_inner(inner))
     }
@@ -232,43 +237,44 @@ value_methods!(VideoRequest {
     #[expect(clippy::too_many_arguments, reason = "a constructor names every field")]
     fn new(
         py: Python<'_>,
-        prompt: Option<String>,
-        operation: &str,
+        prompt: Option<Any<'_>>,
+        #[pyo3(from_py_with = operation_word)] operation: &'static str,
         video: Option<Any<'_>>,
         image: Option<Any<'_>>,
         reference_images: Option<Any<'_>>,
         reference_audios: Option<Any<'_>>,
         last_frame: Option<Any<'_>>,
         keyframes: Option<Any<'_>>,
-        duration: Option<i64>,
-        aspect_ratio: Option<String>,
-        resolution: Option<String>,
-        generate_audio: Option<bool>,
-        model: Option<String>,
-        user: Option<String>,
-        upload_url: Option<String>,
-        storage_options: Option<Bound<'_, StorageOptions>>,
+        duration: Option<Any<'_>>,
+        aspect_ratio: Option<Any<'_>>,
+        resolution: Option<Any<'_>>,
+        generate_audio: Option<Any<'_>>,
+        model: Option<Any<'_>>,
+        user: Option<Any<'_>>,
+        upload_url: Option<Any<'_>>,
+        storage_options: Option<Any<'_>>,
         extra: Option<Any<'_>>,
     ) -> PyResult<Self> {
         let one = |field, argument: Option<Any<'_>>| argument.map(|argument| media::media(field, &argument)).transpose();
+        let said = |field, argument: Option<Any<'_>>| argument.map(|argument| text(field, &argument)).transpose();
         let inner = request::VideoRequest {
-            operation: operation_from(py, operation)?,
-            prompt,
+            operation: operation_of(operation).unwrap_or_default(),
+            prompt: said("prompt", prompt)?,
             video: one("video", video)?,
             image: one("image", image)?,
             reference_images: many("reference_images", reference_images, |item| media::media("reference_images", item))?,
             reference_audios: many("reference_audios", reference_audios, audio)?,
             last_frame: one("last_frame", last_frame)?,
             keyframes: many("keyframes", keyframes, keyframe)?,
-            duration,
-            aspect_ratio,
-            resolution,
-            generate_audio,
-            model,
-            user,
-            upload_url,
-            storage_options: storage_options.map(|options| options.get().inner.clone()),
-            extra: extra.map(|extra| object(&extra)).transpose()?.unwrap_or_default(),
+            duration: duration.map(|duration| whole("duration", &duration)).transpose()?,
+            aspect_ratio: said("aspect_ratio", aspect_ratio)?,
+            resolution: said("resolution", resolution)?,
+            generate_audio: generate_audio.map(|audio| flag("generate_audio", &audio)).transpose()?,
+            model: said("model", model)?,
+            user: said("user", user)?,
+            upload_url: said("upload_url", upload_url)?,
+            storage_options: storage_options.map(|options| storage(&options)).transpose()?,
+            extra: extra.map(|extra| json::object("extra", &extra)).transpose()?.unwrap_or_default(),
         };
         inner.check().map_err(|error| errors::raise(py, error))?;
         Ok(Self::from_inner(inner))
@@ -330,7 +336,10 @@ value_methods!(VideoRequest {
     #[getter]
     fn reference_audios<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let audios = self.inner.reference_audios.iter().map(|audio| match audio {
-            Audio::VoiceId(voice_id) => Ok(Bound::new(py, Voice::new(voice_id.clone()))?.into_any()),
+            Audio::VoiceId(voice_id) => {
+                let inner = Named { voice_id: voice_id.clone() };
+                Ok(Bound::new(py, Voice::from_inner(inner))?.into_any())
+            },
             Audio::Url(url) => Ok(PyString::new(py, url).into_any()),
         });
         PyTuple::new(py, audios.collect::<PyResult<Vec<_>>>()?)
@@ -416,11 +425,15 @@ const FIELDS: [&str; 17] = [
     "extra",
 ];
 
-fn operation_from(py: Python<'_>, word: &str) -> PyResult<Operation> {
-    let known = Operation::ALL.into_iter().find(|operation| operation.as_str() == word);
-    known.ok_or_else(|| {
-        let words = format!("operation must be \"generate\", \"edit\" or \"extend\", not {word:?}");
-        errors::raise(py, Error::invalid("operation", words))
+fn operation_of(word: &str) -> Option<Operation> {
+    Operation::ALL.into_iter().find(|operation| operation.as_str() == word)
+}
+
+fn operation_word(argument: &Any<'_>) -> PyResult<&'static str> {
+    let word = text("operation", argument)?;
+    operation_of(&word).map(Operation::as_str).ok_or_else(|| {
+        let words = format!("operation must be \"generate\", \"edit\" or \"extend\", not {:?}", presentable(&word));
+        errors::raise(argument.py(), Error::invalid("operation", words))
     })
 }
 
@@ -438,10 +451,10 @@ fn audio(argument: &Any<'_>) -> PyResult<Audio> {
     if let Ok(voice) = argument.cast::<Voice>() {
         return Ok(Audio::VoiceId(voice.get().inner.voice_id.clone()));
     }
-    match argument.cast::<PyString>() {
-        Ok(address) => Ok(Audio::Url(address.to_str()?.to_owned())),
-        Err(_) => Err(PyTypeError::new_err("reference_audios takes Voice values and addresses of clips (str)")),
+    if !argument.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err("reference_audios takes Voice values and addresses of clips (str)"));
     }
+    text("reference_audios", argument).map(Audio::Url)
 }
 
 fn keyframe(argument: &Any<'_>) -> PyResult<request::Keyframe> {
@@ -449,9 +462,8 @@ fn keyframe(argument: &Any<'_>) -> PyResult<request::Keyframe> {
     Ok(keyframe.get().inner.clone())
 }
 
-fn object(extra: &Any<'_>) -> PyResult<serde_json::Map<String, serde_json::Value>> {
-    serde_json::from_str(&dump(extra)?).map_err(|_| {
-        let error = Error::invalid("extra", "extra must be a dict of JSON types; its keys are merged into the body");
-        errors::raise(extra.py(), error)
-    })
+fn storage(argument: &Any<'_>) -> PyResult<request::StorageOptions> {
+    let options = argument.cast::<StorageOptions>();
+    let wrong = |_| wrong_type("storage_options", "a StorageOptions", argument);
+    Ok(options.map_err(wrong)?.get().inner.clone())
 }

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
@@ -48,7 +48,12 @@ pub(super) fn from_json<T: DeserializeOwned + Admit>(py: Python<'_>, text: &str)
 }
 
 pub(super) fn from_dict<T: DeserializeOwned + Admit>(data: &Bound<'_, PyAny>) -> PyResult<T> {
-    from_json(data.py(), &dump(data)?)
+    let py = data.py();
+    let text = dump(data).map_err(|error| {
+        let is_of_the_data = error.is_instance_of::<PyException>(py);
+        if is_of_the_data { T::malformed(py, ".", &error.value(py).to_string()) } else { error }
+    })?;
+    from_json(py, &text)
 }
 
 /// What else than its types a value must satisfy.

@@ -8,6 +8,7 @@ import os
 import sys
 
 import vidjob
+from vidjob._columns import clean
 from vidjob.cli.commands import COMMANDS
 from vidjob.cli.failures import Exit, advice, exit_of, words
 from vidjob.cli.following import Context
@@ -24,6 +25,10 @@ _NO_KEY_HERE = (
     "a key does not belong on the command line, where other users and the shell's history see it",
     "put it in the variable COMETAPI_KEY (XAI_API_KEY for api.x.ai), or in a file for --api-key-file FILE",
 )
+
+
+#: Arguments that name files: their names may be of any bytes.
+_FILES = frozenset({"api_key_file", "file", "folder", "input_root", "output"})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,11 +91,24 @@ def _holds_key(arguments: list[str]) -> bool:
     return any(option.partition("=")[0] in {"--api-key", "--api_key", "--apikey"} for option in options)
 
 
+def _not_utf8(args: argparse.Namespace) -> str | None:
+    """The argument whose text cannot be sent, if there is one: Python keeps its bytes as lone surrogates."""
+    for name, value in vars(args).items():
+        texts = value if isinstance(value, list) else [value]
+        if name not in _FILES and any(isinstance(text, str) and clean(text) != text for text in texts):
+            return name.upper().replace("_", "-")
+    return None
+
+
 def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
     try:
         args = _parser().parse_args(arguments)
     except SystemExit as asked:  # --help, --version, wrong usage
         return asked.code if isinstance(asked.code, int) else Exit.OK
+    halved = _not_utf8(args)
+    if halved is not None:
+        Output(out, err).error(f"{halved} is not UTF-8: the terminal or the script that called has another encoding")
+        return Exit.USAGE
     args.words = arguments
     context = Context(args, Output(out, err, form=args.form, quiet=args.quiet))
     try:

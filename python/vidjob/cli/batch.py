@@ -15,7 +15,7 @@ from vidjob import _native
 from vidjob._batch import Plan
 from vidjob._damage import reports
 from vidjob._naming import Naming
-from vidjob._rows import read, rows_of_lines
+from vidjob._rows import label_of, read, rows_of_lines
 from vidjob._values import JobRecord
 from vidjob.cli import options
 from vidjob.cli.failures import Exit, words
@@ -24,15 +24,13 @@ from vidjob.cli.running import Running
 from vidjob.progress import is_terminal, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from vidjob.cli.following import Context
 
 __all__ = ["batch", "batch_arguments", "jobs", "jobs_arguments", "resume", "resume_arguments"]
 
 _STATES = ("unknown", "refused", "accepted", "done", "failed", "saved")
-#: Mistakes that a dry run tells of before it stops looking.
-_MISTAKES = 10
 
 
 # ---- arguments --------------------------------------------------------------------------------
@@ -163,22 +161,14 @@ def _given(args: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
 def _orders(context: Context) -> Iterable[Any]:
     name = context.args.file
     if name != "-":
-        return _orders_of_file(name)
+        orders: Iterable[Any] = read(Path(name)).rows
+        return orders
     if sys.stdin is None:
         raise vidjob.InvalidRequest("there is no standard input", field="requests")
     if is_terminal(sys.stdin):
         context.output.say("reading JSON lines from standard input")
     # As bytes they are UTF-8, whatever the locale says.
     return rows_of_lines(getattr(sys.stdin, "buffer", sys.stdin), "standard input")
-
-
-def _orders_of_file(name: str) -> Iterator[Any]:
-    try:
-        yield from read(Path(name)).rows
-    except vidjob.InvalidRequest:
-        raise
-    except Exception as error:  # noqa: BLE001 - CSV and Parquet have errors of their own
-        raise vidjob.InvalidRequest(f"{name} cannot be read: {_reason(error)}", field="requests") from None
 
 
 # ---- dry run ----------------------------------------------------------------------------------
@@ -236,7 +226,7 @@ def _check(context: Context) -> Exit:
 def _looked_at(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -> _Check:
     found, number = _Check(), 0
     rows = iter(orders)
-    while len(found.mistakes) < _MISTAKES:
+    while True:
         try:
             order = next(rows)
         except StopIteration:
@@ -251,14 +241,12 @@ def _looked_at(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None)
             if error.field == "prices":  # every order would say so
                 raise
             found.mistakes.append(f"{_place(order, number)}: {words(error)}")
-    if len(found.mistakes) == _MISTAKES:
-        found.mistakes.append("there may be more")
     return found
 
 
 def _place(order: object, number: int) -> str:
-    name = order.get("id", order.get("custom_id")) if isinstance(order, dict) else None
-    return f"order {number}" if name is None else f"order {number} ({printable(str(name))})"
+    label = printable(label_of(order))
+    return f"order {number} ({label})" if label else f"order {number}"
 
 
 # ---- jobs, resume -----------------------------------------------------------------------------

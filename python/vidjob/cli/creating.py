@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import vidjob
+from vidjob._columns import clean
 from vidjob.cli import options
 from vidjob.cli.failures import Exit, Trail
 from vidjob.cli.following import Following, cost, show_job, size, trail_of_file
@@ -289,6 +290,9 @@ def render(context: Context) -> Exit:
     follows = args.video is not None or args.job is not None
     if args.output is None and not args.dry_run:
         output.error("-o/--output FILE is missing: where to keep the video", "try: vidjob render --help")
+        return Exit.USAGE
+    if args.output is not None and clean(args.output) != args.output:
+        output.error("-o/--output FILE is not UTF-8, and the journal could not name it; choose another name")
         return Exit.USAGE
     request = _request(args, args.operation or ("edit" if follows else "generate"), _earlier(args))
     if args.dry_run:

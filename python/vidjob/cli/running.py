@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import vidjob
-from vidjob._outputs import outcome_of, plain
+from vidjob._outputs import outcome_of
 from vidjob.cli.failures import Exit, words
 from vidjob.cli.following import usd
 from vidjob.cli.output import Unwritable
@@ -100,7 +100,7 @@ class Running(Display):
     def _takes(self, result: RenderResult) -> None:
         if self._totals is not None:
             self._totals.ended(result)
-        self._tell({"event": "item", **result.to_dict(), "columns": plain(result.columns)})
+        self._tell({"event": "item", **result.to_dict()})
         self._is_key_refused |= isinstance(result.error, vidjob.AuthenticationError)
         if result.error is not None and outcome_of(result) in _BAD:
             self._say_failure(result, result.error)

@@ -1,0 +1,363 @@
+"""What rows say, field by field: each reader takes what tables, JSON and people write, or says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vidjob._columns import is_array, said, shown
+from vidjob._errors import InvalidRequest, VidjobError
+from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FIELDS", "id_of", "is_missing", "parsed", "request_of"]
+
+_TRUE, _FALSE = frozenset({"true", "1", "1.0", "yes"}), frozenset({"false", "0", "0.0", "no"})
+_ADDRESSES = ("http://", "https://", "data:")
+#: Whole numbers beyond this have lost digits when they come as floating-point numbers.
+_EXACT = 2**53
+_MAX_BITS = 512
+_BYTES = (bytes, bytearray, memoryview)
+
+
+class _Place(NamedTuple):
+    """Where a value stands, and what it may reach."""
+
+    field: str
+    input_root: Path | None
+
+    def refused(self, words: str) -> InvalidRequest:
+        """What is wrong with the value."""
+        return InvalidRequest(words, field=self.field)
+
+
+def request_of(fields: Mapping[str, Any], input_root: Path | None) -> VideoRequest:
+    """The request that the fields of a row amount to.
+
+    Args:
+        fields: Those of ``FIELDS`` that the row has.
+        input_root: The folder that ``{"path": …}`` may lead into; without it no path is read.
+
+    Raises:
+        InvalidRequest: One of them is wrong; the error names it.
+    """
+    read: dict[str, Any] = {}
+    for name, value in fields.items():
+        read[name] = _read(_Place(name, input_root), value)
+    if "output" in read:
+        read["upload_url"] = read.pop("output")
+    try:
+        return VideoRequest(**read)
+    except VidjobError:
+        raise
+    except Exception as error:
+        words = said(error)
+        field = next((name for name in read if words.startswith(name)), "requests")
+        raise InvalidRequest(words, field=field) from error
+
+
+def _read(place: _Place, value: object) -> object:
+    try:
+        return FIELDS[place.field](place, value)
+    except VidjobError as error:
+        # What a value says of its own parts is said of the field here.
+        if isinstance(error, InvalidRequest) and error.field not in FIELDS:
+            raise InvalidRequest(f"{place.field}: {error}", field=place.field) from None
+        raise
+    except Exception as error:
+        words = said(error)
+        full = words if words.startswith(place.field) else f"{place.field}: {words or type(error).__name__}"
+        raise place.refused(full) from error
+
+
+# ---- names, and what is not there -------------------------------------------------------------
+
+
+def is_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type
+    """Whether a value says that there is none: tables have None, NaN, NaT or NA, and CSV files an empty text.
+
+    Raises:
+        InvalidRequest: It cannot even be compared with itself.
+    """
+    if value is None or isinstance(value, str):
+        return not value
+    if isinstance(value, (int, list, tuple, dict, Mapping, *_BYTES)):
+        return False
+    if is_array(value):
+        return _is_nan(value)
+    try:
+        return bool(value != value)  # noqa: PLR0124 - what NaN is
+    except Exception as error:
+        if type(value).__name__ == "NAType":
+            return True
+        words = f"{name}: a value of type {type(value).__name__} cannot be compared with itself"
+        raise InvalidRequest(f"{words}; convert it to plain Python values, or leave it out", field=name) from error
+
+
+def _is_nan(array: Any) -> bool:  # noqa: ANN401 - of any library
+    # Of arrays only those without an extent, NumPy's scalars, stand for one value.
+    try:
+        return tuple(array.shape) == () and bool(array != array)  # noqa: PLR0124 - what NaN is
+    except Exception:  # noqa: BLE001 - it is something, then
+        return False
+
+
+def id_of(value: object) -> str:
+    """The name of an item, spelled as it was before a table made a number of it.
+
+    Raises:
+        InvalidRequest: It is neither a text nor a number nor a date, and might be another text in the next run.
+    """
+    if isinstance(value, str):
+        return _whole_text("id", str.__str__(value))
+    from datetime import date, time
+    from decimal import Decimal
+    from enum import Enum
+    from pathlib import PurePath
+    from uuid import UUID
+
+    if isinstance(value, Enum):
+        return id_of(value.value)
+    if is_array(value) and getattr(value, "shape", None) == ():
+        value = _of_numpy(value)
+    is_named = isinstance(value, (str, int, float, Decimal, UUID, date, time, PurePath))
+    if not is_named or isinstance(value, bool):
+        raise InvalidRequest(f"id must be a text or a number, not {type(value).__name__}", field="id")
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise InvalidRequest("id is a number of too many digits; pass it as a text", field="id")
+    return _whole_text("id", said(_digits(value) if isinstance(value, float) else value))
+
+
+def _of_numpy(scalar: Any) -> object:  # noqa: ANN401 - NumPy may be absent
+    if scalar.dtype.kind == "M":
+        return said(scalar)
+    return scalar.item() if scalar.dtype.kind in "iuf" else scalar
+
+
+def _digits(number: float) -> float | int:
+    # pandas makes floats of whole numbers beside gaps.
+    if not math.isfinite(number):
+        raise InvalidRequest(f"id is {number}; pass a text or a whole number", field="id")
+    if not number.is_integer():
+        return number
+    if abs(number) >= _EXACT:
+        words = f"id {number:.0f} has lost digits as a floating-point number; pass ids as texts, or as Int64 in pandas"
+        raise InvalidRequest(words, field="id")
+    return int(number)
+
+
+def _whole_text(field: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        words = (
+            f"{field} has a lone surrogate at character {error.start} (half of an emoji, or bytes that are not UTF-8)"
+        )
+        raise InvalidRequest(f"{words} and cannot be written; fix the text", field=field) from None
+    return text
+
+
+# ---- plain fields -----------------------------------------------------------------------------
+
+
+def _text(place: _Place, value: object) -> str:
+    if not isinstance(value, str):
+        raise place.refused(f"{place.field} must be a text, not {shown(value)} ({type(value).__name__})")
+    return str.__str__(value)
+
+
+def _number(value: Any) -> float:  # noqa: ANN401 - numbers of every library, and texts
+    """A number, or NaN for what is none."""
+    if type(value).__name__.startswith("bool") or isinstance(value, _BYTES):
+        return math.nan
+    try:
+        # NumPy makes numbers of arrays with one item, and warns.
+        return float(value) if getattr(value, "shape", ()) == () else math.nan
+    except Exception:  # noqa: BLE001 - objects raise what they like
+        return math.nan
+
+
+def _whole(place: _Place, value: object) -> int:
+    number = _number(value)
+    if not (abs(number) < _EXACT and number.is_integer()):
+        raise place.refused(f"{place.field} must be a whole number of seconds, not {shown(value)}")
+    return int(number)
+
+
+def _flag(place: _Place, value: object) -> bool:
+    is_word = isinstance(value, (str, int, float)) or type(value).__name__.startswith("bool")
+    word = said(value).strip().lower() if is_word else ""
+    if word not in _TRUE | _FALSE:
+        raise place.refused(f"{place.field} must be true or false, not {shown(value)}")
+    return word in _TRUE
+
+
+# ---- parts of JSON ----------------------------------------------------------------------------
+
+
+def parsed(text: str | bytes, place: str, field: str) -> Any:  # noqa: ANN401 - JSON of any type
+    """The value of a JSON text.
+
+    Raises:
+        InvalidRequest: It is none, or none that can be read.
+    """
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        words = f"{place}: not UTF-8 (byte {error.start})"
+    except json.JSONDecodeError as error:
+        words = f"{place}: not JSON: {error}"
+    except RecursionError:
+        words = f"{place}: nested too deep"
+    except ValueError:
+        words = f"{place}: a number has too many digits"
+    raise InvalidRequest(words, field=field)
+
+
+def _opened(place: _Place, value: object, begins: str) -> Any:  # noqa: ANN401 - JSON of any type
+    """The value, or what a text says that begins like JSON: cells of CSV files hold nothing else."""
+    if isinstance(value, str) and value.strip()[:1] in tuple(begins):
+        return parsed(str.__str__(value), place.field, place.field)
+    return value
+
+
+def _object(place: _Place, value: object, with_: str) -> dict[Any, Any]:
+    found = _opened(place, value, "{[")
+    if not isinstance(found, Mapping):
+        raise place.refused(f"{place.field} must be an object{with_} (in a text: as JSON), not {shown(found)}")
+    return dict(found)
+
+
+def _items(place: _Place, value: Any) -> list[Any]:  # noqa: ANN401 - lists of every library
+    found = _opened(place, value, "{[")
+    if isinstance(found, (list, tuple)) or is_array(found):
+        return list(found)
+    if isinstance(found, str) and found.strip().lower().startswith(_ADDRESSES):
+        return [found.strip()]
+    if isinstance(found, Mapping):
+        return [found]
+    raise place.refused(f'{place.field} must be a list (in a text: as JSON, like ["https://…"]), not {shown(found)}')
+
+
+def _extra(place: _Place, value: object) -> dict[Any, Any] | None:
+    return _object(place, value, " of JSON types") or None
+
+
+def _storage(place: _Place, value: object) -> StorageOptions:
+    if isinstance(value, StorageOptions):
+        return value
+    fields = _object(place, value, " with a filename")
+    public = fields.get("public_url")
+    if isinstance(public, Mapping):
+        fields.update(public_url=True, public_url_expires_after=public.get("expires_after"))
+    return StorageOptions(**fields)
+
+
+def _output(place: _Place, value: object) -> str:
+    fields = _object(place, value, " with upload_url")
+    if "upload_url" not in fields:
+        raise place.refused(f"{place.field} must be an object with upload_url")
+    return _text(place, fields["upload_url"])
+
+
+# ---- media ------------------------------------------------------------------------------------
+
+
+def _media(place: _Place, value: Any) -> Any:  # noqa: ANN401 - media are of many kinds
+    found = _opened(place, value, "{")
+    if isinstance(found, Mapping):
+        return _media_of_object(place, found)
+    if isinstance(found, str):
+        return str.__str__(found)
+    if isinstance(found, (bytes, bytearray, FileId, VideoJob, Video)):
+        return found
+    if isinstance(found, os.PathLike):
+        return Path(found)
+    from vidjob._media import encoded
+
+    return encoded(found, place.field)
+
+
+def _media_of_object(place: _Place, value: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - likewise
+    if value.get("url"):
+        return _text(place, value["url"])
+    if value.get("file_id"):
+        return FileId(_text(place, value["file_id"]))
+    # How datasets hold an image that is not decoded.
+    if value.get("bytes"):
+        return value["bytes"] if isinstance(value["bytes"], _BYTES) else _text(place, value["bytes"])
+    if value.get("path"):
+        return _inside(place, Path(value["path"]))
+    raise place.refused(f"{place.field} must be an address, or an object with url, file_id or path")
+
+
+def _inside(place: _Place, path: Path) -> Path:
+    """A path that a row names. Rows may come from strangers: they reach no further than they are let."""
+    root = place.input_root
+    if root is None:
+        raise place.refused(
+            f"{place.field}: a path in a row is read only with input_root=FOLDER, which it must lead into"
+        )
+    whole = (root / path).resolve()
+    if not whole.is_relative_to(root.resolve()):
+        raise place.refused(f"{place.field}: {path} leads out of {root}")
+    return whole
+
+
+def _images(place: _Place, value: object) -> list[Any]:
+    return [_media(place, image) for image in _items(place, value)]
+
+
+def _audios(place: _Place, value: object) -> list[object]:
+    return [_audio(place, audio) for audio in _items(place, value)]
+
+
+def _audio(place: _Place, value: object) -> object:
+    if isinstance(value, Voice):
+        return value
+    if isinstance(value, Mapping):
+        if "voice_id" in value:
+            return Voice(_text(place, value["voice_id"]))
+        if "url" not in value:
+            raise place.refused(f"{place.field}: a voice has a voice_id or a url")
+        return _text(place, value["url"])
+    return _text(place, value)
+
+
+def _keyframes(place: _Place, value: object) -> list[Keyframe]:
+    return [_keyframe(place, frame) for frame in _items(place, value)]
+
+
+def _keyframe(place: _Place, value: object) -> Keyframe:
+    if isinstance(value, Keyframe):
+        return value
+    if not isinstance(value, Mapping):
+        raise place.refused(f"{place.field} must be objects with an image and a timestamp, not {shown(value)}")
+    seconds = value.get("timestamp_s", value.get("timestamp"))
+    if seconds is None or "image" not in value:
+        raise place.refused("a keyframe has an image and a timestamp")
+    moment = _number(seconds)
+    if not math.isfinite(moment):
+        raise place.refused(f"the timestamp of a keyframe must be a number of seconds, not {shown(seconds)}")
+    return Keyframe(_media(place, value["image"]), moment)
+
+
+#: The fields that rows may have, and how each is read.
+FIELDS: dict[str, Callable[[_Place, Any], object]] = {
+    **dict.fromkeys(("prompt", "operation", "aspect_ratio", "resolution", "model", "user", "upload_url"), _text),
+    **dict.fromkeys(("image", "last_frame", "video"), _media),
+    "reference_images": _images,
+    "reference_audios": _audios,
+    "keyframes": _keyframes,
+    "duration": _whole,
+    "generate_audio": _flag,
+    "storage_options": _storage,
+    "extra": _extra,
+    "output": _output,
+}
