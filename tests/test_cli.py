@@ -114,7 +114,8 @@ def test_download_spares_what_is_there(cli: Cli, at: list[str], job: VideoJob, s
     asked = len(simulator.requests)
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
     assert (code, out) == (2, "")
-    assert err == f"error: {Path('a.mp4').absolute()} exists already; pass --overwrite to replace it (job {job.request_id})\n"
+    whole = Path("a.mp4").absolute()
+    assert err == f"error: {whole} exists already; pass --overwrite to replace it (job {job.request_id})\n"
     assert len(simulator.requests) == asked
     assert cli("download", job.request_id, "-o", "a.mp4", "--overwrite", *at)[0] == 0
 

@@ -24,7 +24,7 @@ import vidjob
 from support import KEY, POSIX, Face, Run
 from vidjob import Simulator, VideoClient
 
-OFTEN = {"poll_interval": 0.02}
+OFTEN: dict[str, Any] = {"poll_interval": 0.02}
 
 
 @pytest.fixture
@@ -62,8 +62,13 @@ SPELLINGS = ["candle.mp4", "./candle.mp4", "../project/candle.mp4", "ABSOLUTE", 
 @pytest.mark.parametrize("again", SPELLINGS)
 @pytest.mark.parametrize("first", ["candle.mp4", "./candle.mp4"])
 def test_one_file_is_one_item_however_its_path_is_spelled(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    first: str, again: str
+    face: Face,
+    simulator: Simulator,
+    client: VideoClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    again: str,
 ) -> None:
     project = tmp_path / "project"
     project.mkdir()
@@ -126,7 +131,7 @@ def test_paths_are_those_of_the_call_wherever_the_program_goes_meanwhile(
     recorder = VideoClient(KEY, base_url=simulator.base_url, journal="journal")
     request = vidjob.VideoRequest("It moves.", image=Path("in.png"))
     recorder.generate(request)
-    rows = ["x", {"prompt": "y", "image": {"path": "in.png"}}]
+    rows: list[Any] = ["x", {"prompt": "y", "image": {"path": "in.png"}}]
     batch = client.render_many(rows, "renders", concurrency=1, input_root=".", **OFTEN)
     results = []
     for result in batch:
@@ -174,9 +179,7 @@ def race(simulator: Simulator, target: Path, mode: str, racers: int) -> list[lis
     at = str(time.time() + 1.0)
     arguments = [simulator.base_url, str(target), at, mode]
     started = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(RACER), *arguments], stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([sys.executable, "-c", textwrap.dedent(RACER), *arguments], stdout=subprocess.PIPE, text=True)
         for _ in range(racers)
     ]
     return [json.loads(process.communicate(timeout=60)[0]) for process in started]
@@ -247,7 +250,8 @@ def test_whoever_comes_second_gets_what_the_first_one_bought(
             once.append(None)
 
     first = face(client, "render", "A candle.", path, **OFTEN)
-    second = face(VideoClient(KEY, base_url=simulator.base_url, on_event=prepares), "render", "A candle.", path, **OFTEN)
+    late = VideoClient(KEY, base_url=simulator.base_url, on_event=prepares)
+    second = face(late, "render", "A candle.", path, **OFTEN)
     assert (first.sha256, first.id) == (second.sha256, second.id)
     assert face(other, "render", "A candle.", path, **OFTEN).sha256 == first.sha256
     assert len(simulator.accepted) == 1

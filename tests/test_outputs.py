@@ -16,7 +16,7 @@ import vidjob
 from support import KEY, Face, Run
 from vidjob import Simulator, VideoClient
 
-OFTEN = {"poll_interval": 0.02}
+OFTEN: dict[str, Any] = {"poll_interval": 0.02}
 
 
 def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[vidjob.RenderResult]:
@@ -137,7 +137,9 @@ def test_metadata_of_version_0_1_keeps_its_columns(client: VideoClient, tmp_path
     assert described(tmp_path)["a"] == before["a"]
 
 
-def test_errors_are_those_of_the_last_run(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_errors_are_those_of_the_last_run(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
     simulator.inject("job_fails", on="create")
     [failed] = many(face, client, rows("a"), tmp_path)
     assert failed.job is not None

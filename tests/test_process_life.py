@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import vidjob
 from support import KEY, POSIX, Face, Run
 from vidjob import Simulator, VideoClient
 
-OFTEN = {"poll_interval": 0.02}
+OFTEN: dict[str, Any] = {"poll_interval": 0.02}
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +64,7 @@ def test_threads_descriptors_and_memory_stay_flat_over_many_folders(
     assert done.stdout == "True True\n", done.stderr
 
 
-def test_a_journal_of_many_files_is_read_in_linear_time(
-    face: Face, client: VideoClient, tmp_path: Path
-) -> None:
+def test_a_journal_of_many_files_is_read_in_linear_time(face: Face, client: VideoClient, tmp_path: Path) -> None:
     """Read twice as often as a quadratic reader could in the time that the test has."""
     folder = tmp_path / ".vidjob"
     folder.mkdir()
@@ -109,7 +109,8 @@ def test_a_disk_that_fills_up_between_create_and_acceptance_loses_no_job(
     program = """
         import sys, vidjob
         address, folder, verb = sys.argv[1:]
-        client = vidjob.VideoClient("k" * 20, base_url=address, journal=folder + "/.vidjob" if verb == "generate" else None)
+        journal = folder + "/.vidjob" if verb == "generate" else None
+        client = vidjob.VideoClient("k" * 20, base_url=address, journal=journal)
         if verb == "generate":
             client.generate("x")
         elif verb == "render":
@@ -122,12 +123,16 @@ def test_a_disk_that_fills_up_between_create_and_acceptance_loses_no_job(
     arguments = [simulator.base_url, str(tmp_path), verb]
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *arguments],
-        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
     )
     [job] = simulator.accepted
     assert job["request_id"] in done.stdout + done.stderr, "the traceback names it, or a warning"
     if verb == "generate":
-        assert f"JournalError: " in done.stderr
+        assert "JournalError: " in done.stderr
         assert f"(job {job['request_id']})" in done.stderr
     with VideoClient(KEY, base_url=simulator.base_url) as client:
         [record] = client.jobs(tmp_path)
@@ -137,7 +142,8 @@ def test_a_disk_that_fills_up_between_create_and_acceptance_loses_no_job(
         if verb == "render":
             assert client.render("x", tmp_path / "a.mp4", **OFTEN).ok
         if verb == "render_many":
-            assert [result.ok for result in client.render_many([{"id": "a", "prompt": "x"}], tmp_path, **OFTEN)] == [True]
+            again = client.render_many([{"id": "a", "prompt": "x"}], tmp_path, **OFTEN)
+            assert [result.ok for result in again] == [True]
     assert len(simulator.accepted) == 1
 
 
@@ -145,7 +151,7 @@ def test_outputs_that_cannot_be_written_are_an_error_of_vidjob_and_lose_no_resul
     face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     (tmp_path / "summary.json").mkdir()
-    results = []
+    results: list[vidjob.RenderResult] = []
 
     def run() -> None:
         if face.name == "blocking":
@@ -154,9 +160,7 @@ def test_outputs_that_cannot_be_written_are_an_error_of_vidjob_and_lose_no_resul
 
         async def awaited() -> None:
             async for result in client.render_many_async(["x", "y"], tmp_path, **OFTEN):
-                results.append(result)
-
-        import asyncio
+                results.append(result)  # noqa: PERF401 - those before the error count
 
         asyncio.run(awaited())
 
@@ -169,9 +173,7 @@ def test_outputs_that_cannot_be_written_are_an_error_of_vidjob_and_lose_no_resul
     assert len(simulator.accepted) == 2
 
 
-def test_where_nothing_can_be_locked_nothing_is_bought_twice(
-    simulator: Simulator, tmp_path: Path, faults: str
-) -> None:
+def test_where_nothing_can_be_locked_nothing_is_bought_twice(simulator: Simulator, tmp_path: Path, faults: str) -> None:
     program = """
         import sys, time, vidjob
         client = vidjob.VideoClient("k" * 20, base_url=sys.argv[1])
@@ -183,8 +185,6 @@ def test_where_nothing_can_be_locked_nothing_is_bought_twice(
         except vidjob.AlreadyRunning as error:
             print(error)
     """
-    import time
-
     environment = {**os.environ, "LD_PRELOAD": faults, "FAULT_LOCKS": "1"}
     arguments = [simulator.base_url, str(tmp_path), str(time.time() + 1.0)]
     started = [
@@ -246,7 +246,9 @@ def test_an_orphan_does_not_keep_its_dead_parents_item(simulator: Simulator, tmp
     arguments = [simulator.base_url, str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), *arguments],
-        stdout=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         group = int(process.stdout.readline())
@@ -277,8 +279,7 @@ def test_temporaries_of_killed_runs_are_removed_by_the_next_one(
         [sys.executable, "-c", textwrap.dedent(program), simulator.base_url, str(tmp_path)], check=False, timeout=60
     )
     assert done.returncode != 0
-    left = [path for path in tmp_path.rglob("*.part")]
-    assert left, "it died while it kept a file"
+    assert list(tmp_path.rglob("*.part")), "it died while it kept a file"
     rows = [{"id": f"i{n}", "prompt": f"take {n}"} for n in range(3)]
     assert all(result.ok for result in client.render_many(rows, tmp_path, **OFTEN))
     assert not list(tmp_path.rglob("*.part"))
@@ -312,7 +313,11 @@ def test_without_threads_calls_fail_with_an_error_of_the_system(
     environment = {**os.environ, "LD_PRELOAD": faults, "FAULT_THREADS": str(threads)}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), simulator.base_url, str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False, env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
     )
     assert done.stdout == "over\n", done.stderr
 

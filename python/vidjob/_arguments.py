@@ -94,12 +94,10 @@ def absolute(path: str | os.PathLike[str]) -> str:
     """A path as it is meant now, whatever the working directory is later. A folder's slash at the end stays."""
     import os
 
-    given = os.fspath(path)
-    if not isinstance(given, str):
-        given = os.fsdecode(given)
+    given = os.fsdecode(path)
     if not given:
         return given
-    whole = os.path.abspath(given)
+    whole = os.path.abspath(given)  # noqa: PTH100 - links stay as they were given
     return whole if not given.endswith(os.sep) or whole.endswith(os.sep) else whole + os.sep
 
 

@@ -1,4 +1,4 @@
-"""Runs that are open in this process, so that one that was left by an exception does not stand in the way of the next."""
+"""Runs that are open in this process: one that an exception has left does not stand in the way of the next."""
 
 from __future__ import annotations
 

@@ -230,12 +230,18 @@ def _columns_of(metadata: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError):
         return columns
     for line in text.splitlines():
-        try:
-            fields = json.loads(line)
+        fields = _object(line)
+        if isinstance(fields.get("id"), str):
             columns[fields["id"]] = {name: value for name, value in fields.items() if name not in _FIELDS}
-        except (ValueError, TypeError, KeyError, AttributeError):  # not of our making
-            continue
     return columns
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except ValueError:  # not of our making
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _quantiles(seconds: list[float]) -> dict[str, float] | None:

@@ -143,6 +143,15 @@ pub(crate) struct Seen {
     pub(crate) warning: Option<String>,
 }
 
+impl Seen {
+    /// What has happened counts, whether or not it could be written down; it is written once the disk allows.
+    fn note(&mut self, written: Result<()>) {
+        if let Err(error) = written {
+            self.warning.get_or_insert_with(|| format!("what became of a job is not recorded yet: {error}"));
+        }
+    }
+}
+
 impl Course {
     /// The item that a request for one file is.
     pub(crate) async fn item_of_file(&self, request: VideoRequest, path: &Path) -> Result<Item> {
@@ -225,7 +234,7 @@ impl Course {
                 }
             }
         };
-        let file = Box::pin(self.fetch(client, &job, &item.path)).await?;
+        let file = Box::pin(self.fetch(client, &job, &item.path, seen)).await?;
         Ok(Made { job, file, resumed: false })
     }
 
@@ -402,18 +411,11 @@ impl Course {
         };
         (seen.job, seen.render_time) = (Some(job.clone()), render_time);
         self.budget.settle(estimate, cost(&job, estimate));
-        self.note(self.journal.terminal(&job, render_time).await, seen);
+        seen.note(self.journal.terminal(&job, render_time).await);
         job.into_result()
     }
 
-    /// What has happened goes on, whether or not it could be written down; it is once the disk allows.
-    fn note(&self, written: Result<()>, seen: &mut Seen) {
-        if let Err(error) = written {
-            seen.warning.get_or_insert_with(|| format!("what became of a job is not recorded yet: {error}"));
-        }
-    }
-
-    async fn fetch(&self, client: &VideoClient, job: &VideoJob, path: &Path) -> Result<Download> {
+    async fn fetch(&self, client: &VideoClient, job: &VideoJob, path: &Path, seen: &mut Seen) -> Result<Download> {
         // The semaphore is never closed.
         let _slot = self.downloads.acquire().await.ok();
         let options = self.options();
@@ -426,7 +428,7 @@ impl Course {
                 kept => kept?,
             }
         };
-        self.journal.saved(&job.request_id, &file).await?;
+        seen.note(self.journal.saved(&job.request_id, &file).await);
         Ok(file)
     }
 

@@ -61,11 +61,18 @@ pub(super) struct Boxes {
     has_media: bool,
     /// A fragment was described whose data have not begun.
     expects_media: bool,
+    media: Media,
+}
+
+/// What tells coded pictures from other data.
+#[derive(Debug, Default)]
+struct Media {
     /// Whether the file names the formats that it is compatible with, as writers of video do.
     names_formats: bool,
-    /// How the first `mdat` begins, and how long its content is.
-    media: Vec<u8>,
-    media_length: u64,
+    /// How the first `mdat` begins.
+    beginning: Vec<u8>,
+    /// How long its content is.
+    length: u64,
 }
 
 /// As much of the media as tells coded pictures from other data.
@@ -119,15 +126,15 @@ impl Boxes {
     }
 
     fn look_at(&mut self, content: &[u8]) {
-        if self.name == *b"mdat" && self.media.len() < MEDIA_BEGINNING {
-            self.media.extend(content.iter().take(MEDIA_BEGINNING - self.media.len()));
+        if self.name == *b"mdat" && self.media.beginning.len() < MEDIA_BEGINNING {
+            self.media.beginning.extend(content.iter().take(MEDIA_BEGINNING - self.media.beginning.len()));
         }
     }
 
     /// Whether it is a container of other data than coded pictures, complete as far as its boxes go: a video whose
     /// `moov` was cut off holds coded pictures, and a service that delivers something else will not deliver better.
     fn is_opaque(&self) -> bool {
-        self.has_media && !self.has_movie && self.names_formats && !begins_like_pictures(&self.media, self.media_length)
+        self.has_media && !self.has_movie && self.media.is_foreign()
     }
 
     /// Some bytes after the last box do no harm: players pass over them. Where no length was announced,
@@ -153,14 +160,14 @@ impl Boxes {
             None => self.state = State::Open,
         }
         self.name = name;
-        self.names_formats |= name == *b"ftyp" && size > BARE_FTYP;
+        self.media.names_formats |= name == *b"ftyp" && size > BARE_FTYP;
         self.has_movie |= name == *b"moov";
         if name == *b"moof" {
             self.expects_media = true;
         }
         if name == *b"mdat" {
             if !self.has_media {
-                self.media_length = self.next.saturating_sub(self.passed);
+                self.media.length = self.next.saturating_sub(self.passed);
             }
             (self.has_media, self.expects_media) = (true, false);
         }
@@ -184,12 +191,18 @@ impl Boxes {
     }
 }
 
-/// Whether media begin like H.264 or H.265, whose units follow their length, or like AV1.
-fn begins_like_pictures(media: &[u8], length: u64) -> bool {
-    let Some((unit, [header, ..])) = media.split_first_chunk() else { return true };
-    let unit = u64::from(u32::from_be_bytes(*unit));
-    let is_unit = unit > 1 && unit + 4 <= length && header & 0x80 == 0;
-    is_unit || media.starts_with(&[0x12, 0x00]) || matches!(media, [0x0a, 0..0x20, ..])
+impl Media {
+    fn is_foreign(&self) -> bool {
+        self.names_formats && !self.begins_like_pictures()
+    }
+
+    /// Whether they begin like H.264 or H.265, whose units follow their length, or like AV1.
+    fn begins_like_pictures(&self) -> bool {
+        let Some((unit, [header, ..])) = self.beginning.split_first_chunk() else { return true };
+        let unit = u64::from(u32::from_be_bytes(*unit));
+        let is_unit = unit > 1 && unit + 4 <= self.length && header & 0x80 == 0;
+        is_unit || self.beginning.starts_with(&[0x12, 0x00]) || matches!(self.beginning[..], [0x0a, 0..0x20, ..])
+    }
 }
 
 #[cfg(test)]

@@ -252,7 +252,9 @@ impl Journal {
     pub async fn adopt_claims(&self) -> Result<()> {
         let known = self.lock().fold.entries().map(|(id, _)| claims::key(id)).collect();
         let lines = self.claims.unknown(&known).await.map_err(|error| self.unreadable(&error))?;
-        lines.into_iter().for_each(|line| self.adopt(line));
+        for line in lines {
+            self.adopt(line);
+        }
         Ok(())
     }
 
@@ -446,7 +448,9 @@ impl Journal {
         };
         let mut folders: HashSet<_> = self.lock().fold.entries().filter_map(unfinished).collect();
         folders.insert(self.folder.clone());
-        folders.iter().for_each(|folder| crate::process::remove_abandoned(folder));
+        for folder in &folders {
+            crate::process::remove_abandoned(folder);
+        }
     }
 
     async fn begin_run(self: &Arc<Self>) -> Result<u64> {
