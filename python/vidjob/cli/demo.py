@@ -120,8 +120,9 @@ def _make(output: Output, folder: Path) -> list[_Made]:
     rows = [_Shown(shown, clip.name) for clip in _CLIPS]
     # Address and key are the simulator's, so that nothing of the environment's is used.
     with (
-        # What a simulator sold cannot be had from the next one: nothing is remembered.
-        TemporaryDirectory() as journal,
+        # What a simulator sold cannot be had from the next one: nothing is remembered. After Ctrl-C a create that is
+        # under way may still write there.
+        TemporaryDirectory(ignore_cleanup_errors=True) as journal,
         vidjob.Simulator(render_seconds=_RENDER_SECONDS, spread=0.2, queue_seconds=_QUEUE_SECONDS) as simulator,
         simulator.client(journal=journal) as client,
     ):
