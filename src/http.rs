@@ -4,9 +4,12 @@ use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER,
+};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -15,7 +18,7 @@ use crate::event::{Event, Events};
 use crate::limiter::Limiter;
 use crate::tls;
 use crate::upload::{Sending, Upload};
-use crate::wire::{Answer, MAX_BODY};
+use crate::wire::{Answer, Body, coding};
 
 /// The header under which one create keeps its name over safe repetitions; proven effect is not claimed.
 const IDEMPOTENCY_KEY: &str = "x-idempotency-key";
@@ -217,6 +220,7 @@ fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(coding::ACCEPTED));
     let builder = tls::builder(config)?.default_headers(headers).pool_max_idle_per_host(idle_connections);
     tls::build(builder)
 }
@@ -228,16 +232,20 @@ async fn read(mut response: reqwest::Response) -> Result<Answer> {
     let headers = response.headers();
     let retry_after = retry_after(headers, SystemTime::now());
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut body = BytesMut::new();
+    let mut body = Body::new(codings(headers));
     while let Some(chunk) = response.chunk().await.map_err(|error| trouble(error, &host))? {
-        if body.len() + chunk.len() > MAX_BODY {
-            // One byte too many is enough for the decoder to see it.
-            body.extend_from_slice(&chunk[..(MAX_BODY + 1 - body.len()).min(chunk.len())]);
+        if body.push(&chunk).is_break() {
             break;
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, retry_after, location, body: body.freeze() })
+    let (body, is_cut) = body.finish();
+    Ok(Answer { status, retry_after, location, body, is_cut })
+}
+
+/// Every coding that `Content-Encoding` names, in the order in which they were applied.
+fn codings(headers: &HeaderMap) -> String {
+    let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.collect::<Vec<_>>().join(",")
 }
 
 /// `Retry-After` in seconds or as a date.

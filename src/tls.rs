@@ -13,6 +13,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// It must end first, to be told from an answer that does not come: then nothing was sent.
 const CONNECT_PART: f64 = 0.8;
 
+/// How many headers an answer may have over HTTP/1; each attempt to read them makes room for all.
+const MAX_HEADERS: usize = 2000;
+/// How large they may be over HTTP/2, as over HTTP/1.
+const MAX_HEADER_BYTES: u32 = 400 << 10;
+
 /// Whose certificates are believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -39,7 +44,13 @@ pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
         .connect_timeout(CONNECT_TIMEOUT.min(config.timeout.mul_f64(CONNECT_PART)))
         .redirect(Policy::none())
         .referer(false)
-        .tcp_nodelay(true);
+        .tcp_nodelay(true)
+        // No header matters enough to lose a paid job for it.
+        .http1_max_headers(MAX_HEADERS)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http2_max_header_list_size(MAX_HEADER_BYTES);
     let builder = match trust {
         Trust::System => builder.tls_certs_merge(certificates),
         Trust::Given => builder.tls_certs_only(certificates),

@@ -5,16 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{ApiErrorKind, Error, Result};
+use crate::error::{ApiErrorKind, Error, Result, WaitLimit};
 use crate::job::VideoJob;
 use crate::pacing::{History, Pacing, RenderTimes, Situation};
-use crate::retry::worth_repeating;
 
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// For so long the service may be out of reach in the middle of a wait.
 const OUTAGE: Duration = Duration::from_secs(15 * 60);
+
+/// A refusal of the same job ends the wait once it has come for so long without interruption, and so many times.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+const REFUSALS: u32 = 3;
+
+/// A job that was accepted so recently exists, whatever the service says.
+const ACCEPTED_NOW: Duration = Duration::from_secs(30);
 
 /// No job is over so soon after its creation.
 const JUST_NOW: Duration = Duration::from_secs(2);
@@ -74,6 +80,14 @@ pub struct Watch<A> {
     is_new: bool,
     /// When the service was last heard of.
     heard: Option<Instant>,
+    /// Whether the service is known to have this job.
+    is_known: bool,
+    /// When the service began to refuse the job, and how often it has without interruption.
+    refused: Option<(Instant, u32)>,
+    /// What came in place of the last answer.
+    trouble: Option<Box<Error>>,
+    /// When a job that is not over is given up.
+    too_old: Option<Instant>,
 }
 
 impl<A: Ask> Watch<A> {
@@ -97,8 +111,19 @@ impl<A: Ask> Watch<A> {
             asked: None,
             asked_before: None,
             heard: created,
+            is_known: created.is_some_and(|created| created.elapsed() < ACCEPTED_NOW),
+            refused: None,
+            trouble: None,
+            too_old: None,
             is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
+    }
+
+    /// Gives the job up when it is not over `age` after its beginning, as far as that is known.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Option<Duration>) -> Self {
+        self.too_old = age.and_then(|age| self.began.checked_add(age));
+        self
     }
 
     /// The next change; nothing more after the terminal one.
@@ -156,37 +181,65 @@ impl<A: Ask> Watch<A> {
         };
         let snapshot = match answer {
             Ok(snapshot) => snapshot,
-            Err(error) if self.outlasts(&error) => {
+            Err(error) if self.tolerates(&error) => {
                 self.retry_after = error.retry_after();
+                self.trouble = Some(Box::new(error));
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.ended_by(error)),
         };
         self.heard = Some(Instant::now());
+        self.is_known = true;
+        (self.refused, self.trouble) = (None, None);
         self.retry_after = snapshot.retry_after;
         self.history.saw(self.began.elapsed(), snapshot.job.progress);
         Ok(Some(snapshot.job))
     }
 
-    /// Whether the wait goes on in spite of `error`: passing trouble with a job that is known to exist
-    /// is no news of the job. A service that was never heard of may be the wrong one.
-    fn outlasts(&mut self, error: &Error) -> bool {
+    /// The error that ends the wait, with what is known of the job if anything is.
+    fn ended_by(&self, error: Error) -> Error {
+        let Some(heard) = self.heard.filter(|_| self.is_known && News::of(&error).is_some()) else { return error };
+        let (id, status, seconds) = (&self.last.request_id, self.last.status.as_str(), heard.elapsed().as_secs());
+        error.with_note(&format!("job {id} was {status} when the service was last heard of, {seconds} s ago"))
+    }
+
+    /// Whether the wait goes on in spite of `error`: once the service was heard of, nothing but a well-formed answer
+    /// is news of the job. A service that was never heard of may be the wrong one.
+    fn tolerates(&mut self, error: &Error) -> bool {
+        let Some(news) = News::of(error) else { return false };
         if matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited) {
             self.heard.get_or_insert_with(Instant::now);
         }
-        worth_repeating(error) && self.heard.is_some_and(|heard| heard.elapsed() < OUTAGE)
+        let is_within_outage = self.heard.is_some_and(|heard| heard.elapsed() < OUTAGE);
+        match news {
+            News::None => {
+                self.refused = None;
+                is_within_outage
+            }
+            News::Refusal => {
+                let (since, times) = self.refused.get_or_insert((Instant::now(), 0));
+                *times += 1;
+                let is_steady = *times >= REFUSALS && since.elapsed() >= REFUSED_FOR;
+                self.is_known && is_within_outage && !is_steady
+            }
+        }
     }
 
     async fn pause(&self) -> Result<()> {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left == Some(Duration::ZERO) {
+        let now = Instant::now();
+        let left = |end: Option<Instant>| end.map(|end| end.saturating_duration_since(now));
+        let (deadline, too_old) = (left(self.deadline), left(self.too_old));
+        if self.asked.is_some() && too_old == Some(Duration::ZERO) {
+            return Err(self.given_up(WaitLimit::Age));
+        }
+        if deadline == Some(Duration::ZERO) {
             return if self.asked.is_some() { Err(self.too_late()) } else { Ok(()) };
         }
         let delay = self.pacing.next_delay(&Situation {
             elapsed: self.began.elapsed(),
             history: &self.history,
             retry_after: self.retry_after,
-            deadline: left,
+            deadline: deadline.into_iter().chain(too_old).min(),
             jitter: fastrand::f64(),
             known: self.known.as_ref(),
         });
@@ -195,7 +248,47 @@ impl<A: Ask> Watch<A> {
     }
 
     fn too_late(&self) -> Error {
-        Error::WaitTimeout { job: Box::new(self.last.clone()), waited: self.started.elapsed() }
+        self.given_up(WaitLimit::Timeout)
+    }
+
+    fn given_up(&self, limit: WaitLimit) -> Error {
+        let waited = match limit {
+            WaitLimit::Timeout => self.started.elapsed(),
+            WaitLimit::Age => self.began.elapsed(),
+        };
+        let last = self.trouble.as_ref().map(|trouble| trouble.to_string().into());
+        Error::WaitTimeout { job: Box::new(self.last.clone()), waited, limit, last }
+    }
+}
+
+/// What an error in place of an answer says of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// Nothing: an outage, a page of a proxy, a malformed answer.
+    None,
+    /// The service itself says that it does not give the job to this key.
+    Refusal,
+}
+
+impl News {
+    /// `None` for what is not an answer at all: a mistake of the caller.
+    fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::ConnectionFailed(_) | Error::RequestTimeout(_) | Error::InvalidResponse { .. } => Some(Self::None),
+            Error::Api(error) => Some(match error.kind {
+                ApiErrorKind::Authentication
+                | ApiErrorKind::PermissionDenied
+                | ApiErrorKind::InsufficientBalance
+                | ApiErrorKind::NotFound
+                | ApiErrorKind::BadRequest
+                    if !error.is_page =>
+                {
+                    Self::Refusal
+                }
+                _ => Self::None,
+            }),
+            _ => None,
+        }
     }
 }
 
@@ -290,7 +383,7 @@ mod tests {
         let script = Script::new(&[(Processing, Some(5))]);
         let patience = Patience { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
         let error = watch(&script, patience).end(|_| {}).await.unwrap_err();
-        let Error::WaitTimeout { job, waited } = error else { panic!("{error:?}") };
+        let Error::WaitTimeout { job, waited, .. } = error else { panic!("{error:?}") };
         assert_eq!((job.progress, waited.as_secs()), (Some(5), 7));
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_secs).collect();
         assert_eq!(asked, [0, 3, 6, 7]);

@@ -4,14 +4,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+mod body;
+pub(crate) mod coding;
 mod excerpt;
 pub mod failure;
+mod ids;
+mod lenient;
+mod links;
 mod problem;
 pub mod request;
 pub mod response;
 mod told;
 mod words;
 
+pub(crate) use body::Body;
+
+use lenient::{Ending, Json};
+
+#[cfg(test)]
+mod body_tests;
 #[cfg(test)]
 mod created_tests;
 #[cfg(test)]
@@ -33,6 +44,15 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// `Location` of a redirect.
     pub location: Option<String>,
-    /// The body.
+    /// The body, at most [`MAX_BODY`] long.
     pub body: Bytes,
+    /// Whether the body went on beyond what was read of it.
+    pub is_cut: bool,
+}
+
+impl Answer {
+    /// The body as JSON, repaired where that is needed.
+    fn json(&self) -> serde_json::Result<Json<'_>> {
+        lenient::parse(&self.body, if self.is_cut { Ending::Cut } else { Ending::Whole })
+    }
 }
