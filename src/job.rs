@@ -231,6 +231,19 @@ impl VideoJob {
         self.status.is_terminal()
     }
 
+    /// The id as the name of a file, without an ending: good on every system, and different for different ids.
+    #[must_use]
+    pub fn file_stem(&self) -> String {
+        const LONGEST: usize = 128;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let id = &self.request_id;
+        if id.chars().all(is_plain) && id.len() <= LONGEST {
+            return id.clone();
+        }
+        let plain: String = id.chars().map(|c| if is_plain(c) { c } else { '_' }).take(LONGEST).collect();
+        format!("{plain}-{:08x}", crc32fast::hash(id.as_bytes()))
+    }
+
     /// The link to the file, if there is one.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
@@ -353,6 +366,15 @@ mod tests {
         }
         assert!(check_request_id(&"a".repeat(512)).is_ok());
         assert!(check_request_id(&"猫".repeat(512)).is_ok());
+    }
+
+    #[test]
+    fn an_id_makes_a_file_name() {
+        let stem = |id: &str| VideoJob::pending(id).file_stem();
+        assert_eq!(stem("f5f35814-953e-b094-5a2c-4a90014a58cb"), "f5f35814-953e-b094-5a2c-4a90014a58cb");
+        assert_eq!(stem("a:b"), format!("a_b-{:08x}", crc32fast::hash(b"a:b")));
+        assert_ne!(stem("a:b"), stem("a=b"));
+        assert!(stem(&"猫".repeat(512)).len() < 150);
     }
 
     #[test]

@@ -297,7 +297,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::error::Trouble;
+    use crate::error::{ApiError, Trouble};
     use crate::job::JobStatus;
 
     /// A service whose job goes through `states`, one a second.
@@ -487,5 +487,209 @@ mod tests {
         watch(&script, Patience::default()).end(|_| {}).await.unwrap();
         let asked = script.asked.lock().unwrap();
         assert!(asked.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(20)), "{asked:?}");
+    }
+
+    // ---- odd answers in the middle ------------------------------------------------------------
+
+    fn api(kind: ApiErrorKind, status_code: u16) -> ApiError {
+        ApiError {
+            kind,
+            status_code,
+            code: None,
+            message: "no".into(),
+            request_id: None,
+            retry_after: None,
+            body: String::new(),
+            not_started: false,
+            is_page: false,
+        }
+    }
+
+    fn refusal(kind: ApiErrorKind) -> Error {
+        Error::Api(Box::new(api(kind, 404)))
+    }
+
+    fn malformed() -> Error {
+        Error::InvalidResponse { message: "odd".into(), body: String::new(), request_id: None, status_code: 200 }
+    }
+
+    fn certificate() -> Error {
+        let trouble = Trouble { message: "cert".into(), request_id: None, not_sent: true, permanent: true };
+        Error::ConnectionFailed(Box::new(trouble))
+    }
+
+    /// What answers as `odd` does from one second on, and for as long as it says; and is done then.
+    struct Odd {
+        start: Instant,
+        lasts: Duration,
+        odd: fn(Duration) -> Option<Error>,
+        asked: Mutex<u32>,
+    }
+
+    impl Odd {
+        fn new(lasts: u64, odd: fn(Duration) -> Option<Error>) -> Self {
+            Self { start: Instant::now(), lasts: Duration::from_secs(lasts), odd, asked: Mutex::default() }
+        }
+
+        async fn wait(&self, patience: Patience) -> Result<Ended> {
+            Watch::new(self, VideoJob::pending("a"), None, patience).end(|_| {}).await
+        }
+    }
+
+    impl Ask for &Odd {
+        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+            *self.asked.lock().unwrap() += 1;
+            let elapsed = self.start.elapsed();
+            if elapsed >= Duration::from_secs(1)
+                && elapsed < self.lasts
+                && let Some(error) = (self.odd)(elapsed)
+            {
+                return Err(error);
+            }
+            let status = if elapsed < self.lasts { Processing } else { Done };
+            Ok(Snapshot { job: VideoJob { status, ..VideoJob::pending(request_id) }, retry_after: None })
+        }
+    }
+
+    /// Every error that can come in place of an answer; those of the second list are refusals.
+    const TROUBLES: [fn(Duration) -> Option<Error>; 6] = [
+        |_| Some(malformed()),
+        |_| Some(certificate()),
+        |_| Some(refusal(ApiErrorKind::Other)),
+        |_| Some(refusal(ApiErrorKind::Server)),
+        |_| Some(refusal(ApiErrorKind::RateLimited)),
+        |_| Some(Error::Api(Box::new(ApiError { is_page: true, ..api(ApiErrorKind::PermissionDenied, 403) }))),
+    ];
+    const REFUSED: [fn(Duration) -> Option<Error>; 5] = [
+        |_| Some(refusal(ApiErrorKind::NotFound)),
+        |_| Some(refusal(ApiErrorKind::Authentication)),
+        |_| Some(refusal(ApiErrorKind::PermissionDenied)),
+        |_| Some(refusal(ApiErrorKind::InsufficientBalance)),
+        |_| Some(refusal(ApiErrorKind::BadRequest)),
+    ];
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_outlasts_whatever_is_no_news_of_the_job() {
+        for odd in TROUBLES {
+            let service = Odd::new(14 * 60, odd);
+            let ended = service.wait(every(5.0)).await;
+            assert_eq!(ended.unwrap().job.status, Done);
+            let service = Odd::new(60 * 60, odd);
+            let error = service.wait(every(5.0)).await.unwrap_err();
+            assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&odd(Duration::ZERO).unwrap()));
+            assert_eq!(service.start.elapsed().as_secs() / 60, 15, "{error:?}");
+            assert!(error.to_string().ends_with("job a was processing when the service was last heard of, 900 s ago"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_outlasts_a_refusal_that_does_not_last() {
+        for odd in REFUSED {
+            assert_eq!(Odd::new(50, odd).wait(every(5.0)).await.unwrap().job.status, Done);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_when_a_job_is_refused_steadily() {
+        for odd in REFUSED {
+            let service = Odd::new(60 * 60, odd);
+            let error = service.wait(every(5.0)).await.unwrap_err();
+            assert!(matches!(error, Error::Api(_)), "{error:?}");
+            assert_eq!(service.start.elapsed().as_secs(), 65);
+            // However rarely it is asked, one refusal is not enough.
+            let service = Odd::new(60 * 60, odd);
+            assert!(service.wait(every(200.0)).await.is_err());
+            assert_eq!((service.start.elapsed().as_secs(), *service.asked.lock().unwrap()), (600, 4));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_with_interruptions_are_an_outage() {
+        let alternating = |elapsed: Duration| {
+            let is_refused = elapsed.as_secs().is_multiple_of(10);
+            Some(if is_refused { refusal(ApiErrorKind::NotFound) } else { malformed() })
+        };
+        assert_eq!(Odd::new(14 * 60, alternating).wait(every(5.0)).await.unwrap().job.status, Done);
+        let with_news = |elapsed: Duration| {
+            let is_refused = !elapsed.as_secs().is_multiple_of(50);
+            is_refused.then(|| refusal(ApiErrorKind::NotFound))
+        };
+        assert_eq!(Odd::new(60 * 60, with_news).wait(every(5.0)).await.unwrap().job.status, Done);
+        assert!(Odd::new(60 * 60, alternating).wait(every(5.0)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_was_never_heard_of_is_not_waited_for() {
+        for odd in TROUBLES.into_iter().chain(REFUSED) {
+            let service = Odd::new(60 * 60, odd);
+            tokio::time::advance(Duration::from_secs(5)).await;
+            let is_limited = matches!(odd(Duration::ZERO), Some(Error::Api(error)) if error.kind == ApiErrorKind::RateLimited);
+            let began = Instant::now();
+            assert!(service.wait(every(5.0)).await.is_err());
+            let waited = if is_limited { 15 * 60 } else { 0 };
+            assert_eq!(began.elapsed().as_secs(), waited);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mistake_of_the_caller_ends_a_wait_at_once() {
+        let service = Odd::new(60, |_| Some(Error::invalid("job", "no")));
+        assert!(matches!(service.wait(every(5.0)).await, Err(Error::InvalidRequest { .. })));
+        assert_eq!(service.start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_tells_what_came_last() {
+        let service = Odd::new(600, |_| Some(malformed()));
+        let patience = Patience { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
+        let words = service.wait(patience).await.unwrap_err().to_string();
+        assert!(words.starts_with("job a is still processing after 20 s; "), "{words}");
+        assert!(words.ends_with("(lastly, instead of an answer: odd)"), "{words}");
+    }
+
+    // ---- jobs that never end ------------------------------------------------------------------
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_never_ends_is_given_up_at_its_largest_age() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        for status in [Pending, Processing, Unknown] {
+            let script = Script::new(&[(status, None)]);
+            let mut watch = watch(&script, Patience::default()).with_max_age(Some(day));
+            let error = watch.end(|_| {}).await.unwrap_err();
+            assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }), "{error:?}");
+            assert_eq!(script.start.elapsed().as_secs(), day.as_secs());
+            let words = error.to_string();
+            assert!(words.contains("86400 s after its beginning") && words.contains("max_job_age"), "{words}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_age_of_a_job_counts_from_its_acceptance() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let created = Instant::now();
+        tokio::time::advance(day * 3 / 4).await;
+        let script = Script::new(&[(Processing, None)]);
+        let new = |created| Watch::new(&script, VideoJob::pending("a"), Some(created), every(600.0)).with_max_age(Some(day));
+        assert!(new(created).end(|_| {}).await.is_err());
+        assert_eq!(script.start.elapsed(), day / 4);
+        // One that is too old already is asked after once more.
+        let asked = script.asked.lock().unwrap().len();
+        let error = new(created).end(|_| {}).await.unwrap_err();
+        assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }));
+        assert_eq!(script.asked.lock().unwrap().len(), asked + 1);
+        let done = Script::new(&[(Done, None)]);
+        let mut late = Watch::new(&done, VideoJob::pending("a"), Some(created), every(5.0)).with_max_age(Some(day));
+        assert!(late.end(|_| {}).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shorter_limit_ends_a_wait() {
+        for (timeout, age, limit, seconds) in [(30, 60, WaitLimit::Timeout, 30), (60, 30, WaitLimit::Age, 30)] {
+            let script = Script::new(&[(Processing, None)]);
+            let patience = Patience { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };
+            let mut watch = watch(&script, patience).with_max_age(Some(Duration::from_secs(age)));
+            let Err(Error::WaitTimeout { limit: ended_by, .. }) = watch.end(|_| {}).await else { panic!() };
+            assert_eq!((ended_by, script.start.elapsed().as_secs()), (limit, seconds));
+        }
     }
 }

@@ -633,6 +633,7 @@ class Client:
         ca_file: str | PathLike[str] | None = None,
         headers: list[tuple[str, str]] = ...,
         journal: str | PathLike[str] | None = None,
+        max_job_age: float | None = None,
     ) -> Self: ...
     @property
     def base_url(self) -> str: ...

@@ -142,8 +142,14 @@ impl Repair<'_> {
             (Value | FirstItem | Item, b'"') => self.string().map(|()| self.completed()),
             (Value | FirstItem | Item, _) => self.scalar().map(|()| self.completed()),
             (FirstKey | Key, b'"') => self.string().map(|()| Colon),
-            (Colon, b':') => Ok(self.copy(1, Value)),
-            (Next, b',') => Ok(self.copy(1, if self.closes(b'}') { Key } else { Item })),
+            (Colon, b':') => {
+                self.copy(1);
+                Ok(Value)
+            }
+            (Next, b',') => {
+                self.copy(1);
+                Ok(if self.closes(b'}') { Key } else { Item })
+            }
             (Next, _) if self.closes(next) => Ok(self.leave()),
             _ => Err(Stop::NotJson),
         }
@@ -177,7 +183,7 @@ impl Repair<'_> {
         if self.is_muted() {
             self.skip(1);
         } else {
-            self.copy(1, Expect::Next);
+            self.copy(1);
             self.complete.pop();
         }
         self.open.pop();
@@ -227,18 +233,17 @@ impl Repair<'_> {
         self.rest = &self.rest[length..];
     }
 
-    fn copy<T>(&mut self, length: usize, then: T) -> T {
+    fn copy(&mut self, length: usize) {
         let (text, rest) = self.rest.split_at(length);
         self.emit(text);
         self.rest = rest;
-        then
     }
 
     /// Copies the blanks that JSON knows, and leaves out all others.
     fn blanks(&mut self) {
         while let Some(next) = self.rest.chars().next() {
             match next {
-                ' ' | '\t' | '\n' | '\r' => self.copy(1, ()),
+                ' ' | '\t' | '\n' | '\r' => self.copy(1),
                 '\u{feff}' => self.skip(next.len_utf8()),
                 _ if next.is_whitespace() => self.skip(next.len_utf8()),
                 _ => return,
@@ -247,13 +252,16 @@ impl Repair<'_> {
     }
 
     fn string(&mut self) -> Result<(), Stop> {
-        self.copy(1, ());
+        self.copy(1);
         loop {
             let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
             let length = self.rest.bytes().position(special).ok_or(Stop::End)?;
-            self.copy(length, ());
+            self.copy(length);
             match self.rest.as_bytes() {
-                [b'"', ..] => return Ok(self.copy(1, ())),
+                [b'"', ..] => {
+                    self.copy(1);
+                    return Ok(());
+                }
                 [b'\\', ..] => self.escape()?,
                 [control, ..] => {
                     let escaped = escaped(*control);
@@ -267,16 +275,16 @@ impl Repair<'_> {
 
     fn escape(&mut self) -> Result<(), Stop> {
         match self.rest.as_bytes() {
-            [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(self.copy(2, ())),
-            [_, b'u', ..] => self.unicode(),
-            [_] => Err(Stop::End),
+            [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.copy(2),
+            [_, b'u', ..] => return self.unicode(),
+            [_] => return Err(Stop::End),
             // No escape of JSON: the backslash stands for itself.
             _ => {
                 self.emit("\\\\");
                 self.skip(1);
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// `\uXXXX`, and the second half of a pair.
@@ -284,12 +292,12 @@ impl Repair<'_> {
         const MARK: usize = "\\u".len();
         const ESCAPE: usize = MARK + 4;
         match (code_unit(self.rest), self.rest.get(ESCAPE..).and_then(code_unit)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => self.copy(2 * ESCAPE, ()),
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => self.copy(2 * ESCAPE),
             (Some(0xd800..=0xdfff), _) => {
                 self.emit("\\ufffd");
                 self.skip(ESCAPE);
             }
-            (Some(_), _) => self.copy(ESCAPE, ()),
+            (Some(_), _) => self.copy(ESCAPE),
             (None, _) if self.rest[MARK..].bytes().all(|byte| byte.is_ascii_hexdigit()) => return Err(Stop::End),
             (None, _) => {
                 self.emit("\\ufffd");
@@ -309,7 +317,8 @@ impl Repair<'_> {
         }
         let token = &self.rest[..length];
         if is_literal(token) || is_number(token) {
-            return Ok(self.copy(length, ()));
+            self.copy(length);
+            return Ok(());
         }
         if !is_like_number(token) {
             return Err(Stop::NotJson);
@@ -402,7 +411,7 @@ mod tests {
             ("{\"id\": \"a\"}\n<script>", r#"{"id": "a"}"#),
             (r#"{"id": "a"}{"id": "b"}"#, r#"{"id": "a"}"#),
             ("\u{a0}{\u{2028}\"id\": \"a\"}\0\0", r#"{"id": "a"}"#),
-            (r#"[1, NaN]"#, "[1, null]"),
+            ("[1, NaN]", "[1, null]"),
             ("NaN", "null"),
         ];
         for (text, expected) in table {
@@ -538,7 +547,7 @@ mod tests {
             let text = json!({"id": "a", "x": value}).to_string();
             let at = at.index(text.len() + 1);
             let end = (0..=at).rev().find(|end| text.is_char_boundary(*end)).unwrap();
-            if let Ok(part) = parse(text[..end].as_bytes(), Ending::Cut) {
+            if let Ok(part) = parse(&text.as_bytes()[..end], Ending::Cut) {
                 let id = part.value.get("id");
                 prop_assert!(id.is_none() || id == Some(&json!("a")));
             }

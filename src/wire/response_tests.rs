@@ -355,7 +355,7 @@ fn no_cosmetic_field_makes_a_job_unreadable() {
             r#"{{{link}, "progress": [], "model": {{}}, "usage": "a lot", "data": {{"status": 7, "video": "x"}}}}"#
         ),
         format!(r#"{{"x": {deep}, {link}}}"#),
-        format!(r#"[{{{link}}}]"#),
+        format!("[{{{link}}}]"),
         serde_json::to_string(&format!("{{{link}}}")).unwrap(),
     ];
     for body in table {

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import vidjob
+from vidjob._naming import component
 from vidjob.cli import batch, creating, options
 from vidjob.cli.failures import Exit, Trail, words
 from vidjob.cli.following import Following, show_job, size, trail_of_file
@@ -82,7 +83,7 @@ def _download_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _download(context: Context) -> Exit:
     args, output = context.args, context.output
-    path = args.output or f"{args.id}.mp4"
+    path = args.output or f"{component(args.id)}.mp4"
     context.trail = trail_of_file(args, path, request_id=args.id)
     with options.client(args) as service, Following(context) as following:
         _refuse_existing(args, path)
