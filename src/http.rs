@@ -18,13 +18,16 @@ use crate::event::{Event, Events};
 use crate::limiter::Limiter;
 use crate::tls;
 use crate::upload::{Sending, Upload};
-use crate::wire::{Answer, Body, coding};
+use crate::wire::{self, Answer, Body, coding};
 
 /// The header under which one create keeps its name over safe repetitions; proven effect is not claimed.
 const IDEMPOTENCY_KEY: &str = "x-idempotency-key";
 
 /// How long an answer is looked for once it is overdue.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// How long more of an answer is waited for that is whole already: some lengths are wrong.
+const LULL: Duration = Duration::from_secs(1);
 
 /// Whose connections a query rides on. Each is served by the runtime that it was opened in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -158,7 +161,10 @@ impl Http {
         sending.heard();
         let status = response.status();
         let is_early = !sending.is_complete() && !status.is_success();
-        let answer = read(response).await.map(|answer| self.without_key(answer));
+        let answer = match collect(response).await {
+            Ok(answer) => Ok(self.without_key(answer)),
+            Err(broken) => Err(broken.naming_the_job()),
+        };
         if is_early && (answer.is_err() || status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT) {
             let words = format!("answered HTTP {} before all of the request had left", status.as_u16());
             return Err(Error::ConnectionFailed(Box::new(self.not_sent(&words))));
@@ -226,20 +232,50 @@ fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
 }
 
 /// Reads an answer, of whatever status, to its end.
-async fn read(mut response: reqwest::Response) -> Result<Answer> {
+async fn read(response: reqwest::Response) -> Result<Answer> {
+    collect(response).await.map_err(|broken| broken.error)
+}
+
+/// An answer that broke off, and what had come of it.
+#[derive(Debug)]
+struct Broken {
+    error: Error,
+    begun: Answer,
+}
+
+impl Broken {
+    /// The error, with the id of the job that the answer to a create began with.
+    fn naming_the_job(self) -> Error {
+        match (wire::response::begun_id(&self.begun), self.begun.status) {
+            (Some(id), 200..=299) => self.error.concerning(&id),
+            _ => self.error,
+        }
+    }
+}
+
+async fn collect(mut response: reqwest::Response) -> std::result::Result<Answer, Broken> {
     let status = response.status().as_u16();
     let host = response.url().host_str().unwrap_or_default().to_owned();
     let headers = response.headers();
     let retry_after = retry_after(headers, SystemTime::now());
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut body = Body::new(codings(headers));
-    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(error, &host))? {
-        if body.push(&chunk).is_break() {
-            break;
+    let mut collected = Body::new(codings(headers));
+    let end = loop {
+        match tokio::time::timeout(LULL, response.chunk()).await {
+            Ok(Ok(Some(part))) if collected.push(&part).is_continue() => {}
+            Ok(Ok(_)) => break Ok(()),
+            Ok(Err(error)) => break Err(trouble(error, &host)),
+            Err(_) if collected.is_whole() => break Ok(()),
+            Err(_) => {}
         }
+    };
+    let (body, is_cut) = collected.finish();
+    let answer = Answer { status, retry_after, location, body, is_cut };
+    match end {
+        // An object that is whole needs nothing of what a wrong length may still promise.
+        Err(error) if !answer.is_whole() => Err(Broken { error, begun: answer }),
+        _ => Ok(answer),
     }
-    let (body, is_cut) = body.finish();
-    Ok(Answer { status, retry_after, location, body, is_cut })
 }
 
 /// Every coding that `Content-Encoding` names, in the order in which they were applied.

@@ -518,17 +518,17 @@ mod tests {
         Error::ConnectionFailed(Box::new(trouble))
     }
 
-    /// What answers as `odd` does from one second on, and for as long as it says; and is done then.
+    /// What answers as `reply` does from one second on, and for as long as it says; and is done then.
     struct Odd {
         start: Instant,
         lasts: Duration,
-        odd: fn(Duration) -> Option<Error>,
+        reply: fn(Duration) -> Option<Error>,
         asked: Mutex<u32>,
     }
 
     impl Odd {
-        fn new(lasts: u64, odd: fn(Duration) -> Option<Error>) -> Self {
-            Self { start: Instant::now(), lasts: Duration::from_secs(lasts), odd, asked: Mutex::default() }
+        fn new(lasts: u64, reply: fn(Duration) -> Option<Error>) -> Self {
+            Self { start: Instant::now(), lasts: Duration::from_secs(lasts), reply, asked: Mutex::default() }
         }
 
         async fn wait(&self, patience: Patience) -> Result<Ended> {
@@ -542,7 +542,7 @@ mod tests {
             let elapsed = self.start.elapsed();
             if elapsed >= Duration::from_secs(1)
                 && elapsed < self.lasts
-                && let Some(error) = (self.odd)(elapsed)
+                && let Some(error) = (self.reply)(elapsed)
             {
                 return Err(error);
             }
@@ -623,7 +623,8 @@ mod tests {
         for odd in TROUBLES.into_iter().chain(REFUSED) {
             let service = Odd::new(60 * 60, odd);
             tokio::time::advance(Duration::from_secs(5)).await;
-            let is_limited = matches!(odd(Duration::ZERO), Some(Error::Api(error)) if error.kind == ApiErrorKind::RateLimited);
+            let is_limited =
+                matches!(odd(Duration::ZERO), Some(Error::Api(error)) if error.kind == ApiErrorKind::RateLimited);
             let began = Instant::now();
             assert!(service.wait(every(5.0)).await.is_err());
             let waited = if is_limited { 15 * 60 } else { 0 };
@@ -669,7 +670,8 @@ mod tests {
         let created = Instant::now();
         tokio::time::advance(day * 3 / 4).await;
         let script = Script::new(&[(Processing, None)]);
-        let new = |created| Watch::new(&script, VideoJob::pending("a"), Some(created), every(600.0)).with_max_age(Some(day));
+        let new =
+            |created| Watch::new(&script, VideoJob::pending("a"), Some(created), every(600.0)).with_max_age(Some(day));
         assert!(new(created).end(|_| {}).await.is_err());
         assert_eq!(script.start.elapsed(), day / 4);
         // One that is too old already is asked after once more.

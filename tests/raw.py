@@ -30,10 +30,16 @@ def in_turn(*replies: bytes) -> Reply:
 
 
 class RawService:
-    """Answers each request with what ``reply`` returns, and remembers method and path."""
+    """Answers each request with what ``reply`` returns, and remembers method and path.
 
-    def __init__(self, reply: Reply) -> None:
+    Args:
+        reply: Gives the answers.
+        keeps_open: Whether connections stay open behind an answer until the client closes them.
+    """
+
+    def __init__(self, reply: Reply, *, keeps_open: bool = False) -> None:
         self._reply = reply
+        self._keeps_open = keeps_open
         self.seen: list[tuple[str, str]] = []
         self.heads: list[bytes] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -80,6 +86,8 @@ class RawService:
             self.heads.append(head)
             self.seen.append((method, path))
             connection.sendall(self._reply(method, path))
+            if self._keeps_open:
+                connection.recv(1)
 
     @property
     def creates(self) -> int:

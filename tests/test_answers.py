@@ -111,6 +111,31 @@ def test_an_answer_that_breaks_off_is_not_believed_and_its_id_is_named(face: Fac
     assert caught.value.request_id == "job-1"
 
 
+def test_an_answer_that_is_lost_behind_its_id_names_the_job(face: Face) -> None:
+    cut = answer(b'{"request_id": "job-1", "status": "que').replace(b"Length: 38", b"Length: 80")
+    with (
+        RawService(in_turn(cut)) as service,
+        client_of(service) as client,
+        pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught,
+    ):
+        face(client, "generate", "a candle")
+    assert caught.value.request_id == "job-1"
+    assert service.creates == 1
+
+
+def test_an_answer_that_is_whole_needs_no_right_length(face: Face) -> None:
+    wrong = answer(BOTH).replace(b"Length: 8", b"Length: 18")
+    with RawService(in_turn(wrong)) as service, client_of(service) as client:
+        assert face(client, "generate", "a candle").request_id == "job-1"
+        assert face(client, "get", "job-1").status == "done"
+
+
+def test_a_create_is_not_lost_to_an_answer_that_never_ends(face: Face) -> None:
+    wrong = answer({"request_id": "job-1"}).replace(b"Length: ", b"Length: 9")
+    with RawService(in_turn(wrong), keeps_open=True) as service, client_of(service, timeout=5) as client:
+        assert face(client, "generate", "a candle").request_id == "job-1"
+
+
 @pytest.mark.parametrize(
     "head", [[f"X-{n}: {n}" for n in range(1000)], ["Bad Name: x", ": y", "Än: z", "X : 1", "X-A: 1\r\n 2"]]
 )

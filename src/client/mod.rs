@@ -463,14 +463,16 @@ fn lost(error: Error) -> Error {
     if trouble.not_sent {
         return error;
     }
+    let request_id = trouble.request_id.clone();
+    let named = request_id.as_ref().map(|id| format!(" behind the id {id:?}")).unwrap_or_default();
     Error::SubmitUnknown {
         message: format!(
-            "the create was sent and its answer was lost ({}): a job may exist and be billed; \
+            "the create was sent and its answer was lost{named} ({}): a job may exist and be billed; \
              look for it in the provider's console before creating it again",
             trouble.message
         ),
         status_code: None,
-        request_id: None,
+        request_id,
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{MAX_BODY, coding};
+use super::{MAX_BODY, coding, lenient};
 
 /// How much is read of a body whose long strings are passed over.
 const MAX_READ: usize = 32 << 20;
@@ -43,6 +43,11 @@ impl Body {
     /// Takes the next part; `Break` means that no more is wanted.
     pub(crate) fn push(&mut self, part: &[u8]) -> ControlFlow<()> {
         self.text.push(part)
+    }
+
+    /// Whether what came so far is an object or a list of JSON with nothing missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        lenient::is_whole(&self.text.bytes)
     }
 
     /// The decoded body, and whether it went on.

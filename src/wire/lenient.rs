@@ -39,6 +39,11 @@ pub(super) fn parse(body: &[u8], ending: Ending) -> serde_json::Result<Json<'_>>
     Ok(Json { value: serde_json::from_str(&text)?, text: text.into() })
 }
 
+/// Whether `body` is an object or a list with nothing missing.
+pub(super) fn is_whole(body: &[u8]) -> bool {
+    parse(body, Ending::Whole).is_ok_and(|json| json.value.is_object() || json.value.is_array())
+}
+
 /// The characters of `body`.
 pub(super) fn decode(body: &[u8]) -> Cow<'_, str> {
     match body {

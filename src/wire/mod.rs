@@ -55,4 +55,9 @@ impl Answer {
     fn json(&self) -> serde_json::Result<Json<'_>> {
         lenient::parse(&self.body, if self.is_cut { Ending::Cut } else { Ending::Whole })
     }
+
+    /// Whether the body is an object or a list of JSON with nothing left out at its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        lenient::is_whole(&self.body)
+    }
 }

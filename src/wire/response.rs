@@ -160,7 +160,7 @@ fn accepted(answer: &Answer) -> Result<VideoJob> {
 }
 
 /// The id in an answer that breaks off behind it.
-fn begun_id(answer: &Answer) -> Option<String> {
+pub(crate) fn begun_id(answer: &Answer) -> Option<String> {
     let json = lenient::parse(&answer.body, Ending::Cut).ok()?;
     ids::read(&json.text).usable.into_iter().next()
 }
