@@ -19,9 +19,6 @@ const OUTAGE: Duration = Duration::from_secs(15 * 60);
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 const REFUSALS: u32 = 3;
 
-/// A job that was accepted so recently exists, whatever the service says.
-const ACCEPTED_NOW: Duration = Duration::from_secs(30);
-
 /// No job is over so soon after its creation.
 const JUST_NOW: Duration = Duration::from_secs(2);
 
@@ -111,12 +108,19 @@ impl<A: Ask> Watch<A> {
             asked: None,
             asked_before: None,
             heard: created,
-            is_known: created.is_some_and(|created| created.elapsed() < ACCEPTED_NOW),
+            is_known: false,
             refused: None,
             trouble: None,
             too_old: None,
             is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
+    }
+
+    /// Takes it as known that the service has this job, as after a create.
+    #[must_use]
+    pub fn of_known_job(mut self) -> Self {
+        self.is_known = true;
+        self
     }
 
     /// Gives the job up when it is not over `age` after its beginning, as far as that is known.
@@ -629,6 +633,17 @@ mod tests {
             assert!(service.wait(every(5.0)).await.is_err());
             let waited = if is_limited { 15 * 60 } else { 0 };
             assert_eq!(began.elapsed().as_secs(), waited);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_job_that_the_service_is_known_to_have_outlasts_a_refusal_at_first() {
+        for odd in REFUSED {
+            let service = Odd::new(30, odd);
+            tokio::time::advance(Duration::from_secs(2)).await;
+            let new = || Watch::new(&service, VideoJob::pending("a"), Some(service.start), every(5.0));
+            assert!(matches!(new().end(|_| {}).await, Err(Error::Api(_))));
+            assert_eq!(new().of_known_job().end(|_| {}).await.unwrap().job.status, Done);
         }
     }
 

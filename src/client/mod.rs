@@ -110,9 +110,7 @@ impl VideoClient {
     /// Every change of a job until it is over.
     pub fn watch(&self, job: VideoJob, patience: Patience) -> Result<Watch<Self>> {
         check_request_id(&job.request_id)?;
-        let created = self.accepted_at(&job.request_id);
-        self.remember_aliases(&job);
-        Ok(Watch::new(self.clone(), job, created, patience).with_max_age(self.shared.config.max_job_age))
+        Ok(self.watch_since(None, job, patience))
     }
 
     /// The job once it is done.
@@ -134,11 +132,17 @@ impl VideoClient {
         accepted: Option<Instant>,
     ) -> Result<Pin<Box<dyn Future<Output = Result<Ended>> + Send + '_>>> {
         check_request_id(&job.request_id)?;
-        let created = self.accepted_at(&job.request_id).or(accepted);
-        self.remember_aliases(&job);
-        let mut watch = Watch::new(self.clone(), job, created, patience).with_max_age(self.shared.config.max_job_age);
+        let mut watch = self.watch_since(accepted, job, patience);
         // Boxed here: each future on the way up would make room for it once more, and thousands wait.
         Ok(Box::pin(async move { watch.end(|job| self.events.tell(|| Event::Status(job.clone()))).await }))
+    }
+
+    fn watch_since(&self, accepted: Option<Instant>, job: VideoJob, patience: Patience) -> Watch<Self> {
+        self.remember_aliases(&job);
+        let own = self.accepted_at(&job.request_id);
+        let watch = Watch::new(self.clone(), job, own.or(accepted), patience);
+        let watch = watch.with_max_age(self.shared.config.max_job_age);
+        if own.is_some() { watch.of_known_job() } else { watch }
     }
 
     /// Creates a job from a prompt, an image or references.
