@@ -82,7 +82,8 @@ impl Text {
 /// Whether a text looks like an object or a list of JSON.
 fn is_json_like(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
+    // A second byte of 0 is UTF-16.
+    matches!(text.trim_ascii_start(), [b'{' | b'[', second, ..] if *second != 0)
 }
 
 /// Copies JSON and leaves out what goes beyond [`MAX_STRING`] in a string.

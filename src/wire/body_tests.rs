@@ -94,6 +94,23 @@ fn every_coding_is_decoded_whether_it_is_named_or_not() {
 }
 
 #[test]
+fn utf16_becomes_utf8() {
+    let text = r#"{"id":"é猫"}"#;
+    let with = |mark: &str, unit: fn(u16) -> [u8; 2]| {
+        format!("{mark}{text}").encode_utf16().flat_map(unit).collect::<Vec<u8>>()
+    };
+    for mark in ["", "\u{feff}"] {
+        for body in [with(mark, u16::to_le_bytes), with(mark, u16::to_be_bytes)] {
+            assert_eq!(read("", &body).0, text.as_bytes());
+            assert_eq!(read("gzip", &gzip(&body)).0, text.as_bytes());
+        }
+    }
+    let long: Vec<u8> =
+        format!(r#"{{"x":"{}"}}"#, "a".repeat(MAX_BODY)).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(read("", &long).1);
+}
+
+#[test]
 fn what_came_before_a_coding_broke_is_kept() {
     let body = gzip(&plain());
     assert_eq!(read("gzip", &body[..body.len() - 8]).0, plain(), "only the checksum is missing");

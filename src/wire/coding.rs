@@ -1,4 +1,4 @@
-//! Content codings of a body: gzip, deflate, Brotli and Zstandard, also where no header names them.
+//! Codings of a body: gzip, deflate, Brotli and Zstandard, also where no header names them, and UTF-16.
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -8,6 +8,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
 use super::body::Text;
+use super::lenient;
 
 /// What the client accepts, in the form of `Accept-Encoding`.
 pub(crate) const ACCEPTED: &str = "gzip, br, zstd";
@@ -43,6 +44,10 @@ pub(super) fn decoded(content_encoding: &str, mut text: Text) -> Text {
     for _ in 0..ROUNDS {
         let Some(coding) = by_magic(&text.bytes) else { break };
         text = decode(coding, text);
+    }
+    // Everyone who reads it looks for UTF-8.
+    if let Some(utf8) = lenient::utf16(&text.bytes) {
+        text.bytes = utf8.into_bytes();
     }
     text
 }

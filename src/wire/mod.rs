@@ -44,7 +44,7 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// `Location` of a redirect.
     pub location: Option<String>,
-    /// The body, at most [`MAX_BODY`] long.
+    /// The body, decoded and not much longer than [`MAX_BODY`].
     pub body: Bytes,
     /// Whether the body went on beyond what was read of it.
     pub is_cut: bool,
