@@ -10,7 +10,7 @@ use super::{MAX_BODY, coding, lenient};
 const MAX_READ: usize = 32 << 20;
 /// How much of a long string is kept, in bytes. Ids, links and messages are far shorter.
 const MAX_STRING: usize = 64 * 1024;
-/// Stands where a string was shortened.
+/// Stands where a string was shortened, and keeps a backslash before it from escaping the closing quote.
 const MARK: &[u8] = "…".as_bytes();
 
 /// A body while it arrives.
@@ -108,8 +108,7 @@ impl Skimmer {
                 *self = Self::default();
                 continue;
             }
-            // Not between a backslash and what it escapes: a backslash at the end would escape the closing quote.
-            if !self.is_skipping && length >= MAX_STRING && !self.is_escaped {
+            if !self.is_skipping && length >= MAX_STRING {
                 self.is_skipping = true;
                 out.extend_from_slice(MARK);
             }

@@ -226,6 +226,8 @@ fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
     ] {
         assert_lost(&answer(200, body), "cannot be used");
     }
+    let cut = answer(200, r#"{"code": "resource-exhausted", "error": "Too many requests", "x": "AAAA"#);
+    assert_lost(&Answer { is_cut: true, ..cut }, "cannot be used");
     // Where a refusal names a job, the job counts.
     assert_eq!(
         accepted_id(r#"{"code": "resource-exhausted", "error": "Too many requests", "data": {"task_id": "x"}}"#),

@@ -62,7 +62,8 @@ pub(super) fn explained(answer: &Answer, asked: Asked) -> Error {
 /// The refusal that an answer to a create with a status of success stands for, where it speaks of an error in words
 /// that leave no doubt that nothing was started. Whoever asks has looked for an id in it.
 pub(super) fn refusal(answer: &Answer) -> Option<ApiError> {
-    if is_page(&answer.body) || !speaks_of_error(answer) {
+    // What was cut off may hold an id.
+    if answer.is_cut || is_page(&answer.body) || !speaks_of_error(answer) {
         return None;
     }
     let Error::Api(error) = explained(answer, Asked::ToCreate) else { return None };
