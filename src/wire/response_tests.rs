@@ -280,6 +280,7 @@ fn envelopes_that_are_over() {
             at(100, failed(None, "no url")),
         ),
         (record("FAILURE", &json!({}), &json!({"status": "expired"})), expired(None)),
+        (json!({"success": false, "data": {"status": "FAILURE", "fail_reason": "a"}}), failed(None, "a")),
     ]);
 }
 

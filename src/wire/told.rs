@@ -71,7 +71,8 @@ fn is_id(value: &Value) -> bool {
 /// Whether an object without status and video speaks of an error.
 pub(super) fn is_refusal(map: &Map<String, Value>) -> bool {
     let is_coded = map.get("code").is_some_and(|code| !is_success(code) && !is_blank_code(code));
-    let is_denied = ["success", "ok"].into_iter().any(|name| map.get(name) == Some(&Value::Bool(false)));
+    let has_record = map.get("data").and_then(record).is_some_and(|record| is_given(record, "status"));
+    let is_denied = ["success", "ok"].into_iter().any(|name| map.get(name) == Some(&Value::Bool(false))) && !has_record;
     let is_detailed = is_given(map, "detail") && !is_named(map);
     is_coded || is_denied || is_detailed || !Problem::of_error(map).is_empty()
 }
