@@ -198,6 +198,7 @@ def test_a_done_job_without_a_link_says_which_fields_came(face: Face, tmp_path: 
         face(client, "download", ID, tmp_path / "a.mp4")
     assert "metadata.width, status, thumbnail_url" in str(caught.value)
     assert "hush" not in str(caught.value)
+    assert "upload_url" not in str(caught.value)
 
 
 # ---- one odd answer ------------------------------------------------------------------------------

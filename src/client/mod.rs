@@ -530,6 +530,6 @@ fn no_link(job: &VideoJob) -> String {
     let fields = fields.map(|fields| format!(" (fields received: {fields})")).unwrap_or_default();
     format!(
         "the job is done, and its answer holds no link to a video{fields}; \
-         a file that was to be delivered to an upload_url or to be stored by the service is there"
+         if the request had the file delivered or stored elsewhere, it is there"
     )
 }
