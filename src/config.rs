@@ -71,6 +71,8 @@ pub struct Settings {
     pub headers: Vec<(String, String)>,
     /// Folder of the journal of single creates.
     pub journal: Option<PathBuf>,
+    /// Seconds after which a job that is not over is given up; none: never.
+    pub max_job_age: Option<f64>,
 }
 
 /// A client's configuration, checked.
@@ -102,6 +104,8 @@ pub struct Config {
     pub(crate) proxies: Arc<Proxies>,
     /// What must not leave.
     pub(crate) secrets: Secrets,
+    /// After so long a job that is not over is given up.
+    pub max_job_age: Option<Duration>,
 }
 
 impl Config {
@@ -134,6 +138,7 @@ impl Config {
             ca_pem: settings.ca_file.as_deref().map(ca_file).transpose()?,
             headers,
             journal: settings.journal,
+            max_job_age: settings.max_job_age.map(max_job_age).transpose()?.flatten(),
             base_url,
             proxies: Arc::new(proxies),
         };
@@ -249,6 +254,14 @@ fn positive(name: &str, number: f64) -> Result<f64> {
         return Ok(number);
     }
     Err(Error::Configuration(format!("{name} must be a number above 0, not {number}")))
+}
+
+/// What is longer than the clock can hold is no limit.
+fn max_job_age(seconds: f64) -> Result<Option<Duration>> {
+    if seconds == f64::INFINITY {
+        return Ok(None);
+    }
+    Ok(Duration::try_from_secs_f64(positive("max_job_age", seconds)?).ok())
 }
 
 /// One in a day is rare enough; what is far below cannot be told from never.
@@ -387,6 +400,18 @@ mod tests {
     }
 
     #[test]
+    fn the_age_of_jobs_is_limited_as_told() {
+        let age = |max_job_age| {
+            let settings = Settings { max_job_age, ..settings(None, Some("k")) };
+            Config::resolve(settings, |_| None).unwrap().max_job_age
+        };
+        assert_eq!(age(Some(1.5)), Some(Duration::from_millis(1500)));
+        for none in [None, Some(f64::INFINITY), Some(1e300)] {
+            assert_eq!(age(none), None);
+        }
+    }
+
+    #[test]
     fn nothing_shows_the_key() {
         let settings = Settings {
             proxy: Some("http://u:very@a".into()),
@@ -418,6 +443,8 @@ mod tests {
         assert!(refused(|s| s.requests_per_second = Some(1e-300)));
         assert!(refused(|s| s.creates_per_second = Some(1e-19)));
         assert!(refused(|s| s.max_concurrent_requests = Some(0)));
+        assert!(refused(|s| s.max_job_age = Some(0.0)));
+        assert!(refused(|s| s.max_job_age = Some(f64::NAN)));
         assert!(refused(|s| s.proxy = Some("nonsense".into())));
         assert!(refused(|s| s.ca_file = Some("/nowhere/ca.pem".into())));
         assert!(refused(|s| s.headers = vec![("Authorization".into(), "x".into())]));

@@ -39,6 +39,8 @@ pub enum Error {
         body: String,
         /// The job asked after, if one was.
         request_id: Option<String>,
+        /// The HTTP status of the answer.
+        status_code: u16,
     },
     /// A create was sent and its answer was lost: a job may exist and be billed.
     #[error("{message}")]
@@ -47,6 +49,8 @@ pub enum Error {
         message: String,
         /// The HTTP status of the answer, if there was one.
         status_code: Option<u16>,
+        /// The job that the answer names, where it cannot be asked after.
+        request_id: Option<String>,
     },
     /// The job ended without a video.
     #[error("{}", failed(.0))]
@@ -58,12 +62,16 @@ pub enum Error {
     #[error("{}", blocked(.0))]
     JobBlocked(Box<VideoJob>),
     /// Waiting for the job, or for its file, took longer than allowed.
-    #[error("{}", waited_in_vain(.job, *.waited))]
+    #[error("{}", still_running(.job, *.waited, *.limit, .last.as_deref()))]
     WaitTimeout {
         /// The last snapshot.
         job: Box<VideoJob>,
-        /// How long was waited.
+        /// How long was waited, or how old the job is.
         waited: Duration,
+        /// Which limit ended the wait.
+        limit: WaitLimit,
+        /// The error that came in place of the last answer, if one did.
+        last: Option<Box<str>>,
     },
     /// The file could not be kept.
     #[error("{}", .0.message)]
@@ -74,6 +82,15 @@ pub enum Error {
     /// Not bought: a limit of the caller, or an earlier refusal, stopped the buying.
     #[error("{0}")]
     NotBought(String),
+}
+
+/// What ends a wait for a job that is not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitLimit {
+    /// The timeout of the wait.
+    Timeout,
+    /// The largest age of a job.
+    Age,
 }
 
 /// An answer of the service that is an error.
@@ -95,6 +112,8 @@ pub struct ApiError {
     pub body: String,
     /// Whether the words say that nothing was started (no channel for the model).
     pub not_started: bool,
+    /// Whether it came as an HTML page, which proxies send and APIs do not.
+    pub is_page: bool,
 }
 
 /// The kinds of [`ApiError`].
@@ -224,11 +243,26 @@ impl Error {
         self
     }
 
+    /// The same error, saying more; for what the service or the way to it did.
+    #[must_use]
+    pub fn with_note(mut self, note: &str) -> Self {
+        let message = match &mut self {
+            Self::Api(error) => &mut error.message,
+            Self::ConnectionFailed(trouble) | Self::RequestTimeout(trouble) => &mut trouble.message,
+            Self::InvalidResponse { message, .. } => message,
+            _ => return self,
+        };
+        message.push_str("; ");
+        message.push_str(note);
+        self
+    }
+
     /// The HTTP status that the error came with.
     #[must_use]
     pub fn status_code(&self) -> Option<u16> {
         match self {
             Self::Api(error) => Some(error.status_code),
+            Self::InvalidResponse { status_code, .. } => Some(*status_code),
             Self::SubmitUnknown { status_code, .. } => *status_code,
             _ => None,
         }
@@ -248,20 +282,28 @@ fn fill(slot: &mut Option<String>, id: &str) {
     slot.get_or_insert_with(|| id.to_owned());
 }
 
+fn still_running(job: &VideoJob, waited: Duration, limit: WaitLimit, last: Option<&str>) -> String {
+    let (id, status, seconds) = (&job.request_id, job.status.as_str(), waited.as_secs_f64());
+    let words = match limit {
+        _ if job.is_terminal() => {
+            format!(
+                "the file of job {id} did not arrive within {seconds:.0} s; the job is done: download its file again"
+            )
+        }
+        WaitLimit::Timeout => {
+            format!("job {id} is still {status} after {seconds:.0} s; it goes on, and can be waited for again")
+        }
+        WaitLimit::Age => format!(
+            "job {id} is still {status} {seconds:.0} s after its beginning, which is longer than max_job_age: it is \
+             probably lost; poll it once with get, or wait with a larger max_job_age"
+        ),
+    };
+    last.map_or_else(|| words.clone(), |last| format!("{words} (lastly, instead of an answer: {last})"))
+}
+
 fn failed(job: &VideoJob) -> String {
     let reason = job.error.as_ref().map_or("the service gave no reason", |error| error.message.as_str());
     format!("job {} failed: {reason}", job.request_id)
-}
-
-fn waited_in_vain(job: &VideoJob, waited: Duration) -> String {
-    let (id, seconds) = (&job.request_id, waited.as_secs_f64());
-    if job.is_terminal() {
-        return format!(
-            "the file of job {id} did not arrive within {seconds:.0} s; the job is done: download its file again"
-        );
-    }
-    let status = job.status.as_str();
-    format!("job {id} is still {status} after {seconds:.0} s; it goes on, and can be waited for again")
 }
 
 fn blocked(job: &VideoJob) -> String {
@@ -276,6 +318,12 @@ pub fn shorten(text: &str, limit: usize) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
+}
+
+/// Whether a character changes how others are shown.
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A text that may be an address, fit for messages: as it was given, but short, and without what signs it and whoever

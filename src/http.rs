@@ -4,9 +4,11 @@ use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::BytesMut;
 use http::StatusCode;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
@@ -15,13 +17,16 @@ use crate::event::{Event, Events};
 use crate::limiter::Limiter;
 use crate::tls;
 use crate::upload::{Sending, Upload};
-use crate::wire::{Answer, MAX_BODY};
+use crate::wire::{self, Answer, Body, coding};
 
 /// The header under which one create keeps its name over safe repetitions; proven effect is not claimed.
 const IDEMPOTENCY_KEY: &str = "x-idempotency-key";
 
 /// How long an answer is looked for once it is overdue.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// How long more of an answer is waited for that is whole already: some lengths are wrong.
+const LULL: Duration = Duration::from_secs(1);
 
 /// Whose connections a query rides on. Each is served by the runtime that it was opened in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -164,7 +169,10 @@ impl Http {
         sending.heard();
         let status = response.status();
         let is_early = !sending.is_complete() && !status.is_success();
-        let answer = self.read(response).await;
+        let answer = match collect(response, &self.way()).await {
+            Ok(answer) => Ok(self.without_key(answer)),
+            Err(broken) => Err(broken.naming_the_job()),
+        };
         if is_early && (answer.is_err() || status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT) {
             let words = format!("answered HTTP {} before all of the request had left", status.as_u16());
             return Err(Error::ConnectionFailed(Box::new(self.not_sent(&words))));
@@ -244,32 +252,67 @@ fn build(config: &Config, idle_connections: usize) -> Result<reqwest::Client> {
     bearer.set_sensitive(true);
     headers.insert(AUTHORIZATION, bearer);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(coding::ACCEPTED));
     let builder = tls::builder(config)?.default_headers(headers).pool_max_idle_per_host(idle_connections);
     tls::build(builder)
 }
 
 /// Reads an answer, of whatever status, to its end.
-async fn read(mut response: reqwest::Response, way: &Way<'_>) -> Result<Answer> {
+async fn read(response: reqwest::Response, way: &Way<'_>) -> Result<Answer> {
+    collect(response, way).await.map_err(|broken| broken.error)
+}
+
+/// An answer that broke off, and what had come of it.
+#[derive(Debug)]
+struct Broken {
+    error: Error,
+    begun: Answer,
+}
+
+impl Broken {
+    /// The error, with the id of the job that the answer to a create began with.
+    fn naming_the_job(self) -> Error {
+        match (wire::response::begun_id(&self.begun), self.begun.status) {
+            (Some(id), 200..=299) => self.error.concerning(&id),
+            _ => self.error,
+        }
+    }
+}
+
+async fn collect(mut response: reqwest::Response, way: &Way<'_>) -> std::result::Result<Answer, Broken> {
     let status = response.status().as_u16();
     let headers = response.headers();
     let retry_after = retry_after(headers, SystemTime::now());
     let location = headers.get(LOCATION).map(location);
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(error, way))? {
-        if body.len() + chunk.len() > MAX_BODY {
-            // One byte too many is enough for the decoder to see it.
-            body.extend_from_slice(&chunk[..(MAX_BODY + 1 - body.len()).min(chunk.len())]);
-            break;
+    let mut collected = Body::new(codings(headers));
+    let end = loop {
+        match tokio::time::timeout(LULL, response.chunk()).await {
+            Ok(Ok(Some(part))) if collected.push(&part).is_continue() => {}
+            Ok(Ok(_)) => break Ok(()),
+            Ok(Err(error)) => break Err(trouble(error, way)),
+            Err(_) if collected.is_whole() => break Ok(()),
+            Err(_) => {}
         }
-        body.extend_from_slice(&chunk);
+    };
+    let (body, is_cut) = collected.finish();
+    let answer = Answer { status, retry_after, location, body, is_cut, original: None };
+    match end {
+        // An object that is whole needs nothing of what a wrong length may still promise.
+        Err(error) if !answer.is_whole() => Err(Broken { error, begun: answer }),
+        _ => Ok(answer),
     }
-    Ok(Answer { status, retry_after, location, body: body.freeze(), original: None })
 }
 
 /// The address in a `Location`, which by right is ASCII and in truth also UTF-8 or Latin-1.
 pub(crate) fn location(value: &HeaderValue) -> String {
     let bytes = value.as_bytes();
     std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
+}
+
+/// Every coding that `Content-Encoding` names, in the order in which they were applied.
+fn codings(headers: &HeaderMap) -> String {
+    let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.collect::<Vec<_>>().join(",")
 }
 
 /// `Retry-After` in seconds or as a date.

@@ -43,9 +43,16 @@ pub fn worth_repeating(error: &Error) -> bool {
         Error::Api(error) => {
             matches!(error.kind, ApiErrorKind::RateLimited | ApiErrorKind::Server)
                 || matches!(error.status_code, 408 | 425)
+                || (error.kind == ApiErrorKind::Other && is_success(error.status_code))
         }
+        // An answer cut short, a page of a proxy: the next one may be whole. A redirect stays one.
+        Error::InvalidResponse { status_code, .. } => is_success(*status_code),
         _ => false,
     }
+}
+
+fn is_success(status_code: u16) -> bool {
+    (200..300).contains(&status_code)
 }
 
 /// Whether a create certainly did not start, so that sending it again buys nothing twice.
@@ -125,7 +132,12 @@ mod tests {
             retry_after: None,
             body: String::new(),
             not_started: false,
+            is_page: false,
         }
+    }
+
+    fn invalid(status_code: u16) -> Error {
+        Error::InvalidResponse { message: String::new(), body: String::new(), request_id: None, status_code }
     }
 
     fn trouble(not_sent: bool, permanent: bool) -> Trouble {
@@ -153,8 +165,15 @@ mod tests {
             (plain(ApiErrorKind::BadRequest, 500), false, false),
             (plain(ApiErrorKind::Authentication, 401), false, false),
             (plain(ApiErrorKind::NotFound, 404), false, false),
-            (Error::SubmitUnknown { message: String::new(), status_code: Some(502) }, false, false),
-            (Error::InvalidResponse { message: String::new(), body: String::new(), request_id: None }, false, false),
+            (plain(ApiErrorKind::Other, 418), false, false),
+            (plain(ApiErrorKind::Other, 200), true, false),
+            (plain(ApiErrorKind::RateLimited, 200), true, true),
+            (plain(ApiErrorKind::Server, 200), true, false),
+            (plain(ApiErrorKind::NotFound, 200), false, false),
+            (plain(ApiErrorKind::InsufficientBalance, 200), false, false),
+            (Error::SubmitUnknown { message: String::new(), status_code: Some(502), request_id: None }, false, false),
+            (invalid(200), true, false),
+            (invalid(302), false, false),
         ]
     }
 
@@ -186,22 +205,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_stops_after_the_most() {
-        let retries = Retries { most: 3, when: worth_repeating };
-        let mut calls = 0;
-        let result: Result<()> = retries
-            .run(
-                "/x",
-                &Events::default(),
-                |_| {},
-                || {
-                    calls += 1;
-                    std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
-                },
-            )
-            .await;
-        assert!(result.is_err());
-        assert_eq!(calls, 4);
+    async fn the_last_attempt_is_followed_by_no_delay_and_no_event() {
+        let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let told = std::sync::Arc::clone(&heard);
+        let events = Events::to(move |event| {
+            if let Event::Retry { attempt, delay, .. } = event {
+                told.lock().unwrap().push((attempt, delay));
+            }
+        });
+        for most in [0, 3] {
+            heard.lock().unwrap().clear();
+            let start = tokio::time::Instant::now();
+            let mut calls = Vec::new();
+            let exchange = || {
+                calls.push(start.elapsed());
+                std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
+            };
+            let result: Result<()> = Retries { most, when: worth_repeating }.run("/x", &events, |_| {}, exchange).await;
+            assert!(result.is_err());
+            assert_eq!(u32::try_from(calls.len()).unwrap(), most + 1);
+            assert_eq!(calls.last(), Some(&start.elapsed()), "nothing is waited for after the last attempt");
+            let heard = heard.lock().unwrap();
+            let attempts: Vec<u32> = heard.iter().map(|(attempt, _)| *attempt).collect();
+            assert_eq!(attempts, (1..=most).collect::<Vec<_>>());
+            let delays: Duration = heard.iter().map(|(_, delay)| *delay).sum();
+            assert!(start.elapsed() >= delays);
+            // The clock counts in milliseconds.
+            assert!(start.elapsed() <= delays + Duration::from_millis(u64::from(most) * 2));
+        }
     }
 
     #[tokio::test(start_paused = true)]

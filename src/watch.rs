@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{ApiErrorKind, Error, Result};
+use crate::error::{ApiErrorKind, Error, Result, WaitLimit};
 use crate::job::VideoJob;
 use crate::pacing::{History, Pacing, RenderTimes, Situation};
-use crate::retry::worth_repeating;
 
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// For so long the service may be out of reach in the middle of a wait.
 const OUTAGE: Duration = Duration::from_secs(15 * 60);
+
+/// A refusal of the same job ends the wait once it has come for so long without interruption, and so many times.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+const REFUSALS: u32 = 3;
 
 /// No job is over so soon after its creation.
 const JUST_NOW: Duration = Duration::from_secs(2);
@@ -74,6 +77,14 @@ pub struct Watch<A> {
     is_new: bool,
     /// When the service was last heard of.
     heard: Option<Instant>,
+    /// Whether the service is known to have this job.
+    is_known: bool,
+    /// When the service began to refuse the job, and how often it has without interruption.
+    refused: Option<(Instant, u32)>,
+    /// What came in place of the last answer.
+    trouble: Option<Box<Error>>,
+    /// When a job that is not over is given up.
+    too_old: Option<Instant>,
 }
 
 impl<A: Ask> Watch<A> {
@@ -97,8 +108,26 @@ impl<A: Ask> Watch<A> {
             asked: None,
             asked_before: None,
             heard: created,
+            is_known: false,
+            refused: None,
+            trouble: None,
+            too_old: None,
             is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
+    }
+
+    /// Takes it as known that the service has this job, as after a create.
+    #[must_use]
+    pub fn of_known_job(mut self) -> Self {
+        self.is_known = true;
+        self
+    }
+
+    /// Gives the job up when it is not over `age` after its beginning, as far as that is known.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Option<Duration>) -> Self {
+        self.too_old = age.and_then(|age| self.began.checked_add(age));
+        self
     }
 
     /// The next change; nothing more after the terminal one.
@@ -156,37 +185,65 @@ impl<A: Ask> Watch<A> {
         };
         let snapshot = match answer {
             Ok(snapshot) => snapshot,
-            Err(error) if self.outlasts(&error) => {
+            Err(error) if self.tolerates(&error) => {
                 self.retry_after = error.retry_after();
+                self.trouble = Some(Box::new(error));
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.ended_by(error)),
         };
         self.heard = Some(Instant::now());
+        self.is_known = true;
+        (self.refused, self.trouble) = (None, None);
         self.retry_after = snapshot.retry_after;
         self.history.saw(self.began.elapsed(), snapshot.job.progress);
         Ok(Some(snapshot.job))
     }
 
-    /// Whether the wait goes on in spite of `error`: passing trouble with a job that is known to exist
-    /// is no news of the job. A service that was never heard of may be the wrong one.
-    fn outlasts(&mut self, error: &Error) -> bool {
+    /// The error that ends the wait, with what is known of the job if anything is.
+    fn ended_by(&self, error: Error) -> Error {
+        let Some(heard) = self.heard.filter(|_| self.is_known && News::of(&error).is_some()) else { return error };
+        let (id, status, seconds) = (&self.last.request_id, self.last.status.as_str(), heard.elapsed().as_secs());
+        error.with_note(&format!("job {id} was {status} when the service was last heard of, {seconds} s ago"))
+    }
+
+    /// Whether the wait goes on in spite of `error`: once the service was heard of, nothing but a well-formed answer
+    /// is news of the job. A service that was never heard of may be the wrong one.
+    fn tolerates(&mut self, error: &Error) -> bool {
+        let Some(news) = News::of(error) else { return false };
         if matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited) {
             self.heard.get_or_insert_with(Instant::now);
         }
-        worth_repeating(error) && self.heard.is_some_and(|heard| heard.elapsed() < OUTAGE)
+        let is_within_outage = self.heard.is_some_and(|heard| heard.elapsed() < OUTAGE);
+        match news {
+            News::None => {
+                self.refused = None;
+                is_within_outage
+            }
+            News::Refusal => {
+                let (since, times) = self.refused.get_or_insert((Instant::now(), 0));
+                *times += 1;
+                let is_steady = *times >= REFUSALS && since.elapsed() >= REFUSED_FOR;
+                self.is_known && is_within_outage && !is_steady
+            }
+        }
     }
 
     async fn pause(&self) -> Result<()> {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left == Some(Duration::ZERO) {
+        let now = Instant::now();
+        let left = |end: Option<Instant>| end.map(|end| end.saturating_duration_since(now));
+        let (deadline, too_old) = (left(self.deadline), left(self.too_old));
+        if self.asked.is_some() && too_old == Some(Duration::ZERO) {
+            return Err(self.given_up(WaitLimit::Age));
+        }
+        if deadline == Some(Duration::ZERO) {
             return if self.asked.is_some() { Err(self.too_late()) } else { Ok(()) };
         }
         let delay = self.pacing.next_delay(&Situation {
             elapsed: self.began.elapsed(),
             history: &self.history,
             retry_after: self.retry_after,
-            deadline: left,
+            deadline: deadline.into_iter().chain(too_old).min(),
             jitter: fastrand::f64(),
             known: self.known.as_ref(),
         });
@@ -195,7 +252,47 @@ impl<A: Ask> Watch<A> {
     }
 
     fn too_late(&self) -> Error {
-        Error::WaitTimeout { job: Box::new(self.last.clone()), waited: self.started.elapsed() }
+        self.given_up(WaitLimit::Timeout)
+    }
+
+    fn given_up(&self, limit: WaitLimit) -> Error {
+        let waited = match limit {
+            WaitLimit::Timeout => self.started.elapsed(),
+            WaitLimit::Age => self.began.elapsed(),
+        };
+        let last = self.trouble.as_ref().map(|trouble| trouble.to_string().into());
+        Error::WaitTimeout { job: Box::new(self.last.clone()), waited, limit, last }
+    }
+}
+
+/// What an error in place of an answer says of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// Nothing: an outage, a page of a proxy, a malformed answer.
+    None,
+    /// The service itself says that it does not give the job to this key.
+    Refusal,
+}
+
+impl News {
+    /// `None` for what is not an answer at all: a mistake of the caller.
+    fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::ConnectionFailed(_) | Error::RequestTimeout(_) | Error::InvalidResponse { .. } => Some(Self::None),
+            Error::Api(error) => Some(match error.kind {
+                ApiErrorKind::Authentication
+                | ApiErrorKind::PermissionDenied
+                | ApiErrorKind::InsufficientBalance
+                | ApiErrorKind::NotFound
+                | ApiErrorKind::BadRequest
+                    if !error.is_page =>
+                {
+                    Self::Refusal
+                }
+                _ => Self::None,
+            }),
+            _ => None,
+        }
     }
 }
 
@@ -204,7 +301,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::error::Trouble;
+    use crate::error::{ApiError, Trouble};
     use crate::job::JobStatus;
 
     /// A service whose job goes through `states`, one a second.
@@ -290,7 +387,7 @@ mod tests {
         let script = Script::new(&[(Processing, Some(5))]);
         let patience = Patience { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
         let error = watch(&script, patience).end(|_| {}).await.unwrap_err();
-        let Error::WaitTimeout { job, waited } = error else { panic!("{error:?}") };
+        let Error::WaitTimeout { job, waited, .. } = error else { panic!("{error:?}") };
         assert_eq!((job.progress, waited.as_secs()), (Some(5), 7));
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_secs).collect();
         assert_eq!(asked, [0, 3, 6, 7]);
@@ -394,5 +491,222 @@ mod tests {
         watch(&script, Patience::default()).end(|_| {}).await.unwrap();
         let asked = script.asked.lock().unwrap();
         assert!(asked.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(20)), "{asked:?}");
+    }
+
+    // ---- odd answers in the middle ------------------------------------------------------------
+
+    fn api(kind: ApiErrorKind, status_code: u16) -> ApiError {
+        ApiError {
+            kind,
+            status_code,
+            code: None,
+            message: "no".into(),
+            request_id: None,
+            retry_after: None,
+            body: String::new(),
+            not_started: false,
+            is_page: false,
+        }
+    }
+
+    fn refusal(kind: ApiErrorKind) -> Error {
+        Error::Api(Box::new(api(kind, 404)))
+    }
+
+    fn malformed() -> Error {
+        Error::InvalidResponse { message: "odd".into(), body: String::new(), request_id: None, status_code: 200 }
+    }
+
+    fn certificate() -> Error {
+        let trouble = Trouble { message: "cert".into(), request_id: None, not_sent: true, permanent: true };
+        Error::ConnectionFailed(Box::new(trouble))
+    }
+
+    /// What answers as `reply` does from one second on, and for as long as it says; and is done then.
+    struct Odd {
+        start: Instant,
+        lasts: Duration,
+        reply: fn(Duration) -> Option<Error>,
+        asked: Mutex<u32>,
+    }
+
+    impl Odd {
+        fn new(lasts: u64, reply: fn(Duration) -> Option<Error>) -> Self {
+            Self { start: Instant::now(), lasts: Duration::from_secs(lasts), reply, asked: Mutex::default() }
+        }
+
+        async fn wait(&self, patience: Patience) -> Result<Ended> {
+            Watch::new(self, VideoJob::pending("a"), None, patience).end(|_| {}).await
+        }
+    }
+
+    impl Ask for &Odd {
+        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+            *self.asked.lock().unwrap() += 1;
+            let elapsed = self.start.elapsed();
+            if elapsed >= Duration::from_secs(1)
+                && elapsed < self.lasts
+                && let Some(error) = (self.reply)(elapsed)
+            {
+                return Err(error);
+            }
+            let status = if elapsed < self.lasts { Processing } else { Done };
+            Ok(Snapshot { job: VideoJob { status, ..VideoJob::pending(request_id) }, retry_after: None })
+        }
+    }
+
+    /// Every error that can come in place of an answer; those of the second list are refusals.
+    const TROUBLES: [fn(Duration) -> Option<Error>; 6] = [
+        |_| Some(malformed()),
+        |_| Some(certificate()),
+        |_| Some(refusal(ApiErrorKind::Other)),
+        |_| Some(refusal(ApiErrorKind::Server)),
+        |_| Some(refusal(ApiErrorKind::RateLimited)),
+        |_| Some(Error::Api(Box::new(ApiError { is_page: true, ..api(ApiErrorKind::PermissionDenied, 403) }))),
+    ];
+    const REFUSED: [fn(Duration) -> Option<Error>; 5] = [
+        |_| Some(refusal(ApiErrorKind::NotFound)),
+        |_| Some(refusal(ApiErrorKind::Authentication)),
+        |_| Some(refusal(ApiErrorKind::PermissionDenied)),
+        |_| Some(refusal(ApiErrorKind::InsufficientBalance)),
+        |_| Some(refusal(ApiErrorKind::BadRequest)),
+    ];
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_outlasts_whatever_is_no_news_of_the_job() {
+        for odd in TROUBLES {
+            let service = Odd::new(14 * 60, odd);
+            let ended = service.wait(every(5.0)).await;
+            assert_eq!(ended.unwrap().job.status, Done);
+            let service = Odd::new(60 * 60, odd);
+            let error = service.wait(every(5.0)).await.unwrap_err();
+            assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&odd(Duration::ZERO).unwrap()));
+            assert_eq!(service.start.elapsed().as_secs() / 60, 15, "{error:?}");
+            assert!(error.to_string().ends_with("job a was processing when the service was last heard of, 900 s ago"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_outlasts_a_refusal_that_does_not_last() {
+        for odd in REFUSED {
+            assert_eq!(Odd::new(50, odd).wait(every(5.0)).await.unwrap().job.status, Done);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_when_a_job_is_refused_steadily() {
+        for odd in REFUSED {
+            let service = Odd::new(60 * 60, odd);
+            let error = service.wait(every(5.0)).await.unwrap_err();
+            assert!(matches!(error, Error::Api(_)), "{error:?}");
+            assert_eq!(service.start.elapsed().as_secs(), 65);
+            // However rarely it is asked, one refusal is not enough.
+            let service = Odd::new(60 * 60, odd);
+            assert!(service.wait(every(200.0)).await.is_err());
+            assert_eq!((service.start.elapsed().as_secs(), *service.asked.lock().unwrap()), (600, 4));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_with_interruptions_are_an_outage() {
+        let alternating = |elapsed: Duration| {
+            let is_refused = elapsed.as_secs().is_multiple_of(10);
+            Some(if is_refused { refusal(ApiErrorKind::NotFound) } else { malformed() })
+        };
+        assert_eq!(Odd::new(14 * 60, alternating).wait(every(5.0)).await.unwrap().job.status, Done);
+        let with_news = |elapsed: Duration| {
+            let is_refused = !elapsed.as_secs().is_multiple_of(50);
+            is_refused.then(|| refusal(ApiErrorKind::NotFound))
+        };
+        assert_eq!(Odd::new(60 * 60, with_news).wait(every(5.0)).await.unwrap().job.status, Done);
+        assert!(Odd::new(60 * 60, alternating).wait(every(5.0)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_was_never_heard_of_is_not_waited_for() {
+        for odd in TROUBLES.into_iter().chain(REFUSED) {
+            let service = Odd::new(60 * 60, odd);
+            tokio::time::advance(Duration::from_secs(5)).await;
+            let is_limited =
+                matches!(odd(Duration::ZERO), Some(Error::Api(error)) if error.kind == ApiErrorKind::RateLimited);
+            let began = Instant::now();
+            assert!(service.wait(every(5.0)).await.is_err());
+            let waited = if is_limited { 15 * 60 } else { 0 };
+            assert_eq!(began.elapsed().as_secs(), waited);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_job_that_the_service_is_known_to_have_outlasts_a_refusal_at_first() {
+        for odd in REFUSED {
+            let service = Odd::new(30, odd);
+            tokio::time::advance(Duration::from_secs(2)).await;
+            let new = || Watch::new(&service, VideoJob::pending("a"), Some(service.start), every(5.0));
+            assert!(matches!(new().end(|_| {}).await, Err(Error::Api(_))));
+            assert_eq!(new().of_known_job().end(|_| {}).await.unwrap().job.status, Done);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mistake_of_the_caller_ends_a_wait_at_once() {
+        let service = Odd::new(60, |_| Some(Error::invalid("job", "no")));
+        assert!(matches!(service.wait(every(5.0)).await, Err(Error::InvalidRequest { .. })));
+        assert_eq!(service.start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_tells_what_came_last() {
+        let service = Odd::new(600, |_| Some(malformed()));
+        let patience = Patience { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
+        let words = service.wait(patience).await.unwrap_err().to_string();
+        assert!(words.starts_with("job a is still processing after 20 s; "), "{words}");
+        assert!(words.ends_with("(lastly, instead of an answer: odd)"), "{words}");
+    }
+
+    // ---- jobs that never end ------------------------------------------------------------------
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_never_ends_is_given_up_at_its_largest_age() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        for status in [Pending, Processing, Unknown] {
+            let script = Script::new(&[(status, None)]);
+            let mut watch = watch(&script, Patience::default()).with_max_age(Some(day));
+            let error = watch.end(|_| {}).await.unwrap_err();
+            assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }), "{error:?}");
+            assert_eq!(script.start.elapsed().as_secs(), day.as_secs());
+            let words = error.to_string();
+            assert!(words.contains("86400 s after its beginning") && words.contains("max_job_age"), "{words}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_age_of_a_job_counts_from_its_acceptance() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let created = Instant::now();
+        tokio::time::advance(day * 3 / 4).await;
+        let script = Script::new(&[(Processing, None)]);
+        let new =
+            |created| Watch::new(&script, VideoJob::pending("a"), Some(created), every(600.0)).with_max_age(Some(day));
+        assert!(new(created).end(|_| {}).await.is_err());
+        assert_eq!(script.start.elapsed(), day / 4);
+        // One that is too old already is asked after once more.
+        let asked = script.asked.lock().unwrap().len();
+        let error = new(created).end(|_| {}).await.unwrap_err();
+        assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }));
+        assert_eq!(script.asked.lock().unwrap().len(), asked + 1);
+        let done = Script::new(&[(Done, None)]);
+        let mut late = Watch::new(&done, VideoJob::pending("a"), Some(created), every(5.0)).with_max_age(Some(day));
+        assert!(late.end(|_| {}).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shorter_limit_ends_a_wait() {
+        for (timeout, age, limit, seconds) in [(30, 60, WaitLimit::Timeout, 30), (60, 30, WaitLimit::Age, 30)] {
+            let script = Script::new(&[(Processing, None)]);
+            let patience = Patience { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };
+            let mut watch = watch(&script, patience).with_max_age(Some(Duration::from_secs(age)));
+            let Err(Error::WaitTimeout { limit: ended_by, .. }) = watch.end(|_| {}).await else { panic!() };
+            assert_eq!((ended_by, script.start.elapsed().as_secs()), (limit, seconds));
+        }
     }
 }

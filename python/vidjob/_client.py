@@ -61,6 +61,7 @@ class VideoClient:
         ca_file: str | os.PathLike[str] | None = None,
         headers: Mapping[str, str] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        max_job_age: float | None = 86_400.0,
         on_event: Callable[[Event], object] | None = None,
         pickle_key: bool = False,
     ) -> None:
@@ -82,6 +83,9 @@ class VideoClient:
             headers: Extra headers, sent to the API only.
             journal: Folder in which every create of this client and its outcome is recorded, for ``jobs`` and
                 ``resume``. Default: none; ``render`` and ``render_many`` keep theirs beside their files.
+            max_job_age: Seconds after which a job that is still not over is given up with ``WaitTimeout``, even in a
+                wait without ``timeout``: links live for about a day. They count from acceptance where that is known,
+                else from the beginning of the wait. ``None``: never.
             on_event: Called with one dict of plain JSON types per event, on the caller's thread (or
                 event loop): ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``.
                 What it raises is logged and otherwise ignored.
@@ -111,6 +115,7 @@ class VideoClient:
             "headers": dict(headers or {}),
             # Once, now: the working directory may be another one at the next create.
             "journal": None if journal is None else arguments.absolute(journal),
+            "max_job_age": max_job_age,
             "on_event": on_event,
             "pickle_key": pickle_key,
         }
@@ -127,6 +132,7 @@ class VideoClient:
             ca_file=ca_file,
             headers=list(self._settings["headers"].items()),
             journal=self._settings["journal"],
+            max_job_age=max_job_age,
         )
 
     # ---- asking ------------------------------------------------------------------------------
@@ -149,7 +155,7 @@ class VideoClient:
             APIError: The service answered with another error, after retries.
             ConnectionFailed: No connection, after retries.
             RequestTimeout: No answer in time, after retries.
-            InvalidResponse: The answer is not what the contract allows.
+            InvalidResponse: The answer is not what the contract allows, after retries.
         """
         return self._native.get(job, listener=listener(self._on_event))
 
@@ -172,8 +178,8 @@ class VideoClient:
             Snapshots; the last one ``is_terminal``, well or badly.
 
         Raises:
-            WaitTimeout: ``timeout`` is over and the job is not.
-            VidjobError: As [get][vidjob.VideoClient.get] does.
+            WaitTimeout: ``timeout`` is over and the job is not, or the job is older than the client's ``max_job_age``.
+            VidjobError: As [wait][vidjob.VideoClient.wait] does.
         """
         watch = self._native.watch(job, arguments.waiting(timeout, poll_interval))
         return self._follow(watch, job)
@@ -206,7 +212,10 @@ class VideoClient:
     ) -> VideoJob:
         """Waits until a job is done.
 
-        Passing trouble in the middle of it, once the service has been heard of, is outlasted for 15 minutes.
+        Once the service has answered about the job, only a well-formed answer is news of it. Anything else (no answer,
+        an empty or malformed one, a page of a proxy, an error under any status) is outlasted for 15 minutes. When the
+        service itself refuses the job (not found, a wrong key, not allowed, no money, a bad request) without
+        interruption for 60 seconds and at least three times, the wait ends with that error.
 
         Args:
             job: A job, or the ``request_id`` of one.
@@ -224,7 +233,7 @@ class VideoClient:
             JobFailed: It ended without a video.
             JobBlocked: Moderation withheld the video.
             JobExpired: The video is gone from the service.
-            WaitTimeout: ``timeout`` is over and the job is not.
+            WaitTimeout: ``timeout`` is over and the job is not, or the job is older than the client's ``max_job_age``.
             VidjobError: As [get][vidjob.VideoClient.get] does.
         """
         spans = self._spans("wait", "wait", job=job)

@@ -185,6 +185,7 @@ class SubmitUnknown(VidjobError, ConnectionError):
 
     Attributes:
         status_code: The HTTP status of the answer, if one came.
+        request_id: The id in the answer, where it has one that cannot be used as it is.
     """
 
     _fields = ("status_code", "request_id")
@@ -231,7 +232,7 @@ class JobBlocked(_JobEnded):
 
 
 class WaitTimeout(_JobEnded, TimeoutError):
-    """Waiting took longer than allowed. The job goes on, and can be waited for again.
+    """Waiting took longer than ``timeout``, or the job is older than ``max_job_age``. It can be waited for again.
 
     Attributes:
         job: The last snapshot.

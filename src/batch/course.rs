@@ -592,6 +592,7 @@ fn lost(attempt: &Attempt, error: Option<&str>) -> Error {
             attempt.name
         ),
         status_code: None,
+        request_id: None,
     }
 }
 

@@ -375,7 +375,7 @@ fn unfinished(journal: &Journal) -> Vec<Item> {
             State::Over { job } if job.as_ref().clone().into_result().is_ok() => (**job).clone(),
             _ => return None,
         };
-        let path = attempt.order.path.unwrap_or_else(|| PathBuf::from(format!("videos/{}.mp4", job.request_id)));
+        let path = attempt.order.path.unwrap_or_else(|| PathBuf::from(format!("videos/{}.mp4", job.file_stem())));
         let (sha256, path) = (attempt.order.request_sha256, journal.absolute(&path));
         Some(Item { id, request: VideoRequest::default(), sha256, path, columns: entry.columns().cloned() })
     };

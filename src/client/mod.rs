@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -18,7 +18,7 @@ use crate::download::{self, Download, Files, Order, Standing};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 use crate::http::{Http, Pool, Turn};
-use crate::job::{VideoJob, check_request_id};
+use crate::job::{VideoJob, check_request_id, path_segment};
 use crate::journal::{self, Columns, Journal, Next, Which};
 use crate::media::Ready;
 use crate::offload::blocking;
@@ -28,8 +28,10 @@ use crate::upload::Upload;
 use crate::watch::{Ask, Ended, Patience, Snapshot, Watch};
 use crate::wire::{self, Answer, response};
 
+use aliases::Aliases;
 use preparation::Preparation;
 
+mod aliases;
 mod preparation;
 
 /// For so long after a create, "no such job" means "not there yet".
@@ -50,6 +52,8 @@ struct Shared {
     files: OnceLock<Files>,
     /// When the jobs of the last moments were accepted.
     newborn: Mutex<HashMap<String, Instant>>,
+    /// The other ids of jobs that have several.
+    aliases: Mutex<Aliases>,
     journal: OnceCell<Arc<Journal>>,
 }
 
@@ -130,6 +134,7 @@ impl VideoClient {
             http: Http::new(config.clone())?,
             files: OnceLock::new(),
             newborn: Mutex::default(),
+            aliases: Mutex::default(),
             journal: OnceCell::new(),
             config,
         };
@@ -158,8 +163,7 @@ impl VideoClient {
     /// Every change of a job until it is over.
     pub fn watch(&self, job: VideoJob, patience: Patience) -> Result<Watch<Self>> {
         self.check_id(&job.request_id)?;
-        let created = self.accepted_at(&job.request_id);
-        Ok(Watch::new(self.clone(), job, created, patience))
+        Ok(self.watch_since(None, job, patience))
     }
 
     /// The job once it is done.
@@ -181,10 +185,17 @@ impl VideoClient {
         accepted: Option<Instant>,
     ) -> Result<Pin<Box<dyn Future<Output = Result<Ended>> + Send + '_>>> {
         self.check_id(&job.request_id)?;
-        let created = self.accepted_at(&job.request_id).or(accepted);
-        let mut watch = Watch::new(self.clone(), job, created, patience);
+        let mut watch = self.watch_since(accepted, job, patience);
         // Boxed here: each future on the way up would make room for it once more, and thousands wait.
         Ok(Box::pin(async move { watch.end(|job| self.events.tell(|| Event::Status(job.clone()))).await }))
+    }
+
+    fn watch_since(&self, accepted: Option<Instant>, job: VideoJob, patience: Patience) -> Watch<Self> {
+        self.remember_aliases(&job);
+        let own = self.accepted_at(&job.request_id);
+        let watch = Watch::new(self.clone(), job, own.or(accepted), patience);
+        let watch = watch.with_max_age(self.shared.config.max_job_age);
+        if own.is_some() { watch.of_known_job() } else { watch }
     }
 
     /// Creates a job from a prompt, an image or references.
@@ -404,6 +415,7 @@ impl VideoClient {
             .await
             .map_err(|error| too_large(error, body))?;
         self.remember(&job.request_id);
+        self.remember_aliases(&job);
         self.events.tell(|| Event::Accepted(job.clone()));
         Ok(job)
     }
@@ -503,10 +515,30 @@ impl Watch<VideoClient> {
 
 impl Ask for VideoClient {
     async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+        let (name, other) = self.aliases().of(request_id);
+        match self.ask_by(&name, request_id).await {
+            Err(error) if not_there(&error) => {
+                if let Some(snapshot) = self.ask_by_other(other, request_id).await {
+                    return Ok(snapshot);
+                }
+                if self.is_newborn(request_id) {
+                    return Ok(Snapshot { job: VideoJob::pending(request_id), retry_after: None });
+                }
+                Err(error.concerning(request_id))
+            }
+            Err(error) => Err(error.concerning(request_id)),
+            snapshot => snapshot,
+        }
+    }
+}
+
+impl VideoClient {
+    /// Asks for the job `request_id`, which goes by `name` in the path.
+    async fn ask_by(&self, name: &str, request_id: &str) -> Result<Snapshot> {
         let http = &self.shared.http;
-        let (events, path) = (&self.events, &format!("/videos/{request_id}"));
+        let (events, path) = (&self.events, &format!("/videos/{}", path_segment(name)));
         let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
-        let result = retries
+        retries
             .run(
                 path,
                 events,
@@ -517,14 +549,25 @@ impl Ask for VideoClient {
                     Ok(Snapshot { job, retry_after: answer.retry_after })
                 },
             )
-            .await;
-        match result {
-            Err(error) if not_there(&error) && self.is_newborn(request_id) => {
-                Ok(Snapshot { job: VideoJob::pending(request_id), retry_after: None })
-            }
-            Err(error) => Err(error.concerning(request_id)),
-            snapshot => snapshot,
+            .await
+    }
+
+    /// Asks for the job under its other id; the one that works is used from then on.
+    async fn ask_by_other(&self, other: Option<String>, request_id: &str) -> Option<Snapshot> {
+        let other = other?;
+        let snapshot = self.ask_by(&other, request_id).await.ok()?;
+        self.aliases().prefer(request_id, &other);
+        Some(snapshot)
+    }
+
+    fn remember_aliases(&self, job: &VideoJob) {
+        if let Some(other) = response::other_ids(job).into_iter().next() {
+            self.aliases().remember(&job.request_id, other);
         }
+    }
+
+    fn aliases(&self) -> MutexGuard<'_, Aliases> {
+        self.shared.aliases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -540,13 +583,16 @@ fn lost(error: Error) -> Error {
     if trouble.not_sent {
         return error;
     }
+    let request_id = trouble.request_id.clone();
+    let named = request_id.as_ref().map(|id| format!(" behind the id {id:?}")).unwrap_or_default();
     Error::SubmitUnknown {
         message: format!(
-            "the create was sent and its answer was lost ({}): a job may exist and be billed; \
+            "the create was sent and its answer was lost{named} ({}): a job may exist and be billed; \
              look for it in the provider's console before creating it again",
             trouble.message
         ),
         status_code: None,
+        request_id,
     }
 }
 
@@ -594,10 +640,15 @@ fn link(job: &VideoJob) -> Result<&str> {
         return Ok(link);
     }
     let job = job.clone().into_result()?;
-    let message = if job.is_terminal() {
-        "the job is done, and its answer holds no link: if it was created with output.upload_url, the file was delivered there"
-    } else {
-        "the job is not done yet: wait for it first"
-    };
+    let message = if job.is_terminal() { no_link(&job) } else { "the job is not done yet: wait for it first".into() };
     Err(Error::download(crate::error::DownloadErrorKind::Other, message).concerning(&job.request_id))
+}
+
+fn no_link(job: &VideoJob) -> String {
+    let fields = job.raw.as_deref().map(response::field_names).filter(|fields| !fields.is_empty());
+    let fields = fields.map(|fields| format!(" (fields received: {fields})")).unwrap_or_default();
+    format!(
+        "the job is done, and its answer holds no link to a video{fields}; \
+         if the request had the file delivered or stored elsewhere, it is there"
+    )
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::Config;
-use crate::error::{DownloadErrorKind, Error, Result, Trouble, bare_url};
+use crate::error::{DownloadErrorKind, Error, Result, Trouble, WaitLimit, bare_url};
 use crate::event::{Event, Events};
 use crate::http::trouble_at_proxy;
 use crate::job::VideoJob;
@@ -147,7 +147,9 @@ impl Clock {
     fn over(&self, order: &Order<'_>, extent: &str) -> Error {
         let waited = self.start.elapsed();
         match order.job {
-            Some(job) if self.end < self.start + LONGEST => Error::WaitTimeout { job: Box::new(job.clone()), waited },
+            Some(job) if self.end < self.start + LONGEST => {
+                Error::WaitTimeout { job: Box::new(job.clone()), waited, limit: WaitLimit::Timeout, last: None }
+            }
             _ => Error::download(
                 DownloadErrorKind::IncompleteDownload,
                 format!("{extent} arrived within {} s, and that is too long: download it again", waited.as_secs()),

@@ -41,8 +41,9 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("request_id", request_id)?;
             "InvalidResponse"
         }
-        Error::SubmitUnknown { status_code, .. } => {
+        Error::SubmitUnknown { status_code, request_id, .. } => {
             fields.set_item("status_code", status_code)?;
+            fields.set_item("request_id", request_id)?;
             "SubmitUnknown"
         }
         Error::JobFailed(job) => of_job(&fields, *job, "JobFailed")?,

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::response::created;
-use super::{Answer, MAX_BODY};
+use super::Answer;
+use super::response::{created, other_ids};
 use crate::error::{ApiErrorKind, Error};
 use crate::job::{JobError, JobStatus, Video, VideoJob};
 
@@ -62,7 +62,7 @@ fn creates_that_are_accepted() {
 
 fn assert_lost(answer: &Answer, words: &str) {
     match created(answer) {
-        Err(Error::SubmitUnknown { message, status_code }) => {
+        Err(Error::SubmitUnknown { message, status_code, .. }) => {
             assert_eq!(status_code, Some(answer.status));
             assert!(message.contains("A job may exist and be billed"), "{message}");
             assert!(message.contains(words), "{message}");
@@ -81,7 +81,6 @@ fn creates_whose_outcome_is_unknown() {
     assert_lost(&answer(200, r#"{"request_id": "a/b"}"#), "a/b");
     assert_lost(&answer(200, r#"{"error": "a", "x": "https://a.b/c?sig=SECRET"}"#), r#""x": "https://a.b/c""#);
     assert_lost(&answer(200, "<html><body>hi"), "base_url");
-    assert_lost(&answer(200, format!("{{\"id\":\"x\",\"y\":\"{}\"}}", "a".repeat(MAX_BODY))), "longer than");
     assert_lost(&answer(408, ""), "HTTP 408");
     assert_lost(&answer(500, r#"{"error": {"message": "boom", "code": "internal"}}"#), "boom");
     assert_lost(&answer(503, "upstream connect error"), "upstream connect error");
@@ -89,6 +88,152 @@ fn creates_whose_outcome_is_unknown() {
     assert_lost(&answer(502, "<html>Bad Gateway</html>"), "HTML page");
     assert_lost(&answer(500, r#"{"error": "content moderation"}"#), "content moderation");
     assert_lost(&answer(0, ""), "HTTP 0");
+}
+
+fn accepted_id(body: impl Into<Vec<u8>>) -> String {
+    let answer = Answer { status: 200, body: body.into().into(), ..Answer::default() };
+    created(&answer).unwrap_or_else(|error| panic!("{answer:?}: {error}")).request_id
+}
+
+#[test]
+fn no_cosmetic_field_loses_an_id() {
+    let long = format!(r#"{{"request_id": "{ID}", "n": {}}}"#, "9".repeat(400));
+    let deep = format!(r#"{{"x": {}{}, "request_id": "{ID}"}}"#, "[".repeat(500), "]".repeat(500));
+    let table = [
+        format!("\u{feff}{{\"request_id\": \"{ID}\"}}"),
+        format!(r#"{{"request_id": "{ID}", "eta": NaN, "a": [Infinity, 1e999]}}"#),
+        format!(r#"{{"prompt": "cat \ud83d", "request_id": "{ID}"}}"#),
+        format!("{{\"prompt\": \"a\nb\tc\", \"request_id\": \"{ID}\"}}"),
+        format!("{{\"request_id\": \"{ID}\"}}\n\n<!-- served by edge-7 -->"),
+        format!(
+            r#"{{"request_id": "{ID}", "status": 5, "video": "x", "usage": "none", "model": [1], "progress": {{}}}}"#
+        ),
+        format!(r#"{{"request_id": "{ID}", "usage": {{"cost_in_usd_ticks": 1e300}}, "error": {{"a": [1]}}}}"#),
+        format!(r#"{{"request_id": "{ID}", "request_id": "{ID}"}}"#),
+        format!(r#"[{{"request_id": "{ID}"}}]"#),
+        serde_json::to_string(&format!(r#"{{"request_id": "{ID}"}}"#)).unwrap(),
+        long,
+        deep,
+    ];
+    for body in table {
+        assert_eq!(accepted_id(body.clone()), ID, "{body}");
+    }
+    assert_eq!(accepted_id([b"{\"prompt\": \"caf\xe9\", \"id\": \"", ID.as_bytes(), b"\"}"].concat()), ID);
+    let cut = Answer { is_cut: true, ..answer(200, format!(r#"{{"id": "{ID}", "thumbnail": "AAAA"#)) };
+    assert_eq!(created(&cut).unwrap().request_id, ID);
+}
+
+#[test]
+fn ids_of_every_alphabet_are_taken() {
+    for id in ["dGFzaw==", "a:b", "a.b~c+d@e!f", "id-é-猫", "a b", &"x".repeat(512)] {
+        assert_eq!(accepted_id(json!({"request_id": id}).to_string()), id);
+        assert_eq!(accepted_id(json!({"code": "success", "data": {"task_id": id}}).to_string()), id);
+    }
+    assert_eq!(accepted_id(r#"{"request_id": 12345}"#), "12345");
+    assert_eq!(accepted_id(r#"{"id": 12345678901234567890123}"#), "12345678901234567890123");
+}
+
+#[test]
+fn an_id_that_must_be_refused_stands_in_the_error() {
+    let long = "x".repeat(600);
+    let table = [
+        (json!({"request_id": "a/b"}), "a/b"),
+        (json!({"request_id": ".."}), ".."),
+        (json!({"id": "a\u{1b}[2Jb"}), "a\u{1b}[2Jb"),
+        (json!({"data": {"task_id": "a\\b"}}), "a\\b"),
+        (json!({"id": "a%2Fb"}), "a%2Fb"),
+        (json!({"id": long}), &long),
+        // What signs an address is never kept.
+        (json!({"id": "https://a.b/c?sig=SECRET"}), "https://a.b/c"),
+    ];
+    for (body, id) in table {
+        match created(&answer(200, body.to_string())) {
+            Err(Error::SubmitUnknown { message, request_id, .. }) => {
+                assert_eq!(request_id.as_deref(), Some(id), "{body}");
+                let shown = format!("{:?}", id.chars().take(200).collect::<String>());
+                assert!(message.contains(shown.trim_end_matches('"')), "{message}");
+                assert!(!message.contains(char::is_control), "{message:?}");
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    let begun = created(&answer(200, format!(r#"{{"request_id": "{ID}", "mod"#)));
+    let Err(Error::SubmitUnknown { request_id, .. }) = begun else { panic!("{begun:?}") };
+    assert_eq!(request_id.as_deref(), Some(ID), "an answer that broke off behind the id");
+}
+
+#[test]
+fn other_ids_of_a_job_are_known() {
+    let job = created(&answer(200, r#"{"request_id": "x", "id": "task_x", "data": {"task_id": "y"}}"#)).unwrap();
+    assert_eq!(other_ids(&job), ["task_x", "y"]);
+    assert!(other_ids(&created(&answer(200, r#"{"id": "x", "task_id": "x"}"#)).unwrap()).is_empty());
+    assert!(other_ids(&pending()).is_empty());
+}
+
+#[test]
+fn a_refusal_under_200_is_that_refusal() {
+    use ApiErrorKind::{Authentication, BadRequest, InsufficientBalance, NotFound, PermissionDenied, RateLimited};
+    let table = [
+        (
+            r#"{"code": "insufficient_user_quota", "message": "balance is not enough", "data": null}"#,
+            InsufficientBalance,
+        ),
+        (
+            r#"{"code": 429, "error": "You ran out of credits. [WKE=personal-team-blocked:spending-limit]"}"#,
+            InsufficientBalance,
+        ),
+        (r#"{"success": false, "message": "Insufficient balance"}"#, InsufficientBalance),
+        (r#"{"status": "error", "message": "insufficient quota"}"#, InsufficientBalance),
+        (r#"{"error": "{\"code\": \"insufficient_quota\", \"message\": \"a\"}"}"#, InsufficientBalance),
+        (r#""You have run out of credits""#, InsufficientBalance),
+        ("Insufficient balance", InsufficientBalance),
+        (r#"{"code": 402, "message": "a"}"#, InsufficientBalance),
+        (r#"{"error": {"message": "Incorrect API key provided", "code": ""}}"#, Authentication),
+        (r#"{"detail": "Not authenticated"}"#, Authentication),
+        (r#"{"code": 401, "message": "a"}"#, Authentication),
+        (r#"{"code": "permission-denied", "error": "a"}"#, PermissionDenied),
+        (r#"{"code": "c", "error": "The team is blocked"}"#, PermissionDenied),
+        (r#"{"code": "invalid-argument", "error": "a"}"#, BadRequest),
+        (r#"{"code": "c", "error": "Prompt rejected by content moderation."}"#, BadRequest),
+        (r#"{"error": {"code": "model_not_found", "message": "a"}}"#, NotFound),
+        (r#"{"code": "not-found", "error": "The model grok-2 does not exist"}"#, NotFound),
+        (r#"{"code": "resource-exhausted", "error": "Too many requests"}"#, RateLimited),
+        (r#"{"code": 429, "message": "slow down"}"#, RateLimited),
+    ];
+    for (body, kind) in table {
+        match created(&answer(200, body)) {
+            Err(Error::Api(error)) => {
+                assert_eq!((error.kind, error.status_code, error.not_started), (kind, 200, false), "{body}");
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
+    for body in [
+        r#"{"error": {"code": "c", "message": "m"}}"#,
+        r#"{"code": 500, "message": "system busy"}"#,
+        r#"{"code": "internal_error", "error": "upstream timed out"}"#,
+        r#"{"code": "task_not_exist", "message": "task_not_exist", "data": null}"#,
+        r#"{"error": "not found"}"#,
+        r#"{"code": "success", "message": "insufficient balance soon", "data": null}"#,
+        r#"{"message": "too many requests are queued before yours"}"#,
+        r#"{"ok": true, "note": "rate limit: 2"}"#,
+        "ok",
+        r#""task submitted""#,
+    ] {
+        assert_lost(&answer(200, body), "cannot be used");
+    }
+    let cut = answer(200, r#"{"code": "resource-exhausted", "error": "Too many requests", "x": "AAAA"#);
+    assert_lost(&Answer { is_cut: true, ..cut }, "cannot be used");
+    // Where a refusal names a job, the job counts.
+    assert_eq!(
+        accepted_id(r#"{"code": "resource-exhausted", "error": "Too many requests", "data": {"task_id": "x"}}"#),
+        "x"
+    );
+    assert_lost(&answer(200, r#"{"code": "resource-exhausted", "error": "Too many requests", "id": "a/b"}"#), "a/b");
 }
 
 #[test]

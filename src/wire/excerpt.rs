@@ -1,6 +1,6 @@
 //! What of a foreign text may be shown: no query strings, no keys, no payloads, nothing that steers a terminal.
 
-use crate::error::shorten;
+use crate::error::{shorten, steers};
 
 /// How much of a body an error keeps, in characters.
 const BODY_LIMIT: usize = 300;
@@ -32,12 +32,6 @@ fn harmless(text: &str) -> String {
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a character changes how others are shown.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// A stretch of text that is not shown as it is.
 struct Hidden<'a> {
     /// What of its beginning may be shown.
@@ -49,7 +43,7 @@ struct Hidden<'a> {
 }
 
 /// The text without query strings, user names in addresses, payloads of data URIs, and keys.
-fn redact(text: &str) -> String {
+pub(super) fn redact(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     let mut in_word = false;

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::excerpt::{clean, excerpt};
 use super::problem::Problem;
 use super::words::resets_in;
-use super::{Answer, MAX_BODY};
+use super::{Answer, told};
 use crate::error::{ApiError, ApiErrorKind, Error, shown_address};
+use crate::job::names_moderation;
 
 /// How much of the service's words a message repeats, in characters; what to do stands behind them.
 const WORDS_LIMIT: usize = 300;
@@ -54,7 +55,40 @@ pub(super) fn explained(answer: &Answer, asked: Asked) -> Error {
         retry_after: answer.retry_after.or_else(|| announced(kind, &problem)),
         body: excerpt(&answer.body),
         not_started: answer.status == 503 && says_not_started(&problem),
+        is_page: page,
     }))
+}
+
+/// The refusal that an answer to a create with a status of success stands for, where it speaks of an error in words
+/// that leave no doubt that nothing was started. Whoever asks has looked for an id in it.
+pub(super) fn refusal(answer: &Answer) -> Option<ApiError> {
+    // What was cut off may hold an id.
+    if answer.is_cut || is_page(&answer.body) || !speaks_of_error(answer) {
+        return None;
+    }
+    let Error::Api(error) = explained(answer, Asked::ToCreate) else { return None };
+    let is_certain = match error.kind {
+        ApiErrorKind::Server | ApiErrorKind::Other => false,
+        // What was not found may be the new job itself.
+        ApiErrorKind::NotFound => problem(answer).words().contains("model"),
+        _ => true,
+    };
+    is_certain.then_some(*error)
+}
+
+/// Whether a body says that something went wrong, and does not only mention it.
+fn speaks_of_error(answer: &Answer) -> bool {
+    match answer.json().map(|json| json.value) {
+        Ok(Value::Object(map)) => told::is_refusal(&map) || told::says_failed(&map),
+        Ok(value) => value.is_string() || value.is_array(),
+        Err(_) => !is_json_like(&answer.body),
+    }
+}
+
+/// The error of which an answer with a status of success speaks, where its words leave no doubt which one it is.
+pub(super) fn spoken(answer: &Answer) -> Option<Error> {
+    let error = explained(answer, Asked::AfterJob);
+    matches!(&error, Error::Api(error) if error.kind != ApiErrorKind::Other).then_some(error)
 }
 
 /// An answer that the contract does not allow.
@@ -63,12 +97,13 @@ pub(super) fn unreadable(answer: &Answer, flaw: &str) -> Error {
         message: format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status),
         body: excerpt(&answer.body),
         request_id: None,
+        status_code: answer.status,
     }
 }
 
 /// Whether a body is a page for people instead of an answer.
 pub(super) fn is_page(body: &[u8]) -> bool {
-    body.trim_ascii_start().starts_with(b"<")
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
 }
 
 /// An answer from somewhere else than the API.
@@ -82,6 +117,7 @@ fn misdirected(answer: &Answer) -> Error {
         message: format!("{what} came instead of an answer (HTTP {}): base_url or the path looks wrong", answer.status),
         body: excerpt(&answer.body),
         request_id: None,
+        status_code: answer.status,
     }
 }
 
@@ -95,13 +131,15 @@ fn bare(address: &str) -> String {
 
 /// What the body says is wrong: JSON of any known form, or plain text.
 fn problem(answer: &Answer) -> Problem {
-    if answer.body.len() > MAX_BODY {
-        return Problem::default();
-    }
-    match serde_json::from_slice::<Value>(&answer.body) {
-        Ok(body) => Problem::of_body(&body),
-        Err(_) if is_json_like(&answer.body) || (200..300).contains(&answer.status) => Problem::default(),
-        Err(_) => Problem::of_text(&excerpt(&answer.body)),
+    match answer.json() {
+        Ok(json) => Problem::of_body(&json.value),
+        Err(_) if is_json_like(&answer.body) => Problem::default(),
+        Err(_) => {
+            let problem = Problem::of_text(&excerpt(&answer.body));
+            let says_nothing =
+                (200..300).contains(&answer.status) && kind(answer.status, &problem) == ApiErrorKind::Other;
+            if says_nothing { Problem::default() } else { problem }
+        }
     }
 }
 
@@ -120,14 +158,21 @@ fn kind(status: u16, problem: &Problem) -> ApiErrorKind {
         403 if says_bad_key(&words) => ApiErrorKind::Authentication,
         403 => ApiErrorKind::PermissionDenied,
         404 => ApiErrorKind::NotFound,
-        429 if says_no_money(&words) || words.contains("purchase credits") => ApiErrorKind::InsufficientBalance,
+        429 if says_no_money(&words) => ApiErrorKind::InsufficientBalance,
+        429 if says_blocked(&words) => ApiErrorKind::PermissionDenied,
         429 => ApiErrorKind::RateLimited,
         400 | 405 | 413 | 415 | 422 => by_words(&words).unwrap_or(ApiErrorKind::BadRequest),
         500 if problem.code().as_deref() == Some("invalid_request") => ApiErrorKind::BadRequest,
         500..=599 => ApiErrorKind::Server,
-        200..=299 => by_words(&words).unwrap_or_else(|| by_words_alone(&words)),
+        200..=299 => by_words(&words).or_else(|| by_code(problem)).unwrap_or_else(|| by_words_alone(&words)),
         _ => ApiErrorKind::Other,
     }
+}
+
+/// What a code makes of a status that says nothing, where it repeats another status.
+fn by_code(problem: &Problem) -> Option<ApiErrorKind> {
+    let status = problem.status().filter(|status| (400..600).contains(status))?;
+    Some(kind(status, problem)).filter(|kind| *kind != ApiErrorKind::Other)
 }
 
 /// What the words make of a status that says little.
@@ -138,6 +183,8 @@ fn by_words(words: &str) -> Option<ApiErrorKind> {
         Some(ApiErrorKind::Authentication)
     } else if says_no_money(words) {
         Some(ApiErrorKind::InsufficientBalance)
+    } else if says_blocked(words) {
+        Some(ApiErrorKind::PermissionDenied)
     } else {
         None
     }
@@ -145,45 +192,96 @@ fn by_words(words: &str) -> Option<ApiErrorKind> {
 
 /// What the words make of a status that says nothing.
 fn by_words_alone(words: &str) -> ApiErrorKind {
-    let any = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
-    if any(&["not-found", "not_found", "not found"]) {
+    const NOT_FOUND: [&str; 4] = ["not-found", "not_found", "not found", "no available channel"];
+    const LIMITED: [&str; 6] =
+        ["resource-exhausted", "resource_exhausted", "rate limit", "rate_limit", "rate-limit", "too many requests"];
+    const DENIED: [&str; 3] = ["permission-denied", "permission_denied", "permission denied"];
+    const INVALID: [&str; 8] = [
+        "invalid-argument",
+        "invalid_argument",
+        "invalid argument",
+        "invalid_request",
+        "invalid request",
+        "invalid_parameter",
+        "invalid parameter",
+        "too-large",
+    ];
+    if any(words, &NOT_FOUND) {
         ApiErrorKind::NotFound
-    } else if any(&["resource-exhausted", "rate limit", "rate_limit", "too many requests"]) {
+    } else if any(words, &LIMITED) {
         ApiErrorKind::RateLimited
-    } else if any(&["permission-denied", "permission_denied"]) {
+    } else if words.contains("unauthorized") {
+        ApiErrorKind::Authentication
+    } else if any(words, &DENIED) {
         ApiErrorKind::PermissionDenied
-    } else if any(&["invalid-argument", "invalid_argument", "invalid_request"]) {
+    } else if any(words, &INVALID) || names_moderation(words) {
         ApiErrorKind::BadRequest
     } else {
         ApiErrorKind::Other
     }
 }
 
+fn any(words: &str, signs: &[&str]) -> bool {
+    signs.iter().any(|sign| words.contains(sign))
+}
+
 fn says_bad_key(words: &str) -> bool {
-    const SIGNS: [&str; 8] = [
+    const SIGNS: [&str; 10] = [
         "incorrect api key",
         "invalid api key",
         "invalid_api_key",
         "no api key",
+        "missing api key",
         "unauthenticated",
+        "not authenticated",
         "bad-credentials",
         "bad_credentials",
         "bad credentials",
     ];
-    SIGNS.iter().any(|sign| words.contains(sign))
+    any(words, &SIGNS)
 }
 
 fn says_no_money(words: &str) -> bool {
-    const SIGNS: [&str; 7] = [
+    const SIGNS: [&str; 23] = [
         "insufficient_user_quota",
         "insufficient_quota",
         "insufficient quota",
+        "insufficient_balance",
+        "insufficient-balance",
         "insufficient balance",
-        "insufficient credits",
+        "insufficient_credit",
+        "insufficient credit",
+        "insufficient funds",
+        "spending-limit",
+        "spending_limit",
+        "spending limit",
+        "free-usage-exhausted",
+        "included free usage",
+        "out of credits",
+        "all available credits",
+        "any credits",
+        "no credits",
+        "enough credits",
+        "enough balance",
+        "balance is not enough",
+        "balance is too low",
+        "额度不足",
+    ];
+    // A rate limit may mention these too.
+    const VAGUE: [&str; 6] = [
         "quota exceeded",
         "exceeded your current quota",
+        "purchase credits",
+        "purchase more credits",
+        "buy credits",
+        "add credits",
     ];
-    SIGNS.iter().any(|sign| words.contains(sign))
+    const RATES: [&str; 5] = ["requests per", "per second", "per minute", "rate limit", "rate_limit"];
+    any(words, &SIGNS) || (any(words, &VAGUE) && !any(words, &RATES))
+}
+
+fn says_blocked(words: &str) -> bool {
+    any(words, &["team-blocked", "team blocked", "team is blocked"])
 }
 
 /// A relay found nobody to give the request to, so that nothing was started.

@@ -104,6 +104,13 @@ fn kinds() {
         (200, r#"{"code": "permission-denied", "error": "no"}"#, PermissionDenied),
         (200, r#"{"code": "invalid-argument", "error": "no"}"#, BadRequest),
         (200, r#"{"code": "not-found", "error": "no"}"#, NotFound),
+        (200, r#"{"code": 500, "message": "system busy"}"#, Server),
+        (200, r#"{"detail": "Not authenticated"}"#, Authentication),
+        (400, r#"{"detail": "Not authenticated"}"#, Authentication),
+        (400, r#"{"code": "invalid-argument", "error": "code: 'A sentence', message: \"Bad.\""}"#, BadRequest),
+        (429, r#"{"error": "Rate limit reached: 2 requests per minute. Purchase credits for more."}"#, RateLimited),
+        (429, r#"{"code": "c", "error": "Quota exceeded: requests per minute"}"#, RateLimited),
+        (429, r#"{"code": "c", "error": "a. [WKE=personal-team-blocked]"}"#, PermissionDenied),
     ];
     for (status, body, kind) in table {
         assert_eq!(api(status, body).kind, kind, "{status} {body}");
@@ -111,6 +118,36 @@ fn kinds() {
     for status in [520, 521, 522, 523, 524] {
         assert_eq!(api(status, &format!("error code: {status}")).kind, Server);
     }
+}
+
+#[test]
+fn no_money_is_told_from_its_words_whatever_the_status() {
+    let spending = r#"{"code":429,"error":"You ran out of credits. [WKE=personal-team-blocked:spending-limit]"}"#;
+    let free = r#"{"code":"subscription:free-usage-exhausted","error":"You've used all the included free usage."}"#;
+    let slug = r#"{"code":"personal-team-blocked:spending-limit","error":"You have run out of credits today."}"#;
+    let team = "Your team has either used all available credits or reached its monthly spending limit. \
+                To continue making API requests, please purchase more credits or raise your spending limit.";
+    let bodies = [
+        spending.to_owned(),
+        free.to_owned(),
+        slug.to_owned(),
+        serde_json::json!({"code": "resource-exhausted", "error": team}).to_string(),
+        serde_json::json!({"error": spending}).to_string(),
+        serde_json::json!({"error": {"message": slug, "code": ""}}).to_string(),
+        serde_json::json!({"code": "fail", "message": free}).to_string(),
+        serde_json::json!("You ran out of credits.").to_string(),
+        r#"{"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}}"#.into(),
+        r#"{"code": "c", "error": "Purchase credits at the console"}"#.into(),
+    ];
+    for body in &bodies {
+        for status in [200, 400, 402, 403, 429] {
+            let error = api(status, body);
+            assert_eq!(error.kind, ApiErrorKind::InsufficientBalance, "{status} {body}");
+            assert!(error.message.contains("top up"), "{}", error.message);
+        }
+    }
+    assert_eq!(api(429, spending).code.as_deref(), Some("personal-team-blocked:spending-limit"));
+    assert_eq!(api(429, free).code.as_deref(), Some("subscription:free-usage-exhausted"));
 }
 
 #[test]
@@ -207,8 +244,8 @@ fn messages_are_bounded_and_hold_no_secrets() {
         assert!(error.code.unwrap().chars().count() <= 101);
         assert!(error.body.chars().count() <= 301);
     }
-    let huge = api(400, &format!(r#"{{"error": "no", "x": "{}"}}"#, "a".repeat(super::MAX_BODY)));
-    assert_eq!(huge.message, "the service gave no readable reason, HTTP 400");
+    let huge = Answer { is_cut: true, ..answer(400, r#"{"error": "no", "x": "aaaa"#) };
+    assert!(failure(&huge).to_string().starts_with("no (HTTP 400)"), "what was read of it is enough");
     let key = api(401, r#"{"error": "Incorrect API key provided: xai-SECRETSECRETSECRETSECRET"}"#);
     assert!(!format!("{key:?}").contains("SECRET"));
 }

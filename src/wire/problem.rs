@@ -15,6 +15,8 @@ const REASON_LIMIT: usize = 2000;
 #[derive(Debug, Default)]
 pub(super) struct Problem {
     code: Option<String>,
+    /// A code that stands only in the text.
+    hint: Option<String>,
     class: Option<String>,
     message: Option<String>,
 }
@@ -28,19 +30,30 @@ impl Problem {
         }
     }
 
-    /// The problem of which a plain text speaks.
+    /// The problem of which a text speaks: plain words, JSON once more, or `code: '…', message: "…"`.
     pub(super) fn of_text(words: &str) -> Self {
-        Self { message: Some(words.to_owned()), ..Self::default() }
+        let nested = nested(words).map(|value| Self::of_body(&value)).filter(|problem| !problem.is_empty());
+        if let Some(problem) = nested {
+            return problem;
+        }
+        let (code, message) = labelled(words).unwrap_or_else(|| (None, words.to_owned()));
+        Self { hint: code.or_else(|| marker(words)), message: Some(message), ..Self::default() }
     }
 
     /// The problem of which an object speaks, in its `error` or beside it.
     pub(super) fn of_map(map: &Map<String, Value>) -> Self {
-        let inner = Self::of_error(map);
-        let beside = Self::beside(map);
+        Self::of_error(map).or(Self::beside(map))
+    }
+
+    /// This problem, with what only `other` says.
+    fn or(self, other: Self) -> Self {
+        let Self { code, hint, class, message } = self;
+        let (code, spare) = if code.is_some() { (code, other.code) } else { (other.code, None) };
         Self {
-            code: inner.code.or(beside.code),
-            class: inner.class.or(beside.class),
-            message: inner.message.or(beside.message),
+            code,
+            hint: hint.or(other.hint).or(spare),
+            class: class.or(other.class),
+            message: message.or(other.message),
         }
     }
 
@@ -49,21 +62,27 @@ impl Problem {
         let Some(error) = map.get("error").or_else(|| map.get("errors")) else { return Self::default() };
         let problem = Self::of_value(error);
         if problem.is_empty() && !is_blank(error) {
-            return Self::of_text(&error.to_string());
+            return Self { message: Some(error.to_string()), ..Self::default() };
         }
         problem
     }
 
     /// What an object says of itself: `code`, `type` and `message`.
     pub(super) fn beside(map: &Map<String, Value>) -> Self {
-        let message = ["message", "msg", "detail"].into_iter().find_map(|key| Self::of_value(map.get(key)?).message);
-        Self { code: map.get("code").and_then(code), class: text(map.get("type")), message }
+        const WORDS: [&str; 4] = ["message", "msg", "detail", "error_description"];
+        let said = WORDS.into_iter().find_map(|key| {
+            let problem = Self::of_value(map.get(key)?);
+            problem.message.is_some().then_some(problem)
+        });
+        let own = Self { code: map.get("code").and_then(code), class: text(map.get("type")), ..Self::default() };
+        own.or(said.unwrap_or_default())
     }
 
     fn of_value(value: &Value) -> Self {
         match value {
             Value::Object(map) => Self::of_map(map),
             Value::Array(items) => Self::of_list(items),
+            Value::String(words) if !words.trim().is_empty() => Self::of_text(words),
             other => Self { message: scalar(other), ..Self::default() },
         }
     }
@@ -71,11 +90,8 @@ impl Problem {
     fn of_list(items: &[Value]) -> Self {
         let mut all: Vec<Self> = items.iter().map(Self::of_value).collect();
         let messages: Vec<String> = all.iter_mut().filter_map(|problem| problem.message.take()).collect();
-        Self {
-            code: all.iter_mut().find_map(|problem| problem.code.take()),
-            class: all.iter_mut().find_map(|problem| problem.class.take()),
-            message: (!messages.is_empty()).then(|| messages.join("; ")),
-        }
+        let merged = all.into_iter().reduce(Self::or).unwrap_or_default();
+        Self { message: (!messages.is_empty()).then(|| messages.join("; ")), ..merged }
     }
 
     /// Whether nothing is said to be wrong.
@@ -83,9 +99,14 @@ impl Problem {
         self.code.is_none() && self.message.is_none()
     }
 
-    /// The code, fit to be shown.
+    /// The code, fit to be shown. A bare number says less than a code in the text.
     pub(super) fn code(&self) -> Option<String> {
-        self.code.as_deref().map(|code| clean(code, CODE_LIMIT)).filter(|code| !code.is_empty())
+        let is_number = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
+        let code = match (&self.code, &self.hint) {
+            (Some(code), Some(hint)) if is_number(code) => Some(hint),
+            (code, hint) => code.as_ref().or(hint.as_ref()),
+        };
+        code.map(|code| clean(code, CODE_LIMIT)).filter(|code| !code.is_empty())
     }
 
     /// The message, fit to be shown, at most `limit` characters.
@@ -93,9 +114,14 @@ impl Problem {
         self.message.as_deref().map(|words| clean(words, limit)).filter(|words| !words.is_empty())
     }
 
+    /// The code as the HTTP status that it may repeat.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.code.as_deref()?.parse().ok()
+    }
+
     /// Everything that was said, in lower case, to look for words in.
     pub(super) fn words(&self) -> String {
-        let all = [&self.code, &self.class, &self.message];
+        let all = [&self.code, &self.hint, &self.class, &self.message];
         all.into_iter().flatten().map(|words| words.to_lowercase()).collect::<Vec<_>>().join(" ")
     }
 
@@ -108,6 +134,42 @@ impl Problem {
         let message = self.message(REASON_LIMIT).or_else(|| code.clone());
         Some(JobError { message: message.unwrap_or_else(|| "the service gave no readable reason".into()), code })
     }
+}
+
+/// JSON inside a text.
+fn nested(text: &str) -> Option<Value> {
+    text.trim_start().starts_with(['{', '[', '"']).then(|| serde_json::from_str(text).ok())?
+}
+
+/// The parts of `code: 'a sentence', message: "what is wrong"`, as gRPC libraries write it.
+fn labelled(text: &str) -> Option<(Option<String>, String)> {
+    let text = text.trim_start();
+    let code = ["code:", "status:"].into_iter().find_map(|label| text.strip_prefix(label))?;
+    let message = text.split_once("message:")?.1;
+    let message = quoted(message.trim_start()).filter(|message| !message.trim().is_empty())?;
+    let code = quoted(code.trim_start()).or_else(|| Some(code.split(',').next()?.trim().to_owned()));
+    Some((code.filter(|code| !code.is_empty()), message))
+}
+
+/// The text between the quotation marks that `text` begins with.
+fn quoted(text: &str) -> Option<String> {
+    let mut rest = text.chars();
+    let mark = rest.next().filter(|mark| matches!(mark, '\'' | '"'))?;
+    let mut inside = String::new();
+    while let Some(next) = rest.next() {
+        match next {
+            '\\' => inside.push(rest.next()?),
+            _ if next == mark => return Some(inside),
+            _ => inside.push(next),
+        }
+    }
+    None
+}
+
+/// The slug in xAI's marker `[WKE=slug]`.
+fn marker(text: &str) -> Option<String> {
+    let (slug, _) = text.split_once("[WKE=")?.1.split_once(']')?;
+    Some(slug.trim().to_owned()).filter(|slug| !slug.is_empty())
 }
 
 /// Whether a `code` says that all is well.
@@ -166,6 +228,22 @@ mod tests {
             (json!({"error": {"reason": "new"}}), None, r#"{"reason":"new"}"#),
             (json!({"error": true}), None, "true"),
             (json!("m"), None, "m"),
+            (json!({"detail": "m"}), None, "m"),
+            (json!({"error": r#"{"code": "c", "message": "m"}"#}), Some("c"), "m"),
+            (json!({"code": "fail", "message": r#"{"error": {"code": "c", "message": "m"}}"#}), Some("fail"), "m"),
+            (json!(r#"{"error": "{\"message\": \"m\"}"}"#), None, "m"),
+            (json!({"error": "{not json"}), None, "{not json"),
+            (
+                json!({"code": "c", "error": r#"code: 'A sentence', message: "A \"bad\" image.""#}),
+                Some("c"),
+                r#"A "bad" image."#,
+            ),
+            (json!({"error": r#"code: 'A sentence', message: "m""#}), Some("A sentence"), "m"),
+            (json!({"error": r#"status: InvalidArgument, message: "m", details: []"#}), Some("InvalidArgument"), "m"),
+            (json!({"error": r#"code: 'A sentence', message: """#}), None, r#"code: 'A sentence', message: """#),
+            (json!({"code": 429, "error": "No. [WKE=a:b]"}), Some("a:b"), "No. [WKE=a:b]"),
+            (json!({"code": "c", "error": "No. [WKE=a:b]"}), Some("c"), "No. [WKE=a:b]"),
+            (json!({"error": "No. [WKE=a:b"}), None, "No. [WKE=a:b"),
         ];
         for (body, code, message) in table {
             let reason = Problem::of_body(&body).reason();

@@ -4,17 +4,28 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::excerpt::excerpt;
-use super::failure::{Asked, explained, is_page, unreadable};
+use super::excerpt::{clean, excerpt, redact};
+use super::failure::{Asked, explained, is_page, refusal, spoken, unreadable};
+use super::lenient::{self, Ending};
 use super::problem::Problem;
-use super::told::{self, Believed, Flaw, ID_FIELDS, Reading, Told};
-use super::{Answer, MAX_BODY, words};
-use crate::error::{ApiErrorKind, Error, Result};
-use crate::job::{JobError, JobStatus, VideoJob, check_request_id};
-use crate::secrets::MARK;
+use super::told::{self, Believed, Flaw, Reading, Told};
+use super::{Answer, ids, words};
+use crate::error::{ApiErrorKind, Error, Result, shorten};
+use crate::job::{JobError, JobStatus, VideoJob};
 
 const ACCEPTED: u16 = 202;
 const REQUEST_TIMEOUT: u16 = 408;
+/// How much of an id that cannot be used is kept, and how much of it a message repeats, in characters.
+const ID_LIMITS: (usize, usize) = (4096, 200);
+/// How many names of fields a message lists, and how long each may be, in characters.
+const FIELDS_LIMITS: (usize, usize) = (16, 40);
+
+/// An answer that is an object.
+struct Document {
+    map: Map<String, Value>,
+    /// Valid JSON: the answer as received, or repaired.
+    text: Arc<str>,
+}
 
 /// The job that an answer to `GET /videos/{request_id}` tells of, whatever the HTTP status.
 ///
@@ -35,102 +46,133 @@ pub fn created(answer: &Answer) -> Result<VideoJob> {
     }
 }
 
+/// The other ids by which the answer to a create names its job, the most trusted first.
+#[must_use]
+pub fn other_ids(job: &VideoJob) -> Vec<String> {
+    let mut ids = job.raw.as_deref().map(ids::read).unwrap_or_default().usable;
+    ids.retain(|id| *id != job.request_id);
+    ids
+}
+
+/// The names of the fields that came with a job, for messages.
+#[must_use]
+pub fn field_names(raw: &str) -> String {
+    let mut names = Vec::new();
+    if let Ok(Value::Object(map)) = serde_json::from_str(raw) {
+        list_fields("", &map, &mut names);
+    }
+    let shown: Vec<String> = names.iter().take(FIELDS_LIMITS.0).map(|name| clean(name, FIELDS_LIMITS.1)).collect();
+    let rest = if shown.len() < names.len() { ", …" } else { "" };
+    format!("{}{rest}", shown.join(", "))
+}
+
+/// The depth is bounded by the JSON reader.
+fn list_fields(prefix: &str, map: &Map<String, Value>, names: &mut Vec<String>) {
+    for (name, value) in map {
+        let name = format!("{prefix}{name}");
+        match value {
+            Value::Object(inner) if !inner.is_empty() => list_fields(&format!("{name}."), inner, names),
+            _ => names.push(name),
+        }
+    }
+}
+
 fn decoded(request_id: &str, answer: &Answer) -> Result<VideoJob> {
     if !(200..300).contains(&answer.status) {
         return moderated(request_id, answer).ok_or_else(|| explained(answer, Asked::AfterJob));
     }
-    let text = text(answer).map_err(|flaw| unreadable(answer, &flaw))?;
-    if text.trim().is_empty() {
+    if answer.body.trim_ascii().is_empty() {
         let empty = || unreadable(answer, "it is empty");
         return if answer.status == ACCEPTED { Ok(VideoJob::pending(request_id)) } else { Err(empty()) };
     }
     if is_page(&answer.body) {
         return Err(explained(answer, Asked::AfterJob));
     }
-    let map = object(text).map_err(|flaw| unreadable(answer, &flaw))?;
-    match told::read(&map).map_err(|flaw| unreadable(answer, &flaw))? {
+    let unusable = |flaw: Flaw| spoken(answer).unwrap_or_else(|| unreadable(answer, &flaw));
+    let document = document(answer).map_err(unusable)?;
+    match told::read(&document.map).map_err(|flaw| unreadable(answer, &flaw))? {
         Reading::Refusal => moderated(request_id, answer).ok_or_else(|| explained(answer, Asked::AfterJob)),
         Reading::Job(told) if told.says_nothing() && answer.status != ACCEPTED => {
             Err(unreadable(answer, "it says nothing of a job"))
         }
-        Reading::Job(told) => Ok(told.into_job(request_id, text)),
+        Reading::Job(told) => Ok(told.into_job(request_id, document.text)),
     }
 }
 
-/// The body as text, when it is one and not too long.
-fn text(answer: &Answer) -> Believed<&str> {
-    if answer.body.len() > MAX_BODY {
-        return Err(format!("it is longer than {MAX_BODY} bytes").into());
-    }
-    std::str::from_utf8(&answer.body)
-        .map_err(|error| format!("it is not UTF-8 from byte {} on", error.valid_up_to()).into())
-}
-
-fn object(text: &str) -> Believed<Map<String, Value>> {
-    let value: Value = serde_json::from_str(text).map_err(|error| {
+fn document(answer: &Answer) -> Believed<Document> {
+    let unreadable = |error: serde_json::Error| {
         Flaw::from(format!("it is not readable JSON (line {}, column {})", error.line(), error.column()))
-    })?;
-    match value {
-        Value::Object(map) => Ok(map),
-        _ => Err("it is JSON, but not an object".into()),
+    };
+    let json = answer.json().map_err(unreadable)?;
+    match json.value {
+        Value::Object(map) => Ok(Document { map, text: json.text.into() }),
+        Value::Array(mut items) if items.len() == 1 => match items.pop() {
+            Some(Value::Object(map)) => Ok(Document { map, text: json.text.into() }),
+            _ => Err(NO_OBJECT.into()),
+        },
+        // Some gateways encode an answer twice.
+        Value::String(inner) => match lenient::parse(inner.as_bytes(), Ending::Whole) {
+            Ok(lenient::Json { value: Value::Object(map), text }) => Ok(Document { map, text: text.into() }),
+            _ => Err(NO_OBJECT.into()),
+        },
+        _ => Err(NO_OBJECT.into()),
     }
 }
+
+const NO_OBJECT: &str = "it is JSON, but not an object";
 
 /// The failed job that an error body stands for, if it names moderation.
 fn moderated(request_id: &str, answer: &Answer) -> Option<VideoJob> {
     if (300..400).contains(&answer.status) {
         return None;
     }
-    let text = text(answer).ok()?;
-    let map = object(text).ok()?;
+    let Document { map, text } = document(answer).ok()?;
     let error = Problem::of_map(&map).reason().filter(JobError::is_moderation)?;
     Some(VideoJob {
         status: JobStatus::Failed,
         model: words::text(map.get("model")),
         usage: told::usage(&map),
         error: Some(error),
-        raw: Some(Arc::from(text)),
+        raw: Some(text),
         ..VideoJob::pending(request_id)
     })
 }
 
 /// A create's answer with a status of success: a job, if it can be named.
 fn accepted(answer: &Answer) -> Result<VideoJob> {
-    let unusable = |flaw: &str| lost(answer, &format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status));
+    let unusable = |flaw: &str| format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status);
     if is_page(&answer.body) {
-        return Err(unusable("it is an HTML page, so base_url or the path looks wrong"));
+        return Err(lost(answer, &unusable("it is an HTML page, so base_url or the path looks wrong")));
     }
-    let text = text(answer).map_err(|flaw| unusable(&flaw))?;
-    let map = object(text).map_err(|flaw| unusable(&flaw))?;
-    let id = named(&map).ok_or_else(|| unusable("it names no usable job id"))?;
-    Ok(started(id, answer, &map, text))
+    let refused = || refusal(answer).map(|refusal| Error::Api(Box::new(refusal)));
+    let document = match document(answer) {
+        Ok(document) => document,
+        Err(flaw) => return Err(refused().unwrap_or_else(|| named_by(answer, begun_id(answer), &unusable(&flaw)))),
+    };
+    let ids = ids::read(&document.text);
+    if let Some(id) = ids.usable.first() {
+        return Ok(started(id, answer, document));
+    }
+    if let Some(id) = ids.refused {
+        return Err(named_by(answer, Some(id), &unusable("its job id cannot be part of an address")));
+    }
+    Err(refused().unwrap_or_else(|| lost(answer, &unusable("it names no usable job id"))))
 }
 
-/// The id by which a create's answer names its job.
-fn named(map: &Map<String, Value>) -> Option<&str> {
-    let of = |map: &'_ Map<String, Value>| ID_FIELDS.into_iter().find(|field| usable(map.get(*field)).is_some());
-    if let Some(field) = of(map) {
-        return usable(map.get(field));
-    }
-    match map.get("data")? {
-        Value::Object(record) => usable(record.get(of(record)?)),
-        data => usable(Some(data)),
-    }
-}
-
-fn usable(value: Option<&Value>) -> Option<&str> {
-    // What holds a secret cannot be shown, and is no id that a service would give.
-    value?.as_str().filter(|id| check_request_id(id).is_ok() && !id.contains(MARK))
+/// The id in an answer that breaks off behind it.
+pub(crate) fn begun_id(answer: &Answer) -> Option<String> {
+    let json = lenient::parse(&answer.body, Ending::Cut).ok()?;
+    ids::read(&json.text).usable.into_iter().next()
 }
 
 /// The job just named, with whatever else is told of it. Once there is an id, nothing else in the answer may lose it.
-fn started(id: &str, answer: &Answer, map: &Map<String, Value>, text: &str) -> VideoJob {
-    let bare =
-        || VideoJob { model: words::text(map.get("model")), raw: Some(Arc::from(text)), ..VideoJob::pending(id) };
-    match told::read(map) {
+fn started(id: &str, answer: &Answer, document: Document) -> VideoJob {
+    let Document { map, text } = document;
+    let bare = |text| VideoJob { model: words::text(map.get("model")), raw: Some(text), ..VideoJob::pending(id) };
+    match told::read(&map) {
         Ok(Reading::Job(told)) if !told.speaks_of_the_create() => told.into_job(id, text),
-        Ok(Reading::Refusal) => moderated(id, answer).unwrap_or_else(bare),
-        _ => bare(),
+        Ok(Reading::Refusal) => moderated(id, answer).unwrap_or_else(|| bare(text)),
+        _ => bare(text),
     }
 }
 
@@ -143,15 +185,23 @@ fn refused_or_lost(answer: &Answer) -> Error {
     }
 }
 
+/// The outcome of a create is unknown, and its answer may name a job that cannot be asked after as it is.
+fn named_by(answer: &Answer, id: Option<String>, what: &str) -> Error {
+    let Some(id) = id.map(|id| shorten(&redact(&id), ID_LIMITS.0)) else { return lost(answer, what) };
+    let what = format!("{what}. It names the job {:?}", shorten(&id, ID_LIMITS.1));
+    Error::SubmitUnknown { message: unknown(answer, &what), status_code: Some(answer.status), request_id: Some(id) }
+}
+
 fn lost(answer: &Answer, what: &str) -> Error {
+    Error::SubmitUnknown { message: unknown(answer, what), status_code: Some(answer.status), request_id: None }
+}
+
+fn unknown(answer: &Answer, what: &str) -> String {
     let body = excerpt(&answer.body);
     let body = if body.is_empty() { "The answer was empty.".into() } else { format!("The answer: {body}") };
-    Error::SubmitUnknown {
-        message: format!(
-            "{what}. A job may exist and be billed: look for it in the provider's console before creating it again. {body}"
-        ),
-        status_code: Some(answer.status),
-    }
+    format!(
+        "{what}. A job may exist and be billed: look for it in the provider's console before creating it again. {body}"
+    )
 }
 
 impl Told {
@@ -165,7 +215,7 @@ impl Told {
         self.status == Some(JobStatus::Done) && self.video.is_none()
     }
 
-    fn into_job(self, request_id: &str, text: &str) -> VideoJob {
+    fn into_job(self, request_id: &str, text: Arc<str>) -> VideoJob {
         VideoJob {
             request_id: request_id.to_owned(),
             status: self.status.unwrap_or(JobStatus::Pending),
@@ -174,7 +224,7 @@ impl Told {
             video: self.video,
             usage: self.usage,
             error: self.error,
-            raw: Some(Arc::from(text)),
+            raw: Some(text),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What every documented answer means.
 #![expect(clippy::unnecessary_wraps, reason = "the helpers give fields as `VideoJob` has them")]
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::response::job;
-use super::{Answer, MAX_BODY};
+use super::Answer;
+use super::response::{field_names, job};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::{FileOutput, JobError, JobStatus, Usage, Video, VideoJob};
 
@@ -280,6 +280,7 @@ fn envelopes_that_are_over() {
             at(100, failed(None, "no url")),
         ),
         (record("FAILURE", &json!({}), &json!({"status": "expired"})), expired(None)),
+        (json!({"success": false, "data": {"status": "FAILURE", "fail_reason": "a"}}), failed(None, "a")),
     ]);
 }
 
@@ -317,9 +318,12 @@ fn what_is_not_an_answer() {
         json!({"message": "ok"}),
         json!({"status": 5}),
         json!({"status": ["done"]}),
-        json!({"status": "done", "video": URL}),
-        json!({"status": "done", "video": [URL]}),
+        json!({"status": 5, "id": "x"}),
+        json!({"status": 500, "error": "Internal Server Error", "path": "/videos"}),
+        json!({"status": "done", "video": "x"}),
+        json!({"status": "done", "video": [5]}),
         json!({"status": "done", "video": {"url": 5}}),
+        json!({"video": "x", "id": "y"}),
         json!({"code": "success", "message": "", "data": null}),
         json!({"code": "success", "data": []}),
         json!({"code": "success", "data": ""}),
@@ -329,21 +333,138 @@ fn what_is_not_an_answer() {
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_record = format!("{}{}", r#"{"data":"#.repeat(5000), "}".repeat(5000));
-    for body in ["", " \n", "done", "{", r#"{"status": NaN}"#, "<!DOCTYPE html><html>", r#"{"a":"\ud800"}"#] {
+    for body in
+        ["", " \n", "done", "{", r#"{"status": NaN}"#, "<!DOCTYPE html><html>", r#"{"a":"\ud800"}"#, "\u{feff}<html>"]
+    {
         assert_invalid(job(ID, &answer(200, body)), body);
     }
     assert_invalid(job(ID, &answer(200, deep)), "deep");
     assert_invalid(job(ID, &answer(200, deep_record)), "deep record");
-    let bytes = Answer { status: 200, body: b"{\"status\":\"\xff\"}"[..].into(), ..Answer::default() };
-    assert_invalid(job(ID, &bytes), "not UTF-8");
 }
 
 #[test]
-fn size_is_bounded() {
-    let padded = |length: usize| format!(r#"{{"status":"queued","x":"{}"}}"#, "a".repeat(length - 26));
-    assert_eq!(padded(100).len(), 100);
-    assert_eq!(job(ID, &answer(200, padded(MAX_BODY))).unwrap().status, JobStatus::Queued);
-    assert_invalid(job(ID, &answer(200, padded(MAX_BODY + 1))), "too long");
+fn no_cosmetic_field_makes_a_job_unreadable() {
+    let link = format!(r#""status": "done", "video": {{"url": "{URL}"}}"#);
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let table = [
+        format!("\u{feff}{{{link}}}"),
+        format!(r#"{{{link}, "eta": NaN, "b": [-Infinity, 1e999]}}"#),
+        format!(r#"{{"prompt": "cat \ud83d", {link}}}"#),
+        format!("{{\"prompt\": \"a\nb\", {link}}}"),
+        format!(r#"{{{link}, "usage": {{"cost_in_usd_ticks": 1e400}}}}"#),
+        format!(
+            r#"{{{link}, "progress": [], "model": {{}}, "usage": "a lot", "data": {{"status": 7, "video": "x"}}}}"#
+        ),
+        format!(r#"{{"x": {deep}, {link}}}"#),
+        format!("[{{{link}}}]"),
+        serde_json::to_string(&format!("{{{link}}}")).unwrap(),
+    ];
+    for body in table {
+        let job = job(ID, &answer(200, body.clone())).unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!((job.status, job.url()), (JobStatus::Done, Some(URL)), "{body}");
+        let raw = job.raw.as_deref().unwrap();
+        assert!(serde_json::from_str::<&serde_json::value::RawValue>(raw).is_ok(), "{raw}");
+        assert!(serde_json::to_string(&job).is_ok());
+    }
+    let bytes = Answer { body: b"{\"status\": \"queued\", \"prompt\": \"caf\xe9\"}"[..].into(), ..answer(200, "") };
+    let read = job(ID, &bytes).unwrap();
+    assert_eq!(
+        (read.status, read.raw.as_deref()),
+        (JobStatus::Queued, Some(r#"{"status": "queued", "prompt": "café"}"#))
+    );
+    let failed = ask(&json!({"status": "failed", "video": "x", "error": "a"})).unwrap();
+    assert_eq!(failed.status, JobStatus::Failed, "its video is not needed");
+}
+
+#[test]
+fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
+    let done = format!(r#"{{"status": "done", "video": {{"url": "{URL}"}}, "thumbnail": "AAAA"#);
+    let cut = Answer { is_cut: true, ..answer(200, done.clone()) };
+    assert_eq!(job(ID, &cut).unwrap(), self::done(linked()));
+    assert_invalid(job(ID, &answer(200, done)), "cut by somebody else");
+}
+
+#[test]
+fn links_are_found_where_gateways_put_them() {
+    for place in [
+        json!({"metadata": {"url": URL}}),
+        json!({"videos": [{"url": URL}]}),
+        json!({"result": {"video_url": URL}}),
+        json!({"output": {"url": URL}}),
+        json!({"output": {"video_url": URL}}),
+        json!({"data": [{"url": URL}]}),
+        json!({"data": {"url": URL}}),
+        json!({"video_url": URL}),
+        json!({"result_url": URL}),
+        json!({"url": URL}),
+        json!({"video": URL}),
+        json!({"video": [{"url": URL}]}),
+        json!({"video": {"duration": 5, "download": URL}}),
+        json!({"files": [{"name": "a", "address": URL}], "thumbnail_url": "https://a.b/c.jpg"}),
+    ] {
+        let mut flat = json!({"id": "x", "status": "completed", "progress": 100});
+        flat.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+        let mut inner = place.clone();
+        inner["status"] = "completed".into();
+        for body in [flat, record("SUCCESS", &json!({}), &place), record("SUCCESS", &json!({}), &inner)] {
+            let job = ask(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+            assert_eq!((job.status, job.url()), (JobStatus::Done, Some(URL)), "{body}");
+        }
+    }
+}
+
+#[test]
+fn no_other_link_is_taken_for_the_video() {
+    for body in [
+        json!({"status": "done", "thumbnail": URL, "image": {"url": "https://a.b/c.png"}}),
+        json!({"status": "done", "url": "https://a.b/c.jpg"}),
+        json!({"status": "done", "a": URL, "b": "https://a.b/other.mp4"}),
+        json!({"status": "done", "video": {"url": "", "respect_moderation": false}, "url": URL}),
+    ] {
+        assert_eq!(ask(&body).unwrap().url(), None, "{body}");
+    }
+    let running = ask(&json!({"status": "processing", "video_url": URL})).unwrap();
+    assert_eq!((running.status, running.url()), (JobStatus::Processing, None));
+}
+
+#[test]
+fn the_fields_that_came_are_named() {
+    let raw = json!({"status": "done", "metadata": {"w": 1, "h": {}}, "https://a.b/?sig=SECRET": 1}).to_string();
+    assert_eq!(field_names(&raw), "https://a.b/, metadata.h, metadata.w, status");
+    let many: Map<String, Value> = (0..50).map(|n| (format!("field_{n:02}"), json!(n))).collect();
+    let names = field_names(&Value::from(many).to_string());
+    assert!(names.starts_with("field_00, ") && names.ends_with("field_15, …"), "{names}");
+    assert_eq!(field_names("[]"), "");
+}
+
+#[test]
+fn every_terminal_word_ends_a_job() {
+    for word in ["aborted", "rejected", "timeout", "timed_out", "Timed-Out", "ABORTED"] {
+        for body in [json!({"status": word}), record(word, &json!({}), &json!(null))] {
+            let job = ask(&body).unwrap();
+            assert_eq!((job.status, job.is_blocked()), (JobStatus::Failed, false), "{body}");
+        }
+    }
+    for word in ["moderated", "blocked", "MODERATED"] {
+        for body in [
+            json!({"status": word}),
+            json!({"status": word, "error": "no"}),
+            json!({"status": word, "error": {"code": "internal_error", "message": "no"}}),
+            record(word, &json!({"fail_reason": "no"}), &json!(null)),
+            record(word, &json!({}), &json!({"status": "done", "video": {"url": URL}})),
+        ] {
+            let job = ask(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+            assert!(job.is_blocked(), "{body}: {job:?}");
+        }
+    }
+    assert!(ask(&json!({"status": "rejected", "error": "rejected by content moderation"})).unwrap().is_blocked());
+}
+
+#[test]
+fn ids_that_are_numbers_name_a_job() {
+    for body in [json!({"request_id": 7}), json!({"code": "success", "data": 7}), json!({"data": {"task_id": 7}})] {
+        assert_eq!(ask(&body).unwrap(), told(JobStatus::Pending), "{body}");
+    }
 }
 
 #[test]
@@ -401,6 +522,10 @@ fn refusals_name_the_job() {
     let table = [
         (200, json!({"code": "task_not_exist", "message": "task_not_exist", "data": null}), ApiErrorKind::NotFound),
         (200, json!({"error": {"message": "a", "code": "c"}}), ApiErrorKind::Other),
+        (200, json!({"code": 500, "message": "system busy"}), ApiErrorKind::Server),
+        (200, json!({"detail": "Not authenticated"}), ApiErrorKind::Authentication),
+        (200, json!("insufficient balance"), ApiErrorKind::InsufficientBalance),
+        (200, json!({"success": false, "message": "too many requests"}), ApiErrorKind::RateLimited),
         (200, json!({"code": "fail_to_fetch_task", "message": "a", "data": {}}), ApiErrorKind::Other),
         (400, json!({"code": "Client specified an invalid argument", "error": "a"}), ApiErrorKind::BadRequest),
         (404, json!({"code": "not-found", "error": "a"}), ApiErrorKind::NotFound),

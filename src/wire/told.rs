@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::links::{self, is_link};
 use super::problem::{Problem, is_success};
-use super::words;
+use super::{ids, words};
 use crate::job::{FileOutput, JobError, JobStatus, Usage, Video};
 
 /// Why an answer cannot be believed.
@@ -13,9 +14,6 @@ pub(super) type Flaw = Cow<'static, str>;
 
 /// What was read, or why it cannot be believed.
 pub(super) type Believed<T> = std::result::Result<T, Flaw>;
-
-/// The names an id goes by, the first usable one counts.
-pub(super) const ID_FIELDS: [&str; 3] = ["request_id", "id", "task_id"];
 
 /// How an answer is to be taken.
 pub(super) enum Reading {
@@ -39,27 +37,54 @@ pub(super) struct Told {
     pub(super) named: bool,
     /// Whether the status word is literally "unknown": whoever says so knows less than the layer below.
     vague: bool,
+    /// A field of the wrong type, which matters only where nothing else tells how the job stands.
+    flaw: Option<Flaw>,
 }
 
 /// Reads the top-level object of an answer.
 pub(super) fn read(map: &Map<String, Value>) -> Believed<Reading> {
     if is_given(map, "status") || is_given(map, "video") {
-        return layers(map)?.settled();
+        return layers(map)?.settled(map);
     }
     if is_refusal(map) {
         return Ok(Reading::Refusal);
     }
-    match map.get("data") {
-        Some(Value::Object(record)) => layers(record)?.settled(),
-        Some(Value::String(_)) => Told { named: words::text(map.get("data")).is_some(), ..Told::default() }.settled(),
-        _ => layers(map)?.settled(),
+    let data = map.get("data").unwrap_or(&Value::Null);
+    if is_id(data) {
+        return Told { named: true, ..Told::default() }.settled(map);
+    }
+    layers(record(data).unwrap_or(map))?.settled(map)
+}
+
+/// An object, or the only one in a list.
+fn record(value: &Value) -> Option<&Map<String, Value>> {
+    match value {
+        Value::Array(items) if items.len() == 1 => items.first()?.as_object(),
+        other => other.as_object(),
     }
 }
 
+fn is_id(value: &Value) -> bool {
+    value.is_number() || words::text(Some(value)).is_some()
+}
+
 /// Whether an object without status and video speaks of an error.
-fn is_refusal(map: &Map<String, Value>) -> bool {
-    let coded = map.get("code").is_some_and(|code| !is_success(code) && !is_blank_code(code));
-    coded || !Problem::of_error(map).is_empty()
+pub(super) fn is_refusal(map: &Map<String, Value>) -> bool {
+    let is_coded = map.get("code").is_some_and(|code| !is_success(code) && !is_blank_code(code));
+    let has_record = map.get("data").and_then(record).is_some_and(|record| is_given(record, "status"));
+    let is_denied = ["success", "ok"].into_iter().any(|name| map.get(name) == Some(&Value::Bool(false))) && !has_record;
+    let is_detailed = is_given(map, "detail") && !is_named(map);
+    is_coded || is_denied || is_detailed || !Problem::of_error(map).is_empty()
+}
+
+/// Whether the status word of an object says that something failed.
+pub(super) fn says_failed(map: &Map<String, Value>) -> bool {
+    let word = map.get("status").and_then(Value::as_str);
+    word.is_some_and(|word| words::status(&words::normal(word)) == JobStatus::Failed)
+}
+
+fn is_named(map: &Map<String, Value>) -> bool {
+    ids::FIELDS.into_iter().any(|field| map.get(field).is_some_and(is_id))
 }
 
 fn is_blank_code(code: &Value) -> bool {
@@ -72,35 +97,53 @@ fn is_given(map: &Map<String, Value>, field: &str) -> bool {
 
 /// An object and the provider's answer inside it, if there is one. The depth is bounded by the JSON reader.
 fn layers(map: &Map<String, Value>) -> Believed<Told> {
-    let outer = layer(map)?;
-    match ["response", "data"].into_iter().find_map(|field| map.get(field)?.as_object()) {
+    let outer = layer(map);
+    match ["response", "data"].into_iter().find_map(|field| record(map.get(field)?)) {
         Some(inner) => merge(outer, layers(inner)?),
         None => Ok(outer),
     }
 }
 
 /// One object by itself.
-fn layer(map: &Map<String, Value>) -> Believed<Told> {
-    let word = match map.get("status") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(word)) => Some(words::normal(word)).filter(|word| !word.is_empty()),
-        Some(_) => return Err("its `status` is not a string".into()),
+fn layer(map: &Map<String, Value>) -> Told {
+    let (word, odd_status) = match map.get("status") {
+        None | Some(Value::Null) => (None, None),
+        Some(Value::String(word)) => (Some(words::normal(word)).filter(|word| !word.is_empty()), None),
+        Some(_) => (None, Some(Flaw::from("its `status` is not a string"))),
+    };
+    let (video, odd_video) = match video(map) {
+        Ok(video) => (video, None),
+        Err(flaw) => (None, Some(flaw)),
     };
     let status = word.as_deref().map(words::status);
+    let error = reason(map, status);
     let mut told = Told {
         status,
         progress: map.get("progress").and_then(words::progress),
         model: words::text(map.get("model")),
-        video: video(map)?,
+        video,
         usage: usage(map),
-        error: reason(map, status),
-        named: ID_FIELDS.into_iter().any(|field| words::text(map.get(field)).is_some()),
+        error: match word.as_deref().filter(|word| words::is_moderated(word)) {
+            Some(word) => Some(withheld(word, error)),
+            None => error,
+        },
+        named: is_named(map),
         vague: word.as_deref() == Some("unknown"),
+        flaw: odd_status.or(odd_video),
     };
     if status == Some(JobStatus::Done) && told.url().is_none() {
         told.video = with_url(told.video, delivered(map));
     }
-    Ok(told)
+    told
+}
+
+/// The reason of a job whose status word says that moderation ended it.
+fn withheld(word: &str, error: Option<JobError>) -> JobError {
+    match error {
+        Some(error) if error.is_moderation() => error,
+        Some(error) => JobError { message: format!("{} (content moderation: {word})", error.message), ..error },
+        None => JobError { code: Some(word.to_owned()), message: format!("content moderation: {word}") },
+    }
 }
 
 /// The `usage` of an object, when it holds a cost.
@@ -110,10 +153,17 @@ pub(super) fn usage(map: &Map<String, Value>) -> Option<Usage> {
 }
 
 fn video(map: &Map<String, Value>) -> Believed<Option<Video>> {
-    let fields = match map.get("video") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Object(fields)) => fields,
-        Some(_) => return Err("its `video` is not an object".into()),
+    map.get("video").map_or(Ok(None), read_video)
+}
+
+/// The value of a `video` field: an object; through gateways also a list of them, or just the link.
+fn read_video(value: &Value) -> Believed<Option<Video>> {
+    let fields = match value {
+        Value::Null => return Ok(None),
+        Value::Object(fields) => fields,
+        Value::Array(videos) => return videos.first().map_or(Ok(None), read_video),
+        Value::String(link) if is_link(link) => return Ok(with_url(None, Some(link.clone()))),
+        _ => return Err("its `video` is not an object".into()),
     };
     let url = match fields.get("url") {
         None | Some(Value::Null | Value::String(_)) => words::text(fields.get("url")),
@@ -155,11 +205,6 @@ fn storage_error(value: &Value) -> Option<String> {
 /// Where a relay's record of a finished job has the link: `result_url`, in older builds `fail_reason`.
 fn delivered(map: &Map<String, Value>) -> Option<String> {
     ["result_url", "fail_reason"].into_iter().find_map(|field| words::text(map.get(field)).filter(|text| is_link(text)))
-}
-
-fn is_link(text: &str) -> bool {
-    let begins = |start: &str| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
-    (begins("https://") || begins("http://") || begins("/")) && !text.contains(char::is_whitespace)
 }
 
 /// What an object says went wrong, as far as its status lets that be read.
@@ -209,6 +254,7 @@ fn merge(outer: Told, inner: Told) -> Believed<Told> {
         error: join(outer.error, inner.error),
         named: outer.named || inner.named,
         vague: outer.vague && inner.vague,
+        flaw: outer.flaw.or(inner.flaw),
     })
 }
 
@@ -283,9 +329,23 @@ impl Told {
         Self { model: self.model, usage: self.usage, named: self.named, ..Self::default() }
     }
 
-    /// The whole, free of contradictions.
-    fn settled(mut self) -> Believed<Reading> {
+    fn is_withheld(&self) -> bool {
+        self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false))
+    }
+
+    /// The whole of `answer`, free of contradictions.
+    fn settled(mut self, answer: &Map<String, Value>) -> Believed<Reading> {
+        let stated = self.status;
         self.status = self.implied();
+        if self.status == Some(JobStatus::Done) && self.url().is_none() && !self.is_withheld() {
+            self.video = with_url(self.video, links::find(answer));
+        }
+        if let Some(flaw) = self.flaw.take()
+            && self.url().is_none()
+            && stated.is_none_or(|status| status == JobStatus::Done)
+        {
+            return Err(flaw);
+        }
         match self.status {
             Some(JobStatus::Done) => self.settle_done()?,
             Some(JobStatus::Unknown) if self.is_moderated() && self.url().is_none() => {
@@ -299,7 +359,7 @@ impl Told {
 
     /// Done with a link is done, whatever else is noted; done without one and with an error is moderation, or nonsense.
     fn settle_done(&mut self) -> Believed<()> {
-        let withheld = self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false));
+        let withheld = self.is_withheld();
         if self.url().is_some() {
             self.error = None;
         } else if self.is_moderated() && !withheld {

@@ -18,10 +18,17 @@ pub(super) fn status(word: &str) -> JobStatus {
         "queued" | "submitted" => JobStatus::Queued,
         "processing" | "in_progress" | "running" | "generating" => JobStatus::Processing,
         "done" | "completed" | "succeeded" | "success" | "ready" => JobStatus::Done,
-        "failed" | "failure" | "error" | "cancelled" | "canceled" => JobStatus::Failed,
+        "failed" | "failure" | "error" | "cancelled" | "canceled" | "aborted" | "rejected" | "timeout"
+        | "timed_out" | "timedout" => JobStatus::Failed,
+        _ if is_moderated(word) => JobStatus::Failed,
         "expired" => JobStatus::Expired,
         _ => JobStatus::Unknown,
     }
+}
+
+/// Whether a [`normal`] word says that moderation ended the job.
+pub(super) fn is_moderated(word: &str) -> bool {
+    matches!(word, "moderated" | "blocked")
 }
 
 /// A text that is there and not blank.
@@ -114,6 +121,7 @@ mod tests {
             (JobStatus::Processing, "processing in_progress running generating"),
             (JobStatus::Done, "done completed succeeded success ready"),
             (JobStatus::Failed, "failed failure error cancelled canceled"),
+            (JobStatus::Failed, "aborted rejected moderated blocked timeout timed_out"),
             (JobStatus::Expired, "expired"),
             (JobStatus::Unknown, "unknown retrying döne"),
         ];

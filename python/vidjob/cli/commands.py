@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import vidjob
 from vidjob import _arguments as arguments
 from vidjob import _native
+from vidjob._naming import component
 from vidjob.cli import batch, creating, options
 from vidjob.cli.failures import Exit, Trail, words
 from vidjob.cli.following import Following, show_job, size, trail_of_file
@@ -83,7 +84,7 @@ def _download_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _download(context: Context) -> Exit:
     args, output = context.args, context.output
-    path = args.output or f"{args.id}.mp4"
+    path = args.output or f"{component(args.id)}.mp4"
     context.trail = trail_of_file(args, path, request_id=args.id)
     with options.client(args) as service, Following(context) as following:
         _check_target(args, path)

@@ -1,0 +1,222 @@
+//! Where gateways put the link to a video.
+
+use serde_json::{Map, Value};
+
+/// Where links were seen, the most telling first.
+const PLACES: [&[&str]; 18] = [
+    &["videos", "0", "url"],
+    &["videos", "0", "video_url"],
+    &["videos", "0"],
+    &["result", "video_url"],
+    &["result", "url"],
+    &["output", "video_url"],
+    &["output", "url"],
+    &["output"],
+    &["output", "0"],
+    &["metadata", "video_url"],
+    &["metadata", "url"],
+    &["data", "video_url"],
+    &["data", "url"],
+    &["data", "0", "video_url"],
+    &["data", "0", "url"],
+    &["video_url"],
+    &["result_url"],
+    &["url"],
+];
+/// The names under which an address is the video's, wherever they stand.
+const NAMES: [&str; 3] = ["url", "video_url", "result_url"];
+/// How words begin in the names of fields that lead to something else than the result.
+const OTHERS: [&str; 22] = [
+    "thumb",
+    "image",
+    "cover",
+    "poster",
+    "preview",
+    "frame",
+    "avatar",
+    "icon",
+    "logo",
+    "audio",
+    "voice",
+    "input",
+    "source",
+    "reference",
+    "request",
+    "callback",
+    "webhook",
+    "upload",
+    "prompt",
+    "doc",
+    "watermark",
+    "error",
+];
+const VIDEOS: [&str; 5] = [".mp4", ".webm", ".mov", ".m4v", ".mkv"];
+const NO_VIDEOS: [&str; 19] = [
+    ".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".svg", ".bmp", ".heic", ".ico", ".mp3", ".wav", ".m4a", ".aac",
+    ".json", ".txt", ".html", ".vtt", ".srt",
+];
+
+/// The link in the answer for a job that is done, where `video.url` has none.
+///
+/// A known place with an address that ends in a video comes first, then the only such address, then any known place,
+/// then the only address under one of [`NAMES`].
+pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
+    let known = known(answer);
+    let ends_in_video = known.iter().copied().find(|link| has_ending(link, &VIDEOS));
+    let mut all = Vec::new();
+    collect(answer, &mut all);
+    let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
+    let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
+    ends_in_video
+        .or_else(|| only(videos.map(|found| found.link)))
+        .or_else(|| known.first().copied())
+        .or_else(|| only(named.map(|found| found.link)))
+        .map(str::to_owned)
+}
+
+/// Whether a text is an address, with its host or without.
+pub(super) fn is_link(text: &str) -> bool {
+    (is_absolute(text) || text.starts_with('/')) && !text.contains(char::is_whitespace)
+}
+
+fn is_absolute(text: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| {
+        let start = text.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && !text.contains(char::is_whitespace)
+    })
+}
+
+/// The links in the known places, of the innermost object first: details come from the provider.
+fn known(answer: &Map<String, Value>) -> Vec<&str> {
+    let mut objects = vec![answer];
+    while let Some(inner) = ["response", "data"].iter().find_map(|name| objects.last()?.get(*name)?.as_object()) {
+        objects.push(inner);
+    }
+    let links = objects.iter().rev().flat_map(|object| PLACES.iter().filter_map(|place| at(object, place)));
+    links.filter(|link| is_link(link) && !has_ending(link, &NO_VIDEOS)).collect()
+}
+
+fn at<'a>(object: &'a Map<String, Value>, place: &[&str]) -> Option<&'a str> {
+    let (first, rest) = place.split_first()?;
+    let step = |value: &'a Value, name: &&str| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        other => other.get(*name),
+    };
+    rest.iter().try_fold(object.get(*first)?, step)?.as_str()
+}
+
+struct Found<'a> {
+    name: &'a str,
+    link: &'a str,
+}
+
+/// Every http(s) address that may be the result. The depth is bounded by the JSON reader.
+fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<Found<'a>>) {
+    for (name, value) in object {
+        if !names_other(name) {
+            collect_value(name, value, found);
+        }
+    }
+}
+
+/// Whether one of the words of a name in `snake_case` or `camelCase` is one of [`OTHERS`].
+fn names_other(name: &str) -> bool {
+    let begins = |word: &str| OTHERS.iter().any(|other| word.to_ascii_lowercase().starts_with(other));
+    let capitals = name.match_indices(|c: char| c.is_ascii_uppercase()).map(|(at, _)| &name[at..]);
+    name.split(|c: char| !c.is_ascii_alphanumeric()).chain(capitals).any(begins)
+}
+
+fn collect_value<'a>(name: &'a str, value: &'a Value, found: &mut Vec<Found<'a>>) {
+    match value {
+        Value::String(link) if is_absolute(link) => found.push(Found { name, link }),
+        Value::Array(items) => items.iter().for_each(|item| collect_value(name, item, found)),
+        Value::Object(object) => collect(object, found),
+        _ => {}
+    }
+}
+
+fn only<'a>(mut links: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let first = links.next()?;
+    links.all(|link| link == first).then_some(first)
+}
+
+fn has_ending(link: &str, endings: &[&str]) -> bool {
+    let path = link.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    endings.iter().any(|ending| path.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const CLIP: &str = "https://a.example/clip.mp4?sig=1";
+
+    fn found(answer: &Value) -> Option<String> {
+        find(answer.as_object().unwrap())
+    }
+
+    #[test]
+    fn links_are_found_where_gateways_put_them() {
+        let file = "https://a.example/v1/videos/x/content";
+        for link in [CLIP, file, "http://127.0.0.1:8000/f", "/v1/videos/x/content"] {
+            for answer in [
+                json!({"metadata": {"url": link}}),
+                json!({"videos": [{"url": link}]}),
+                json!({"videos": [link]}),
+                json!({"result": {"video_url": link}}),
+                json!({"output": {"url": link}}),
+                json!({"output": {"video_url": link}}),
+                json!({"output": [link]}),
+                json!({"output": link}),
+                json!({"data": [{"url": link}]}),
+                json!({"data": {"url": link}}),
+                json!({"video_url": link}),
+                json!({"result_url": link}),
+                json!({"url": link}),
+                json!({"data": {"data": {"metadata": {"url": link}}}}),
+                json!({"data": {"videos": [{"url": link, "thumbnail_url": "https://a.example/t.jpg"}]}}),
+                json!({"response": {"output": {"video_url": link}}}),
+            ] {
+                assert_eq!(found(&answer).as_deref(), Some(link), "{answer}");
+            }
+        }
+        for answer in [
+            json!({"files": [{"href": CLIP}]}),
+            json!({"content": {"video_url": CLIP}, "usage": {"tokens": 5}}),
+            json!({"outputs": [CLIP, CLIP], "urls": {"get": "https://a.example/jobs/x"}}),
+            json!({"url": "https://a.example/jobs/x", "files": [{"href": CLIP}]}),
+            json!({"works": [{"resource": {"resource": CLIP}}], "thumbnail": "https://a.example/t.mp4"}),
+        ] {
+            assert_eq!(found(&answer).as_deref(), Some(CLIP), "{answer}");
+        }
+    }
+
+    #[test]
+    fn other_links_are_not_the_video() {
+        for answer in [
+            json!({}),
+            json!({"metadata": {"url": "https://a.example/t.jpg?x=.mp4"}}),
+            json!({"thumbnail_url": CLIP, "cover": {"url": CLIP}, "input": {"video_url": CLIP}}),
+            json!({"coverUrl": CLIP, "lastFrame": CLIP, "first_frame_url": CLIP, "SourceVideo": CLIP, "URLThumb": CLIP}),
+            json!({"upload_url": CLIP, "request": {"video": {"url": CLIP}}}),
+            json!({"url": "see https://a.example/x.mp4 for it"}),
+            json!({"url": 5, "video_url": null, "videos": []}),
+            json!({"a": "https://a.example/1.mp4", "b": "https://a.example/2.mp4"}),
+            json!({"a": {"url": "https://a.example/1"}, "b": {"url": "https://a.example/2"}}),
+            json!({"links": {"self": "https://a.example/jobs/x"}}),
+            json!({"data": "https"}),
+        ] {
+            assert_eq!(found(&answer), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_video_is_preferred_to_a_page() {
+        let answer = json!({"metadata": {"url": "https://a.example/about"}, "result": {"video_url": CLIP}});
+        assert_eq!(found(&answer).as_deref(), Some(CLIP));
+        let answer = json!({"url": "https://a.example/x", "image": {"url": "https://a.example/i.png"}});
+        assert_eq!(found(&answer).as_deref(), Some("https://a.example/x"));
+    }
+}
