@@ -30,9 +30,13 @@ class VidjobError(Exception):
 
     def __str__(self) -> str:
         # A traceback and a log show the text alone: whoever has it finds the job again.
-        if not self.request_id or self.request_id in self.message:
+        if not self.request_id:
             return self.message
-        return f"{self.message} (job {self.request_id})" if self.message else f"job {self.request_id}"
+        # One that could steer a terminal is refused, and named all the same.
+        job = self.request_id if self.request_id.isprintable() else ascii(self.request_id)[1:-1]
+        if job in self.message:
+            return self.message
+        return f"{self.message} (job {job})" if self.message else f"job {job}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in self._fields}
