@@ -260,9 +260,9 @@ class _Run(Displayed):
     def _write_down(self) -> None:
         try:
             if self._outputs is not None and self._plan is None:
-                self._outputs.describe(self._native.records())
+                self._outputs.describe(self._native)
             elif self._outputs is not None:
-                self._outputs.close(self._summary, self._native.records())
+                self._outputs.close(self._summary, self._native)
         finally:
             self._watchers.close()
 
@@ -292,7 +292,7 @@ class _Run(Displayed):
                 return self._noted(RenderResult(item.id, error=error, columns=item.columns))
             self._folders.add(item.path.parent)
         self._watchers.begins(item)
-        columns = json.dumps(plain(item.columns))
+        columns = json.dumps(plain(item.columns), ensure_ascii=False)
         outcome = self._native.feed(item.id, item.request, item.sha256, item.path, columns)
         return None if outcome is None else self._ended(outcome)
 

@@ -15,15 +15,14 @@ from vidjob._columns import plain
 from vidjob._errors import AlreadyRunning, JobBlocked, JournalError, NotBought, SubmitUnknown, VidjobError, WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from vidjob._native import Batch
     from vidjob._values import RenderResult
 
 __all__ = ["Counts", "Outputs", "outcome_of"]
 
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-#: What a line of ``metadata.jsonl`` says beside the columns of the item's row.
-_FIELDS = ("file_name", "id", "prompt", "request_id", "model", "duration", "cost_usd", "bytes", "sha256")
 
 
 def outcome_of(result: RenderResult) -> str:
@@ -161,70 +160,52 @@ class Outputs:
         except JournalError as failure:
             self._failure = failure
 
-    def close(self, summary: dict[str, Any], records: Iterable[Mapping[str, Any]]) -> None:
+    def close(self, summary: dict[str, Any], batch: Batch) -> None:
         """Puts the files in place.
 
         Args:
             summary: What the run came to.
-            records: All that the journal knows: ``metadata.jsonl`` describes each video in the folder, whichever run
-                has made it.
+            batch: The compiled part, which knows all that the folder holds.
 
         Raises:
             JournalError: The disk refuses.
         """
-        self.describe(records)
+        self.describe(batch)
         with _writing(self._folder / "errors.jsonl"):
             self._errors.close()
-        with _writing(self._folder / "summary.json"):
-            handle, temporary = _temporary(self._folder / "summary.json")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(summary, file, indent=2)
-            _rename(temporary, self._folder / "summary.json")
+        _write(self._folder / "summary.json", json.dumps(summary, indent=2))
         if self._failure is not None:
             raise self._failure
 
-    def describe(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Writes ``metadata.jsonl``.
+    def describe(self, batch: Batch) -> None:
+        """Writes ``metadata.jsonl``, which describes each video in the folder, whichever run has made it.
 
         Args:
-            records: All that the journal knows.
+            batch: The compiled part, which knows all that the folder holds.
 
         Raises:
             JournalError: The disk refuses.
         """
         target = self._folder / "metadata.jsonl"
+        text = batch.metadata(_columns_of(target) if batch.lacks_columns() else {})
+        if text:
+            _write(target, text)
+            return
         with _writing(target):
-            earlier = _columns_of(target)
-            lines = _Lines(target)
-            home = Path(os.path.realpath(self._folder))
-            for record in records:
-                if record["state"] == "saved" and Path(record["path"]).is_file():
-                    lines.append(_described(record, home, earlier))
-            lines.close()
+            target.unlink(missing_ok=True)
 
 
-def _described(record: Mapping[str, Any], home: Path, earlier: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    job = record["job"] or {}
-    video, usage = job.get("video") or {}, job.get("usage")
-    columns = record["columns"]
-    return {
-        **(earlier.get(record["id"], {}) if columns is None else columns),
-        # Relative to the folder, with slashes: this is where `datasets` looks for it.
-        "file_name": Path(os.path.relpath(record["path"], home)).as_posix(),
-        "id": record["id"],
-        "prompt": record["prompt"],
-        "request_id": record["request_id"],
-        "model": job.get("model"),
-        "duration": video.get("duration"),
-        "cost_usd": None if usage is None else usage["cost_in_usd_ticks"] / 1e10,
-        "bytes": record["bytes"],
-        "sha256": record["sha256"],
-    }
+def _write(target: Path, text: str) -> None:
+    with _writing(target):
+        handle, temporary = _temporary(target)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        _rename(temporary, target)
 
 
-def _columns_of(metadata: Path) -> dict[str, dict[str, Any]]:
-    """The columns that an earlier ``metadata.jsonl`` holds: journals of version 0.1 have none."""
-    columns: dict[str, dict[str, Any]] = {}
+def _columns_of(metadata: Path) -> dict[str, str]:
+    """The columns that an earlier ``metadata.jsonl`` holds, as JSON: journals of version 0.1 have none."""
+    columns: dict[str, str] = {}
     try:
         text = metadata.read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -232,7 +213,7 @@ def _columns_of(metadata: Path) -> dict[str, dict[str, Any]]:
     for line in text.splitlines():
         fields = _object(line)
         if isinstance(fields.get("id"), str):
-            columns[fields["id"]] = {name: value for name, value in fields.items() if name not in _FIELDS}
+            columns[fields["id"]] = json.dumps(fields)
     return columns
 
 

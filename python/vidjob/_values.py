@@ -243,7 +243,7 @@ class JobRecord(NamedTuple):
 
         from vidjob._native import VideoJob
 
-        fields = {name: told[name] for name in told if name != "columns"}
+        fields = dict(told)
         fields["created_at"] = datetime.fromtimestamp(fields["created_at"], timezone.utc)
         fields["cost_usd"] = Decimal(fields.pop("cost_in_usd_ticks")).scaleb(-10)
         fields["job"] = None if fields["job"] is None else VideoJob.from_dict(fields["job"])

@@ -141,6 +141,8 @@ pub(crate) struct Seen {
     pub(crate) render_time: Option<Duration>,
     /// What the caller should know besides.
     pub(crate) warning: Option<String>,
+    /// Whether the job is that of an earlier attempt, and another one is to be made.
+    is_earlier: bool,
 }
 
 impl Seen {
@@ -171,7 +173,8 @@ impl Course {
         let mut seen = Seen::default();
         let result = self.advance(client, item, &mut seen).await;
         let result = match (result, &seen.job) {
-            (Err(error), Some(job)) => Err(error.concerning(&job.request_id)),
+            // An earlier attempt's job has nothing to do with a create that failed.
+            (Err(error), Some(job)) if !seen.is_earlier => Err(error.concerning(&job.request_id)),
             (result, _) => result,
         };
         End { seen, result }
@@ -205,7 +208,7 @@ impl Course {
         let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
         let mut rules = self.rules;
         let job = loop {
-            match self.left_to_do(item, rules, seen).await? {
+            match Box::pin(self.left_to_do(item, rules, seen)).await? {
                 Next::Nothing { job, file } => {
                     if Box::pin(self.check_intact(&file)).await? {
                         return Ok(self.made_before(*job, file));
@@ -229,7 +232,7 @@ impl Course {
                         rules = rules.after_lost_race();
                         continue;
                     };
-                    (seen.job, seen.warning) = (Some(job.clone()), warning);
+                    (seen.job, seen.warning, seen.is_earlier) = (Some(job.clone()), warning, false);
                     break Box::pin(self.follow(client, job, None, estimate, seen)).await?;
                 }
             }
@@ -253,6 +256,7 @@ impl Course {
         }
         seen.job = entry.current().and_then(|attempt| attempt.state.job());
         let next = self.next(&entry, &item.sha256, rules)?;
+        seen.is_earlier = next == Next::Buy;
         if next == Next::Buy {
             self.check_not_hidden(&item.id, rules)?;
             return Ok(next);

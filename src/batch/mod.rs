@@ -13,14 +13,16 @@ use tokio::time::Instant;
 mod budget;
 pub(crate) mod course;
 mod fingerprint;
+mod metadata;
 mod prices;
 mod records;
 
 pub use budget::{Budget, Stop};
 pub use course::{Item, Made, OnExisting, OnUnknown, Retry, Rules};
 pub use fingerprint::fingerprint;
+pub use metadata::{lacks_columns, metadata};
 pub use prices::{Price, Prices, ticks};
-pub use records::{Record, of_journal as records_of, records};
+pub use records::{Record, records};
 
 use crate::client::VideoClient;
 use crate::download;
@@ -261,7 +263,7 @@ impl Batch {
         let name = item.id.clone();
         let handle = self.tasks.spawn(async move {
             course.describe(&item);
-            let End { seen: Seen { job, render_time, warning }, result } = course.run(&client, &item).await;
+            let End { seen: Seen { job, render_time, warning, .. }, result } = course.run(&client, &item).await;
             Outcome { id: item.id, job, render_time, warning, result }
         });
         self.names.insert(handle.id(), name);

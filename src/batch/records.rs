@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::course::cost;
 use crate::error::Result;
 use crate::job::{JobStatus, VideoJob};
-use crate::journal::{Attempt, Columns, Damage, Entry, Journal, State};
+use crate::journal::{Attempt, Damage, Entry, Journal, State};
 use crate::offload::blocking;
 
 /// One item, as its last attempt stands.
@@ -41,8 +41,6 @@ pub struct Record {
     pub sha256: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
-    /// What else stood in its row.
-    pub columns: Option<Columns>,
 }
 
 /// All items of the journal in `folder`, in the order of their first lines, and the lines that cannot be read.
@@ -50,14 +48,8 @@ pub async fn records(folder: &Path) -> Result<(Vec<Record>, Vec<Damage>)> {
     let folder = folder.to_owned();
     let journal = blocking(move || Journal::open(&folder)).await?;
     journal.adopt_claims().await?;
-    Ok((of_journal(&journal), journal.damage()))
-}
-
-/// All items that a journal knows, in the order of their first lines.
-#[must_use]
-pub fn of_journal(journal: &Journal) -> Vec<Record> {
-    let record = |(id, entry): (String, Entry)| entry.current().map(|current| of(journal, id, &entry, current));
-    journal.entries().into_iter().filter_map(record).collect()
+    let record = |(id, entry): (String, Entry)| entry.current().map(|current| of(&journal, id, &entry, current));
+    Ok((journal.entries().into_iter().filter_map(record).collect(), journal.damage()))
 }
 
 fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
@@ -93,6 +85,5 @@ fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
         bytes: file.map(|file| file.bytes),
         sha256: file.map(|file| file.sha256.clone()),
         error,
-        columns: entry.columns().cloned(),
     }
 }

@@ -1,5 +1,6 @@
 //! The native batch behind `render_many`: it says what it wants or what has ended, one step at a time.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -316,10 +317,19 @@ impl Batch {
         Ok(entry.is_some_and(|entry| entry.current().is_some_and(|attempt| attempt.order.request_sha256 == sha256)))
     }
 
-    /// All that the journal knows by now, as plain JSON types.
-    fn records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Whether the journal lacks columns of some of its videos.
+    fn lacks_columns(&self, py: Python<'_>) -> PyResult<bool> {
         let journal = &self.core()?.journal;
-        values::to_dict(py, &py.detach(|| batch::records_of(journal)))
+        Ok(py.detach(|| batch::lacks_columns(journal)))
+    }
+
+    /// The lines of `metadata.jsonl`; `earlier` are columns that the journal may lack, as JSON.
+    fn metadata(&self, py: Python<'_>, earlier: HashMap<String, String>) -> PyResult<String> {
+        let journal = &self.core()?.journal;
+        Ok(py.detach(|| {
+            let earlier = earlier.into_iter().filter_map(|(id, text)| Some((id, Columns::parse(&text).ok()?)));
+            batch::metadata(journal, &earlier.collect())
+        }))
     }
 
     /// The lines of the journal that are not as they were written.
