@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,14 @@ pub(crate) enum Liveness {
 impl Owner {
     /// This process.
     pub(crate) fn this_process() -> Self {
+        static THIS: OnceLock<Owner> = OnceLock::new();
         let pid = std::process::id();
+        let this = THIS.get_or_init(|| Self::with_id(pid));
+        // A forked child has its parent's memory.
+        if this.pid == Some(pid) { this.clone() } else { Self::with_id(pid) }
+    }
+
+    fn with_id(pid: u32) -> Self {
         Self { pid: Some(pid), host: Some(host()), started: start_of(pid).map(|(_, at)| at), machine: machine() }
     }
 
@@ -71,8 +79,8 @@ impl Owner {
 
 /// A mark in the names of temporary files, by which the next process can tell whether their owner still runs.
 pub(crate) fn tag() -> String {
-    let pid = std::process::id();
-    let started = start_of(pid).map_or(0, |(_, at)| at);
+    let this = Owner::this_process();
+    let (pid, started) = (this.pid.unwrap_or_default(), this.started.unwrap_or_default());
     format!("{:04x}-{pid:x}-{started:x}", here())
 }
 
@@ -104,9 +112,10 @@ fn is_of_the_dead(tag: &str) -> bool {
 
 /// This host and its process namespace. It outlives a reboot: the processes of before are dead.
 fn here() -> u16 {
+    let this = Owner::this_process();
     let mut hasher = DefaultHasher::new();
-    host().hash(&mut hasher);
-    machine().and_then(|machine| machine.rsplit('/').next().map(str::to_owned)).hash(&mut hasher);
+    this.host.hash(&mut hasher);
+    this.machine.as_deref().and_then(|machine| machine.rsplit('/').next()).hash(&mut hasher);
     let [low, high, ..] = hasher.finish().to_le_bytes();
     u16::from_le_bytes([low, high])
 }

@@ -19,6 +19,8 @@ pub(super) struct Known {
     pub(super) damage: Damaged,
     /// What this process is at work on.
     pub(super) active: HashSet<String>,
+    /// Folders as they are called without links, by what they were called.
+    pub(super) canonical: HashMap<PathBuf, PathBuf>,
     /// Whether this process works through the folder.
     pub(super) has_run: bool,
     pub(super) heartbeat: Option<Heartbeat>,

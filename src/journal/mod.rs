@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::download::Download;
 use crate::error::{Error, JournalErrorKind, Result};
@@ -42,7 +43,7 @@ pub use line::{Columns, Kind, Line, Order};
 use claims::{Claims, Taken};
 use heartbeat::Heartbeat;
 use known::{Known, Segment};
-use paths::{canonical, canonical_file};
+use paths::canonical;
 use runs::Runs;
 use segment::{Flush, Writer};
 use store::{Created, Folder, Store};
@@ -50,6 +51,10 @@ use store::{Created, Folder, Store};
 /// The name of a journal's folder inside the folder whose files it tells of.
 pub const FOLDER: &str = ".vidjob";
 
+/// A process that did nothing for so long may have stood still.
+const STANDSTILL: Duration = Duration::from_secs(1);
+/// How many folders are remembered by what they are called.
+const FOLDERS_REMEMBERED: usize = 256;
 /// How long a call that was interrupted may hold on to its item.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that may pass between a claim and the sending: a process that was stopped in between may be taken for
@@ -115,11 +120,20 @@ pub struct Run {
     journal: Arc<Journal>,
     number: u64,
     has_ended: AtomicBool,
+    /// When it was last looked whether another run has taken over.
+    checked: Mutex<Instant>,
 }
 
 impl Run {
     /// Whether another run has taken over, as it may when this process stood still for long.
+    ///
+    /// Looked up again only when some time has passed: a process that did not stand still was not taken for dead.
     pub(crate) async fn is_superseded(&self) -> Result<bool> {
+        let now = Instant::now();
+        let last = std::mem::replace(&mut *self.checked.lock().unwrap_or_else(PoisonError::into_inner), now);
+        if now.duration_since(last) < STANDSTILL {
+            return Ok(false);
+        }
         self.journal.runs.is_superseded(self.number).await.map_err(|error| self.journal.unwritable(&error))
     }
 
@@ -203,8 +217,32 @@ impl Journal {
     /// together with what lies around it. Blocks.
     #[must_use]
     pub fn relative(&self, path: &Path) -> PathBuf {
-        let path = canonical_file(path);
+        let path = self.canonical_file(path);
         pathdiff::diff_paths(&path, self.home()).unwrap_or(path)
+    }
+
+    /// A file's path in its canonical folder: the file itself need not be there, and may be a link.
+    fn canonical_file(&self, path: &Path) -> PathBuf {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return canonical(path) };
+        if !folder.is_absolute() {
+            return canonical(folder).join(name);
+        }
+        if let Some(known) = self.lock().canonical.get(folder) {
+            return known.join(name);
+        }
+        let found = canonical(folder);
+        let file = found.join(name);
+        if !found.is_dir() {
+            // It may yet become a link.
+            return file;
+        }
+        let mut known = self.lock();
+        // Thousands of items have one folder, or each its own.
+        if known.canonical.len() == FOLDERS_REMEMBERED {
+            known.canonical.clear();
+        }
+        known.canonical.insert(folder.to_owned(), found);
+        file
     }
 
     /// A path of the journal, from here.
@@ -437,7 +475,12 @@ impl Journal {
             Ok(())
         })
         .await?;
-        Ok(Run { journal: Arc::clone(self), number, has_ended: AtomicBool::new(false) })
+        Ok(Run {
+            journal: Arc::clone(self),
+            number,
+            has_ended: AtomicBool::new(false),
+            checked: Mutex::new(Instant::now()),
+        })
     }
 
     /// Removes what processes that ended left half written: here, and where the files of unfinished items go. Blocks.

@@ -13,12 +13,3 @@ pub(super) fn canonical(folder: &Path) -> PathBuf {
         _ => whole,
     }
 }
-
-/// A file's path, whose folder is canonical: the file itself need not be there, and may be a link.
-pub(super) fn canonical_file(path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (whole.parent(), whole.file_name()) {
-        (Some(parent), Some(name)) => canonical(parent).join(name),
-        _ => whole,
-    }
-}

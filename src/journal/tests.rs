@@ -255,7 +255,7 @@ async fn one_claim_and_one_run_at_a_time() {
     assert!(journal.run().await.is_ok());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_run_of_all_processes_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
@@ -267,6 +267,7 @@ async fn one_run_of_all_processes_at_a_time() {
     let run = journal.run().await.unwrap();
     assert!(!run.is_superseded().await.unwrap());
     assert_eq!(journal.runs.begin(3, &Owner::this_process()).await.unwrap(), Created::New);
+    tokio::time::advance(STANDSTILL).await;
     assert!(run.is_superseded().await.unwrap(), "another run took over while this one stood still");
 }
 
