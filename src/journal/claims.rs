@@ -3,25 +3,31 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::line::Line;
+use super::line::{Kind, Line, Order};
 use super::store::{Created, Store};
 
 const ITEMS: &str = "items";
 /// How much of an ID its name in the store repeats, for people who look.
 const READABLE: usize = 40;
+/// The number of an attempt without one: nothing else names a single create.
+pub(super) const FIRST: u32 = 1;
 /// Enough of a hash to tell any two IDs apart.
 const HASH_BYTES: usize = 12;
+/// How often, and in what distance, a claim is read again that may just be being written.
+const READS: u32 = 10;
+const READ_AGAIN: Duration = Duration::from_millis(100);
 
 /// What came of claiming an attempt.
 #[derive(Debug)]
 pub(super) enum Taken {
     /// The caller may send it, once.
     Mine,
-    /// Somebody else claimed it first; the line says who, if it can be read.
-    Theirs(Option<Box<Line>>),
+    /// Somebody else claimed it first; the line says who.
+    Theirs(Box<Line>),
 }
 
 /// The claims of one journal.
@@ -42,14 +48,52 @@ impl Claims {
     pub(super) async fn take(&self, n: u32, intent: &Line) -> io::Result<Taken> {
         let name = intent_name(&intent.id, n);
         let content = intent.encode().map_err(io::Error::other)?;
-        if self.store.create(&name, content.into_bytes()).await? == Created::New {
-            return Ok(Taken::Mine);
+        let content = content.into_bytes();
+        loop {
+            if self.store.create(&name, content.clone()).await? == Created::New {
+                return Ok(Taken::Mine);
+            }
+            // One that is gone again was given up.
+            let Some(line) = self.read(&intent.id, n).await? else { continue };
+            return Ok(if line.attempt == intent.attempt { Taken::Mine } else { Taken::Theirs(Box::new(line)) });
         }
-        let line = self.store.read(&name).await?.and_then(|content| decode(&content));
-        if line.as_ref().is_some_and(|line| line.attempt == intent.attempt) {
-            return Ok(Taken::Mine);
+    }
+
+    /// The claim of attempt `n` at an item, if there is one. What cannot be read, or tells of something else, is a
+    /// claim of nobody knows whom.
+    async fn read(&self, id: &str, n: u32) -> io::Result<Option<Line>> {
+        let name = intent_name(id, n);
+        for _ in 0..READS {
+            let Some(content) = self.store.read(&name).await? else { return Ok(None) };
+            if let Some(line) = decode(&content).filter(|line| line.id == id && line.n == Some(n)) {
+                return Ok(Some(line));
+            }
+            tokio::time::sleep(READ_AGAIN).await;
         }
-        Ok(Taken::Theirs(line.map(Box::new)))
+        let error = Some(format!("its claim, {name} in the journal's folder, is damaged"));
+        let attempt = format!("claim-{n}");
+        let (id, order) = (id.to_owned(), Some(Order::default()));
+        Ok(Some(Line { id, attempt, n: Some(n), order, error, ..Line::new(Kind::Unknown) }))
+    }
+
+    /// Whether the claim of attempt `n` is there still.
+    pub(super) async fn is_there(&self, id: &str, n: u32) -> io::Result<bool> {
+        Ok(self.store.read(&intent_name(id, n)).await?.is_some())
+    }
+
+    /// What claims say of one item, the damaged ones included.
+    pub(super) async fn of_item(&self, id: &str) -> io::Result<Vec<Line>> {
+        let mut lines = Vec::new();
+        for name in self.store.list(&format!("{ITEMS}/{}", key(id))).await? {
+            let Some((number, kind)) = name.split_once('.') else { continue };
+            let Ok(n) = number.parse() else { continue };
+            match kind {
+                "intent" => lines.extend(self.read(id, n).await?),
+                "accepted" => lines.extend(self.accepted(id, n).await?),
+                _ => {}
+            }
+        }
+        Ok(lines)
     }
 
     /// Gives up a claim under which nothing was sent and nothing will be.
@@ -64,13 +108,14 @@ impl Claims {
 
     /// Keeps an acceptance that the journal's file cannot take.
     pub(super) async fn keep_accepted(&self, line: &Line) -> io::Result<()> {
-        let (Some(n), content) = (line.n, line.encode().map_err(io::Error::other)?) else { return Ok(()) };
-        self.store.create(&accepted_name(&line.id, n), content.into_bytes()).await.map(|_| ())
+        let content = line.encode().map_err(io::Error::other)?;
+        self.store.create(&accepted_name(&line.id, line.n.unwrap_or(FIRST)), content.into_bytes()).await.map(|_| ())
     }
 
     /// The acceptance that was kept for attempt `n`, if one was.
     pub(super) async fn accepted(&self, id: &str, n: u32) -> io::Result<Option<Line>> {
-        Ok(self.store.read(&accepted_name(id, n)).await?.and_then(|content| decode(&content)))
+        let line = self.store.read(&accepted_name(id, n)).await?.and_then(|content| decode(&content));
+        Ok(line.filter(|line| line.id == id))
     }
 
     /// The claims of all items but those that are `known`, by what `key` gives for their IDs.
@@ -130,7 +175,7 @@ mod tests {
         let claims = Claims::new(Arc::new(Folder::new(folder.path())));
         let (first, second) = (intent("a", "x"), intent("a", "y"));
         assert!(matches!(claims.take(1, &first).await.unwrap(), Taken::Mine));
-        let Taken::Theirs(Some(line)) = claims.take(1, &second).await.unwrap() else { panic!() };
+        let Taken::Theirs(line) = claims.take(1, &second).await.unwrap() else { panic!() };
         assert_eq!(line.attempt, "x");
         assert!(matches!(claims.take(1, &first).await.unwrap(), Taken::Mine), "an answer of the store was lost");
         assert!(!claims.is_superseded("a", 1).await.unwrap());
@@ -140,6 +185,23 @@ mod tests {
         assert!(!claims.is_superseded("a", 1).await.unwrap());
         assert_eq!(claims.unknown(&HashSet::new()).await.unwrap().len(), 1);
         assert!(claims.unknown(&HashSet::from([key("a")])).await.unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_damaged_claim_is_one_of_nobody_knows_whom() {
+        let other = intent("b", "x").encode().unwrap();
+        let flipped = Line { n: Some(7), ..intent("a", "x") }.encode().unwrap();
+        for content in ["", "{", &other, &flipped, "\0\0\0"] {
+            let folder = tempfile::tempdir().unwrap();
+            let claims = Claims::new(Arc::new(Folder::new(folder.path())));
+            let path = folder.path().join(intent_name("a", 1));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, content).unwrap();
+            let Taken::Theirs(line) = claims.take(1, &intent("a", "y")).await.unwrap() else { panic!() };
+            assert_eq!((line.event, &*line.id, line.n), (Kind::Unknown, "a", Some(1)));
+            assert!(line.error.as_ref().unwrap().contains("1.intent"), "{line:?}");
+            assert_eq!(claims.of_item("a").await.unwrap()[0].attempt, line.attempt);
+        }
     }
 
     #[test]

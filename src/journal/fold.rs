@@ -33,6 +33,10 @@ pub struct Attempt {
     pub holder: Option<usize>,
     /// Whether it is known by its claim alone: its writer has not written its intent yet, or the line is gone.
     pub(super) is_only_claimed: bool,
+    /// The writer that told of its acceptance.
+    pub(super) accepted_by: Option<usize>,
+    /// A file that was kept, as long as nothing is known of the job's end: clocks order the files of writers.
+    kept: Option<Download>,
     /// What was asked for.
     pub order: Order,
     /// What became of it.
@@ -46,6 +50,8 @@ pub enum State {
     Unknown {
         /// What happened to the answer, if that is known.
         error: Option<String>,
+        /// The job, as far as an answer that was damaged named it.
+        request_id: Option<String>,
     },
     /// Not bought.
     Refused {
@@ -56,6 +62,8 @@ pub enum State {
     Accepted {
         /// The job.
         request_id: String,
+        /// The other ids that the service gave it.
+        other_ids: Vec<String>,
         /// When it was accepted, in Unix seconds.
         at: f64,
     },
@@ -76,8 +84,8 @@ pub enum State {
 impl State {
     fn rank(&self) -> u8 {
         match self {
-            Self::Unknown { error: None } => 0,
-            Self::Unknown { error: Some(_) } => 1,
+            Self::Unknown { error: None, .. } => 0,
+            Self::Unknown { error: Some(_), .. } => 1,
             Self::Refused { .. } => 2,
             Self::Accepted { .. } => 3,
             Self::Over { .. } => 4,
@@ -89,7 +97,7 @@ impl State {
     #[must_use]
     pub fn is_open(&self) -> bool {
         match self {
-            Self::Unknown { error } => error.is_none(),
+            Self::Unknown { error, .. } => error.is_none(),
             Self::Accepted { .. } => true,
             Self::Over { job } => job.status == JobStatus::Done,
             Self::Refused { .. } | Self::Saved { .. } => false,
@@ -108,18 +116,35 @@ impl State {
         }
     }
 
+    /// The job's id, as far as it is known.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { request_id, .. } => request_id.as_deref(),
+            Self::Refused { .. } => None,
+            Self::Accepted { request_id, .. } => Some(request_id),
+            Self::Over { job } | Self::Saved { job, .. } => Some(&job.request_id),
+        }
+    }
+
     /// The job, as far as it is known.
     #[must_use]
     pub fn job(&self) -> Option<VideoJob> {
         match self {
             Self::Unknown { .. } | Self::Refused { .. } => None,
-            Self::Accepted { request_id, .. } => Some(VideoJob::pending(request_id)),
+            Self::Accepted { request_id, other_ids, .. } => Some(VideoJob::pending(request_id).also_named(other_ids)),
             Self::Over { job } | Self::Saved { job, .. } => Some((**job).clone()),
         }
     }
 }
 
 impl Attempt {
+    /// Whether nothing but its claim is known of it.
+    #[must_use]
+    pub fn is_only_claimed(&self) -> bool {
+        self.is_only_claimed
+    }
+
     /// How much it matters beside others that nothing follows: first what is paid for and not kept yet.
     fn weight(&self) -> u8 {
         match &self.state {
@@ -210,7 +235,8 @@ impl Fold {
 
     /// Takes in an attempt of which only the claim is known, unless its lines are known.
     pub(super) fn take_claim(&mut self, writer: usize, line: Line) {
-        let is_known = |entry: &Entry| entry.attempts.iter().any(|attempt| attempt.name == line.attempt);
+        let is_same = |attempt: &Attempt| attempt.name == line.attempt || (attempt.n.is_some() && attempt.n == line.n);
+        let is_known = |entry: &Entry| entry.attempts.iter().any(is_same);
         if self.entries.get(&line.id).is_some_and(is_known) {
             return;
         }
@@ -220,6 +246,15 @@ impl Fold {
         if let Some(attempt) = attempts.into_iter().flatten().find(|attempt| attempt.name == name) {
             attempt.is_only_claimed = true;
         }
+    }
+
+    /// Forgets an attempt of which nothing but its claim was known, and that is gone.
+    pub(super) fn forget_claim(&mut self, id: &str, name: &str) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let is_forgotten = |attempt: &Attempt| {
+            attempt.name == name && attempt.is_only_claimed && matches!(attempt.state, State::Unknown { .. })
+        };
+        entry.attempts.retain(|attempt| !is_forgotten(attempt));
     }
 
     /// Takes one line in. The order in which lines come does not matter, as long as names are kept apart.
@@ -255,8 +290,10 @@ impl Entry {
                 at: line.at,
                 holder: None,
                 is_only_claimed: false,
+                accepted_by: None,
+                kept: None,
                 order: Order::default(),
-                state: State::Unknown { error: None },
+                state: State::Unknown { error: None, request_id: None },
             });
             self.attempts.len() - 1
         });
@@ -287,33 +324,54 @@ impl Entry {
             attempt.order = order;
             (attempt.n, attempt.follows, attempt.at) = (line.n, line.follows.take(), line.at);
         }
+        let (n, is_intent) = (attempt.n, line.event == Kind::Intent);
+        if line.event == Kind::Accepted {
+            attempt.accepted_by.get_or_insert(writer);
+        }
         let mut is_news = false;
-        if let Some(state) = state(line, &attempt.state)
+        if let Some(state) = state(line, attempt)
             && state.rank() >= attempt.state.rank()
         {
             is_news = state.rank() > attempt.state.rank();
             attempt.state = state;
+        }
+        if is_intent && n.is_some() {
+            // Whoever wrote its intent had the claim, also where that cannot be read any more.
+            self.attempts.retain(|other| other.name == name || other.n != n || !other.is_only_claimed);
         }
         self.attempts.sort_by(by_place);
         self.attempts.iter().find(|attempt| is_news && attempt.name == name)
     }
 }
 
-fn state(line: Line, before: &State) -> Option<State> {
+fn state(line: Line, attempt: &mut Attempt) -> Option<State> {
     Some(match line.event {
-        Kind::Intent => State::Unknown { error: None },
-        Kind::Unknown => State::Unknown { error: Some(line.error.unwrap_or_default()) },
+        Kind::Intent => State::Unknown { error: None, request_id: None },
+        Kind::Unknown => State::Unknown { error: Some(line.error.unwrap_or_default()), request_id: line.request_id },
         Kind::Refused => State::Refused { error: line.error.unwrap_or_default() },
-        Kind::Accepted => State::Accepted { request_id: line.request_id?, at: line.at },
-        Kind::Terminal => State::Over { job: line.job? },
+        Kind::Accepted => State::Accepted { request_id: line.request_id?, other_ids: line.other_ids, at: line.at },
+        Kind::Terminal => over(line.job?, attempt),
         Kind::Saved => {
             let path = line.path?;
             let file = Download { path, bytes: line.bytes?, sha256: line.sha256?, content_type: line.content_type };
-            let job = line.job.or_else(|| before.job().map(Box::new))?;
-            State::Saved { job, file }
+            match (line.job, &attempt.state) {
+                (Some(job), _) => State::Saved { job, file },
+                (None, State::Over { job } | State::Saved { job, .. }) => State::Saved { job: job.clone(), file },
+                _ => {
+                    attempt.kept = Some(file);
+                    return None;
+                }
+            }
         }
         Kind::Claimed | Kind::Released | Kind::Described | Kind::Open | Kind::Other => return None,
     })
+}
+
+fn over(job: Box<VideoJob>, attempt: &mut Attempt) -> State {
+    match attempt.kept.take() {
+        Some(file) => State::Saved { job, file },
+        None => State::Over { job },
+    }
 }
 
 #[cfg(test)]
@@ -374,6 +432,20 @@ mod tests {
             let entry = fold.entry("a").unwrap();
             assert_eq!(entry.attempts.iter().map(|attempt| attempt.name.as_str()).collect::<Vec<_>>(), ["x", "y"]);
             assert_eq!(entry.current().unwrap().state.as_str(), "over");
+        }
+    }
+
+    #[test]
+    fn the_lines_of_one_item_may_come_in_any_order() {
+        let lines = course("x", 1.0);
+        let expected = folded(&lines);
+        for from in 0..lines.len() {
+            for to in 0..lines.len() {
+                let mut mixed = lines.clone();
+                let line = mixed.remove(from);
+                mixed.insert(to, line);
+                assert_eq!(folded(&mixed).entry("a"), expected.entry("a"), "{from} {to}");
+            }
         }
     }
 

@@ -52,11 +52,15 @@ impl Drop for Heartbeat {
 
 /// Whether the last sign of life of a process is fresh. Blocks.
 pub(super) fn is_fresh(folder: &Path, owner: &Owner) -> bool {
-    let Some(last) = modified(&path_of(folder, owner)) else { return false };
+    age_of(folder, &path_of(folder, owner)).is_some_and(|age| age < TIMEOUT)
+}
+
+/// How long ago a file of the journal was written to, by the clock of the file system: those of hosts differ. Blocks.
+pub(super) fn age_of(folder: &Path, path: &Path) -> Option<Duration> {
+    let last = modified(path)?;
     let own = path_of(folder, &Owner::this_process());
-    // Hosts' clocks differ; the file system has one.
     let now = beat(&own).ok().and_then(|()| modified(&own)).unwrap_or_else(SystemTime::now);
-    now.duration_since(last).unwrap_or_default() < TIMEOUT
+    Some(now.duration_since(last).unwrap_or_default())
 }
 
 fn beat(path: &Path) -> io::Result<()> {

@@ -71,6 +71,9 @@ pub struct Line {
     /// The job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The other ids that the service gave the job: it may answer queries by one of them alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_ids: Vec<String>,
     /// What is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
@@ -180,6 +183,7 @@ impl Line {
             n: None,
             follows: None,
             request_id: None,
+            other_ids: Vec::new(),
             order: None,
             job: None,
             render_seconds: None,

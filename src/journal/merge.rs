@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::known::Segment;
 use super::line::{Kind, Line};
-use super::{Journal, segment};
+use super::{Journal, heartbeat, segment};
 use crate::process::Liveness;
 
 /// After so long without a line, a process on another host is believed to be gone.
@@ -38,21 +38,22 @@ fn settled(journal: &Arc<Journal>) -> (Vec<PathBuf>, u8) {
     let known = journal.lock();
     let is_sound = |path: &Path| !known.damage.is_in(path);
     let read = known.segments.iter().filter(|segment| segment.offset.is_some() && is_sound(&segment.path));
-    let over: Vec<_> = read.filter(|segment| is_over(segment)).collect();
+    let over: Vec<_> = read.filter(|segment| is_over(journal.folder(), segment)).collect();
     let version = over.iter().map(|segment| segment.version).min().unwrap_or_default();
     let mut paths: Vec<_> = over.iter().map(|segment| segment.path.clone()).collect();
     paths.sort();
     (paths, version)
 }
 
-fn is_over(segment: &Segment) -> bool {
+fn is_over(folder: &Path, segment: &Segment) -> bool {
     let is_old = || {
-        let age = std::fs::metadata(&segment.path)
-            .and_then(|file| file.modified())
-            .ok()
-            .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-        age.is_some_and(|age| age > LONG_AGO)
+        !heartbeat::is_fresh(folder, &segment.owner)
+            && heartbeat::age_of(folder, &segment.path).is_some_and(|age| age > LONG_AGO)
     };
+    // Its writer has not said yet who it is.
+    if segment.version == 0 {
+        return false;
+    }
     match segment.owner.pid {
         // Merged before.
         None => true,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use crate::job::VideoJob;
 use crate::offload::blocking;
 use crate::pacing::RenderTimes;
 use crate::process::{Liveness, Owner};
+use crate::wire::response::other_ids;
 
 mod claims;
 mod damage;
@@ -55,6 +56,8 @@ pub const FOLDER: &str = ".vidjob";
 const STANDSTILL: Duration = Duration::from_secs(1);
 /// How many folders are remembered by what they are called.
 const FOLDERS_REMEMBERED: usize = 256;
+/// An age beyond which it matters whose clock it was measured by.
+const AGE_IN_DOUBT: Duration = Duration::from_secs(10 * 60);
 /// How long a call that was interrupted may hold on to its item.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest that may pass between a claim and the sending: a process that was stopped in between may be taken for
@@ -288,9 +291,31 @@ impl Journal {
 
     /// Reads claims whose lines are not known: their writers died just then, or their lines are gone.
     pub async fn adopt_claims(&self) -> Result<()> {
-        let known = self.lock().fold.entries().map(|(id, _)| claims::key(id)).collect();
+        let (known, in_doubt) = {
+            let known = self.lock();
+            let is_in_doubt = |(id, entry): (&str, &Entry)| {
+                let current = entry.current().filter(|current| matches!(current.state, State::Unknown { .. }))?;
+                Some((id.to_owned(), current.clone()))
+            };
+            let keys = known.fold.entries().map(|(id, _)| claims::key(id)).collect();
+            (keys, known.fold.entries().filter_map(is_in_doubt).collect::<Vec<_>>())
+        };
         let lines = self.claims.unknown(&known).await.map_err(|error| self.unreadable(&error))?;
         for line in lines {
+            self.adopt(line);
+        }
+        for (id, attempt) in in_doubt {
+            self.look_again(&id, &attempt).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the claims of one item of which no line is known.
+    pub async fn adopt_claims_of(&self, id: &str) -> Result<()> {
+        if self.entry(id).is_some_and(|entry| !entry.attempts.is_empty()) {
+            return Ok(());
+        }
+        for line in self.claims.of_item(id).await.map_err(|error| self.unreadable(&error))? {
             self.adopt(line);
         }
         Ok(())
@@ -300,6 +325,9 @@ impl Journal {
         let mut known = self.lock();
         if line.event == Kind::Accepted {
             return known.fold.take(usize::MAX, line);
+        }
+        if line.event != Kind::Intent {
+            return known.fold.take_claim(usize::MAX, line);
         }
         known.segments.push(Segment {
             path: PathBuf::new(),
@@ -327,18 +355,51 @@ impl Journal {
     /// versions named items by paths as they were spelled.
     #[must_use]
     pub fn same_render(&self, id: &str, sha256: &str, path: &Path) -> Option<String> {
-        let known = self.lock();
-        if known.fold.entry(id).is_some() {
-            return None;
-        }
-        let name = path.file_name();
-        let is_same = |(other, entry): &(&str, &Entry)| {
-            let Some(order) = entry.current().map(|attempt| &attempt.order) else { return false };
-            order.request_sha256 == sha256
-                && other.ends_with(&id[id.rfind('#').unwrap_or_default()..])
-                && order.path.as_deref().is_some_and(|path| path.is_absolute() && path.file_name() == name)
+        let candidates: Vec<(String, PathBuf)> = {
+            let known = self.lock();
+            if known.fold.entry(id).is_some() {
+                return None;
+            }
+            let earlier = |(other, entry): (&str, &Entry)| {
+                let order = &entry.current()?.order;
+                let path = order.path.as_ref().filter(|path| path.is_absolute())?;
+                let is_same =
+                    order.request_sha256 == sha256 && other.ends_with(&id[id.rfind('#').unwrap_or_default()..]);
+                is_same.then(|| (other.to_owned(), path.clone()))
+            };
+            known.fold.entries().filter_map(earlier).collect()
         };
-        known.fold.entries().find(is_same).map(|(other, _)| other.to_owned())
+        candidates.into_iter().find(|(_, earlier)| self.is_same_file(earlier, path)).map(|(other, _)| other)
+    }
+
+    /// Whether an absolute path of an earlier version is that of `path`, also after the folder was moved or copied.
+    fn is_same_file(&self, earlier: &Path, path: &Path) -> bool {
+        let path = self.canonical_file(path);
+        if self.canonical_file(earlier) == path {
+            return true;
+        }
+        let Some(folder) = earlier.parent() else { return false };
+        // A journal that lies beside its files came along with them.
+        let was_beside = !folder.exists() || folder.join(FOLDER).exists();
+        was_beside && path.parent() == Some(self.home()) && earlier.file_name() == path.file_name()
+    }
+
+    /// Takes a file on for an item, unless it is that of another item at which somebody is at work.
+    pub async fn claim_file(self: &Arc<Self>, id: &str, path: &Path) -> Result<Claim> {
+        let claim = self.claim(&format!("file {}", path.display())).await?;
+        let others: Vec<(String, Attempt)> = {
+            let known = self.lock();
+            let is_other = |(other, entry): (&str, &Entry)| {
+                let current = entry.current()?;
+                let is_open = other != id && current.state.is_open() && current.order.path.as_deref() == Some(path);
+                is_open.then(|| (other.to_owned(), current.clone()))
+            };
+            known.fold.entries().filter_map(is_other).collect()
+        };
+        for (other, attempt) in others {
+            self.check_not_busy(&other, &attempt).await?;
+        }
+        Ok(claim)
     }
 
     /// The lines that are not as they were written.
@@ -364,13 +425,27 @@ impl Journal {
     pub async fn check_not_busy(self: &Arc<Self>, id: &str, attempt: &Attempt) -> Result<()> {
         let own = self.own().map(|own| own.number);
         let Some(holder) = attempt.holder.filter(|holder| own != Some(*holder)) else { return Ok(()) };
-        let owner = self.lock().segments.get(holder).map(|segment| segment.owner.clone());
-        match owner {
-            Some(owner) if self.is_alive(&owner).await? => {
-                Err(already_running(&format!("{id:?}"), &owner, &self.folder))
-            }
-            _ => Ok(()),
+        let of_segment = |segment: &Segment| (segment.owner.clone(), segment.path.clone(), segment.version);
+        let Some((owner, path, version)) = self.lock().segments.get(holder).map(of_segment) else { return Ok(()) };
+        let is_busy = match version {
+            1 => blocking(move || Ok(segment::is_locked(&path))).await?,
+            _ => self.is_alive(&owner).await?,
+        };
+        if is_busy { Err(already_running(&format!("{id:?}"), &owner, &self.folder)) } else { Ok(()) }
+    }
+
+    /// How long ago a job was accepted: by the clock that was written down, or by that of the file system where this
+    /// has run for less.
+    pub async fn age_of(self: &Arc<Self>, attempt: &Attempt, accepted_at: f64) -> Option<Duration> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let age = now.checked_sub(Duration::try_from_secs_f64(accepted_at).ok()?)?;
+        if age < AGE_IN_DOUBT {
+            return Some(age);
         }
+        let path = attempt.accepted_by.and_then(|number| Some(self.lock().segments.get(number)?.path.clone()));
+        let folder = self.folder.clone();
+        let measured = blocking(move || Ok(path.and_then(|path| heartbeat::age_of(&folder, &path)))).await;
+        Some(measured.ok().flatten().map_or(age, |measured| age.min(measured)))
     }
 
     async fn is_alive(self: &Arc<Self>, owner: &Owner) -> Result<bool> {
@@ -548,9 +623,7 @@ impl Journal {
         match self.claims.take(next.n, &intent).await.map_err(|error| self.unwritable(&error))? {
             Taken::Mine => {}
             Taken::Theirs(line) => {
-                if let Some(line) = line {
-                    self.adopt(*line);
-                }
+                self.adopt(*line);
                 return Ok(false);
             }
         }
@@ -573,25 +646,33 @@ impl Journal {
     }
 
     /// A create was accepted, and nobody here follows the job for this journal. On the disk when this returns.
-    pub async fn accepted_and_released(&self, which: Which<'_>, request_id: &str) -> Result<()> {
-        self.accepted(which, request_id, None).await?;
-        self.append(about(which, Kind::Released), Flush::ToSystem).await
+    pub async fn accepted_and_released(&self, which: Which<'_>, job: &VideoJob) -> Result<()> {
+        self.accepted(which, job, None).await?;
+        // Without it others would take this process's word for longer than they need, and no more.
+        let _ = self.append(about(which, Kind::Released), Flush::ToSystem).await;
+        Ok(())
     }
 
     /// A create was accepted. On the disk when this returns; if it cannot be, it is kept in memory and written as soon
     /// as the disk allows.
-    pub async fn accepted(&self, which: Which<'_>, request_id: &str, n: Option<u32>) -> Result<()> {
-        let line = Line { request_id: Some(request_id.to_owned()), n, ..about(which, Kind::Accepted) };
+    pub async fn accepted(&self, which: Which<'_>, job: &VideoJob, n: Option<u32>) -> Result<()> {
+        let (request_id, other_ids) = (Some(job.request_id.clone()), other_ids(job));
+        let line = Line { n, request_id, other_ids, ..about(which, Kind::Accepted) };
         let Err(error) = self.append(line.clone(), Flush::ToDisk).await else { return Ok(()) };
         // Another file may have room where the journal's has none.
         let _ = self.claims.keep_accepted(&line).await;
-        Err(error.concerning(request_id))
+        Err(error.concerning(&job.request_id))
     }
 
     /// A create came to nothing.
     pub async fn rejected(&self, which: Which<'_>, error: &Error) -> Result<()> {
         let kind = if matches!(error, Error::SubmitUnknown { .. }) { Kind::Unknown } else { Kind::Refused };
-        self.append(Line { error: Some(error.to_string()), ..about(which, kind) }, Flush::ToSystem).await
+        let request_id = match error {
+            Error::SubmitUnknown { request_id, .. } => request_id.clone(),
+            _ => None,
+        };
+        let line = Line { error: Some(error.to_string()), request_id, ..about(which, kind) };
+        self.append(line, Flush::ToSystem).await
     }
 
     /// The columns of an item are others than before.
@@ -613,9 +694,9 @@ impl Journal {
         render_time: Option<Duration>,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(async move {
-            let Some((id, attempt)) = self.unfinished(job) else { return Ok(()) };
+            let Some((id, attempt, names)) = self.unfinished(job) else { return Ok(()) };
             // The answer as it was received is long, and is nobody's need again.
-            let job = VideoJob { raw: None, ..job.clone() };
+            let job = VideoJob { raw: None, ..job.clone() }.also_named(&names);
             let which = Which { id: &id, attempt: &attempt };
             let line = Line {
                 request_id: Some(job.request_id.clone()),
@@ -643,20 +724,30 @@ impl Journal {
         self.append(line, Flush::ToSystem).await
     }
 
-    /// Looks for an acceptance that could not be written into the journal's file.
-    pub async fn find_acceptance(&self, id: &str, n: Option<u32>) -> Result<()> {
-        let Some(n) = n else { return Ok(()) };
+    /// Looks again at an attempt without an outcome: its acceptance may stand where the journal's file could not take
+    /// it, and its claim may have been given up.
+    pub async fn look_again(&self, id: &str, attempt: &Attempt) -> Result<()> {
+        let n = attempt.n.unwrap_or(claims::FIRST);
         if let Some(line) = self.claims.accepted(id, n).await.map_err(|error| self.unreadable(&error))? {
             self.adopt(line);
+        } else if attempt.is_only_claimed
+            && !self.claims.is_there(id, n).await.map_err(|error| self.unreadable(&error))?
+        {
+            self.lock().fold.forget_claim(id, &attempt.name);
         }
         Ok(())
     }
 
-    fn unfinished(&self, job: &VideoJob) -> Option<(String, String)> {
+    /// The attempt that bought a job which is not over as far as is known, and the job's other ids.
+    fn unfinished(&self, job: &VideoJob) -> Option<(String, String, Vec<String>)> {
         let known = self.lock();
         let (id, attempt) = known.fold.of_job(&job.request_id)?;
-        let is_news = matches!(attempt.state, State::Unknown { .. } | State::Accepted { .. });
-        is_news.then(|| (id.to_owned(), attempt.name.clone()))
+        let names = match &attempt.state {
+            State::Accepted { other_ids, .. } => other_ids.clone(),
+            State::Unknown { .. } => other_ids(job),
+            _ => return None,
+        };
+        Some((id.to_owned(), attempt.name.clone(), names))
     }
 
     fn attempt_of(&self, request_id: &str) -> Option<(String, String)> {

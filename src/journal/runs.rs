@@ -62,7 +62,8 @@ impl Runs {
 
     /// Whether another run took over from run `number`.
     pub(super) async fn is_superseded(&self, number: u64) -> io::Result<bool> {
-        Ok(self.store.read(&begun(number.saturating_add(1))).await?.is_some())
+        // Whoever took over may have been taken over from in turn, and its mark removed.
+        Ok(self.numbers().await?.into_iter().any(|other| other > number))
     }
 
     async fn numbers(&self) -> io::Result<Vec<u64>> {

@@ -1,6 +1,6 @@
 //! The files of a journal: each writer appends to one of its own, and all are read.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -277,6 +277,11 @@ impl Output {
         }
         Err(replaced(path))
     }
+}
+
+/// Whether the writer of a file of version 1 is alive: it holds a lock. Blocks.
+pub(super) fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn gone() -> io::Error {

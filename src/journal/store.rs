@@ -46,8 +46,8 @@ impl Folder {
 
 impl Store for Folder {
     fn create(&self, name: &str, content: Vec<u8>) -> BoxFuture<'static, io::Result<Created>> {
-        let path = self.0.join(name);
-        Box::pin(blocking(move || create(&path, &content)))
+        let (folder, path) = (self.0.clone(), self.0.join(name));
+        Box::pin(blocking(move || create(&folder, &path, &content)))
     }
 
     fn read(&self, name: &str) -> BoxFuture<'static, io::Result<Option<Vec<u8>>>> {
@@ -69,7 +69,11 @@ impl Store for Folder {
     }
 }
 
-fn create(path: &Path, content: &[u8]) -> io::Result<Created> {
+/// An object appears with its content where the file system has hard links: whoever is killed in between leaves none.
+fn create(store: &Path, path: &Path, content: &[u8]) -> io::Result<Created> {
+    if let Some(created) = create_whole(store, path, content)? {
+        return Ok(created);
+    }
     let open = || OpenOptions::new().write(true).create_new(true).open(path);
     let opened = match (open(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
@@ -89,6 +93,29 @@ fn create(path: &Path, content: &[u8]) -> io::Result<Created> {
         return Err(error);
     }
     Ok(Created::New)
+}
+
+/// Nothing comes back where there are no hard links.
+fn create_whole(store: &Path, path: &Path, content: &[u8]) -> io::Result<Option<Created>> {
+    let folder = path.parent().unwrap_or(store);
+    let temporary = store.join(format!(".object.{}.{:016x}.part", crate::process::tag(), fastrand::u64(..)));
+    let with_folder = |step: &dyn Fn() -> io::Result<()>| match step() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(folder)?;
+            step()
+        }
+        done => done,
+    };
+    let written = with_folder(&|| std::fs::write(&temporary, content));
+    let linked = written.map(|()| with_folder(&|| std::fs::hard_link(&temporary, path)));
+    // Another run removes what cannot be removed now.
+    let _ = std::fs::remove_file(&temporary);
+    match linked? {
+        Ok(()) => Ok(Some(Created::New)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Some(Created::Exists)),
+        Err(error) if error.kind() == ErrorKind::StorageFull => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn none_if_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -15,7 +15,7 @@ fn next(attempt: &str, n: u32) -> Next {
 
 async fn bought(journal: &Journal) {
     assert!(journal.begin("a", &next("vidjob-1", 1), order(), None).await.unwrap());
-    journal.accepted(WHICH, "x", Some(1)).await.unwrap();
+    journal.accepted(WHICH, &VideoJob::pending("x"), Some(1)).await.unwrap();
 }
 
 /// What another process sees of the same folder.
@@ -116,7 +116,7 @@ async fn render_times_are_learned_from_what_is_done() {
         let name = format!("job-{count}");
         let which = Which { id: &name, attempt: &name };
         journal.intent(which, order()).await.unwrap();
-        journal.accepted(which, &name, None).await.unwrap();
+        journal.accepted(which, &VideoJob::pending(&name), None).await.unwrap();
         assert_eq!(journal.render_times_of(&name).is_some(), count > 8);
         let status = if count == 0 { JobStatus::Failed } else { JobStatus::Done };
         let job = VideoJob { status, ..VideoJob::pending(&name) };
@@ -206,13 +206,13 @@ async fn an_acceptance_that_cannot_be_written_is_kept_beside() {
     assert!(journal.begin("a", &next("vidjob-1", 1), order(), None).await.unwrap());
     let (segment, away) = (segment_of(&journal), folder.path().join("away"));
     std::fs::rename(&segment, &away).unwrap();
-    let error = journal.accepted(WHICH, "x", Some(1)).await.unwrap_err();
+    let error = journal.accepted(WHICH, &VideoJob::pending("x"), Some(1)).await.unwrap_err();
     assert!(matches!(error, Error::Journal(error) if error.request_id.as_deref() == Some("x")));
     assert_eq!(state(&journal, "a"), "accepted", "this process knows");
     std::fs::copy(&away, folder.path().join("0-kept-1.jsonl")).unwrap();
     let reader = reader(&journal);
     assert_eq!(state(&reader, "a"), "unknown");
-    reader.find_acceptance("a", Some(1)).await.unwrap();
+    reader.adopt_claims().await.unwrap();
     assert_eq!(state(&reader, "a"), "accepted");
 }
 
