@@ -1,5 +1,6 @@
 //! What a job is: the values every other module speaks in. No I/O.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -223,6 +224,19 @@ impl VideoJob {
             error: None,
             raw: None,
         }
+    }
+
+    /// The same, which `others` name as well: they stand in `raw`, as in the answer that gave them.
+    #[must_use]
+    pub(crate) fn also_named(mut self, others: &[String]) -> Self {
+        const NAMES: [&str; 2] = ["id", "task_id"];
+        if !others.is_empty() {
+            let own = [("request_id", &self.request_id)];
+            let ids: BTreeMap<&str, &String> = own.into_iter().chain(NAMES.into_iter().zip(others)).collect();
+            // Texts can always be written as JSON.
+            self.raw = serde_json::to_string(&ids).ok().map(Into::into);
+        }
+        self
     }
 
     /// Whether the job is over.

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 
@@ -81,6 +83,8 @@ pub struct Retries {
     pub most: u32,
     /// Which failures are worth it.
     pub when: fn(&Error) -> bool,
+    /// No pause lasts beyond this moment.
+    pub until: Option<Instant>,
 }
 
 impl Retries {
@@ -108,7 +112,8 @@ impl Retries {
             }
             attempt += 1;
             events.tell(|| Event::Retry { path: path.to_owned(), attempt, delay, reason: error.to_string() });
-            tokio::time::sleep(delay).await;
+            let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+            tokio::time::sleep(left.map_or(delay, |left| delay.min(left))).await;
         }
     }
 }
@@ -221,7 +226,8 @@ mod tests {
                 calls.push(start.elapsed());
                 std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
             };
-            let result: Result<()> = Retries { most, when: worth_repeating }.run("/x", &events, |_| {}, exchange).await;
+            let result: Result<()> =
+                Retries { most, when: worth_repeating, until: None }.run("/x", &events, |_| {}, exchange).await;
             assert!(result.is_err());
             assert_eq!(u32::try_from(calls.len()).unwrap(), most + 1);
             assert_eq!(calls.last(), Some(&start.elapsed()), "nothing is waited for after the last attempt");
@@ -236,13 +242,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn no_pause_lasts_beyond_the_end() {
+        let limited = ApiError { retry_after: Some(Duration::from_secs(30)), ..api(ApiErrorKind::RateLimited, 429) };
+        let start = Instant::now();
+        let retries = Retries { most: 1, when: worth_repeating, until: Some(start + Duration::from_secs(2)) };
+        let exchange = || std::future::ready(Err::<(), _>(Error::Api(Box::new(limited.clone()))));
+        assert!(retries.run("/x", &Events::default(), |_| {}, exchange).await.is_err());
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_429_slows_everyone_and_success_ends_it() {
         let mut limited = api(ApiErrorKind::RateLimited, 429);
         limited.retry_after = Some(Duration::from_secs(5));
         let paused = std::cell::Cell::new(Duration::ZERO);
         let mut calls = 0;
         let start = tokio::time::Instant::now();
-        let result = Retries { most: 3, when: worth_repeating }
+        let result = Retries { most: 3, when: worth_repeating, until: None }
             .run(
                 "/x",
                 &Events::default(),

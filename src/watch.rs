@@ -12,6 +12,9 @@ use crate::pacing::{History, Pacing, RenderTimes, Situation};
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long the one question may take that is asked of a job which was too old from the beginning.
+const ONLY_QUESTION: Duration = Duration::from_secs(30);
+
 /// For so long the service may be out of reach in the middle of a wait.
 const OUTAGE: Duration = Duration::from_secs(15 * 60);
 
@@ -177,10 +180,8 @@ impl<A: Ask> Watch<A> {
         self.asked_before = self.asked.replace(Instant::now());
         // Boxed: what an exchange needs is free again while it is slept, and thousands sleep.
         let answer = Box::pin(self.service.ask(&self.last.request_id));
-        let answer = match self.deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.max(Instant::now()) + GRACE, answer)
-                .await
-                .map_err(|_| self.too_late())?,
+        let answer = match self.end_of_question() {
+            Some((end, limit)) => tokio::time::timeout_at(end, answer).await.map_err(|_| self.given_up(limit))?,
             None => answer.await,
         };
         let snapshot = match answer {
@@ -198,6 +199,17 @@ impl<A: Ask> Watch<A> {
         self.retry_after = snapshot.retry_after;
         self.history.saw(self.began.elapsed(), snapshot.job.progress);
         Ok(Some(snapshot.job))
+    }
+
+    /// When the question that is asked now is given up, and by which limit.
+    fn end_of_question(&self) -> Option<(Instant, WaitLimit)> {
+        let now = Instant::now();
+        let deadline = self.deadline.map(|deadline| (deadline.max(now) + GRACE, WaitLimit::Timeout));
+        let age = self.too_old.map(|too_old| {
+            let grace = if too_old <= self.started { ONLY_QUESTION } else { GRACE };
+            (too_old.max(now) + grace, WaitLimit::Age)
+        });
+        deadline.into_iter().chain(age).min_by_key(|(end, _)| *end)
     }
 
     /// The error that ends the wait, with what is known of the job if anything is.
@@ -697,6 +709,30 @@ mod tests {
         let done = Script::new(&[(Done, None)]);
         let mut late = Watch::new(&done, VideoJob::pending("a"), Some(created), every(5.0)).with_max_age(Some(day));
         assert!(late.end(|_| {}).await.is_ok());
+    }
+
+    /// A service that never answers.
+    struct Silent;
+
+    impl Ask for &Silent {
+        async fn ask(&self, _request_id: &str) -> Result<Snapshot> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_largest_age_bounds_the_question_itself() {
+        let age = Duration::from_secs(60);
+        let start = Instant::now();
+        tokio::time::advance(age * 2).await;
+        for (began, seconds) in [(Instant::now(), 62), (start, 30)] {
+            let asked = Instant::now();
+            let mut watch =
+                Watch::new(&Silent, VideoJob::pending("a"), Some(began), every(5.0)).with_max_age(Some(age));
+            let error = watch.end(|_| {}).await.unwrap_err();
+            assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }), "{error:?}");
+            assert_eq!(asked.elapsed().as_secs(), seconds);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
@@ -113,6 +113,8 @@ pub(crate) struct Course {
     pub(crate) creates: Semaphore,
 }
 
+/// How often in a row somebody else may be first before that cannot be so.
+const MOST_LOST: u32 = 20;
 /// How many creates a course sends at once.
 pub(crate) const CREATES: usize = 32;
 
@@ -121,7 +123,7 @@ pub(crate) const CREATES: usize = 32;
 enum Next {
     Nothing { job: Box<VideoJob>, file: Download },
     Fetch(Box<VideoJob>),
-    Follow { request_id: String, accepted_at: f64, estimate: i64 },
+    Follow { job: Box<VideoJob>, accepted_at: f64, estimate: i64 },
     Buy,
 }
 
@@ -206,7 +208,12 @@ impl Course {
 
     async fn advance(&self, client: &VideoClient, item: &Item, seen: &mut Seen) -> Result<Made> {
         let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
-        let mut rules = self.rules;
+        let _file = match &self.run {
+            // A run has read all claims at its beginning, and gives each item a file of its own.
+            Some(_) => None,
+            None => Some(Box::pin(self.begin_alone(item)).await?),
+        };
+        let (mut rules, mut lost) = (self.rules, 0);
         let job = loop {
             match Box::pin(self.left_to_do(item, rules, seen)).await? {
                 Next::Nothing { job, file } => {
@@ -216,10 +223,10 @@ impl Course {
                     break *job;
                 }
                 Next::Fetch(job) => break *job,
-                Next::Follow { request_id, accepted_at, estimate } => {
+                Next::Follow { job, accepted_at, estimate } => {
                     self.budget.reopen();
-                    let job = VideoJob::pending(&request_id);
-                    break Box::pin(self.follow(client, job, instant_of(accepted_at), estimate, seen)).await?;
+                    let began = Box::pin(self.began(&item.id, accepted_at)).await;
+                    break Box::pin(self.follow(client, *job, began, estimate, seen)).await?;
                 }
                 Next::Buy => {
                     // The semaphore is never closed.
@@ -229,7 +236,11 @@ impl Course {
                     drop(slot);
                     let Some((Bought { job, warning }, estimate)) = bought else {
                         // Somebody else was first, and has made anew what was to be made anew.
-                        rules = rules.after_lost_race();
+                        lost += 1;
+                        if lost == MOST_LOST {
+                            return Err(self.contradiction(&item.id));
+                        }
+                        rules = rules.after_lost_race(self.journal.entry(&item.id).as_ref().and_then(Entry::current));
                         continue;
                     };
                     (seen.job, seen.warning, seen.is_earlier) = (Some(job.clone()), warning, false);
@@ -248,7 +259,7 @@ impl Course {
             self.journal.check_not_busy(&item.id, current).await?;
         }
         if let Some(lost) = entry.current().filter(|current| matches!(current.state, State::Unknown { .. })) {
-            self.journal.find_acceptance(&item.id, lost.n).await?;
+            self.journal.look_again(&item.id, lost).await?;
             entry = self.journal.entry(&item.id).unwrap_or_default();
         }
         if rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
@@ -273,6 +284,30 @@ impl Course {
             }
         }
         Ok(next)
+    }
+
+    /// Reads what a run reads at its beginning, and takes the item's file on.
+    async fn begin_alone(&self, item: &Item) -> Result<Claim> {
+        self.journal.adopt_claims_of(&item.id).await?;
+        let (journal, path) = (Arc::clone(&self.journal), item.path.clone());
+        let path = blocking(move || Ok(journal.relative(&path))).await?;
+        self.journal.claim_file(&item.id, &path).await
+    }
+
+    /// When a job that is followed on was accepted.
+    async fn began(&self, id: &str, accepted_at: f64) -> Option<Instant> {
+        let entry = self.journal.entry(id)?;
+        Instant::now().checked_sub(self.journal.age_of(entry.current()?, accepted_at).await?)
+    }
+
+    /// Claims that are taken again and again by attempts of which nothing can be known.
+    fn contradiction(&self, id: &str) -> Error {
+        let words = format!(
+            "the claims of {id:?} in {} do not agree with its lines: nothing is bought; look for its job in the \
+             provider's console",
+            self.journal.folder().display()
+        );
+        Error::journal(JournalErrorKind::Other, words, None)
     }
 
     /// Refuses to buy what a damaged line may say was bought.
@@ -317,7 +352,13 @@ impl Course {
         self.check_deadline()?;
         self.budget.reserve(estimate).await?;
         let estimate = estimate.unwrap_or_default();
-        let turn = client.turn().await;
+        let turn = match client.turn_until(self.deadline).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.budget.give_back(estimate);
+                return Err(self.check_deadline().err().unwrap_or(error));
+            }
+        };
         if let Some(stop) =
             self.check_run().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved()))
         {
@@ -334,12 +375,13 @@ impl Course {
         // A create that is on its way is heard to its end, whoever has stopped waiting for it.
         let (client, journal, id, columns) =
             (client.clone(), Arc::clone(&self.journal), item.id.clone(), item.columns.clone());
+        let until = self.deadline;
         let under_way = Arc::clone(&self.under_way).read_owned().await;
         let claim = Arc::clone(claim);
         let submission = Submission::begin();
         let create = tokio::spawn(async move {
             let _held = (under_way, claim, submission);
-            client.buy(turn, &journal, Purchase { id: &id, n, follows, order, columns }, &prepared).await
+            client.buy(turn, &journal, Purchase { id: &id, n, follows, order, columns, until }, &prepared).await
         });
         let bought = create.await.unwrap_or_else(|_| Err(Stop::Caller.error()));
         match bought {
@@ -351,6 +393,9 @@ impl Course {
             }
             Err(error) => {
                 self.take_refusal(&error, estimate);
+                if matches!(error, Error::NotBought(_)) {
+                    self.check_deadline()?;
+                }
                 Err(error)
             }
         }
@@ -457,7 +502,12 @@ impl Course {
         if is_same.await.unwrap_or(false) {
             return Ok(Download { path: path.to_owned(), ..fetched });
         }
-        Err(exists(&format!("{} is there and is not this job's video", path.display())))
+        let words = format!(
+            "{} is there and is not the video of job {}, which is paid for: download that job to another path",
+            path.display(),
+            job.request_id
+        );
+        Err(Error::download(DownloadErrorKind::Other, words))
     }
 
     // ---- checks -------------------------------------------------------------------------------
@@ -543,17 +593,14 @@ pub(crate) fn order(request: &VideoRequest, sha256: &str, estimate: i64) -> Orde
     }
 }
 
-/// A moment of the past by the wall's clock; `None` where the clock of whoever wrote it down differs.
-fn instant_of(at: f64) -> Option<Instant> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Instant::now().checked_sub(now.checked_sub(Duration::try_from_secs_f64(at).ok()?)?)
-}
-
 impl Rules {
-    /// What a caller does whose attempt somebody else has made: it takes what came of that.
-    fn after_lost_race(self) -> Self {
+    /// What a caller does whose attempt somebody else has made: it takes what came of that. Where nothing but a claim
+    /// is left of it, that was no race, and nobody has done what the caller asked for yet.
+    fn after_lost_race(self, theirs: Option<&Attempt>) -> Self {
         let on_existing = if self.on_existing == OnExisting::Overwrite { OnExisting::Resume } else { self.on_existing };
-        Self { on_existing, on_unknown: OnUnknown::Hold, retry: Retry::Never, ..self }
+        let is_abandoned = theirs.is_some_and(Attempt::is_only_claimed);
+        let on_unknown = if is_abandoned { self.on_unknown } else { OnUnknown::Hold };
+        Self { on_existing, on_unknown, retry: Retry::Never, ..self }
     }
 }
 
@@ -572,9 +619,10 @@ fn next(entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
             "the journal has another request under this id; take another id, or another folder",
         )),
         State::Unknown { .. } if rules.on_unknown == OnUnknown::Resubmit => Ok(Next::Buy),
-        State::Unknown { error } => Err(lost(last, error.as_deref())),
-        State::Accepted { request_id, at } => {
-            Ok(Next::Follow { request_id: request_id.clone(), accepted_at: *at, estimate })
+        State::Unknown { error, request_id } => Err(lost(last, error.as_deref(), request_id.clone())),
+        State::Accepted { request_id, other_ids, at } => {
+            let job = Box::new(VideoJob::pending(request_id).also_named(other_ids));
+            Ok(Next::Follow { job, accepted_at: *at, estimate })
         }
         State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => Ok(Next::Fetch(job.clone())),
         State::Over { job } => match rules.retry {
@@ -587,7 +635,7 @@ fn next(entry: &Entry, sha256: &str, rules: Rules) -> Result<Next> {
     }
 }
 
-fn lost(attempt: &Attempt, error: Option<&str>) -> Error {
+fn lost(attempt: &Attempt, error: Option<&str>, request_id: Option<String>) -> Error {
     let what = error.unwrap_or("the program ended before the answer came");
     Error::SubmitUnknown {
         message: format!(
@@ -596,7 +644,7 @@ fn lost(attempt: &Attempt, error: Option<&str>) -> Error {
             attempt.name
         ),
         status_code: None,
-        request_id: None,
+        request_id,
     }
 }
 

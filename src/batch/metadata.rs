@@ -131,7 +131,7 @@ mod tests {
             let order = Order { operation: "generate".into(), prompt: Some("x".into()), ..Order::default() };
             let next = Next { attempt: name.into(), n: 1, follows: None };
             assert!(journal.begin(name, &next, order, columns).await.unwrap());
-            journal.accepted(Which { id: name, attempt: name }, name, Some(1)).await.unwrap();
+            journal.accepted(Which { id: name, attempt: name }, &VideoJob::pending(name), Some(1)).await.unwrap();
             let usage = Some(Usage { cost_in_usd_ticks: 2_500_000_000 });
             let job = VideoJob { status: JobStatus::Done, usage, ..VideoJob::pending(name) };
             journal.terminal(&job, None).await.unwrap();

@@ -57,7 +57,7 @@ fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
     let job = last.state.job();
     let estimate = last.order.estimate_ticks.unwrap_or_default();
     let (state, cost, file, error) = match &last.state {
-        State::Unknown { error } => ("unknown", estimate, None, error.clone()),
+        State::Unknown { error, .. } => ("unknown", estimate, None, error.clone()),
         State::Refused { error } => ("refused", 0, None, Some(error.clone())),
         State::Accepted { .. } => ("accepted", estimate, None, None),
         State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => {
@@ -73,7 +73,7 @@ fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
     Record {
         id,
         state,
-        request_id: job.as_ref().map(|job| job.request_id.clone()),
+        request_id: last.state.request_id().map(str::to_owned),
         operation: last.order.operation.clone(),
         prompt: last.order.prompt.clone(),
         model: last.order.model.clone(),

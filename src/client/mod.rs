@@ -12,7 +12,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 use crate::batch::course::{Course, End, order};
-use crate::batch::{Budget, OnExisting, OnUnknown, Prices, Retry, Rules};
+use crate::batch::{Budget, OnExisting, OnUnknown, Prices, Retry, Rules, Stop};
 use crate::config::Config;
 use crate::download::{self, Download, Files, Order, Standing};
 use crate::error::{ApiErrorKind, Error, Result};
@@ -68,6 +68,8 @@ pub(crate) struct Purchase<'a> {
     pub(crate) follows: Option<String>,
     pub(crate) order: journal::Order,
     pub(crate) columns: Option<Columns>,
+    /// When it is too late to send it.
+    pub(crate) until: Option<Instant>,
 }
 
 /// A job that was just bought.
@@ -155,9 +157,10 @@ impl VideoClient {
     }
 
     /// One query.
-    pub async fn get(&self, request_id: &str) -> Result<VideoJob> {
-        self.check_id(request_id)?;
-        Ok(self.ask(request_id).await?.job)
+    pub async fn get(&self, job: &VideoJob) -> Result<VideoJob> {
+        self.check_id(&job.request_id)?;
+        self.remember_aliases(job);
+        Ok(self.ask(&job.request_id).await?.job)
     }
 
     /// Every change of a job until it is over.
@@ -228,9 +231,9 @@ impl VideoClient {
         download::check_target(path, options)?;
         // A bare id says nothing of a link, and a link may have expired since it was seen.
         let is_lost = job.url().is_some_and(|link| self.shared.config.secrets.is_link_lost(link));
-        let job = if job.is_terminal() && !is_lost { job.clone() } else { self.get(&job.request_id).await? };
+        let job = if job.is_terminal() && !is_lost { job.clone() } else { self.get(job).await? };
         let link = link(&job)?;
-        let refresh = || async { Ok(self.get(&job.request_id).await?.url().map(str::to_owned)) };
+        let refresh = || async { Ok(self.get(&job).await?.url().map(str::to_owned)) };
         let order = Order { link, path, options, job: Some(&job) };
         self.files()?.keep(order, &self.events, refresh).await
     }
@@ -310,7 +313,7 @@ impl VideoClient {
         let journal = self.journal().await?.cloned();
         let turn = self.turn().await;
         let name = new_name();
-        let Some(journal) = journal else { return self.send(turn, &prepared, &name, || async { Ok(true) }).await };
+        let Some(journal) = journal else { return self.send(turn, &prepared, &name, None, || async { Ok(()) }).await };
         let client = self.clone();
         // What is recorded is heard to its end, whoever has stopped waiting for it.
         let submission = Submission::begin();
@@ -319,9 +322,9 @@ impl VideoClient {
             let which = Which { id: &name, attempt: &name };
             let _held = (submission, journal.claim(&name).await?);
             journal.intent(which, order).await?;
-            let sent = client.send(turn, &prepared, &name, || async { Ok(true) }).await;
+            let sent = client.send(turn, &prepared, &name, None, || async { Ok(()) }).await;
             let job = recorded(&journal, which, sent).await?;
-            journal.accepted_and_released(which, &job.request_id).await?;
+            journal.accepted_and_released(which, &job).await?;
             Ok(job)
         });
         create.await.unwrap_or_else(|_| Err(Error::invalid("client", "the runtime is shutting down")))
@@ -335,26 +338,31 @@ impl VideoClient {
         purchase: Purchase<'_>,
         prepared: &Prepared,
     ) -> Result<Option<Bought>> {
-        let Purchase { id, follows, n, order, columns } = purchase;
+        let Purchase { id, follows, n, order, columns, until } = purchase;
         let next = Next { attempt: new_name(), n, follows };
+        // Before the claim can be seen: others count from there.
+        let claimed = Instant::now();
         if !journal.begin(id, &next, order, columns).await? {
             return Ok(None);
         }
-        let claimed = Instant::now();
         let which = Which { id, attempt: &next.attempt };
         let may_send = || async {
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Err(Stop::Deadline.error());
+            }
             // A process that stood still may have been taken for dead meanwhile.
-            Ok(claimed.elapsed() < journal::SEND_TIMEOUT || journal.may_send(id, n).await?)
+            let is_in_time = claimed.elapsed() < journal::SEND_TIMEOUT || journal.may_send(id, n).await?;
+            if is_in_time { Ok(()) } else { Err(too_late()) }
         };
         let sent = if claimed.elapsed() < journal::SEND_TIMEOUT {
-            self.send(turn, prepared, &next.attempt, may_send).await
+            self.send(turn, prepared, &next.attempt, until, may_send).await
         } else {
             Err(too_late())
         };
         let job = recorded(journal, which, sent).await?;
         // The job is paid for: it is followed even where its acceptance cannot be written down yet.
         let warning = journal
-            .accepted(which, &job.request_id, Some(n))
+            .accepted(which, &job, Some(n))
             .await
             .err()
             .map(|error| format!("job {} was accepted, and is followed without a record: {error}", job.request_id));
@@ -375,21 +383,29 @@ impl VideoClient {
     }
 
     /// Returns when one create may be sent.
-    pub(crate) async fn turn(&self) -> Turn {
+    async fn turn(&self) -> Turn {
         self.shared.http.turn().await
     }
 
-    /// Sends a create in its turn, again and again while it certainly did not start and `may_send` allows it.
-    async fn send<F: Future<Output = Result<bool>>>(
+    /// Returns when one create may be sent, or when it is too late for that.
+    pub(crate) async fn turn_until(&self, until: Option<Instant>) -> Result<Turn> {
+        let Some(until) = until else { return Ok(self.turn().await) };
+        tokio::time::timeout_at(until, self.turn()).await.map_err(|_| Stop::Deadline.error())
+    }
+
+    /// Sends a create in its turn, again and again while it certainly did not start, `may_send` allows it and it is
+    /// not late.
+    async fn send<F: Future<Output = Result<()>>>(
         &self,
         turn: Turn,
         prepared: &Prepared,
         name: &str,
+        until: Option<Instant>,
         may_send: impl Fn() -> F,
     ) -> Result<VideoJob> {
         let (http, events) = (&self.shared.http, &self.events);
         let Prepared { path, body } = prepared;
-        let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started };
+        let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started, until };
         let mut first = Some(turn);
         let may_send = &may_send;
         let job = retries
@@ -402,11 +418,9 @@ impl VideoClient {
                     async move {
                         let turn = match turn {
                             Some(turn) => turn,
-                            None => http.turn().await,
+                            None => self.turn_until(until).await?,
                         };
-                        if !may_send().await? {
-                            return Err(too_late());
-                        }
+                        may_send().await?;
                         let answer = http.create(turn, path, body, name, events).await.map_err(lost)?;
                         self.with_link(&answer, response::created)
                     }
@@ -515,10 +529,10 @@ impl Watch<VideoClient> {
 
 impl Ask for VideoClient {
     async fn ask(&self, request_id: &str) -> Result<Snapshot> {
-        let (name, other) = self.aliases().of(request_id);
+        let (name, others) = self.aliases().of(request_id);
         match self.ask_by(&name, request_id).await {
             Err(error) if not_there(&error) => {
-                if let Some(snapshot) = self.ask_by_other(other, request_id).await {
+                if let Some(snapshot) = self.ask_by_others(others, request_id).await {
                     return Ok(snapshot);
                 }
                 if self.is_newborn(request_id) {
@@ -537,7 +551,7 @@ impl VideoClient {
     async fn ask_by(&self, name: &str, request_id: &str) -> Result<Snapshot> {
         let http = &self.shared.http;
         let (events, path) = (&self.events, &format!("/videos/{}", path_segment(name)));
-        let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating };
+        let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating, until: None };
         retries
             .run(
                 path,
@@ -552,18 +566,19 @@ impl VideoClient {
             .await
     }
 
-    /// Asks for the job under its other id; the one that works is used from then on.
-    async fn ask_by_other(&self, other: Option<String>, request_id: &str) -> Option<Snapshot> {
-        let other = other?;
-        let snapshot = self.ask_by(&other, request_id).await.ok()?;
-        self.aliases().prefer(request_id, &other);
-        Some(snapshot)
+    /// Asks for the job under its other ids; the one that works is used from then on.
+    async fn ask_by_others(&self, others: Vec<String>, request_id: &str) -> Option<Snapshot> {
+        for other in others {
+            if let Ok(snapshot) = self.ask_by(&other, request_id).await {
+                self.aliases().prefer(request_id, &other);
+                return Some(snapshot);
+            }
+        }
+        None
     }
 
     fn remember_aliases(&self, job: &VideoJob) {
-        if let Some(other) = response::other_ids(job).into_iter().next() {
-            self.aliases().remember(&job.request_id, other);
-        }
+        self.aliases().remember(&job.request_id, response::other_ids(job));
     }
 
     fn aliases(&self) -> MutexGuard<'_, Aliases> {

@@ -61,7 +61,7 @@ impl Preparation<'_> {
         {
             return client.absolute(link);
         }
-        let fresh = client.get(&job.request_id).await?.into_result()?;
+        let fresh = client.get(&job).await?.into_result()?;
         let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
         latest(client, video).await?.ok_or_else(|| expired().concerning(&job.request_id))
     }

@@ -108,7 +108,7 @@ impl Client {
 // Each verb, once, as a function from a client to a future.
 
 fn get(job: JobArgument) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| Box::pin(async move { client.get(&job.0.request_id).await.map(values::VideoJob::from_inner) })
+    move |client| Box::pin(async move { client.get(&job.0).await.map(values::VideoJob::from_inner) })
 }
 
 fn wait(job: JobArgument, waiting: Waiting) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
