@@ -242,7 +242,7 @@ fn says_bad_key(words: &str) -> bool {
 }
 
 fn says_no_money(words: &str) -> bool {
-    const SIGNS: [&str; 23] = [
+    const SIGNS: [&str; 27] = [
         "insufficient_user_quota",
         "insufficient_quota",
         "insufficient quota",
@@ -265,10 +265,16 @@ fn says_no_money(words: &str) -> bool {
         "enough balance",
         "balance is not enough",
         "balance is too low",
+        "exceed your account balance",
+        "exceeds your account balance",
+        "billing hard limit",
+        "billing_hard_limit",
         "额度不足",
     ];
     // A rate limit may mention these too.
-    const VAGUE: [&str; 6] = [
+    const VAGUE: [&str; 8] = [
+        "payment required",
+        "payment_required",
         "quota exceeded",
         "exceeded your current quota",
         "purchase credits",
