@@ -47,6 +47,7 @@ def with_text(text: str) -> Callable[[dict[str, Any]], bytes]:
 #: How answers come that are not strict JSON, or not within the limit.
 FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "a byte-order mark": lambda body: answer(b"\xef\xbb\xbf" + json.dumps(body).encode()),
+    "UTF-16 without a mark": lambda body: answer(json.dumps(body).encode("utf-16-le")),
     "UTF-16": lambda body: answer(json.dumps(body).encode("utf-16")),
     "Latin-1": lambda body: answer(json.dumps({"prompt": "café", **body}, ensure_ascii=False).encode("latin-1")),
     "NaN": lambda body: answer({"eta": float("nan"), "at": -float("inf"), **body}),
@@ -58,6 +59,10 @@ FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "text after the end": lambda body: answer(json.dumps(body).encode() + b"\n<!-- edge 7 -->\0\0"),
     "a list of one": lambda body: answer([body]),
     "JSON in a string": lambda body: answer(json.dumps(body)),
+    "JSON in a string in a string": lambda body: answer(json.dumps(json.dumps(body))),
+    "an event": lambda body: answer(f"event: job\ndata: {json.dumps(body)}\n\ndata: [DONE]\n\n".encode()),
+    "a guard against scripts": lambda body: answer(b")]}',\n" + json.dumps(body).encode()),
+    "a warning in front": lambda body: answer(b"Warning: x in y on line 3\n" + json.dumps(body).encode()),
     "a large field behind": lambda body: answer({**body, "thumbnail": "A" * 2_000_000}),
     "a large field in front": lambda body: answer({"thumbnail": "A" * 2_000_000, **body}),
     "many large fields behind": lambda body: answer({**body, "frames": ["A" * 60_000] * 40}),
@@ -80,6 +85,47 @@ def test_no_cosmetic_field_loses_the_id_of_a_create(face: Face, form: str) -> No
     assert job.request_id == "job-1"
     assert vidjob.VideoJob.from_dict(json.loads(json.dumps(job.to_dict()))) == job
     assert pickle.loads(pickle.dumps(job)).raw == job.raw  # noqa: S301
+
+
+NAMED: list[Any] = [
+    {"code": "success", "data": '{"request_id": "job-1"}'},
+    {"code": "success", "data": json.dumps('{"request_id": "job-1"}')},
+    {"code": "success", "data": "job-1"},
+    {"data": {"data": {"id": "job-1"}}},
+    {"result": "success", "job_id": "job-1"},
+    {"jobId": "job-1"},
+    {"taskId": "job-1"},
+    {"requestId": "job-1"},
+    {"generation_id": "job-1"},
+    {"requestId": "2026", "data": {"task_id": "job-1"}},
+]
+
+
+@pytest.mark.parametrize("body", NAMED)
+def test_an_id_is_taken_wherever_it_stands(face: Face, body: Any) -> None:
+    with RawService(in_turn(answer(body))) as service, client_of(service) as client:
+        assert face(client, "generate", "a candle").request_id == "job-1"
+
+
+DAMAGED = [
+    b'{"request_id": "job-1" "status": "queued"}',
+    b"{'request_id': 'job-1', 'error': None}",
+    b"{request_id: 'job-1'}",
+    b'OK {"request_id": "job-1"}',
+    b'<br />\n<b>Warning</b>: x\n{"request_id": "job-1"}',
+]
+
+
+@pytest.mark.parametrize("body", DAMAGED)
+def test_an_id_in_a_damaged_answer_stands_in_the_error(face: Face, body: bytes) -> None:
+    with (
+        RawService(in_turn(answer(body))) as service,
+        client_of(service) as client,
+        pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught,
+    ):
+        face(client, "generate", "a candle")
+    assert caught.value.request_id == "job-1"
+    assert service.creates == 1
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -167,6 +213,9 @@ PLACES: dict[str, dict[str, Any]] = {
     "data.url": {"data": {"url": "@"}},
     "video_url": {"video_url": "@", "image_url": "https://a.example/i.png"},
     "an unknown place": {"files": [{"address": "@"}]},
+    "blanks around it": {"metadata": {"url": " @\n"}},
+    "blanks around it in a list": {"data": [{"url": "@ "}]},
+    "blanks around it in a video": {"video": {"url": "\t@\n"}},
 }
 
 
@@ -186,6 +235,54 @@ def test_a_finished_job_is_kept_wherever_its_link_stands(face: Face, tmp_path: P
         result = face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
     assert result.path.read_bytes() == FILM.read_bytes()
     assert result.job.video.url == f"{service.root}/f.mp4"
+
+
+OTHERS = ["parent", "extended_from", "seed_video", "previous_video_url", "original_url", "params", "history"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_video_of_another_job_is_not_kept(face: Face, tmp_path: Path, name: str) -> None:
+    def reply(_method: str, path: str) -> bytes:
+        if path.endswith("/content"):
+            return answer(FILM.read_bytes(), headers=["Content-Type: video/mp4"])
+        other = f"{service.root}/other.mp4"
+        result = {"result": {"video_url": f"{service.root}/content"}} if path.endswith("job-1") else {}
+        return answer({"status": "completed", name: other if "_" in name else {"video_url": other}, **result})
+
+    with RawService(reply) as service, client_of(service) as client:
+        assert face(client, "download", "job-1", tmp_path / "a.mp4").bytes == FILM.stat().st_size
+        if name != "history":
+            with pytest.raises(vidjob.DownloadError, match="no link to a video"):
+                face(client, "download", "job-2", tmp_path / "b.mp4")
+    assert all("other" not in path for _, path in service.seen)
+
+
+PAGES = [
+    answer({"error": "link expired"}, headers=["Content-Type: application/json"]),
+    answer(b"<html>sign in</html>", headers=["Content-Type: text/html"]),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_in_place_of_the_video_makes_the_job_be_asked_again_once(
+    face: Face, tmp_path: Path, page: bytes
+) -> None:
+    links = ["old", "new"]
+
+    def reply(_method: str, path: str) -> bytes:
+        if path.endswith("new.mp4"):
+            return answer(FILM.read_bytes(), headers=["Content-Type: video/mp4"])
+        if path.endswith(".mp4"):
+            return page
+        return answer({"status": "done", "video": {"url": f"/{links.pop(0)}.mp4"}})
+
+    with RawService(reply) as service, client_of(service) as client:
+        assert face(client, "download", "job-1", tmp_path / "a.mp4").bytes == FILM.stat().st_size
+        links[:] = ["old", "older", "oldest"]
+        service.seen.clear()
+        with pytest.raises(vidjob.NotAVideo):
+            face(client, "download", "job-1", tmp_path / "b.mp4")
+    assert [path for _, path in service.seen if path.endswith(".mp4")] == ["/old.mp4", "/older.mp4"]
 
 
 def test_a_done_job_without_a_link_says_which_fields_came(face: Face, tmp_path: Path) -> None:
@@ -278,6 +375,11 @@ REFUSALS: list[tuple[Any, type[VidjobError]]] = [
     ({"code": "c", "error": "Prompt rejected by content moderation."}, vidjob.BadRequest),
     ({"error": {"code": "model_not_found", "message": "no"}}, vidjob.NotFound),
     ({"code": "resource-exhausted", "error": "Too many requests"}, vidjob.RateLimited),
+    ({"code": "insufficient_user_quota", "data": "remaining quota: 0"}, vidjob.InsufficientBalance),
+    ({"code": "insufficient_user_quota", "message": "no", "requestId": "2026"}, vidjob.InsufficientBalance),
+    ({"result": "error", "message": "insufficient balance"}, vidjob.InsufficientBalance),
+    ({"success": False, "message": "You ran out of credits", "data": "error"}, vidjob.InsufficientBalance),
+    ({"output": "Error: invalid api key"}, vidjob.AuthenticationError),
 ]
 
 
@@ -294,7 +396,17 @@ def test_a_refusal_under_200_is_that_refusal(face: Face, body: Any, error: type[
 
 
 @pytest.mark.parametrize(
-    "body", [{"error": {"code": "c", "message": "m"}}, {"code": 500, "message": "busy"}, {"error": "not found"}, "fine"]
+    "body",
+    [
+        {"error": {"code": "c", "message": "m"}},
+        {"code": 500, "message": "busy"},
+        {"code": 500, "message": "busy", "data": "busy"},
+        {"error": "not found"},
+        "fine",
+        {"code": "success", "data": "Task submitted"},
+        {"request_id": "null"},
+        {"id": "None"},
+    ],
 )
 def test_an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown(face: Face, body: Any) -> None:
     with (
@@ -321,6 +433,9 @@ NO_MONEY: list[Any] = [
     {"code": "subscription:free-usage-exhausted", "error": "You've used all the included free usage …"},
     {"code": "personal-team-blocked:spending-limit", "error": "You have run out of credits …"},
     {"code": "resource-exhausted", "error": "Purchase credits"},
+    {"error": {"message": "The billing hard limit has been reached", "code": "billing_hard_limit_reached"}},
+    {"error": {"message": "This request would exceed your account balance"}},
+    {"error": "Payment Required"},
 ]
 
 

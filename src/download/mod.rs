@@ -267,9 +267,9 @@ impl Files {
                 Ok(()) => return Ok(()),
                 Err(setback) => setback,
             };
-            if let Setback::Refused(refusal) = &setback
+            if matches!(setback, Setback::Refused(_) | Setback::NoVideo(_))
                 && let Some(ask) = refresh.take()
-                && let Some(fresh) = self.fresh(ask().await?, order, refusal)?
+                && let Some(fresh) = self.fresh(ask().await, order, &setback)?
                 && fresh != link
             {
                 transfer.start_over().await?;
@@ -290,11 +290,13 @@ impl Files {
     }
 
     /// The link that the job has now. A bare video has no job to be asked.
-    fn fresh(&self, fresh: Option<String>, order: &Order<'_>, refusal: &Refusal) -> Result<Option<Url>> {
-        match fresh {
-            Some(fresh) => self.0.rules.link(&fresh).map(Some),
-            None if order.job.is_none() => Ok(None),
-            None => Err(refusal.clone().into_error()),
+    fn fresh(&self, fresh: Result<Option<String>>, order: &Order<'_>, setback: &Setback) -> Result<Option<Url>> {
+        match (fresh, setback) {
+            (Ok(Some(fresh)), _) => self.0.rules.link(&fresh).map(Some),
+            (Ok(None), Setback::Refused(refusal)) if order.job.is_some() => Err(refusal.clone().into_error()),
+            (Err(error), Setback::Refused(_)) => Err(error),
+            // What came says more than why there is no other link.
+            _ => Ok(None),
         }
     }
 
@@ -379,7 +381,7 @@ fn pause(tries: &mut Tries, setback: &Setback, transfer: &Transfer<'_>) -> Optio
         Setback::Passing { retry_after, .. } => tries.after_failure(reached, known, *retry_after, jitter),
         Setback::Flawed { size, .. } => tries.after_flaw(*size, jitter),
         Setback::Refused(refusal) => pause_before_another_look(tries, refusal),
-        Setback::Final(_) => None,
+        Setback::NoVideo(_) | Setback::Final(_) => None,
     }
 }
 
@@ -394,7 +396,7 @@ fn given_up(transfer: &Transfer<'_>, link: &Url, setback: Setback) -> Error {
             let (extent, link) = (transfer.extent(), bare_url(link));
             Error::download(DownloadErrorKind::IncompleteDownload, format!("{extent} of {link} arrived; lastly: {why}"))
         }
-        Setback::Passing { why, .. } | Setback::Flawed { why, .. } | Setback::Final(why) => why,
+        Setback::Passing { why, .. } | Setback::Flawed { why, .. } | Setback::NoVideo(why) | Setback::Final(why) => why,
         Setback::Refused(refusal) => refusal.into_error(),
     }
 }

@@ -38,6 +38,8 @@ pub(super) enum Setback {
     Flawed { why: Error, size: u64 },
     /// There is no file behind the link, or not yet.
     Refused(Refusal),
+    /// Something else than a video came: a page about an expired link, most likely.
+    NoVideo(Error),
     /// There is no point in trying again.
     Final(Error),
 }
@@ -45,7 +47,9 @@ pub(super) enum Setback {
 impl Setback {
     pub(super) fn words(&self) -> String {
         match self {
-            Self::Passing { why, .. } | Self::Flawed { why, .. } | Self::Final(why) => why.to_string(),
+            Self::Passing { why, .. } | Self::Flawed { why, .. } | Self::NoVideo(why) | Self::Final(why) => {
+                why.to_string()
+            }
             Self::Refused(refusal) => refusal.words(),
         }
     }
@@ -222,7 +226,7 @@ impl<'a> Transfer<'a> {
             return Err(not_yet(response));
         }
         if self.kept == 0 && !begins_like_a_video(&self.head) {
-            return Err(self.no_video(&url, &self.head).into());
+            return Err(self.no_video(&url, &self.head));
         }
         if let Some(total) = self.total.filter(|total| *total != came && !self.boxes.is_hopeless()) {
             if came > total {
@@ -257,7 +261,7 @@ impl<'a> Transfer<'a> {
         if self.kept == 0 { Some(Flaw::Cut) } else { self.boxes.flaw(length) }
     }
 
-    async fn take(&mut self, chunk: Bytes, url: &str) -> Result<()> {
+    async fn take(&mut self, chunk: Bytes, url: &str) -> Attempt<()> {
         let chunk = if self.kept > 0 {
             chunk
         } else {
@@ -282,12 +286,14 @@ impl<'a> Transfer<'a> {
     }
 
     /// What came in place of a video.
-    fn no_video(&self, url: &str, head: &[u8]) -> Error {
-        if let Some(kind) = &self.page_type {
-            return not_a_video(format!("{url} gave {kind:?} in place of a video: an error page, most likely"));
-        }
-        let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
-        not_a_video(format!("what {url} gave is not an MP4 file: it begins with {beginning:?}"))
+    fn no_video(&self, url: &str, head: &[u8]) -> Setback {
+        let words = if let Some(kind) = &self.page_type {
+            format!("{url} gave {kind:?} in place of a video: an error page, most likely")
+        } else {
+            let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
+            format!("what {url} gave is not an MP4 file: it begins with {beginning:?}")
+        };
+        Setback::NoVideo(not_a_video(words))
     }
 }
 

@@ -95,12 +95,12 @@ fn every_coding_is_decoded_whether_it_is_named_or_not() {
 
 #[test]
 fn utf16_becomes_utf8() {
-    let text = r#"{"id":"é猫"}"#;
-    let with = |mark: &str, unit: fn(u16) -> [u8; 2]| {
+    let with = |mark: &str, text: &str, unit: fn(u16) -> [u8; 2]| {
         format!("{mark}{text}").encode_utf16().flat_map(unit).collect::<Vec<u8>>()
     };
-    for mark in ["", "\u{feff}"] {
-        for body in [with(mark, u16::to_le_bytes), with(mark, u16::to_be_bytes)] {
+    let texts = [r#"{"id":"é猫"}"#, r#"{"id":"a"}"#, "<p>", "[1]"];
+    for (mark, text) in ["", "\u{feff}"].into_iter().flat_map(|mark| texts.map(|text| (mark, text))) {
+        for body in [with(mark, text, u16::to_le_bytes), with(mark, text, u16::to_be_bytes)] {
             assert_eq!(read("", &body).0, text.as_bytes());
             assert_eq!(read("gzip", &gzip(&body)).0, text.as_bytes());
         }

@@ -54,7 +54,8 @@ pub(super) fn decoded(content_encoding: &str, mut text: Text) -> Text {
 
 /// Whether a body is text already, whatever its headers say.
 fn is_plain(body: &[u8]) -> bool {
-    matches!(body.first(), Some(b'{' | b'[' | b'<')) && std::str::from_utf8(body).is_ok()
+    // A second byte of 0 is UTF-16.
+    matches!(body, [b'{' | b'[' | b'<', rest @ ..] if rest.first() != Some(&0)) && std::str::from_utf8(body).is_ok()
 }
 
 fn by_name(name: &str) -> Option<Coding> {

@@ -90,6 +90,56 @@ fn creates_whose_outcome_is_unknown() {
     assert_lost(&answer(0, ""), "HTTP 0");
 }
 
+#[test]
+fn an_id_is_read_wherever_it_stands() {
+    let encoded = |text: &str| serde_json::to_string(text).unwrap();
+    let object = format!(r#"{{"request_id": "{ID}"}}"#);
+    let table = [
+        encoded(&encoded(&object)),
+        format!(r#"{{"code": "success", "data": {}}}"#, encoded(&object)),
+        format!(r#"{{"code": "success", "data": {}}}"#, encoded(&encoded(&object))),
+        format!(r#"{{"code": 200, "msg": "", "data": {{"data": {{"id": "{ID}"}}}}}}"#),
+        format!(r#"{{"success": true, "message": "submitted", "data": "{ID}"}}"#),
+        format!(r#"{{"result": "success", "job_id": "{ID}"}}"#),
+        format!(r#"{{"status": "success", "message": "submitted", "data": "{ID}"}}"#),
+        format!(r#"{{"requestId": "{ID}"}}"#),
+        format!(r#"{{"requestId": "2026", "code": 0, "data": "{ID}"}}"#),
+        format!(r#"{{"requestId": "2026", "data": {{"jobId": "{ID}"}}}}"#),
+        // Where an error names a job, the job counts.
+        format!(r#"{{"jobId": "{ID}", "error": "insufficient balance"}}"#),
+        format!("data: {object}\n\ndata: [DONE]\n\n"),
+        format!(")]}}',\n{object}"),
+        format!("Warning: x in y on line 3\n{object}"),
+    ];
+    for body in table {
+        assert_eq!(accepted_id(body.clone()), ID, "{body}");
+    }
+}
+
+#[test]
+fn an_id_in_a_damaged_answer_stands_in_the_error() {
+    for body in [
+        format!(r#"{{"request_id": "{ID}" "status": "queued"}}"#),
+        format!("{{'request_id': '{ID}', 'error': None}}"),
+        format!("{{request_id: '{ID}'}}"),
+        format!(r#"OK {{"request_id": "{ID}"}}"#),
+        format!("<br />\n<b>Warning</b>: x\n{{\"request_id\": \"{ID}\"}}"),
+        // Here it is not clear that anything was accepted.
+        format!(r#"{{"code": 1, "description": "Submit success", "result": "{ID}"}}"#),
+        format!(r#"{{"code": 1, "message": "submitted", "data": "{ID}"}}"#),
+        // This may be the id of the HTTP request.
+        format!(r#"{{"code": 500, "message": "system busy", "requestId": "{ID}"}}"#),
+    ] {
+        match created(&answer(200, body.clone())) {
+            Err(Error::SubmitUnknown { request_id, .. }) => assert_eq!(request_id.as_deref(), Some(ID), "{body}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    let page = format!("<html><script>\n{{\"id\": \"{ID}\"}}\n</script></html>");
+    let lost = created(&answer(200, page));
+    assert!(matches!(lost, Err(Error::SubmitUnknown { request_id: None, .. })), "{lost:?}");
+}
+
 fn accepted_id(body: impl Into<Vec<u8>>) -> String {
     let answer = Answer { status: 200, body: body.into().into(), ..Answer::default() };
     created(&answer).unwrap_or_else(|error| panic!("{answer:?}: {error}")).request_id
@@ -199,6 +249,20 @@ fn a_refusal_under_200_is_that_refusal() {
         (r#"{"code": "not-found", "error": "The model grok-2 does not exist"}"#, NotFound),
         (r#"{"code": "resource-exhausted", "error": "Too many requests"}"#, RateLimited),
         (r#"{"code": 429, "message": "slow down"}"#, RateLimited),
+        // A text in the place of an id is none here.
+        (r#"{"code": "insufficient_user_quota", "message": "a", "data": "remaining quota: 0"}"#, InsufficientBalance),
+        (r#"{"code": "insufficient_user_quota", "message": "a", "data": "a-1"}"#, InsufficientBalance),
+        (r#"{"code": "insufficient_user_quota", "message": "a", "data": 5}"#, InsufficientBalance),
+        (r#"{"code": "insufficient_user_quota", "message": "a", "result": "failed"}"#, InsufficientBalance),
+        (r#"{"code": "insufficient_user_quota", "message": "a", "request_id": "null"}"#, InsufficientBalance),
+        (r#"{"code": "insufficient_user_quota", "message": "a", "requestId": "2026"}"#, InsufficientBalance),
+        (r#"{"success": false, "message": "You ran out of credits", "data": "error"}"#, InsufficientBalance),
+        (r#"{"result": "error", "message": "insufficient balance"}"#, InsufficientBalance),
+        (r#"{"result": "fail", "error": {"code": "insufficient_user_quota"}}"#, InsufficientBalance),
+        (r#"{"code": "fail", "data": "insufficient balance"}"#, InsufficientBalance),
+        (r#"{"message": "Your credit balance is too low"}"#, InsufficientBalance),
+        (r#"{"output": "Error: invalid api key"}"#, Authentication),
+        (r#"{"error": "Incorrect API key provided", "data": "none"}"#, Authentication),
     ];
     for (body, kind) in table {
         match created(&answer(200, body)) {
@@ -221,6 +285,16 @@ fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
         r#"{"code": "success", "message": "insufficient balance soon", "data": null}"#,
         r#"{"message": "too many requests are queued before yours"}"#,
         r#"{"ok": true, "note": "rate limit: 2"}"#,
+        r#"{"ok": true, "message": "insufficient balance soon"}"#,
+        r#"{"status": "queued", "message": "insufficient balance soon"}"#,
+        r#"{"code": 500, "message": "system busy", "data": "system busy"}"#,
+        r#"{"code": "success", "message": "", "data": "Task submitted"}"#,
+        r#"{"task": "video_generation", "status": "queued"}"#,
+        r#"{"response": "The model grok-imagine-video does not exist"}"#,
+        r#"{"result": "ok"}"#,
+        r#"{"error": "a", "job": "video"}"#,
+        r#"{"data": "null"}"#,
+        r#"{"request_id": "undefined"}"#,
         "ok",
         r#""task submitted""#,
     ] {

@@ -42,19 +42,24 @@ pub(super) fn explained(answer: &Answer, asked: Asked) -> Error {
         _ => {}
     }
     let problem = if page { Problem::default() } else { problem(answer) };
+    explained_by(answer, asked, &problem)
+}
+
+fn explained_by(answer: &Answer, asked: Asked, problem: &Problem) -> Error {
+    let page = is_page(&answer.body);
     if (200..300).contains(&answer.status) && problem.is_empty() {
         return unreadable(answer, "it is neither a job nor an error");
     }
-    let kind = kind(answer.status, &problem);
+    let kind = kind(answer.status, problem);
     Error::Api(Box::new(ApiError {
         kind,
         status_code: answer.status,
         code: problem.code(),
-        message: message(answer, &problem, advice(kind, asked)),
+        message: message(answer, problem, advice(kind, asked)),
         request_id: None,
-        retry_after: answer.retry_after.or_else(|| announced(kind, &problem)),
+        retry_after: answer.retry_after.or_else(|| announced(kind, problem)),
         body: excerpt(&answer.body),
-        not_started: answer.status == 503 && says_not_started(&problem),
+        not_started: answer.status == 503 && says_not_started(problem),
         is_page: page,
     }))
 }
@@ -63,26 +68,32 @@ pub(super) fn explained(answer: &Answer, asked: Asked) -> Error {
 /// that leave no doubt that nothing was started. Whoever asks has looked for an id in it.
 pub(super) fn refusal(answer: &Answer) -> Option<ApiError> {
     // What was cut off may hold an id.
-    if answer.is_cut || is_page(&answer.body) || !speaks_of_error(answer) {
+    if answer.is_cut || is_page(&answer.body) {
         return None;
     }
-    let Error::Api(error) = explained(answer, Asked::ToCreate) else { return None };
+    let problem = stated(answer)?;
+    let Error::Api(error) = explained_by(answer, Asked::ToCreate, &problem) else { return None };
     let is_certain = match error.kind {
         ApiErrorKind::Server | ApiErrorKind::Other => false,
         // What was not found may be the new job itself.
-        ApiErrorKind::NotFound => problem(answer).words().contains("model"),
+        ApiErrorKind::NotFound => problem.words().contains("model"),
         _ => true,
     };
     is_certain.then_some(*error)
 }
 
-/// Whether a body says that something went wrong, and does not only mention it.
-fn speaks_of_error(answer: &Answer) -> bool {
-    match answer.json().map(|json| json.value) {
-        Ok(Value::Object(map)) => told::is_refusal(&map) || told::says_failed(&map),
-        Ok(value) => value.is_string() || value.is_array(),
-        Err(_) => !is_json_like(&answer.body),
-    }
+/// What a body says went wrong, where it says so and does not only mention it.
+fn stated(answer: &Answer) -> Option<Problem> {
+    let map = match answer.json().map(|json| json.value) {
+        Ok(Value::Object(map)) => map,
+        Ok(value) => return (value.is_string() || value.is_array()).then(|| problem(answer)),
+        Err(_) => return (!is_json_like(&answer.body)).then(|| problem(answer)),
+    };
+    let problem = Problem::of_map(&map).or_said_elsewhere(&map);
+    let is_stated = told::is_refusal(&map) || told::says_failed(&map);
+    // These words leave no doubt by themselves, unless all went well.
+    let is_clear = || !told::is_affirmed(&map) && by_words(&problem.words()).is_some();
+    (is_stated || is_clear()).then_some(problem)
 }
 
 /// The error of which an answer with a status of success speaks, where its words leave no doubt which one it is.
@@ -242,7 +253,7 @@ fn says_bad_key(words: &str) -> bool {
 }
 
 fn says_no_money(words: &str) -> bool {
-    const SIGNS: [&str; 23] = [
+    const SIGNS: [&str; 27] = [
         "insufficient_user_quota",
         "insufficient_quota",
         "insufficient quota",
@@ -265,10 +276,16 @@ fn says_no_money(words: &str) -> bool {
         "enough balance",
         "balance is not enough",
         "balance is too low",
+        "exceed your account balance",
+        "exceeds your account balance",
+        "billing hard limit",
+        "billing_hard_limit",
         "额度不足",
     ];
     // A rate limit may mention these too.
-    const VAGUE: [&str; 6] = [
+    const VAGUE: [&str; 8] = [
+        "payment required",
+        "payment_required",
         "quota exceeded",
         "exceeded your current quota",
         "purchase credits",

@@ -110,6 +110,7 @@ fn kinds() {
         (400, r#"{"code": "invalid-argument", "error": "code: 'A sentence', message: \"Bad.\""}"#, BadRequest),
         (429, r#"{"error": "Rate limit reached: 2 requests per minute. Purchase credits for more."}"#, RateLimited),
         (429, r#"{"code": "c", "error": "Quota exceeded: requests per minute"}"#, RateLimited),
+        (429, r#"{"error": "10 requests per minute; payment required for more"}"#, RateLimited),
         (429, r#"{"code": "c", "error": "a. [WKE=personal-team-blocked]"}"#, PermissionDenied),
     ];
     for (status, body, kind) in table {
@@ -138,6 +139,12 @@ fn no_money_is_told_from_its_words_whatever_the_status() {
         serde_json::json!("You ran out of credits.").to_string(),
         r#"{"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}}"#.into(),
         r#"{"code": "c", "error": "Purchase credits at the console"}"#.into(),
+        r#"{"error": {"message": "a", "code": "billing_hard_limit_reached"}}"#.into(),
+        r#"{"error": {"message": "Billing hard limit has been reached"}}"#.into(),
+        r#"{"error": {"message": "This request would exceed your account balance"}}"#.into(),
+        r#"{"error": "Payment Required"}"#.into(),
+        r#"{"code": 1, "msg": "Payment required"}"#.into(),
+        r#"{"code": "payment_required", "message": "a"}"#.into(),
     ];
     for body in &bodies {
         for status in [200, 400, 402, 403, 429] {

@@ -4,16 +4,29 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use crate::job::check_request_id;
+use super::words;
+use crate::job::{JobStatus, check_request_id};
 use crate::secrets::MARK;
 
 /// The names an id goes by, the most trusted first.
 pub(super) const FIELDS: [&str; 3] = ["request_id", "id", "task_id"];
+/// The same in other spellings, as [`plain`] has them, where none of [`FIELDS`] is given.
+const ALIASES: [&str; 4] = ["jobid", "taskid", "generationid", "id"];
+/// In this spelling it often is the id of the HTTP request.
+const VAGUE: &str = "requestid";
 /// The objects that hold an id where the outermost does not.
 const INNER: [&str; 6] = ["data", "response", "result", "output", "job", "task"];
+/// How deep such objects are followed.
+const DEPTH: usize = 4;
+/// How often JSON that was encoded as a string is decoded.
+pub(super) const ENCODINGS: usize = 4;
+/// How programs write that there is nothing.
+const NOTHING: [&str; 9] = ["null", "undefined", "none", "nil", "nan", "n/a", "unknown", "true", "false"];
+/// What an answer says of itself where others have an id.
+const REPORTS: [&str; 6] = ["ok", "fail", "accepted", "created", "started", "received"];
 
 /// Fields with their values as they are written: a number may be longer than any type holds.
-type Fields<'a> = HashMap<String, &'a RawValue>;
+type Fields = HashMap<String, Box<RawValue>>;
 
 /// The ids in an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,23 +35,51 @@ pub(super) struct Ids {
     pub(super) usable: Vec<String>,
     /// The first one that cannot be used.
     pub(super) refused: Option<String>,
+    /// One that may be that of the HTTP request, where there is no other.
+    pub(super) vague: Option<String>,
+    /// A text that looks like an id and stands where an answer like this has none: good enough for an error.
+    pub(super) doubtful: Option<String>,
 }
 
 /// Reads the ids of an answer, whose text is valid JSON.
-pub(super) fn read(text: &str) -> Ids {
-    let Some(fields) = fields(text).or_else(|| only(text)) else { return Ids::default() };
-    let inner = INNER.into_iter().filter_map(|name| fields.get(name)).flat_map(|value| inner(value));
-    let named: Vec<String> = of(&fields).chain(inner).collect();
+///
+/// `takes_bare` says whether `data` may be an id by itself: only an answer that reports no error has one there.
+pub(super) fn read(text: &str, takes_bare: bool) -> Ids {
+    let mut objects = Vec::new();
+    collect(text, DEPTH, &mut objects);
+    let Some(outermost) = objects.first() else { return Ids::default() };
+    let bare = outermost.get("data").filter(|_| takes_bare).map(|value| value.get()).filter(|value| is_bare(value));
+    let named = objects.iter().flat_map(|fields| FIELDS.iter().filter_map(|name| Some(fields.get(*name)?.get())));
     let mut ids = Ids::default();
-    // Beside an id in words, a number is mostly the row of some table.
-    let (words, numbers): (Vec<_>, Vec<_>) = named.into_iter().partition(|value| value.starts_with('"'));
-    for value in words.iter().chain(&numbers) {
-        ids.add(value);
-    }
+    ids.add_all(named.chain(bare));
+    let aliased = |alias: &'static str| objects.iter().flat_map(move |fields| spelled(fields, alias));
+    ids.add_all(ALIASES.into_iter().flat_map(aliased));
+    let mut vague = Ids::default();
+    vague.add_all(aliased(VAGUE));
+    ids.vague = vague.usable.into_iter().next();
+    ids.doubtful = ["data", "result"].into_iter().find_map(|name| looked_like(outermost.get(name)?.get()));
     ids
 }
 
+/// The id in an answer that is damaged or breaks off, which is good enough to look for a job by hand.
+pub(super) fn salvaged(text: &str) -> Option<String> {
+    let names = ["request_id", "requestId", "task_id", "taskId", "job_id", "jobId", "generation_id", "id"];
+    let values = names.into_iter().flat_map(|name| written(text, name));
+    values
+        .map(str::trim)
+        .find(|id| check_request_id(id).is_ok() && !is_nothing(id) && !id.contains(MARK))
+        .map(str::to_owned)
+}
+
 impl Ids {
+    fn add_all<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
+        // Beside an id in words, a number is mostly the row of some table.
+        let (words, numbers): (Vec<_>, Vec<_>) = values.partition(|value| value.starts_with('"'));
+        for value in words.iter().chain(&numbers) {
+            self.add(value);
+        }
+    }
+
     fn add(&mut self, value: &str) {
         let Some(id) = id(value) else { return };
         // What holds a secret cannot be shown, and is no id that a service would give.
@@ -50,36 +91,98 @@ impl Ids {
     }
 }
 
-fn fields(text: &str) -> Option<Fields<'_>> {
-    serde_json::from_str(text).ok()
+/// The object of a text and those in it that may hold an id, the outermost first.
+fn collect(text: &str, depth: usize, objects: &mut Vec<Fields>) {
+    let Some(fields) = fields(text, ENCODINGS) else { return };
+    let inner: Vec<String> = INNER.iter().filter_map(|name| Some(fields.get(*name)?.get().to_owned())).collect();
+    objects.push(fields);
+    if depth > 0 {
+        for text in inner {
+            collect(&text, depth - 1, objects);
+        }
+    }
 }
 
-/// The values of the fields that hold ids.
-fn of<'a>(fields: &Fields<'a>) -> impl Iterator<Item = String> + use<'a> {
-    let values: Vec<String> = FIELDS.iter().filter_map(|name| Some(fields.get(*name)?.get().to_owned())).collect();
-    values.into_iter()
+/// The fields of an object, of the only one in a list, or of one that was encoded as a string.
+fn fields(text: &str, encodings: usize) -> Option<Fields> {
+    match text.trim_start().as_bytes().first()? {
+        b'{' => serde_json::from_str(text).ok(),
+        b'[' => {
+            let [only] = serde_json::from_str::<[&RawValue; 1]>(text).ok()?;
+            serde_json::from_str(only.get()).ok()
+        }
+        b'"' if encodings > 0 => fields(&serde_json::from_str::<String>(text).ok()?, encodings - 1),
+        _ => None,
+    }
 }
 
-/// The ids in an inner value: an object, a list of one, or an id by itself.
-fn inner(value: &RawValue) -> Vec<String> {
-    let text = value.get();
-    fields(text).or_else(|| only(text)).map_or_else(|| vec![text.to_owned()], |fields| of(&fields).collect())
+/// The values of the fields whose name is another spelling of one of [`FIELDS`].
+fn spelled<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = &'a str> {
+    let mut found: Vec<_> =
+        fields.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()) && plain(name) == alias).collect();
+    found.sort_by_key(|(name, _)| name.as_str());
+    found.into_iter().map(|(_, value)| value.get())
 }
 
-/// The fields of the only object in a list.
-fn only(text: &str) -> Option<Fields<'_>> {
-    let [only] = serde_json::from_str::<[&RawValue; 1]>(text).ok()?;
-    fields(only.get())
+/// A name without what the styles of spelling differ in.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether a value in place of an object looks like an id, and not like a sentence or a status.
+fn is_bare(value: &str) -> bool {
+    let Some(id) = id(value) else { return false };
+    let word = words::normal(&id);
+    !id.contains(char::is_whitespace) && words::status(&word) == JobStatus::Unknown && !REPORTS.contains(&word.as_str())
+}
+
+/// A value that is as long as ids are, and has digits as they have.
+fn looked_like(value: &str) -> Option<String> {
+    const SHORTEST: usize = 8;
+    let id = id(value).filter(|_| is_bare(value))?;
+    let is_like = id.len() >= SHORTEST && id.contains(|c: char| c.is_ascii_digit());
+    (is_like && check_request_id(&id).is_ok() && !id.contains(MARK)).then_some(id)
 }
 
 /// A value as an id: a string, or a whole number above 0 with all its digits.
 fn id(value: &str) -> Option<String> {
     if value.starts_with('"') {
         let id = serde_json::from_str::<String>(value).ok()?;
-        return Some(id.trim().to_owned()).filter(|id| !id.is_empty());
+        return Some(id.trim().to_owned()).filter(|id| !is_nothing(id));
     }
     let is_whole = value.bytes().all(|digit| digit.is_ascii_digit());
     (is_whole && value != "0").then(|| value.to_owned())
+}
+
+/// Whether a text stands for no id: it is blank, or a word or zeros in its place.
+fn is_nothing(id: &str) -> bool {
+    NOTHING.iter().any(|word| id.eq_ignore_ascii_case(word)) || id.chars().all(|c| matches!(c, '0' | '-'))
+}
+
+/// The values that stand behind the name of a field in JSON, or in what is nearly that.
+fn written<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(name).filter_map(move |(at, _)| {
+        let is_field = text[..at].ends_with(['"', '\'']) || text[..at].trim_end().ends_with(['{', ',']);
+        let value = after_quote(&text[at + name.len()..]).trim_start().strip_prefix(':')?.trim_start();
+        if is_field { beginning(value) } else { None }
+    })
+}
+
+/// The value that a text begins with, if it is seen to end.
+fn beginning(text: &str) -> Option<&str> {
+    let inside = after_quote(text);
+    if inside.len() == text.len() {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        return Some(&inside[..inside.find(|c| !is_part(c))?]);
+    }
+    let (value, rest) = inside.split_at(inside.find(['"', '\'', '\\', '\n'])?);
+    after_quote(rest).len().lt(&rest.len()).then_some(value)
+}
+
+/// `text` without the quotation mark that it begins with, also as JSON escapes it.
+fn after_quote(text: &str) -> &str {
+    let bare = text.trim_start_matches('\\');
+    bare.strip_prefix(['"', '\'']).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -87,12 +190,12 @@ mod tests {
     use super::*;
 
     fn usable(text: &str) -> Vec<String> {
-        read(text).usable
+        read(text, true).usable
     }
 
     #[test]
     fn ids_are_found_where_services_put_them() {
-        let table: [(&str, &[&str]); 17] = [
+        let table: [(&str, &[&str]); 30] = [
             (r#"{"request_id": "a"}"#, &["a"]),
             (r#"{"request_id": "a", "id": "b", "task_id": "c"}"#, &["a", "b", "c"]),
             (r#"{"request_id": "a", "id": "a"}"#, &["a"]),
@@ -100,6 +203,9 @@ mod tests {
             (r#"{"data": "a"}"#, &["a"]),
             (r#"{"data": 7}"#, &["7"]),
             (r#"{"data": [{"task_id": "a"}]}"#, &["a"]),
+            (r#"{"data": {"data": {"id": "a"}}}"#, &["a"]),
+            (r#"{"data": "{\"request_id\": \"a\"}"}"#, &["a"]),
+            (r#"{"data": "\"{\\\"request_id\\\": \\\"a\\\"}\""}"#, &["a"]),
             (r#"[{"request_id": "a"}]"#, &["a"]),
             (r#"{"response": {"request_id": "a"}}"#, &["a"]),
             (r#"{"request_id": 12345}"#, &["12345"]),
@@ -110,6 +216,16 @@ mod tests {
             (r#"{"request_id": "a=b:c.d~e+f@g!h"}"#, &["a=b:c.d~e+f@g!h"]),
             (r#"{"request_id": "id-\u00e9-猫"}"#, &["id-é-猫"]),
             (r#"{"error": {"id": "a"}, "x": {"request_id": "b"}}"#, &[]),
+            (r#"{"job_id": "a"}"#, &["a"]),
+            (r#"{"jobId": "a"}"#, &["a"]),
+            (r#"{"taskId": "a"}"#, &["a"]),
+            (r#"{"TASK_ID": 7}"#, &["7"]),
+            (r#"{"generation_id": "a"}"#, &["a"]),
+            (r#"{"data": {"generationId": "a"}, "ID": "b"}"#, &["a", "b"]),
+            (r#"{"jobId": "a", "data": {"task_id": "b"}}"#, &["b", "a"]),
+            (r#"{"result": "success", "job_id": "a"}"#, &["a"]),
+            (r#"{"request_id": "error"}"#, &["error"]),
+            (r#"{"request_id": "null", "id": "a"}"#, &["a"]),
         ];
         for (text, ids) in table {
             assert_eq!(usable(text), ids, "{text}");
@@ -117,14 +233,81 @@ mod tests {
         for none in
             ["{}", "[]", "5", r#"{"id": 0}"#, r#"{"id": -5}"#, r#"{"id": 1.5}"#, r#"{"id": 1e5}"#, r#"{"id": true}"#]
         {
-            assert_eq!(read(none), Ids::default(), "{none}");
+            assert_eq!(read(none, true), Ids::default(), "{none}");
+        }
+    }
+
+    #[test]
+    fn what_only_stands_in_the_place_of_an_id_is_none() {
+        for nothing in
+            ["null", "undefined", "None", "nil", "NaN", "N/A", "unknown", "-", "--", "0", "00000000-0000-0000"]
+        {
+            for field in ["request_id", "id", "task_id", "data", "jobId", "requestId"] {
+                let text = format!(r#"{{"{field}": "{nothing}"}}"#);
+                assert_eq!(read(&text, true), Ids::default(), "{text}");
+            }
+        }
+        for report in ["success", "ok", "error", "Failed", "queued", "IN_PROGRESS", "Task submitted", "remaining: 0"] {
+            let text = format!(r#"{{"data": "{report}"}}"#);
+            assert_eq!(read(&text, true), Ids::default(), "{text}");
+        }
+        for field in ["response", "result", "output", "job", "task"] {
+            let text = format!(r#"{{"{field}": "a"}}"#);
+            assert_eq!(read(&text, true), Ids::default(), "{text}");
+        }
+        assert_eq!(read(r#"{"data": "a"}"#, false), Ids::default());
+        assert_eq!(read(r#"{"data": {"id": "a"}}"#, false).usable, ["a"]);
+    }
+
+    #[test]
+    fn an_id_that_may_be_that_of_the_request_stands_aside() {
+        let ids = read(r#"{"requestId": "a", "data": {"task_id": "b"}}"#, true);
+        assert_eq!((ids.usable, ids.vague.as_deref()), (vec!["b".to_owned()], Some("a")));
+        let ids = read(r#"{"REQUEST_ID": "a"}"#, true);
+        assert_eq!((ids.usable, ids.vague.as_deref()), (vec![], Some("a")));
+    }
+
+    #[test]
+    fn a_text_that_looks_like_an_id_is_remembered() {
+        let doubtful = |text: &str| read(text, false).doubtful;
+        assert_eq!(doubtful(r#"{"code": 1, "result": "14001934816969359"}"#).as_deref(), Some("14001934816969359"));
+        assert_eq!(doubtful(r#"{"code": 1, "data": "task-0001"}"#).as_deref(), Some("task-0001"));
+        for none in [
+            r#"{"data": "overloaded"}"#,
+            r#"{"data": "quota: 12345678"}"#,
+            r#"{"data": 5}"#,
+            r#"{"data": "a/12345678"}"#,
+        ] {
+            assert_eq!(doubtful(none), None, "{none}");
         }
     }
 
     #[test]
     fn an_id_that_cannot_be_used_is_remembered() {
-        let ids = read(r#"{"request_id": "", "id": "../x", "task_id": "a"}"#);
+        let ids = read(r#"{"request_id": "", "id": "../x", "task_id": "a"}"#, true);
         assert_eq!((ids.usable, ids.refused.as_deref()), (vec!["a".to_owned()], Some("../x")));
-        assert_eq!(read(r#"{"id": "a/b"}"#), Ids { usable: vec![], refused: Some("a/b".into()) });
+        assert_eq!(read(r#"{"id": "a/b"}"#, true), Ids { refused: Some("a/b".into()), ..Ids::default() });
+    }
+
+    #[test]
+    fn an_id_is_salvaged_from_what_is_nearly_json() {
+        for text in [
+            r#"{"request_id": "a-1" "status": "queued"}"#,
+            "{'request_id': 'a-1', 'error': None}",
+            "{request_id: 'a-1'}",
+            "{request_id: a-1, x: 1}",
+            r#"{"id": "row", "task_id" : "a-1" x}"#,
+            r#"/* x */ {"jobId": "a-1"}"#,
+            r#"OK {\"request_id\": \"a-1\"}"#,
+            r#"{"request_id": null "taskId": "a-1"}"#,
+            r#"{"message": "no (request id: x-9)" "id": "a-1"}"#,
+        ] {
+            assert_eq!(salvaged(text).as_deref(), Some("a-1"), "{text}");
+        }
+        for text in
+            ["", "{", r#"{"request_id": "#, r#"{"request_id": "a"#, r#"{"parent_id": "a"}"#, "{'id': None}", "an id: "]
+        {
+            assert_eq!(salvaged(text), None, "{text}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! JSON as services really send it. Strict JSON stays as it is; the rest is repaired where its meaning is clear.
 //!
 //! Repaired are a byte-order mark, Windows-1252, raw control characters, lone surrogates, `NaN`, numbers out of
-//! range, trailing commas, text after the end, and nesting that is too deep. A body that was cut at the size limit is
-//! read up to its last complete member; one that ends early by itself is not JSON.
+//! range, trailing commas, text after the end, and nesting that is too deep. Lines before an object are passed over where
+//! it goes on to the end, and server-sent events are read for the first object in them. A body that was cut at the size
+//! limit is read up to its last complete member; one that ends early by itself is not JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 /// How many containers may be open at once: as many as the strict reader takes.
 const MAX_DEPTH: usize = 127;
+/// How many lines are tried as the beginning of an object.
+const MAX_STARTS: usize = 32;
 
 /// How the end of a text is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub(super) fn parse(body: &[u8], ending: Ending) -> serde_json::Result<Json<'_>>
         Ok(value) => return Ok(Json { value, text }),
         Err(error) => error,
     };
-    let text = repair(&text, ending).ok_or(error)?;
+    let text = repair(&text, ending).or_else(|| behind_lines(&text, ending)).ok_or(error)?;
     Ok(Json { value: serde_json::from_str(&text)?, text: text.into() })
 }
 
@@ -44,8 +47,51 @@ pub(super) fn is_whole(body: &[u8]) -> bool {
     parse(body, Ending::Whole).is_ok_and(|json| json.value.is_object() || json.value.is_array())
 }
 
+/// The object with which a page ends, as valid JSON.
+pub(super) fn behind_page(body: &[u8]) -> Option<String> {
+    object_behind(&decode(body), Ending::Whole)
+}
+
+/// The object behind lines that are no JSON.
+fn behind_lines(text: &str, ending: Ending) -> Option<String> {
+    // An object that is damaged is not read for what stands inside it, and a page is no answer.
+    let is_other = text.trim_start().starts_with(['{', '[', '"', '<']);
+    if is_other { None } else { object_behind(text, ending) }
+}
+
+fn object_behind(text: &str, ending: Ending) -> Option<String> {
+    lines(text).filter_map(|(line, rest)| start(line, rest)).take(MAX_STARTS).find_map(|(start, is_event)| {
+        let (json, rest) = repaired(start, ending)?;
+        let is_last = rest.trim_matches(|c: char| c.is_whitespace() || c == '\0').is_empty();
+        (is_last || is_event).then_some(json)
+    })
+}
+
+/// Each line, and the text that it begins.
+fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut at = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let rest = &text[at..];
+        at += line.len();
+        (line, rest)
+    })
+}
+
+/// The text of an object that begins with a line, and whether it is an event, which ends with its line.
+fn start<'a>(line: &'a str, rest: &'a str) -> Option<(&'a str, bool)> {
+    // What keeps browsers from running an answer as a script.
+    const GUARDS: [&str; 3] = [")]}'", "while(1);", "for(;;);"];
+    let (line, rest) = (line.trim_start(), rest.trim_start());
+    let (text, is_event) = match line.strip_prefix("data:") {
+        Some(event) => (event, true),
+        None => (GUARDS.iter().find_map(|guard| rest.strip_prefix(guard)).unwrap_or(rest), false),
+    };
+    let text = text.trim_start_matches([' ', '\t', ',']);
+    text.starts_with('{').then_some((text, is_event))
+}
+
 /// The characters of `body`, which is UTF-8 or nearly so.
-fn decode(body: &[u8]) -> Cow<'_, str> {
+pub(super) fn decode(body: &[u8]) -> Cow<'_, str> {
     utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
@@ -88,6 +134,11 @@ fn windows_1252(byte: u8) -> char {
 
 /// `text` as valid JSON, unchanged where it is that already; `None` if it is no JSON at all.
 fn repair(text: &str, ending: Ending) -> Option<String> {
+    repaired(text, ending).map(|(json, _)| json)
+}
+
+/// As [`repair`], with the text that follows.
+fn repaired(text: &str, ending: Ending) -> Option<(String, &str)> {
     Repair { rest: text, out: String::with_capacity(text.len()), open: Vec::new(), complete: Vec::new() }.run(ending)
 }
 
@@ -122,14 +173,14 @@ struct Repair<'a> {
     complete: Vec<usize>,
 }
 
-impl Repair<'_> {
-    fn run(mut self, ending: Ending) -> Option<String> {
+impl<'a> Repair<'a> {
+    fn run(mut self, ending: Ending) -> Option<(String, &'a str)> {
         let mut expect = Expect::Value;
         loop {
             match self.step(expect) {
                 Ok(Expect::Next) if self.open.is_empty() => return self.finish(),
                 Ok(next) => expect = next,
-                Err(Stop::End) if ending == Ending::Cut => return self.finish_cut(),
+                Err(Stop::End) if ending == Ending::Cut => return Some((self.finish_cut()?, "")),
                 Err(_) => return None,
             }
         }
@@ -215,10 +266,10 @@ impl Repair<'_> {
     }
 
     /// The end after the outermost value. What follows it belongs to no JSON, and is left out.
-    fn finish(mut self) -> Option<String> {
+    fn finish(mut self) -> Option<(String, &'a str)> {
         self.blanks();
         let is_container = self.out.trim_ascii_end().ends_with(['}', ']']);
-        (self.rest.is_empty() || is_container).then_some(self.out)
+        (self.rest.is_empty() || is_container).then_some((self.out, self.rest))
     }
 
     /// The end in the middle of a text that was cut: what is complete, closed.
@@ -421,6 +472,36 @@ mod tests {
         }
         let long = format!(r#"{{"id": "a", "n": {}}}"#, "9".repeat(400));
         assert_eq!(read(long), json!({"id": "a", "n": null}));
+    }
+
+    #[test]
+    fn an_object_is_found_behind_lines_that_are_no_json() {
+        for text in [
+            "data: {\"id\": \"a\"}\n\n",
+            "event: job\ndata:{\"id\": \"a\"}\n\ndata: [DONE]\n",
+            ": ping\n\ndata: {\"id\": \"a\",}\r\n\r\ndata: {\"id\": \"b\"}\n",
+            ")]}'\n{\"id\": \"a\"}",
+            ")]}',\n{\"id\": \"a\"}\n",
+            ")]}'{\"id\": \"a\"}",
+            "while(1);{\"id\": \"a\"}",
+            "Warning: x in {main} on line 3\n{main}\n{\"id\": \"a\"}\0",
+            "\nWarning: x\n{\n  \"id\": \"a\"\n}\n",
+        ] {
+            assert_eq!(read(text), json!({"id": "a"}), "{text}");
+        }
+        for text in [
+            "no such job {\"id\": \"a\"}",
+            "Warning\n{\"id\": \"a\"}\nFatal error",
+            "Warning\n{\"id\": \"a\"",
+            "{'x':\n{\"id\": \"a\"}",
+            "<br />\n{\"id\": \"a\"}",
+            "data: [DONE]",
+        ] {
+            assert!(parse(text.as_bytes(), Ending::Whole).is_err(), "{text}");
+        }
+        assert_eq!(parse(b"data: {\"id\": \"a\", \"x", Ending::Cut).unwrap().value, json!({"id": "a"}));
+        assert_eq!(behind_page(b"<br />\n{\"id\": \"a\"}").as_deref(), Some("{\"id\": \"a\"}"));
+        assert_eq!(behind_page(b"<script>\n{\"id\": \"a\"}\n</script>"), None);
     }
 
     #[test]

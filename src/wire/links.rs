@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Where links were seen, the most telling first.
-const PLACES: [&[&str]; 18] = [
+const PLACES: [&[&str]; 16] = [
     &["videos", "0", "url"],
     &["videos", "0", "video_url"],
     &["videos", "0"],
@@ -16,17 +16,17 @@ const PLACES: [&[&str]; 18] = [
     &["metadata", "video_url"],
     &["metadata", "url"],
     &["data", "video_url"],
-    &["data", "url"],
     &["data", "0", "video_url"],
     &["data", "0", "url"],
     &["video_url"],
     &["result_url"],
-    &["url"],
 ];
+/// This name alone may also lead to the job's own address or to a page.
+const BARE: [&[&str]; 1] = [&["url"]];
 /// The names under which an address is the video's, wherever they stand.
 const NAMES: [&str; 3] = ["url", "video_url", "result_url"];
-/// How words begin in the names of fields that lead to something else than the result.
-const OTHERS: [&str; 22] = [
+/// How words begin in the names of fields that lead to something else than the result, or to another job's.
+const OTHERS: [&str; 44] = [
     "thumb",
     "image",
     "cover",
@@ -49,6 +49,28 @@ const OTHERS: [&str; 22] = [
     "doc",
     "watermark",
     "error",
+    "origin",
+    "parent",
+    "prev",
+    "prior",
+    "seed",
+    "extend",
+    "continu",
+    "remix",
+    "param",
+    "arg",
+    "option",
+    "config",
+    "base",
+    "init",
+    "before",
+    "from",
+    "template",
+    "example",
+    "user",
+    "creator",
+    "cancel",
+    "poll",
 ];
 const VIDEOS: [&str; 5] = [".mp4", ".webm", ".mov", ".m4v", ".mkv"];
 const NO_VIDEOS: [&str; 19] = [
@@ -58,18 +80,19 @@ const NO_VIDEOS: [&str; 19] = [
 
 /// The link in the answer for a job that is done, where `video.url` has none.
 ///
-/// A known place with an address that ends in a video comes first, then the only such address, then any known place,
+/// The known places come first, and among them one whose address ends in a video; then the only such address anywhere,
 /// then the only address under one of [`NAMES`].
 pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
-    let known = known(answer);
-    let ends_in_video = known.iter().copied().find(|link| has_ending(link, &VIDEOS));
+    let (known, bare) = (known(answer, &PLACES), known(answer, &BARE));
+    let ends_in_video = |links: &[&'_ str]| links.iter().position(|link| has_ending(link, &VIDEOS));
     let mut all = Vec::new();
     collect(answer, &mut all);
     let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
     let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
-    ends_in_video
-        .or_else(|| only(videos.map(|found| found.link)))
-        .or_else(|| known.first().copied())
+    let best = ends_in_video(&known).unwrap_or_default();
+    let told = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
+    told.or_else(|| only(videos.map(|found| found.link)))
+        .or_else(|| bare.first().copied())
         .or_else(|| only(named.map(|found| found.link)))
         .map(str::to_owned)
 }
@@ -87,12 +110,12 @@ fn is_absolute(text: &str) -> bool {
 }
 
 /// The links in the known places, of the innermost object first: details come from the provider.
-fn known(answer: &Map<String, Value>) -> Vec<&str> {
+fn known<'a>(answer: &'a Map<String, Value>, places: &[&[&str]]) -> Vec<&'a str> {
     let mut objects = vec![answer];
     while let Some(inner) = ["response", "data"].iter().find_map(|name| objects.last()?.get(*name)?.as_object()) {
         objects.push(inner);
     }
-    let links = objects.iter().rev().flat_map(|object| PLACES.iter().filter_map(|place| at(object, place)));
+    let links = objects.iter().rev().flat_map(|object| places.iter().filter_map(|place| at(object, place)));
     links.filter(|link| is_link(link) && !has_ending(link, &NO_VIDEOS)).collect()
 }
 
@@ -102,7 +125,7 @@ fn at<'a>(object: &'a Map<String, Value>, place: &[&str]) -> Option<&'a str> {
         Value::Array(items) => items.get(name.parse::<usize>().ok()?),
         other => other.get(*name),
     };
-    rest.iter().try_fold(object.get(*first)?, step)?.as_str()
+    rest.iter().try_fold(object.get(*first)?, step)?.as_str().map(str::trim)
 }
 
 struct Found<'a> {
@@ -128,7 +151,7 @@ fn names_other(name: &str) -> bool {
 
 fn collect_value<'a>(name: &'a str, value: &'a Value, found: &mut Vec<Found<'a>>) {
     match value {
-        Value::String(link) if is_absolute(link) => found.push(Found { name, link }),
+        Value::String(link) if is_absolute(link.trim()) => found.push(Found { name, link: link.trim() }),
         Value::Array(items) => items.iter().for_each(|item| collect_value(name, item, found)),
         Value::Object(object) => collect(object, found),
         _ => {}
@@ -209,6 +232,70 @@ mod tests {
             json!({"data": "https"}),
         ] {
             assert_eq!(found(&answer), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_a_link_are_left_out() {
+        let link = format!(" {CLIP}\n");
+        for answer in [
+            json!({"metadata": {"url": link}}),
+            json!({"data": [{"url": link}]}),
+            json!({"url": link}),
+            json!({"files": [{"href": link}]}),
+            json!({"content": {"video_url": "\thttps://a.example/clip.mp4?sig=1 "}}),
+        ] {
+            assert_eq!(found(&answer).as_deref(), Some(CLIP), "{answer}");
+        }
+    }
+
+    #[test]
+    fn the_video_of_another_job_is_not_the_result() {
+        let (file, other) = ("https://a.example/v1/videos/x/content", "https://a.example/other.mp4");
+        for place in [
+            json!({"metadata": {"url": file}}),
+            json!({"result": {"video_url": file}}),
+            json!({"videos": [{"url": file}]}),
+            json!({"video_url": file}),
+            json!({"result_url": file}),
+            json!({"data": {"output": [file]}}),
+            json!({"data": {"output": file}}),
+        ] {
+            for name in ["clip", "seed_video", "history", "first", "url"] {
+                let mut answer = place.clone();
+                answer[name] = other.into();
+                assert_eq!(found(&answer).as_deref(), Some(file), "{answer}");
+            }
+        }
+        for name in [
+            "parent",
+            "original_url",
+            "originalUrl",
+            "origin_video",
+            "params",
+            "parameters",
+            "extended_from",
+            "extend_video_url",
+            "seed_video",
+            "previous_video_url",
+            "prevVideo",
+            "base_video",
+            "init_video",
+            "initial",
+            "remixed_from",
+            "continued_from",
+            "from",
+            "options",
+            "args",
+            "source_video_url",
+            "reference_videos",
+            "inputVideo",
+        ] {
+            for value in [json!(other), json!({"video": {"url": other}}), json!([{"video_url": other}])] {
+                assert_eq!(found(&json!({name: value})), None, "{name}: {value}");
+                assert_eq!(found(&json!({name: value, "url": file})).as_deref(), Some(file), "{name}: {value}");
+                assert_eq!(found(&json!({name: value, "clip": CLIP})).as_deref(), Some(CLIP), "{name}: {value}");
+            }
         }
     }
 

@@ -57,6 +57,13 @@ impl Problem {
         }
     }
 
+    /// This problem, with the message from where an object has its result, if it has none elsewhere.
+    pub(super) fn or_said_elsewhere(self, map: &Map<String, Value>) -> Self {
+        const PLACES: [&str; 4] = ["data", "result", "output", "response"];
+        let said = PLACES.into_iter().filter_map(|place| map.get(place).filter(|value| value.is_string()));
+        said.into_iter().map(Self::of_value).fold(self, Self::or)
+    }
+
     /// What the `error` field of an object says: an object, a text or a list.
     pub(super) fn of_error(map: &Map<String, Value>) -> Self {
         let Some(error) = map.get("error").or_else(|| map.get("errors")) else { return Self::default() };

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::excerpt::{clean, excerpt, redact};
 use super::failure::{Asked, explained, is_page, refusal, spoken, unreadable};
-use super::lenient::{self, Ending};
+use super::ids::Ids;
+use super::lenient::{self, Ending, Json};
 use super::problem::Problem;
 use super::told::{self, Believed, Flaw, Reading, Told};
 use super::{Answer, ids, words};
@@ -49,9 +50,18 @@ pub fn created(answer: &Answer) -> Result<VideoJob> {
 /// The other ids by which the answer to a create names its job, the most trusted first.
 #[must_use]
 pub fn other_ids(job: &VideoJob) -> Vec<String> {
-    let mut ids = job.raw.as_deref().map(ids::read).unwrap_or_default().usable;
+    let mut ids = job.raw.as_deref().map(named_in).unwrap_or_default().usable;
     ids.retain(|id| *id != job.request_id);
     ids
+}
+
+/// The ids in a text that is valid JSON.
+fn named_in(text: &str) -> Ids {
+    let takes_bare = serde_json::from_str(text).is_ok_and(|value: Value| match &value {
+        Value::Object(map) => told::is_acceptance(map),
+        _ => false,
+    });
+    ids::read(text, takes_bare)
 }
 
 /// The names of the fields that came with a job, for messages.
@@ -103,17 +113,20 @@ fn document(answer: &Answer) -> Believed<Document> {
     let unreadable = |error: serde_json::Error| {
         Flaw::from(format!("it is not readable JSON (line {}, column {})", error.line(), error.column()))
     };
-    let json = answer.json().map_err(unreadable)?;
+    only_object(answer.json().map_err(unreadable)?, ids::ENCODINGS)
+}
+
+fn only_object(json: Json<'_>, encodings: usize) -> Believed<Document> {
     match json.value {
         Value::Object(map) => Ok(Document { map, text: json.text.into() }),
         Value::Array(mut items) if items.len() == 1 => match items.pop() {
             Some(Value::Object(map)) => Ok(Document { map, text: json.text.into() }),
             _ => Err(NO_OBJECT.into()),
         },
-        // Some gateways encode an answer twice.
-        Value::String(inner) => match lenient::parse(inner.as_bytes(), Ending::Whole) {
-            Ok(lenient::Json { value: Value::Object(map), text }) => Ok(Document { map, text: text.into() }),
-            _ => Err(NO_OBJECT.into()),
+        // Some gateways encode an answer twice, and those behind others once more.
+        Value::String(inner) if encodings > 0 => match lenient::parse(inner.as_bytes(), Ending::Whole) {
+            Ok(json) => only_object(json, encodings - 1),
+            Err(_) => Err(NO_OBJECT.into()),
         },
         _ => Err(NO_OBJECT.into()),
     }
@@ -142,27 +155,44 @@ fn moderated(request_id: &str, answer: &Answer) -> Option<VideoJob> {
 fn accepted(answer: &Answer) -> Result<VideoJob> {
     let unusable = |flaw: &str| format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status);
     if is_page(&answer.body) {
-        return Err(lost(answer, &unusable("it is an HTML page, so base_url or the path looks wrong")));
+        let what = unusable("it is an HTML page, so base_url or the path looks wrong");
+        return Err(named_by(answer, id_behind_page(answer), &what));
     }
     let refused = || refusal(answer).map(|refusal| Error::Api(Box::new(refusal)));
     let document = match document(answer) {
         Ok(document) => document,
         Err(flaw) => return Err(refused().unwrap_or_else(|| named_by(answer, begun_id(answer), &unusable(&flaw)))),
     };
-    let ids = ids::read(&document.text);
+    let ids = ids::read(&document.text, told::is_acceptance(&document.map));
     if let Some(id) = ids.usable.first() {
         return Ok(started(id, answer, document));
     }
     if let Some(id) = ids.refused {
         return Err(named_by(answer, Some(id), &unusable("its job id cannot be part of an address")));
     }
-    Err(refused().unwrap_or_else(|| lost(answer, &unusable("it names no usable job id"))))
+    if let Some(refusal) = refused() {
+        return Err(refusal);
+    }
+    match ids.vague {
+        Some(id) if !told::is_refusal(&document.map) => Ok(started(&id, answer, document)),
+        id => Err(named_by(answer, id.or(ids.doubtful), &unusable("it names no usable job id"))),
+    }
 }
 
-/// The id in an answer that breaks off behind it.
+/// The id in an answer that is damaged, or breaks off behind it.
 pub(crate) fn begun_id(answer: &Answer) -> Option<String> {
-    let json = lenient::parse(&answer.body, Ending::Cut).ok()?;
-    ids::read(&json.text).usable.into_iter().next()
+    let read = |json: Json<'_>| {
+        let Ids { usable, vague, .. } = named_in(&json.text);
+        usable.into_iter().next().or(vague)
+    };
+    let begun = lenient::parse(&answer.body, Ending::Cut).ok().and_then(read);
+    begun.or_else(|| ids::salvaged(&lenient::decode(&answer.body)).filter(|_| !is_page(&answer.body)))
+}
+
+/// The id in the object with which an HTML page ends: some servers write their warnings before the answer.
+fn id_behind_page(answer: &Answer) -> Option<String> {
+    let json = lenient::behind_page(&answer.body)?;
+    named_in(&json).usable.into_iter().next()
 }
 
 /// The job just named, with whatever else is told of it. Once there is an id, nothing else in the answer may lose it.

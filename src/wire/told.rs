@@ -77,10 +77,35 @@ pub(super) fn is_refusal(map: &Map<String, Value>) -> bool {
     is_coded || is_denied || is_detailed || !Problem::of_error(map).is_empty()
 }
 
-/// Whether the status word of an object says that something failed.
+/// Whether a word in the place of the status says that something failed.
 pub(super) fn says_failed(map: &Map<String, Value>) -> bool {
-    let word = map.get("status").and_then(Value::as_str);
-    word.is_some_and(|word| words::status(&words::normal(word)) == JobStatus::Failed)
+    status_words(map).any(|word| is_failure(&word))
+}
+
+fn status_words(map: &Map<String, Value>) -> impl Iterator<Item = String> {
+    ["status", "result"].into_iter().filter_map(|name| map.get(name)?.as_str()).map(words::normal)
+}
+
+fn is_failure(word: &str) -> bool {
+    word == "fail" || words::status(word) == JobStatus::Failed
+}
+
+/// Whether an object reports that all went well, or says nothing else.
+pub(super) fn is_acceptance(map: &Map<String, Value>) -> bool {
+    const WORDS: [&str; 2] = ["message", "msg"];
+    let is_silent = || {
+        let said = WORDS.into_iter().filter_map(|name| words::text(map.get(name)));
+        said.into_iter().all(|text| is_success(&Value::String(text)))
+    };
+    !is_refusal(map) && !says_failed(map) && (is_affirmed(map) || is_silent())
+}
+
+/// Whether an object says in so many words that all went well.
+pub(super) fn is_affirmed(map: &Map<String, Value>) -> bool {
+    let is_true = |name| map.get(name) == Some(&Value::Bool(true));
+    let is_good = |word: &String| !is_failure(word) && words::status(word) != JobStatus::Unknown;
+    let is_coded = ["code", "status", "result"].into_iter().any(|name| map.get(name).is_some_and(is_success));
+    is_coded || is_true("success") || is_true("ok") || status_words(map).any(|word| is_good(&word))
 }
 
 fn is_named(map: &Map<String, Value>) -> bool {
@@ -162,11 +187,11 @@ fn read_video(value: &Value) -> Believed<Option<Video>> {
         Value::Null => return Ok(None),
         Value::Object(fields) => fields,
         Value::Array(videos) => return videos.first().map_or(Ok(None), read_video),
-        Value::String(link) if is_link(link) => return Ok(with_url(None, Some(link.clone()))),
+        Value::String(link) if is_link(link.trim()) => return Ok(with_url(None, Some(link.trim().to_owned()))),
         _ => return Err("its `video` is not an object".into()),
     };
     let url = match fields.get("url") {
-        None | Some(Value::Null | Value::String(_)) => words::text(fields.get("url")),
+        None | Some(Value::Null | Value::String(_)) => link(fields.get("url")),
         Some(_) => return Err("its `video.url` is not a string".into()),
     };
     let duration = fields.get("duration").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
@@ -187,7 +212,7 @@ fn file_output(fields: &Map<String, Value>) -> FileOutput {
         file_id: text("file_id"),
         filename: text("filename"),
         expires_at: moment("expires_at"),
-        public_url: text("public_url"),
+        public_url: link(fields.get("public_url")),
         public_url_expires_at: moment("public_url_expires_at"),
         public_url_error: text("public_url_error"),
     }
@@ -204,7 +229,12 @@ fn storage_error(value: &Value) -> Option<String> {
 
 /// Where a relay's record of a finished job has the link: `result_url`, in older builds `fail_reason`.
 fn delivered(map: &Map<String, Value>) -> Option<String> {
-    ["result_url", "fail_reason"].into_iter().find_map(|field| words::text(map.get(field)).filter(|text| is_link(text)))
+    ["result_url", "fail_reason"].into_iter().find_map(|field| link(map.get(field)).filter(|text| is_link(text)))
+}
+
+/// A text without the blanks around it.
+fn link(value: Option<&Value>) -> Option<String> {
+    words::text(value).map(|text| text.trim().to_owned())
 }
 
 /// What an object says went wrong, as far as its status lets that be read.

@@ -640,7 +640,12 @@ async fn store(script: impl Fn(usize, &server::Seen) -> Reply + Send + Sync + 's
 async fn whatever_refuses_a_link_it_is_refreshed_once_and_at_once() {
     let refusals = [400, 401, 402, 403, 404, 405, 410, 418, 451].map(|status| Reply::file(b"").instead(status));
     let early = [Reply::file(b"").instead(202), Reply::file(b"").instead(204), Reply::file(b""), Reply::status(200)];
-    for refusal in refusals.into_iter().chain(early).chain(expired_links()) {
+    let pages = [
+        Reply::file(b"{\"error\": \"link expired\"}").header("content-type", "application/json"),
+        Reply::file(b"<!doctype html><p>Sign in").header("content-type", "text/html"),
+        Reply::status(200).body(b"expired"),
+    ];
+    for refusal in refusals.into_iter().chain(early).chain(pages).chain(expired_links()) {
         let (server, files) = store(move |_, seen| match seen.path.as_str() {
             "/new" => Reply::file(&video(100)),
             _ => refusal.clone(),
@@ -652,6 +657,20 @@ async fn whatever_refuses_a_link_it_is_refreshed_once_and_at_once() {
         let download = bench.keep_refreshed(&files, &link("old"), refresh).await.unwrap();
         bench.assert_kept(&download, &video(100));
         assert_eq!(server.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_a_video_is_asked_for_no_more_than_twice() {
+    let page = || Reply::file(b"{}").header("content-type", "application/json");
+    let (server, files) = store(move |_, _| page()).await;
+    let link = |name| format!("{}/{name}", server.address);
+    let down = || Error::invalid("job", "a");
+    for (fresh, requests) in [(Ok(Some(link("new"))), 2), (Ok(Some(link("old"))), 1), (Ok(None), 1), (Err(down()), 1)] {
+        let asked = server.seen().len();
+        let result = Bench::new().keep_refreshed(&files, &link("old"), || async { fresh }).await;
+        assert_eq!(told(result).0, DownloadErrorKind::NotAVideo);
+        assert_eq!(server.seen().len() - asked, requests);
     }
 }
 
