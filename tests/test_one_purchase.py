@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+import raw
 import vidjob
 from support import KEY, POSIX, Face, Run
 from vidjob import Simulator, VideoClient
@@ -413,6 +414,115 @@ def test_an_item_whose_lines_are_gone_is_known_by_its_claim(
         assert isinstance(result.error, vidjob.SubmitUnknown)
         assert [record.state for record in client.jobs(tmp_path)] == ["unknown"]
     assert len(simulator.accepted) == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "\0\0", '{"v": 2, "at": 1, "event": "intent", "id": "other"}'])
+@pytest.mark.parametrize("verb", ["render", "render_many"])
+def test_a_damaged_claim_holds_its_item(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, verb: str, content: str
+) -> None:
+    def ask(**options: Any) -> Any:
+        if verb == "render":
+            return face(client, "render", "x", tmp_path / "a.mp4", **OFTEN, **options)
+        [result] = many(face, client, [{"id": "a", "prompt": "x"}], tmp_path, **options)
+        if result.error is not None:
+            raise result.error
+        return result
+
+    ask()
+    for file in [*(tmp_path / ".vidjob").glob("*.jsonl"), *tmp_path.rglob("*.mp4")]:
+        file.unlink()
+    [claim] = (tmp_path / ".vidjob" / "items").rglob("1.intent")
+    claim.write_text(content, encoding="utf-8")
+    with pytest.raises(vidjob.SubmitUnknown, match=r"1\.intent .* is damaged"):
+        ask()
+    assert len(simulator.accepted) == 1
+    assert ask(on_unknown="resubmit").ok
+    assert len(simulator.accepted) == 2
+
+
+def test_a_claim_that_is_left_alone_is_resubmitted_when_that_is_asked_for(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    face(client, "render", "x", path, **OFTEN)
+    for file in [*(tmp_path / ".vidjob").glob("*.jsonl"), path]:
+        file.unlink()
+    with pytest.raises(vidjob.SubmitUnknown, match="on_unknown"):
+        face(client, "render", "x", path, **OFTEN)
+    assert face(client, "render", "x", path, on_unknown="resubmit", **OFTEN).ok
+    assert len(simulator.accepted) == 2
+
+
+def test_two_requests_for_one_file_at_once_are_not_both_bought(tmp_path: Path) -> None:
+    with (
+        Simulator(render_seconds=2.5, spread=0.0) as simulator,
+        VideoClient(base_url=simulator.base_url, api_key=KEY) as client,
+    ):
+
+        def ask(prompt: str) -> object:
+            try:
+                return client.render(prompt, tmp_path / "a.mp4", **OFTEN)
+            except vidjob.VidjobError as error:
+                return error
+
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(ask, ["one", "two"]))
+        assert len(simulator.accepted) == 1
+        [refused] = [result for result in results if isinstance(result, vidjob.VidjobError)]
+        assert isinstance(refused, vidjob.AlreadyRunning)
+
+
+def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(face: Face, tmp_path: Path) -> None:
+    film = (Path(__file__).parent / "media" / "mpeg4.mp4").read_bytes()
+    is_ready = False
+
+    def reply(method: str, path: str) -> bytes:
+        if method == "POST":
+            return raw.answer({"request_id": "x", "id": "task_x", "task_id": "third"})
+        if path.startswith("/film"):
+            return raw.answer(film, headers=["Content-Type: video/mp4"])
+        if not path.endswith("third"):
+            return raw.answer({"error": "no such job"}, 404)
+        done = {"status": "done", "video": {"url": f"{service.root}/film.mp4"}}
+        return raw.answer(done if is_ready else {"status": "processing"})
+
+    with raw.RawService(reply) as service:
+
+        def client() -> VideoClient:
+            return VideoClient(KEY, base_url=service.base_url, max_retries=0)
+
+        with client() as first, pytest.raises(vidjob.WaitTimeout):
+            face(first, "render", "x", tmp_path / "a.mp4", timeout=0.2, **OFTEN)
+        is_ready = True
+        with client() as second:
+            [record] = second.jobs(tmp_path)
+            assert record.job is not None
+            assert face(second, "get", record.job).status is vidjob.JobStatus.DONE
+        with client() as third:
+            assert face(third, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
+        assert service.creates == 1
+
+
+def test_the_id_of_a_create_without_an_outcome_stays_known(face: Face, tmp_path: Path) -> None:
+    with raw.RawService(lambda *_: raw.answer(b'{"request_id": "job-7", "x": "ab')) as service:
+        for _ in range(2):
+            with VideoClient(KEY, base_url=service.base_url, max_retries=0) as client:
+                with pytest.raises(vidjob.SubmitUnknown) as caught:
+                    face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+                assert caught.value.request_id == "job-7"
+                assert [record.request_id for record in client.jobs(tmp_path)] == ["job-7"]
+        assert service.creates == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_nothing_is_bought_after_the_deadline(face: Face, simulator: Simulator, tmp_path: Path, status: int) -> None:
+    body = '{"error": {"code": "get_channel_failed", "message": "no available channel"}}'
+    simulator.respond("create", status=status, headers={"Retry-After": "3"}, body=body)
+    with VideoClient(KEY, base_url=simulator.base_url) as client:
+        [result] = many(face, client, ["x"], tmp_path, deadline=0.5)
+    assert isinstance(result.error, vidjob.NotBought)
+    assert len(simulator.requests) == 1
 
 
 # ---- creates that were left -------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -59,6 +60,33 @@ def test_metadata_describes_every_video_of_the_folder_with_its_columns(
     assert described(tmp_path)["a"]["scene"] == 7
     assert set(described(tmp_path)) == {"a", "b", "c"}
     assert len(simulator.accepted) == 3
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "errors.jsonl", "summary.json"])
+@pytest.mark.parametrize("orders", [[], ["x"], ["refused"]])
+def test_a_file_of_somebody_else_is_left_as_it_is(
+    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, orders: list[str], name: str
+) -> None:
+    text = '{"file_name": "cat.png", "text": "a cat"}\n'
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    if orders == ["refused"]:
+        simulator.respond("create", status=400, body='{"error": "no"}')
+    with pytest.warns(RuntimeWarning, match=f"{name} is not an output of vidjob"):
+        many(face, client, orders, tmp_path)
+    assert (tmp_path / name).read_text(encoding="utf-8") == text
+
+
+def test_videos_stay_described_when_the_journal_was_removed(face: Face, client: VideoClient, tmp_path: Path) -> None:
+    many(face, client, rows("a", "b"), tmp_path)
+    before = described(tmp_path)
+    shutil.rmtree(tmp_path / ".vidjob")
+    assert not many(face, client, rows("a"), tmp_path)[0].ok, "the file is there, and nobody's"
+    assert described(tmp_path) == before
+    many(face, client, rows("c"), tmp_path)
+    assert set(described(tmp_path)) == set("abc")
+    (tmp_path / before["a"]["file_name"]).unlink()
+    many(face, client, [], tmp_path)
+    assert set(described(tmp_path)) == set("bc")
 
 
 @pytest.mark.parametrize("status", [401, 402])

@@ -240,6 +240,13 @@ class _Run(Displayed):
         finally:
             self._write_down()
 
+    def _close_quietly(self) -> None:
+        """Closes the run where something else went wrong before."""
+        try:
+            self.close()
+        except VidjobError as error:
+            is_harmless("a warning failed", warnings.warn, str(error), RuntimeWarning)
+
     def leave(self) -> None:
         """Closes the run because another one in the same folder began; whoever asks it again is told so."""
         self._left = True
@@ -370,7 +377,7 @@ class Batch(_Run):
                 self.close()
             raise
         except BaseException:
-            self.close()
+            self._close_quietly()
             raise
 
     def _next(self) -> RenderResult:
@@ -443,7 +450,7 @@ class AsyncBatch(_Run):
                 self._close_unless_taken_up_again()
             raise
         except BaseException:
-            self.close()
+            self._close_quietly()
             raise
 
     def _close_unless_taken_up_again(self) -> None:

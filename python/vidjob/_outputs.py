@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import time
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "Outputs", "outcome_of"]
 
+#: What tells an output of ours from a file that has its name.
+_VIDEO = {"id", "file_name", "request_id", "sha256"}
+_ERROR = {"id", "request_id", "error"}
+_SUMMARY = {"items", "saved", "spent_usd"}
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -60,6 +65,7 @@ class _Lines:
 
     def __init__(self, target: Path) -> None:
         self._target = target
+        self._is_free = not target.exists() or _is_ours(target, _ERROR)
         self._handle: int | None = None
         self._temporary = ""
 
@@ -69,13 +75,18 @@ class _Lines:
         os.write(self._handle, (_dumped(line) + "\n").encode())
 
     def close(self) -> None:
-        if self._handle is None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+        if not self._is_free:
+            if handle is not None:
+                Path(self._temporary).unlink(missing_ok=True)
+            _warn_of_foreign(self._target)
+        elif handle is not None:
+            _rename(self._temporary, self._target)
+        else:
             # What an earlier run left would be taken for this one's.
             self._target.unlink(missing_ok=True)
-            return
-        os.close(self._handle)
-        self._handle = None
-        _rename(self._temporary, self._target)
 
 
 def _dumped(line: Mapping[str, Any]) -> str:
@@ -173,7 +184,11 @@ class Outputs:
         self.describe(batch)
         with _writing(self._folder / "errors.jsonl"):
             self._errors.close()
-        _write(self._folder / "summary.json", json.dumps(summary, indent=2))
+        target = self._folder / "summary.json"
+        if target.exists() and not _object(_text_of(target)).keys() >= _SUMMARY:
+            _warn_of_foreign(target)
+        else:
+            _write(target, json.dumps(summary, indent=2))
         if self._failure is not None:
             raise self._failure
 
@@ -187,12 +202,25 @@ class Outputs:
             JournalError: The disk refuses.
         """
         target = self._folder / "metadata.jsonl"
-        text = batch.metadata(_columns_of(target) if batch.lacks_columns() else {})
-        if text:
-            _write(target, text)
+        lines = _text_of(target).splitlines()
+        earlier = [_object(line) for line in lines]
+        if not all(fields.keys() >= _VIDEO for fields in earlier):
+            _warn_of_foreign(target)
             return
-        with _writing(target):
-            target.unlink(missing_ok=True)
+        columns = {str(fields["id"]): json.dumps(fields) for fields in earlier} if batch.lacks_columns() else {}
+        text = batch.metadata(columns)
+        # Videos may be there of which the journal was removed.
+        known = {_object(line).get("file_name") for line in text.splitlines()}
+        others = [
+            line
+            for line, fields in zip(lines, earlier, strict=True)
+            if fields["file_name"] not in known and (self._folder / str(fields["file_name"])).is_file()
+        ]
+        if text or others:
+            _write(target, "".join(f"{line}\n" for line in others) + text)
+        elif lines:
+            with _writing(target):
+                target.unlink(missing_ok=True)
 
 
 def _write(target: Path, text: str) -> None:
@@ -203,18 +231,23 @@ def _write(target: Path, text: str) -> None:
         _rename(temporary, target)
 
 
-def _columns_of(metadata: Path) -> dict[str, str]:
-    """The columns that an earlier ``metadata.jsonl`` holds, as JSON: journals of version 0.1 have none."""
-    columns: dict[str, str] = {}
+def _text_of(target: Path) -> str:
+    """The text of an output, which need not be there."""
     try:
-        text = metadata.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return columns
-    for line in text.splitlines():
-        fields = _object(line)
-        if isinstance(fields.get("id"), str):
-            columns[fields["id"]] = json.dumps(fields)
-    return columns
+        return target.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):  # not of our making
+        return "unreadable"
+
+
+def _is_ours(target: Path, keys: set[str]) -> bool:
+    return all(keys <= _object(line).keys() for line in _text_of(target).splitlines())
+
+
+def _warn_of_foreign(target: Path) -> None:
+    words = f"{target} is not an output of vidjob and was left as it is: move it away, and run the same call again"
+    warnings.warn(words, RuntimeWarning, stacklevel=2)
 
 
 def _object(line: str) -> dict[str, Any]:

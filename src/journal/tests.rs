@@ -266,7 +266,7 @@ async fn one_run_of_all_processes_at_a_time() {
     drop(other);
     let run = journal.run().await.unwrap();
     assert!(!run.is_superseded().await.unwrap());
-    assert_eq!(journal.runs.begin(3, &Owner::this_process()).await.unwrap(), Created::New);
+    assert_eq!(journal.runs.begin(4, &Owner::this_process()).await.unwrap(), Created::New);
     tokio::time::advance(STANDSTILL).await;
     assert!(run.is_superseded().await.unwrap(), "another run took over while this one stood still");
 }
@@ -296,6 +296,107 @@ async fn segments_of_the_dead_are_merged_when_a_run_ends() {
     let names = |journal: &Journal| journal.entries().into_iter().map(|(id, _)| id).collect::<HashSet<_>>();
     assert_eq!(names(&reader), names(&journal));
     assert_eq!(state(&reader, "item-3"), "accepted");
+}
+
+#[tokio::test]
+async fn a_segment_whose_writer_has_said_nothing_yet_is_not_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    for number in 0..2 {
+        let (id, other) = (format!("item-{number}"), Other::begin());
+        other.write(
+            folder.path(),
+            &[Line { order: Some(order()), ..about(Which { id: &id, attempt: &id }, Kind::Intent) }],
+        );
+    }
+    let new = folder.path().join("9-new.jsonl");
+    std::fs::write(&new, "").unwrap();
+    let run = journal.run().await.unwrap();
+    run.end().await;
+    assert!(new.exists());
+}
+
+#[tokio::test]
+async fn writers_of_version_1_are_alive_while_they_hold_their_locks() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let alive = Other::begin();
+    alive.write(folder.path(), &[Line { order: Some(order()), ..about(WHICH, Kind::Intent) }]);
+    let path = folder.path().join(format!("0-other-{}.jsonl", alive.0.id()));
+    let mut open = Line { owner: alive.owner(), ..Line::new(Kind::Open) };
+    open.v = 1;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (_, rest) = text.split_once('\n').unwrap();
+    std::fs::write(&path, open.encode().unwrap() + rest).unwrap();
+    journal.refresh().unwrap();
+    let entry = journal.entry("a").unwrap();
+    assert!(journal.check_not_busy("a", entry.current().unwrap()).await.is_ok(), "its number may be another's by now");
+    let lock = std::fs::File::open(&path).unwrap();
+    lock.lock().unwrap();
+    assert!(is_busy(journal.check_not_busy("a", entry.current().unwrap()).await));
+}
+
+#[tokio::test]
+async fn a_claim_that_was_given_up_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    bought(&journal).await;
+    std::fs::remove_file(segment_of(&journal)).unwrap();
+    let reader = reader(&journal);
+    reader.adopt_claims_of("a").await.unwrap();
+    assert_eq!(state(&reader, "a"), "unknown");
+    reader.claims.give_up("a", 1).await.unwrap();
+    reader.look_again("a", reader.entry("a").unwrap().current().unwrap()).await.unwrap();
+    assert!(reader.entry("a").unwrap().attempts.is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_claim_gives_way_to_the_lines_of_its_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    bought(&journal).await;
+    let items = folder.path().join("items");
+    let item = std::fs::read_dir(&items).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(item.join("1.intent"), "").unwrap();
+    let segment = segment_of(&journal);
+    std::fs::rename(&segment, folder.path().join("away")).unwrap();
+    let reader = reader(&journal);
+    reader.adopt_claims_of("a").await.unwrap();
+    assert_eq!(state(&reader, "a"), "unknown");
+    std::fs::rename(folder.path().join("away"), &segment).unwrap();
+    reader.refresh().unwrap();
+    assert_eq!(state(&reader, "a"), "accepted");
+    assert_eq!(reader.entry("a").unwrap().attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn the_file_system_tells_the_age_of_a_job_where_a_clock_was_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    bought(&journal).await;
+    let entry = journal.entry("a").unwrap();
+    let attempt = entry.current().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    for (ago, most) in [(200_000.0, 60), (30.0, 40)] {
+        let age = journal.age_of(attempt, now - ago).await.unwrap();
+        assert!(age < Duration::from_secs(most), "{age:?}");
+    }
+    assert_eq!(journal.age_of(attempt, now + 1000.0).await, None);
+}
+
+#[tokio::test]
+async fn all_ids_of_a_job_are_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    assert!(journal.begin("a", &next("vidjob-1", 1), order(), None).await.unwrap());
+    let raw = Some(r#"{"request_id": "x", "id": "task_x", "task_id": "t"}"#.into());
+    let job = VideoJob { raw, ..VideoJob::pending("x") };
+    journal.accepted(WHICH, &job, Some(1)).await.unwrap();
+    let others = |journal: &Journal| other_ids(&journal.entry("a").unwrap().current().unwrap().state.job().unwrap());
+    assert_eq!(others(&reader(&journal)), ["task_x", "t"]);
+    let done = VideoJob { status: JobStatus::Done, ..VideoJob::pending("x") };
+    journal.terminal(&done, None).await.unwrap();
+    assert_eq!(others(&reader(&journal)), ["task_x", "t"]);
 }
 
 #[tokio::test]
