@@ -78,7 +78,13 @@ def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"base_url": "nonsense"}, {"journal": "s3://b"}, {"headers": {"X-Token": "hush\n"}}, {"timeout": "long"}, {"no": 1}],
+    [
+        {"base_url": "nonsense"},
+        {"journal": "s3://b"},
+        {"headers": {"X-Token": "hush\n"}},
+        {"timeout": "long"},
+        {"no": 1},
+    ],
 )
 def test_a_client_that_could_not_be_set_up_is_shown(settings: dict[str, Any]) -> None:
     client = VideoClient.__new__(VideoClient)

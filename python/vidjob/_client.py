@@ -1142,8 +1142,11 @@ _USED = (
 
 
 def _load() -> None:
-    """Imports what the verbs use: later there may be no descriptor left to read a module with, and a forked child
-    would wait for ever for an import that another thread of its parent had begun."""
+    """Imports what the verbs use.
+
+    Later there may be no descriptor left to read a module with, and a forked child would wait for ever for an import
+    that another thread of its parent had begun.
+    """
     from sys import modules
 
     if any(name not in modules for name in _USED):

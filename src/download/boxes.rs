@@ -202,7 +202,7 @@ impl Media {
         self.names_formats && !self.begins_like_pictures() && !self.begins_like_sound() && !self.has_pattern()
     }
 
-    /// Whether they begin like H.264 or H.265, whose units follow their length, or like AV1, VP9, ProRes or MPEG-4
+    /// Whether they begin like H.264 or H.265, whose units follow their length, or like AV1, VP9, `ProRes` or MPEG-4
     /// Visual. Each check is so narrow that no random data pass it by chance.
     fn begins_like_pictures(&self) -> bool {
         let Some((unit, [header, ..])) = self.beginning.split_first_chunk() else { return true };
@@ -224,7 +224,7 @@ impl Media {
         header_of(&self.beginning, next, 0x87, 0x02)
     }
 
-    /// Whether they begin like AAC of FFmpeg, or like MP3 or AAC with headers, which come again with each frame.
+    /// Whether they begin like AAC of libavcodec, or like MP3 or AAC with headers, which come again with each frame.
     fn begins_like_sound(&self) -> bool {
         let data = &self.beginning[..];
         let is_sync = data.starts_with(&[0xff]) && header_of(data, 1, 0xe0, 0xe0);
@@ -237,7 +237,9 @@ impl Media {
     fn has_pattern(&self) -> bool {
         let data = &self.beginning[..self.beginning.len().min(PATTERN)];
         let mut seen = [false; 256];
-        data.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+        for byte in data {
+            seen[usize::from(*byte)] = true;
+        }
         let is_text = data.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'));
         is_text || seen.iter().filter(|seen| **seen).count() * 2 < data.len()
     }
