@@ -311,12 +311,22 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// What is secret about headers: their values, and of a value such as `Bearer TOKEN` also the last word.
+/// What is secret about headers: their values, of a value such as `Bearer TOKEN` also the last word, and of pairs such
+/// as `session=TOKEN; user=NAME` also what follows each `=`.
 fn header_secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.values().filter_map(|value| value.to_str().ok()).map(str::trim);
-    let long = values.flat_map(|value| [Some(value), value.rsplit_once(' ').map(|(_, word)| word)]).flatten();
+    let parts = values.flat_map(|value| {
+        let word = value.rsplit_once(' ').map(|(_, word)| word);
+        [Some(value), word].into_iter().flatten().chain(pair_values(value))
+    });
     // A header such as `X-Team: blue` is no secret.
-    long.filter(|secret| secret.len() >= SECRET_HEADER)
+    parts.filter(|secret| secret.len() >= SECRET_HEADER)
+}
+
+/// The values of the pairs in a header's value, as cookies and parameters are written.
+fn pair_values(value: &str) -> impl Iterator<Item = &str> {
+    let pairs = value.split([';', ',']).filter_map(|pair| pair.split_once('='));
+    pairs.map(|(_, value)| value.trim().trim_matches('"'))
 }
 
 /// How long a header's value is at least, to be taken for a secret.
@@ -327,6 +337,15 @@ const RESERVED: [&str; 5] = ["authorization", "host", "content-length", "content
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_values_of_cookies_are_secrets() {
+        let mut headers = HeaderMap::new();
+        headers.insert("cookie", "a=value-one==; theme=dark;b=\"value-two\"".parse().unwrap());
+        let secrets = Secrets::new(header_secrets(&headers));
+        let words = secrets.hidden_in("value-one== and value-two, theme=dark too".into());
+        assert_eq!(words, "*** and ***, theme=dark too");
+    }
 
     fn settings(base_url: Option<&str>, api_key: Option<&str>) -> Settings {
         Settings { base_url: base_url.map(Into::into), api_key: api_key.map(Secret::new), ..Settings::default() }

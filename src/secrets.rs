@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::config::Secret;
@@ -16,9 +17,12 @@ use crate::event::{Event, Events};
 
 /// What stands in place of a secret.
 pub(crate) const MARK: &str = "***";
+const QUOTED_MARK: &str = "\"***\"";
 
 /// Below this length a secret may be part of any word, so it is replaced only where it is a word of its own.
 const STRONG: usize = 6;
+/// From this length on a number is a secret wherever it stands; shorter ones are dates, too.
+const STRONG_DIGITS: usize = 9;
 /// Field names and status words are letters and underscores; only from this length on are letters alone a secret.
 const STRONG_LETTERS: usize = 20;
 /// How much of a secret must stand at a cut to be replaced.
@@ -42,7 +46,18 @@ struct Shared {
 struct Needle {
     /// Without escapes, in lower case.
     text: Vec<u8>,
-    is_strong: bool,
+    strength: Strength,
+}
+
+/// Where a secret is replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    /// Only where it is a word of its own.
+    Word,
+    /// Only where it is no part of a longer number, an id or an address.
+    Number,
+    /// Everywhere.
+    Strong,
 }
 
 /// Where a text stands.
@@ -50,12 +65,34 @@ struct Needle {
 enum Place {
     /// In a body that must stay readable: whole JSON strings may be ids and status words.
     Body,
+    /// In JSON outside its strings, where only a whole number may be replaced, and by a string.
+    Bare,
     /// In words for people.
     Words,
 }
 
+/// Follows a text of JSON from string to string.
+#[derive(Default)]
+struct Strings {
+    is_inside: bool,
+    is_escaped: bool,
+}
+
+impl Strings {
+    fn pass(&mut self, text: &[u8]) {
+        for byte in text {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' => self.is_escaped = self.is_inside,
+                b'"' => self.is_inside = !self.is_inside,
+                _ => {}
+            }
+        }
+    }
+}
+
 impl Secrets {
-    /// The secrets among `texts`: what is empty or a JSON number or word is none.
+    /// The secrets among `texts`: what is empty, a short number, `true`, `false` or `null` is none.
     pub(crate) fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles: Vec<Needle> = texts.into_iter().filter_map(Needle::new).collect();
         needles.sort_by_key(|needle| std::cmp::Reverse(needle.text.len()));
@@ -79,7 +116,8 @@ impl Secrets {
     /// Whether an id is or holds a secret: it is then no job's.
     pub(crate) fn is_in(&self, id: &str) -> bool {
         let at = |start| {
-            self.0.needles.iter().any(|needle| needle.is_strong && needle.whole(id.as_bytes(), start).is_some())
+            let is_strong = |needle: &Needle| needle.strength == Strength::Strong;
+            self.0.needles.iter().any(|needle| is_strong(needle) && needle.whole(id.as_bytes(), start).is_some())
         };
         (0..id.len()).any(at)
     }
@@ -158,15 +196,23 @@ impl Secrets {
 
     fn replaced(&self, text: &[u8], place: Place) -> Option<Vec<u8>> {
         let mut clean: Option<Vec<u8>> = None;
+        let has_numbers = self.0.needles.iter().any(Needle::is_in_numbers);
+        let is_json = has_numbers && place == Place::Body && serde_json::from_slice::<IgnoredAny>(text).is_ok();
+        let mut strings = Strings::default();
         let (mut at, mut copied) = (0, 0);
         while at < text.len() {
+            let place = if is_json && !strings.is_inside { Place::Bare } else { place };
             let Some(found) = self.secret_at(text, at, place) else {
-                at += step(&text[at..]);
+                let next = at + step(&text[at..]);
+                strings.pass(&text[at..next]);
+                at = next;
                 continue;
             };
             let clean = clean.get_or_insert_default();
             clean.extend_from_slice(&text[copied..found.start]);
-            clean.extend_from_slice(MARK.as_bytes());
+            let mark = if place == Place::Bare { QUOTED_MARK } else { MARK };
+            clean.extend_from_slice(mark.as_bytes());
+            strings.pass(&text[found.clone()]);
             (at, copied) = (found.end, found.end);
         }
         if let Some(clean) = &mut clean {
@@ -177,12 +223,19 @@ impl Secrets {
 
     fn secret_at(&self, text: &[u8], at: usize, place: Place) -> Option<Range<usize>> {
         self.0.needles.iter().find_map(|needle| {
-            let length = if needle.is_strong {
-                needle.whole(text, at).or_else(|| needle.cut(text, at))?
-            } else {
-                needle.whole(text, at).filter(|length| is_word(text, at..at + length, place))?
+            let stretch = |length| at..at + length;
+            let length = match needle.strength {
+                Strength::Word | Strength::Number if place == Place::Bare => return None,
+                Strength::Strong if place == Place::Bare && needle.is_in_numbers() => {
+                    needle.whole(text, at).filter(|length| is_number(text, stretch(*length)))?
+                }
+                Strength::Strong => needle.whole(text, at).or_else(|| needle.cut(text, at))?,
+                Strength::Number => {
+                    needle.whole(text, at).filter(|length| stands_alone(text, stretch(*length), place))?
+                }
+                Strength::Word => needle.whole(text, at).filter(|length| is_word(text, stretch(*length), place))?,
             };
-            Some(at..at + length)
+            Some(stretch(length))
         })
     }
 }
@@ -195,15 +248,26 @@ impl fmt::Debug for Secrets {
 
 impl Needle {
     fn new(secret: &str) -> Option<Self> {
-        let is_json_word = matches!(serde_json::from_str(secret), Ok(Value::Null | Value::Bool(_) | Value::Number(_)));
+        let value = serde_json::from_str(secret);
+        let is_word = matches!(value, Ok(Value::Null | Value::Bool(_)));
+        let is_number = matches!(value, Ok(Value::Number(_))) || secret.bytes().all(|byte| byte.is_ascii_digit());
         let text = unescaped(secret.as_bytes());
-        if text.is_empty() || is_json_word {
+        if text.is_empty() || is_word || is_number && text.len() < STRONG {
             return None;
         }
         let is_letters = text.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
         let is_name = is_letters && (text.len() < STRONG_LETTERS || text.contains(&b'_'));
-        let is_strong = text.len() >= STRONG && !is_name;
-        Some(Self { text: text.to_ascii_lowercase(), is_strong })
+        let strength = match text.len() {
+            length if length < STRONG || is_name => Strength::Word,
+            length if is_number && length < STRONG_DIGITS => Strength::Number,
+            _ => Strength::Strong,
+        };
+        Some(Self { text: text.to_ascii_lowercase(), strength })
+    }
+
+    /// Whether it may stand in a number of JSON.
+    fn is_in_numbers(&self) -> bool {
+        self.text.iter().all(|byte| byte.is_ascii_digit() || b"+-.e".contains(byte))
     }
 
     /// How long the secret is that stands at `at`.
@@ -259,6 +323,27 @@ fn is_word(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
     let rest = after.iter().position(|byte| !b".,;:!?".contains(byte)).map_or(&[][..], |at| &after[at..]);
     let ends = rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || b"\"'`)\\".contains(byte));
     begins && ends
+}
+
+/// Whether a stretch is no part of a longer number; in a body also of no id and no address, which must stay whole.
+fn stands_alone(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
+    let (before, after) = (&text[..stretch.start], &text[stretch.end..]);
+    let (last, first) = (before.last(), after.first());
+    if place == Place::Words {
+        return ![last, first].into_iter().flatten().any(u8::is_ascii_digit);
+    }
+    let joins = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_/".contains(byte);
+    let has_suffix = first == Some(&b'.') && after.get(1).is_some_and(u8::is_ascii_alphanumeric);
+    // An escape such as `\n` ends in a letter, too.
+    let is_escape = before.len() > 1 && before[before.len() - 2] == b'\\';
+    (is_escape || !last.is_some_and(joins)) && !first.is_some_and(joins) && !has_suffix
+}
+
+/// Whether a stretch is a whole number of JSON.
+fn is_number(text: &[u8], stretch: Range<usize>) -> bool {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let (before, after) = (text[..stretch.start].last(), text[stretch.end..].first());
+    !before.is_some_and(belongs) && !after.is_some_and(belongs)
 }
 
 /// A text without its escapes.
@@ -377,6 +462,7 @@ mod tests {
             (r#"begins with "sk-te/st+""#, r#"begins with "***""#),
             ("ends with sk-te/st+0123", "ends with ***"),
             ("twice sk-te/st+0123456789sk-te/st+0123456789", "twice ******"),
+            (r"{error: sk-te/st+0123456789}", r"{error: ***}"),
             (r#"{"sk-te/st+0123456789": 1}"#, r#"{"***": 1}"#),
         ] {
             assert_eq!(hidden(KEY, body), shown);
@@ -413,7 +499,10 @@ mod tests {
             ("request_id", r#"{"request_id":"a"}"#),
             ("cost_in_usd_ticks", r#"{"usage":{"cost_in_usd_ticks":1}}"#),
             ("true", r#"{"ok": true }"#),
-            ("500000000", r#"{"usage": {"cost_in_usd_ticks": 500000000 }}"#),
+            ("50000000", r#"{"usage": {"cost_in_usd_ticks": 50000000 }}"#),
+            ("12345", r#"{"note": "bad key 12345."}"#),
+            ("20261126", r#"{"request_id": "job-20261126-a", "url": "https://a.b/20261126/20261126.mp4"}"#),
+            ("123456789", r#"{"a": 1123456789, "b": 123456789.5, "c": 123456789e2, "d": -123456789}"#),
             ("abc", "abc"),
         ] {
             assert_eq!(hidden(key, body), body);
@@ -421,6 +510,28 @@ mod tests {
         assert_eq!(hidden("k", r#"{"error":"bad key k."}"#), r#"{"error":"bad key ***."}"#);
         assert_eq!(hidden("secret", r#"{"error":"bad key \"secret\""}"#), r#"{"error":"bad key \"***\""}"#);
         assert_eq!(Secrets::new(["secret"]).hidden_in("no \"secret\" here".into()), "no \"***\" here");
+    }
+
+    #[test]
+    fn digits_alone_are_a_secret() {
+        for (secret, body, shown) in [
+            ("123456", r#"{"error":"bad key 123456."}"#, r#"{"error":"bad key ***."}"#),
+            ("123456", r#"{"error":"a\n123456","b":"123456"}"#, r#"{"error":"a\n***","b":"***"}"#),
+            ("20261126", r#"{"b":"k=20261126&x"}"#, r#"{"b":"k=***&x"}"#),
+            ("20261126", "bad password 20261126", "bad password ***"),
+            ("123456789012345678", "[ERROR] k=x123456789012345678", "[ERROR] k=x***"),
+            ("00123456", r#"{"b":"00123456"}"#, r#"{"b":"***"}"#),
+            ("123456789012345678", r#"{"b":"task-123456789012345678x"}"#, r#"{"b":"task-***x"}"#),
+            ("123456789012345678", r#"{"b":"\u0031%323456789012345678"}"#, r#"{"b":"***"}"#),
+            ("1234567890123", r#"{"b": [1234567890123,1]}"#, r#"{"b": ["***",1]}"#),
+            ("1234567890123", r#"{"b\\":1234567890123}"#, r#"{"b\\":"***"}"#),
+            ("1234567.5e10", r#"{"b":1234567.5E10}"#, r#"{"b":"***"}"#),
+        ] {
+            assert_eq!(hidden(secret, body), shown);
+        }
+        let secrets = Secrets::new(["20261126"]);
+        assert_eq!(secrets.hidden_in("https://a/20261126.mp4, 120261126".into()), "https://a/***.mp4, 120261126");
+        assert!(!secrets.is_in("job-20261126"));
     }
 
     #[test]

@@ -76,6 +76,23 @@ def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
         VideoClient(KEY, ca_file=path).get("abc")
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": "nonsense"},
+        {"journal": "s3://b"},
+        {"headers": {"X-Token": "hush\n"}},
+        {"timeout": "long"},
+        {"no": 1},
+    ],
+)
+def test_a_client_that_could_not_be_set_up_is_shown(settings: dict[str, Any]) -> None:
+    client = VideoClient.__new__(VideoClient)
+    with pytest.raises((ConfigurationError, TypeError)):
+        VideoClient.__init__(client, KEY, **settings)
+    assert repr(client) == str(client) == "VideoClient(not set up)"
+
+
 def test_nothing_shows_the_key(simulator: Simulator) -> None:
     client = VideoClient(KEY, base_url=simulator.base_url)
     simulator.respond("get", status=401, body=f'{{"error": "bad key {KEY}"}}')
@@ -209,3 +226,27 @@ def test_everything_public_is_there() -> None:
         assert getattr(vidjob, name) is not None
     with pytest.raises(AttributeError):
         vidjob.nonsense  # noqa: B018
+
+
+def test_what_the_verbs_use_is_imported_with_the_first_client(tmp_path: Path) -> None:
+    # A later import could fail for want of descriptors, and hang in a child that was forked meanwhile.
+    program = """
+import asyncio, sys, vidjob
+from pathlib import Path
+simulator = vidjob.Simulator(render_seconds=0)
+client = vidjob.VideoClient("k", base_url=simulator.base_url, journal="journal")
+before = set(sys.modules)
+async def use(name):
+    await client.render_async("x", f"{name}.mp4", poll_interval=0.01)
+    await client.wait_async(await client.generate_async("x"), poll_interval=0.01)
+    [result async for result in client.render_many_async([{"id": 1, "prompt": "x"}], name, poll_interval=0.01)]
+    [result async for result in client.resume_async(name, poll_interval=0.01)]
+client.render("x", "a.mp4", poll_interval=0.01)
+client.download(client.wait(client.generate("x"), poll_interval=0.01), "b.mp4")
+Path("rows.csv").write_text("prompt\\nx\\n")
+[*client.render_many(Path("rows.csv"), "c", poll_interval=0.01), *client.resume("c"), *client.jobs("c")]
+asyncio.run(use("d"))
+print(*sorted(name for name in set(sys.modules) - before if name.startswith("vidjob")))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert run.stdout.split() == []

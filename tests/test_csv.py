@@ -111,6 +111,11 @@ REFUSED: list[tuple[str, list[tuple[str, str]]]] = [
     ("id,prompt,duration\na,x,5\nb,y,NaN\n", [("rows.csv, line 3", "duration must be a whole number")]),
     ("id,prompt,extra\na,x,[\n", [("rows.csv, line 2", "extra: not JSON")]),
     ("id,prompt,reference_images\na,x,cat.png\n", [("rows.csv, line 2", "reference_images must be a list")]),
+    # Rows that leave the prompt out.
+    ("id,prompt\na,\nb,x\n", [("rows.csv, line 2", "the prompt is missing")]),
+    ("id,prompt\na,x\nb\n", [("rows.csv, line 3", "the prompt is missing")]),
+    ('id,prompt\na,"  "\n', [("rows.csv, line 2", "the prompt is missing")]),
+    ("id,image\na,\n", [("rows.csv, line 2", "the prompt is missing")]),
     # Headers.
     ("id,promt\na,x\n", [("rows.csv, line 1", "no column is named prompt; the columns are 'id', 'promt'")]),
     ("nothing\nat all\n", [("rows.csv, line 1", "the columns are 'nothing'")]),

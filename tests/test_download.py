@@ -285,7 +285,7 @@ NOT_KEPT: list[tuple[dict[str, Any], dict[str, Any], type[VidjobError]]] = [
     ({"body": b"\0"}, {}, vidjob.IncompleteDownload),
     ({"body": film(5000)}, {"max_bytes": 4096}, vidjob.TooLarge),
     ({"status": 302, "headers": {"Location": "ftp://a.example/x.mp4?sig=hush"}}, {}, vidjob.UnsafeUrl),
-    ({"status": 201}, {}, vidjob.NotAVideo),
+    ({"status": 201, "body": "{}"}, {}, vidjob.NotAVideo),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import vidjob
 from support import KEY, POSIX, Cli, Face
 from vidjob import Simulator, VideoClient
 
-ADDRESSES: list[str | Path] = [
+PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
+ADDRESSES: list[str | bytes | Path] = [
     "s3://bucket/folder",
     "S3://bucket",
     "gs://bucket/a.mp4",
@@ -23,7 +25,12 @@ ADDRESSES: list[str | Path] = [
     # pathlib makes one slash of two.
     Path("s3://bucket/folder"),
     Path("file:///tmp/a.mp4"),
+    "s3:/bucket/folder",
+    b"s3://bucket/folder",
+    b"gs:/bucket/a.mp4",
 ]
+if os.name == "posix":  # elsewhere a letter is a drive
+    ADDRESSES += ["a://bucket/folder", "a:/bucket", Path("a://bucket"), b"a://bucket"]
 
 
 @pytest.fixture
@@ -34,9 +41,14 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert list(tmp_path.iterdir()) == []
 
 
-def as_text(address: str | Path) -> str:
-    """A template is never a ``Path``."""
-    return address if isinstance(address, str) else str(address).replace(":/", "://")
+def as_text(address: str | bytes | Path) -> str:
+    """A template is always a text."""
+    return os.fsdecode(address)
+
+
+def as_path(address: str | bytes | Path) -> Path:
+    """Orders in a file are named by a ``Path``."""
+    return Path(os.fsdecode(address))
 
 
 def calls(face: Face, client: VideoClient, address: Any) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def calls(face: Face, client: VideoClient, address: Any) -> dict[str, Any]:
         "render_many": lambda: many("render_many", ["x"], address),
         "input_root": lambda: many("render_many", ["x"], "out", input_root=address),
         "filename": lambda: many("render_many", ["x"], "out", filename=f"{as_text(address)}{{id}}.mp4"),
-        "rows": lambda: many("render_many", Path(address), "out"),
+        "rows": lambda: many("render_many", as_path(address), "out"),
     }
 
 
@@ -64,7 +76,7 @@ def calls(face: Face, client: VideoClient, address: Any) -> dict[str, Any]:
     "call", ["download", "render", "jobs", "resume", "render_many", "input_root", "filename", "rows"]
 )
 def test_an_address_is_no_path(
-    face: Face, client: VideoClient, simulator: Simulator, address: str | Path, call: str
+    face: Face, client: VideoClient, simulator: Simulator, address: str | bytes | Path, call: str
 ) -> None:
     with pytest.raises(vidjob.InvalidRequest, match="is an address, and only") as caught:
         calls(face, client, address)[call]()
@@ -75,7 +87,7 @@ def test_an_address_is_no_path(
 @pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("setting", ["journal", "ca_file"])
-def test_an_address_is_no_path_of_a_client(address: str | Path, setting: str) -> None:
+def test_an_address_is_no_path_of_a_client(address: str | bytes | Path, setting: str) -> None:
     settings: dict[str, Any] = {setting: address}
     with pytest.raises(vidjob.ConfigurationError, match=f"{setting} .* is an address, and only"):
         VideoClient(KEY, **settings)
@@ -116,6 +128,8 @@ def test_a_folder_with_a_colon_in_its_name_is_a_folder(
         ["batch", "rows.jsonl", "--dry-run", "--filename", "s3://b/{id}.mp4"],
         ["jobs", "s3://b"],
         ["resume", "s3://b"],
+        ["resume", "s3:/b"],
+        ["render", "x", "-o", "s3:/b/a.mp4"],
         ["demo", "--output", "s3://b"],
         ["get", "job-1", "--api-key-file", "s3://b/key"],
     ],
@@ -135,6 +149,7 @@ def test_2_an_address_is_no_path_on_the_command_line(cli: Cli, command: list[str
         ("folder", "is a folder"),
         ("new/", "is a folder"),
         ("missing/a.mp4", "does not exist; create it"),
+        pytest.param("/proc/a.mp4", "no file can be made in the folder /proc", marks=PROC),
         ("there.mp4/a.mp4", "Not a directory"),
         ("x" * 300 + ".mp4", "too long"),
     ],

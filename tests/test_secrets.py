@@ -387,6 +387,45 @@ def test_a_header_that_the_service_repeats_leaves_nowhere(witness: Witness, serv
     assert leaks == []
 
 
+#: Secrets of digits, from the shortest one that is replaced.
+NUMBERS = ["918273", "20261126", "1234567890123", "918273645546372819"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("where", ["key", "header", "cookie", "proxy"])
+def test_a_secret_of_digits_leaves_nowhere(witness: Witness, server: Server, where: str, number: str) -> None:
+    settings: dict[str, Any] = {"api_key": KEY, "base_url": f"{server.origin}/v1"}
+    if where == "key":
+        settings["api_key"] = number
+    elif where == "proxy":
+        settings |= {"base_url": "http://api.example/v1", "proxy": server.origin.replace("//", f"//me:{number}@")}
+    else:
+        number = number.zfill(8)
+        settings["headers"] = {"X-Pin": number} if where == "header" else {"Cookie": f"a=b; session={number}; c=d"}
+    leaks = []
+    # A short one stays where it is a part of an id or of an address.
+    bodies = {name: body for name, body in BODIES.items() if len(number) > 8 or name not in {"id", "kept"}}
+    with witness.client(**settings) as client:
+        for verb, status in [("get", 200), ("get", 401), ("generate", 400), ("wait", 200)]:
+            for name, body in bodies.items():
+                server.created = server.asked = answer(status, body.replace("KEY", number))
+                if number in witness.sees(client, verb):
+                    leaks.append((verb, status, name))
+    assert leaks == []
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_secret_of_digits_does_not_tear_answers_apart(face: Face, server: Server, key: str) -> None:
+    body = {"request_id": "job-1", "status": "done", "video": {"url": f"/{key[:8]}/a.mp4"}}
+    usage = {"cost_in_usd_ticks": int(f"{key}0"), "other": int(key)}
+    server.asked = answer(200, {**body, "usage": usage})
+    with VideoClient(key, base_url=f"{server.origin}/v1", max_retries=0) as client:
+        job = face(client, "get", "job-1")
+    assert (job.status, job.video.url) == ("done", body["video"]["url"])  # type: ignore[index]
+    assert job.raw["usage"]["cost_in_usd_ticks"] == int(f"{key}0")
+    assert job.raw["usage"]["other"] == ("***" if len(key) > 8 else int(key))
+
+
 @pytest.mark.parametrize("in_environment", [False, True])
 def test_the_password_of_a_proxy_leaves_nowhere(
     witness: Witness, server: Server, monkeypatch: pytest.MonkeyPatch, *, in_environment: bool

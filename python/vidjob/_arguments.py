@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from vidjob._errors import InvalidRequest
 from vidjob._native import VideoRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
     from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
 
@@ -92,8 +93,6 @@ def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """A path as it is meant now, whatever the working directory is later. A folder's slash at the end stays."""
-    import os
-
     given = os.fsdecode(path)
     if not given:
         return given
@@ -113,16 +112,17 @@ def local(field: str, path: _Path) -> _Path:
     return path
 
 
-def address_fault(field: str, path: str | os.PathLike[str]) -> str | None:
+def address_fault(field: str, path: str | bytes | os.PathLike[str]) -> str | None:
     """What is wrong with a path that is an address, ``scheme://…``, or nothing."""
-    text = str(path)
+    text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
     scheme, colon, rest = text.partition(":")
-    # A single letter is a drive. A pathlib.Path has made one slash of two, and maybe turned it round.
-    slashes = ("//",) if isinstance(path, str) else ("/", "\\")
-    is_scheme = len(scheme) > 1 and scheme.isascii() and scheme[0].isalpha()
-    if not (colon and rest.startswith(slashes) and is_scheme and scheme.translate(_IN_SCHEMES).isalnum()):
+    # pathlib has made one slash of two, and on Windows turned it round.
+    slashes = ("/", "\\") if os.name == "nt" or isinstance(path, os.PathLike) else ("/",)
+    is_drive = os.name == "nt" and len(scheme) == 1
+    is_scheme = scheme.isascii() and scheme[:1].isalpha() and scheme.translate(_IN_SCHEMES).isalnum()
+    if not (colon and rest.startswith(slashes) and is_scheme) or is_drive:
         return None
-    bare = rest[2 if isinstance(path, str) else 1 :].rpartition("@")[2].partition("?")[0]
+    bare = rest[2 if rest.startswith("//") else 1 :].rpartition("@")[2].partition("?")[0]
     shown = f"{scheme}://{bare}"
     return f"{field} {shown!r} is an address, and only folders and files of this machine are supported; give a path"
 

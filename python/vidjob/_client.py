@@ -98,6 +98,7 @@ class VideoClient:
             ConfigurationError: No key, a bad ``base_url``, a proxy that cannot be used, an unreadable ``ca_file``, a
                 number out of range.
         """
+        _load()
         for name, path in (("journal", journal), ("ca_file", ca_file)):
             fault = None if path is None else arguments.address_fault(name, path)
             if fault is not None:
@@ -1101,6 +1102,9 @@ class VideoClient:
         self.close()
 
     def __repr__(self) -> str:
+        # A debugger or a traceback with locals shows a client whose constructor raised, too.
+        if not hasattr(self, "_native"):
+            return "VideoClient(not set up)"
         state = ", closed" if self._native.closed else ""
         return f"VideoClient(base_url={self.base_url!r}{state})"
 
@@ -1124,6 +1128,32 @@ class VideoClient:
         if not settings["pickle_key"]:
             settings = _without_secrets(settings)
         return _restore, (settings,)
+
+
+#: What the verbs use, and ``import vidjob`` alone does not.
+_USED = (
+    *(f"vidjob._{name}" for name in ("bars", "batch", "damage", "kernel", "media", "results", "tracing", "values")),
+    "asyncio",
+    "concurrent.futures.thread",
+    "decimal",
+    "logging",
+    "uuid",
+)
+
+
+def _load() -> None:
+    """Imports what the verbs use.
+
+    Later there may be no descriptor left to read a module with, and a forked child would wait for ever for an import
+    that another thread of its parent had begun.
+    """
+    from sys import modules
+
+    if any(name not in modules for name in _USED):
+        from importlib import import_module
+
+        for name in _USED:
+            import_module(name)
 
 
 def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:

@@ -341,10 +341,11 @@ def _keyframe(place: _Place, value: object) -> Keyframe:
         raise place.refused(f"{place.field} must be objects with an image and a timestamp, not {shown(value)}")
     seconds = value.get("timestamp_s", value.get("timestamp"))
     if seconds is None or "image" not in value:
-        raise place.refused("a keyframe has an image and a timestamp")
+        raise place.refused(f"{place.field}: a keyframe has an image and a timestamp")
     moment = _number(seconds)
     if not math.isfinite(moment):
-        raise place.refused(f"the timestamp of a keyframe must be a number of seconds, not {shown(seconds)}")
+        words = f"{place.field}: the timestamp of a keyframe must be a number of seconds, not {shown(seconds)}"
+        raise place.refused(words)
     return Keyframe(_media(place, value["image"]), moment)
 
 

@@ -211,7 +211,8 @@ def _row_of(order: object, input_root: Path | None) -> Row:
     fields = _fields_of(order)
     if isinstance(fields.get("body"), Mapping) and ("url" in fields or "custom_id" in fields):
         return _of_batch_line(fields, input_root)
-    if PROMPTS.isdisjoint(map(said, order)):
+    # Of a CSV file the header is known to have one, and empty cells are left out.
+    if not isinstance(order, CsvRow) and PROMPTS.isdisjoint(map(said, order)):
         raise InvalidRequest(no_prompt(order) if order else "the prompt is missing: the row is empty", field="prompt")
     name = _first_name(fields)
     known = {key: fields.pop(key) for key in list(fields) if key in FIELDS}

@@ -57,6 +57,8 @@ pub(super) struct Boxes {
     state: State,
     /// The box that was begun last.
     name: [u8; 4],
+    /// How many were begun.
+    count: usize,
     has_movie: bool,
     has_media: bool,
     /// A fragment was described whose data have not begun.
@@ -64,10 +66,10 @@ pub(super) struct Boxes {
     media: Media,
 }
 
-/// What tells coded pictures from other data.
+/// What tells coded pictures and sound from other data.
 #[derive(Debug, Default)]
 struct Media {
-    /// Whether the file names the formats that it is compatible with, as writers of video do.
+    /// Whether the file is described by the shortest list of formats that writers of whole files use.
     names_formats: bool,
     /// How the first `mdat` begins.
     beginning: Vec<u8>,
@@ -75,10 +77,12 @@ struct Media {
     length: u64,
 }
 
-/// As much of the media as tells coded pictures from other data.
-const MEDIA_BEGINNING: usize = 5;
-/// A `ftyp` without a list of compatible formats.
-const BARE_FTYP: u64 = 16;
+/// As much of the media as tells coded pictures and sound from other data: two frames of MP3.
+const MEDIA_BEGINNING: usize = 2048;
+/// As much of it as must have no pattern.
+const PATTERN: usize = 256;
+/// A `ftyp` with two compatible formats.
+const FTYP_OF_TWO: u64 = 24;
 const SHORT_HEADER: usize = 8;
 const LONG_HEADER: usize = 16;
 /// A size that says: the size stands behind the type, in 64 bits.
@@ -131,10 +135,11 @@ impl Boxes {
         }
     }
 
-    /// Whether it is a container of other data than coded pictures, complete as far as its boxes go: a video whose
-    /// `moov` was cut off holds coded pictures, and a service that delivers something else will not deliver better.
+    /// Whether it is a container of other data than pictures or sound, and of nothing beside them, complete as far as
+    /// its boxes go: a service that delivers such a file in place of a video will not deliver a better one. Writers of
+    /// video put a `free` or `wide` before their data, so that a film whose `moov` was cut off has one more box.
     fn is_opaque(&self) -> bool {
-        self.has_media && !self.has_movie && self.media.is_foreign()
+        self.has_media && !self.has_movie && self.count == 2 && self.media.is_foreign()
     }
 
     /// Some bytes after the last box do no harm: players pass over them. Where no length was announced,
@@ -160,7 +165,8 @@ impl Boxes {
             None => self.state = State::Open,
         }
         self.name = name;
-        self.media.names_formats |= name == *b"ftyp" && size > BARE_FTYP;
+        self.count += 1;
+        self.media.names_formats |= name == *b"ftyp" && size == FTYP_OF_TWO;
         self.has_movie |= name == *b"moov";
         if name == *b"moof" {
             self.expects_media = true;
@@ -193,38 +199,112 @@ impl Boxes {
 
 impl Media {
     fn is_foreign(&self) -> bool {
-        self.names_formats && !self.begins_like_pictures()
+        self.names_formats && !self.begins_like_pictures() && !self.begins_like_sound() && !self.has_pattern()
     }
 
-    /// Whether they begin like H.264 or H.265, whose units follow their length, or like AV1.
+    /// Whether they begin like H.264 or H.265, whose units follow their length, or like AV1, VP9, `ProRes` or MPEG-4
+    /// Visual. Each check is so narrow that no random data pass it by chance.
     fn begins_like_pictures(&self) -> bool {
         let Some((unit, [header, ..])) = self.beginning.split_first_chunk() else { return true };
         let unit = u64::from(u32::from_be_bytes(*unit));
         let is_unit = unit > 1 && unit + 4 <= self.length && header & 0x80 == 0;
-        is_unit || self.beginning.starts_with(&[0x12, 0x00]) || matches!(self.beginning[..], [0x0a, 0..0x20, ..])
+        let is_vp9 = header_of(&self.beginning, 0, 0xC0, 0x80) && self.beginning[1..].starts_with(&[0x49, 0x83, 0x42]);
+        let is_prores = self.beginning[4..].starts_with(b"icpf");
+        let is_visual = self.beginning.starts_with(&[0, 0, 1]);
+        is_unit || self.begins_like_av1() || is_vp9 || is_prores || is_visual
     }
+
+    /// A delimiter of no content or a short sequence header, and the header of another unit behind it.
+    fn begins_like_av1(&self) -> bool {
+        let next = match self.beginning[..] {
+            [0x12, 0, ..] => 2,
+            [0x0a, length @ 0..0x20, ..] => 2 + usize::from(length),
+            _ => return false,
+        };
+        header_of(&self.beginning, next, 0x87, 0x02)
+    }
+
+    /// Whether they begin like AAC of libavcodec, or like MP3 or AAC with headers, which come again with each frame.
+    fn begins_like_sound(&self) -> bool {
+        let data = &self.beginning[..];
+        let is_sync = data.starts_with(&[0xff]) && header_of(data, 1, 0xe0, 0xe0);
+        let comes_again = || data.windows(2).skip(2).any(|pair| pair == &data[..2]);
+        let is_named = data.windows(4).take(16).any(|word| word == b"Lavc");
+        is_named || data.starts_with(b"ID3") || is_sync && comes_again()
+    }
+
+    /// Whether they are text, zeros or the like: coded or encrypted data use all values alike.
+    fn has_pattern(&self) -> bool {
+        let data = &self.beginning[..self.beginning.len().min(PATTERN)];
+        let mut seen = [false; 256];
+        for byte in data {
+            seen[usize::from(*byte)] = true;
+        }
+        let is_text = data.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'));
+        is_text || seen.iter().filter(|seen| **seen).count() * 2 < data.len()
+    }
+}
+
+/// Whether the byte at a place, as far as there is one, has these bits.
+fn header_of(data: &[u8], at: usize, mask: u8, bits: u8) -> bool {
+    data.get(at).is_none_or(|byte| byte & mask == bits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Bytes without a pattern.
+    fn noise(length: usize) -> Vec<u8> {
+        let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+        let states = std::iter::successors(Some(0x8f11_d207_u32), next);
+        states.map(|state| state.to_be_bytes()[0]).take(length).collect()
+    }
+
     #[test]
-    fn a_video_whose_moov_was_cut_off_is_told_from_other_data() {
-        let ftyp = boxed(FTYP, b"isom\0\0\x02\0isommp42");
+    fn a_film_without_a_moov_is_told_from_other_data() {
+        let ftyp = boxed(FTYP, b"isom\0\0\0\0isommp42");
         let with = |media: &[u8]| [ftyp.clone(), boxed(MDAT, media)].concat();
-        for pictures in
-            [&b"\0\0\0\x04\x06\x05\xff\xff"[..], b"\0\0\0\x03\x40\x01\x0c", b"\x12\0\x0a\x0b\0", b"\x0a\x0a\0\0\0", b""]
-        {
+        let mp3 = [&b"\xff\xfb\x90\x64"[..], &noise(413), b"\xff\xfb\x90\x64", &noise(413)].concat();
+        let adts = [&b"\xff\xf1\x50\x80"[..], &noise(300), b"\xff\xf1\x50\x80", &noise(300)].concat();
+        for coded in [
+            &b"\0\0\x01\x04\x06\x05\xff\xff"[..],
+            b"\0\0\x01\x03\x40\x01\x0c",
+            b"\x12\0\x0a\x0b\0",
+            b"\x0a\x03\0\0\0\x32",
+            b"\x82\x49\x83\x42\0",
+            b"\0\x01\x23\x45icpf",
+            b"\0\0\x01\xb0\x01",
+            b"\xde\x02\0Lavc58.134.100\0",
+            b"ID3\x04\0",
+            &mp3,
+            &adts,
+        ] {
             for length in [Length::Announced, Length::Unknown] {
-                assert_eq!(flaw(&with(pictures), length), Some(Flaw::NoMovie), "{pictures:?}");
+                let film = with(&[coded, &noise(1000)].concat());
+                assert_eq!(flaw(&film, length), Some(Flaw::NoMovie), "{coded:?}");
             }
         }
-        assert_eq!(flaw(&with(b"\0\x48\x71\x5f\x47 longer than all"), Length::Announced), None);
-        let other = with(b"\x8f\x11\xd2\x07 and other data");
-        assert_eq!(flaw(&other, Length::Announced), None);
-        assert_eq!(flaw(&other, Length::Unknown), Some(Flaw::NoMovie));
-        assert_eq!(flaw(&other[..other.len() - 1], Length::Announced), Some(Flaw::Cut));
+        for plain in
+            [vec![], vec![0; 2000], b"<html>error</html>".repeat(30), b"words, words ".to_vec(), vec![0xa5; 99]]
+        {
+            assert_eq!(flaw(&with(&plain), Length::Announced), Some(Flaw::NoMovie), "{plain:?}");
+        }
+        for size in [16, 100, 300, 5000] {
+            let other = with(&noise(size));
+            assert_eq!(flaw(&other, Length::Announced), None, "{size}");
+            assert_eq!(flaw(&other, Length::Unknown), Some(Flaw::NoMovie));
+            assert_eq!(flaw(&other[..other.len() - 1], Length::Announced), Some(Flaw::Cut));
+            let media = boxed(MDAT, &noise(size));
+            for (before, between) in
+                [(&ftyp, file(&[*b"free"])), (&boxed(FTYP, b"isom\0\0\x02\0isomiso2avc1mp41"), vec![])]
+            {
+                let film = [&before[..], &between, &media].concat();
+                assert_eq!(flaw(&film, Length::Announced), Some(Flaw::NoMovie));
+            }
+        }
+        let no_unit = with(&[&b"\0\x48\x71\x5f\x47 longer than all"[..], &noise(100)].concat());
+        assert_eq!(flaw(&no_unit, Length::Announced), None);
     }
 
     fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {

@@ -38,7 +38,12 @@ impl Temporary {
     pub(super) fn create(path: &Path, options: &Options) -> Result<(File, Self)> {
         let name = checked_name(path)?;
         check_vacant(path, options.overwrite)?;
-        let file = make(folder_of(path), &name).map_err(|error| match error.kind() {
+        let folder = folder_of(path);
+        let file = make(folder, &name).map_err(|error| match error.kind() {
+            // Folders of devices and of processes take no files, and say it so.
+            ErrorKind::NotFound if folder.is_dir() => {
+                refusal(ENOENT, format!("no file can be made in the folder {}; choose another one", folder.display()))
+            }
             ErrorKind::NotFound => {
                 refusal(ENOENT, format!("the folder of {} does not exist; create it", path.display()))
             }

@@ -153,11 +153,6 @@ impl<'a> Transfer<'a> {
         let url = bare_url(response.url());
         let again = |words: String| Setback::Passing { why: incomplete(words), retry_after: asked_pause(&response) };
         match response.status() {
-            StatusCode::OK if response.content_length() == Some(0) => return Err(not_yet(&response)),
-            StatusCode::OK => {
-                self.start_over().await?;
-                self.total = response.content_length();
-            }
             StatusCode::PARTIAL_CONTENT => {
                 let size = size_by_rest(response.headers(), self.kept, self.total, self.validator.as_ref());
                 let Some(size) = size else {
@@ -171,11 +166,18 @@ impl<'a> Transfer<'a> {
                 self.start_over().await?;
                 return Err(again(format!("{url} has no such part of the file (HTTP 416)")));
             }
-            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => return Err(not_yet(&response)),
-            status if may_pass(status) => return Err(again(format!("{url} answered HTTP {}", status.as_u16()))),
-            status if status.is_success() => {
-                return Err(not_a_video(format!("{url} answered HTTP {}, without a file", status.as_u16())).into());
+            StatusCode::PRECONDITION_FAILED if self.kept > 0 => {
+                self.start_over().await?;
+                return Err(again(format!("{url} has another file by now (HTTP 412)")));
             }
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => return Err(not_yet(&response)),
+            status if status.is_success() && response.content_length() == Some(0) => return Err(not_yet(&response)),
+            // Caches and proxies have successes of their own, such as 203. The content decides.
+            status if status.is_success() => {
+                self.start_over().await?;
+                self.total = response.content_length();
+            }
+            status if may_pass(status) => return Err(again(format!("{url} answered HTTP {}", status.as_u16()))),
             _ => return Err(refused(response).await),
         }
         self.size = self.total.or(self.size);
@@ -397,7 +399,7 @@ pub(super) async fn look(files: &Files, url: &Url) -> Option<Refusal> {
     let response = follow(files, url, Some(&first_byte)).await.ok()?;
     let setback = match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => not_yet(&response),
-        StatusCode::OK if response.content_length() == Some(0) => not_yet(&response),
+        status if status.is_success() && response.content_length() == Some(0) => not_yet(&response),
         status if status.is_client_error() && !may_pass(status) => refused(response).await,
         _ => return None,
     };

@@ -217,7 +217,7 @@ async fn what_is_no_video() {
         Reply::file(b"pageftyp<p>A text that begins like a video"),
         Reply::file(b"{}").header("content-type", "application/json"),
         Reply::status(200).body(b"{}"),
-        Reply::status(201).header("content-length", "0"),
+        Reply::status(201).body(b"{}"),
         Reply::file(&[&mp4[..24], &[0; 5000][..]].concat()),
         Reply::status(200).body(&[&mp4[..24], &[0; 5000][..]].concat()),
     ] {
@@ -236,6 +236,16 @@ async fn a_video_is_told_by_its_content_and_not_by_its_type() {
         let download = bench.keep(&files(&server.address), "/a").await.unwrap();
         bench.assert_kept(&download, &video(100));
         assert_eq!(download.content_type.as_deref(), Some(kind));
+    }
+}
+
+#[tokio::test]
+async fn a_whole_video_is_kept_under_every_status_of_success() {
+    for status in [200, 201, 203, 207, 226, 299] {
+        let server = Server::start(move |_, _| Reply::file(&video(100)).instead(status)).await;
+        let bench = Bench::new();
+        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+        bench.assert_kept(&download, &video(100));
     }
 }
 
@@ -396,6 +406,8 @@ async fn a_part_that_does_not_fit_is_not_used() {
             .header("etag", "\"v1\"")
             .body(b"--x\r\nContent-Range: bytes 500-999/1000\r\n\r\n"),
         Reply::status(416).header("content-range", "bytes */1000"),
+        Reply::status(412),
+        Reply::status(412).body(b"the file has changed"),
     ] {
         let (server, bench, download) = resumed_by(second, other_video()).await;
         bench.assert_kept(&download, &other_video());
