@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidjob._columns import plain
 from vidjob._errors import AlreadyRunning, JobBlocked, JournalError, NotBought, SubmitUnknown, VidjobError, WaitTimeout
+from vidjob._listening import is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +66,6 @@ class _Lines:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._is_free = not target.exists() or _is_ours(target, _ERROR)
         self._handle: int | None = None
         self._temporary = ""
 
@@ -78,7 +78,7 @@ class _Lines:
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
-        if not self._is_free:
+        if not _is_ours(self._target, _ERROR):
             if handle is not None:
                 Path(self._temporary).unlink(missing_ok=True)
             _warn_of_foreign(self._target)
@@ -233,12 +233,13 @@ def _write(target: Path, text: str) -> None:
 
 def _text_of(target: Path) -> str:
     """The text of an output, which need not be there."""
-    try:
-        return target.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError):  # not of our making
-        return "unreadable"
+    with _writing(target):
+        try:
+            return target.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+        except ValueError:  # not of our making
+            return "unreadable"
 
 
 def _is_ours(target: Path, keys: set[str]) -> bool:
@@ -247,7 +248,7 @@ def _is_ours(target: Path, keys: set[str]) -> bool:
 
 def _warn_of_foreign(target: Path) -> None:
     words = f"{target} is not an output of vidjob and was left as it is: move it away, and run the same call again"
-    warnings.warn(words, RuntimeWarning, stacklevel=2)
+    is_harmless("a warning failed", warnings.warn, words, RuntimeWarning)
 
 
 def _object(line: str) -> dict[str, Any]:
