@@ -525,6 +525,14 @@ def test_nothing_is_bought_after_the_deadline(face: Face, simulator: Simulator, 
     assert len(simulator.requests) == 1
 
 
+def test_a_file_in_the_place_of_a_journal_is_no_empty_journal(client: VideoClient, tmp_path: Path) -> None:
+    (tmp_path / ".vidjob").write_text("x", encoding="utf-8")
+    with pytest.raises(vidjob.JournalError, match="cannot be read"):
+        client.jobs(tmp_path)
+    with pytest.raises(vidjob.JournalError, match="cannot be read"):
+        list(client.resume(tmp_path))
+
+
 # ---- creates that were left -------------------------------------------------------------------
 
 

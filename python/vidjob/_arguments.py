@@ -136,7 +136,7 @@ def journal_folder(folder: str | os.PathLike[str]) -> Path:
     from pathlib import Path
 
     beside = Path(local("folder", folder)) / ".vidjob"
-    return beside if beside.is_dir() else Path(folder)
+    return beside if beside.exists() else Path(folder)
 
 
 def batch(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - the compiled part checks them
