@@ -33,6 +33,7 @@ __all__ = [
     "Watch",
     "__version__",
     "encode_png",
+    "check_target",
     "estimate_usd",
     "fingerprint",
     "process_tag",

@@ -289,7 +289,10 @@ fn gone() -> io::Error {
 }
 
 fn replaced(path: &Path) -> io::Error {
-    io::Error::other(format!("{} was removed or replaced while it was in use: put it back, or go on in a new process", path.display()))
+    io::Error::other(format!(
+        "{} was removed or replaced while it was in use: put it back, or go on in a new process",
+        path.display()
+    ))
 }
 
 fn create(path: &Path) -> io::Result<File> {
