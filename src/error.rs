@@ -116,6 +116,24 @@ pub struct ApiError {
     pub is_page: bool,
 }
 
+#[cfg(test)]
+impl ApiError {
+    /// A refusal without words, for tests.
+    pub(crate) fn of(kind: ApiErrorKind, status_code: u16) -> Self {
+        Self {
+            kind,
+            status_code,
+            code: None,
+            message: "no".into(),
+            request_id: None,
+            retry_after: None,
+            body: String::new(),
+            not_started: false,
+            is_page: false,
+        }
+    }
+}
+
 /// The kinds of [`ApiError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApiErrorKind {

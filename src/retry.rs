@@ -127,20 +127,6 @@ mod tests {
     use super::*;
     use crate::error::{ApiError, Trouble};
 
-    fn api(kind: ApiErrorKind, status_code: u16) -> ApiError {
-        ApiError {
-            kind,
-            status_code,
-            code: None,
-            message: "no".into(),
-            request_id: None,
-            retry_after: None,
-            body: String::new(),
-            not_started: false,
-            is_page: false,
-        }
-    }
-
     fn invalid(status_code: u16) -> Error {
         Error::InvalidResponse { message: String::new(), body: String::new(), request_id: None, status_code }
     }
@@ -151,7 +137,7 @@ mod tests {
 
     /// (error, a query is repeated, a create is repeated)
     fn table() -> Vec<(Error, bool, bool)> {
-        let plain = |kind, status| Error::Api(Box::new(api(kind, status)));
+        let plain = |kind, status| Error::Api(Box::new(ApiError::of(kind, status)));
         vec![
             (Error::ConnectionFailed(Box::new(trouble(true, false))), true, true),
             (Error::ConnectionFailed(Box::new(trouble(false, false))), true, false),
@@ -162,7 +148,11 @@ mod tests {
             (plain(ApiErrorKind::InsufficientBalance, 429), false, false),
             (plain(ApiErrorKind::Server, 500), true, false),
             (plain(ApiErrorKind::Server, 503), true, false),
-            (Error::Api(Box::new(ApiError { not_started: true, ..api(ApiErrorKind::Server, 503) })), true, true),
+            (
+                Error::Api(Box::new(ApiError { not_started: true, ..ApiError::of(ApiErrorKind::Server, 503) })),
+                true,
+                true,
+            ),
             (plain(ApiErrorKind::Server, 524), true, false),
             (plain(ApiErrorKind::Other, 408), true, false),
             (plain(ApiErrorKind::Other, 425), true, false),
@@ -192,20 +182,20 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_a_bound_and_honours_the_service() {
-        let error = Error::Api(Box::new(api(ApiErrorKind::Server, 500)));
+        let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
         let most: Vec<_> = (0..6).map(|attempt| backoff(&error, attempt, 1.0).as_millis()).collect();
         assert_eq!(most, [500, 1000, 2000, 4000, 8000, 8000]);
         assert_eq!(backoff(&error, 3, 0.0), Duration::ZERO);
         assert_eq!(backoff(&error, u32::MAX, 0.5), Duration::from_secs(4));
         let asked = |seconds| {
-            let mut limited = api(ApiErrorKind::RateLimited, 429);
+            let mut limited = ApiError::of(ApiErrorKind::RateLimited, 429);
             limited.retry_after = Some(Duration::from_secs(seconds));
             Error::Api(Box::new(limited))
         };
         assert_eq!(backoff(&asked(7), 0, 0.5), Duration::from_secs(7));
         assert_eq!(backoff(&asked(0), 1, 0.5), Duration::from_millis(500));
         assert_eq!(backoff(&asked(3723), 0, 0.5), MAX_RETRY_AFTER);
-        let busy = Error::Api(Box::new(ApiError { not_started: true, ..api(ApiErrorKind::Server, 503) }));
+        let busy = Error::Api(Box::new(ApiError { not_started: true, ..ApiError::of(ApiErrorKind::Server, 503) }));
         assert!(backoff(&busy, 0, 0.0) >= Duration::from_secs(5), "not within seconds");
     }
 
@@ -224,7 +214,7 @@ mod tests {
             let mut calls = Vec::new();
             let exchange = || {
                 calls.push(start.elapsed());
-                std::future::ready(Err(Error::Api(Box::new(api(ApiErrorKind::Server, 500)))))
+                std::future::ready(Err(Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)))))
             };
             let result: Result<()> =
                 Retries { most, when: worth_repeating, until: None }.run("/x", &events, |_| {}, exchange).await;
@@ -243,7 +233,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_pause_lasts_beyond_the_end() {
-        let limited = ApiError { retry_after: Some(Duration::from_secs(30)), ..api(ApiErrorKind::RateLimited, 429) };
+        let limited =
+            ApiError { retry_after: Some(Duration::from_secs(30)), ..ApiError::of(ApiErrorKind::RateLimited, 429) };
         let start = Instant::now();
         let retries = Retries { most: 1, when: worth_repeating, until: Some(start + Duration::from_secs(2)) };
         let exchange = || std::future::ready(Err::<(), _>(Error::Api(Box::new(limited.clone()))));
@@ -253,7 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_429_slows_everyone_and_success_ends_it() {
-        let mut limited = api(ApiErrorKind::RateLimited, 429);
+        let mut limited = ApiError::of(ApiErrorKind::RateLimited, 429);
         limited.retry_after = Some(Duration::from_secs(5));
         let paused = std::cell::Cell::new(Duration::ZERO);
         let mut calls = 0;

@@ -507,22 +507,8 @@ mod tests {
 
     // ---- odd answers in the middle ------------------------------------------------------------
 
-    fn api(kind: ApiErrorKind, status_code: u16) -> ApiError {
-        ApiError {
-            kind,
-            status_code,
-            code: None,
-            message: "no".into(),
-            request_id: None,
-            retry_after: None,
-            body: String::new(),
-            not_started: false,
-            is_page: false,
-        }
-    }
-
     fn refusal(kind: ApiErrorKind) -> Error {
-        Error::Api(Box::new(api(kind, 404)))
+        Error::Api(Box::new(ApiError::of(kind, 404)))
     }
 
     fn malformed() -> Error {
@@ -574,7 +560,7 @@ mod tests {
         |_| Some(refusal(ApiErrorKind::Other)),
         |_| Some(refusal(ApiErrorKind::Server)),
         |_| Some(refusal(ApiErrorKind::RateLimited)),
-        |_| Some(Error::Api(Box::new(ApiError { is_page: true, ..api(ApiErrorKind::PermissionDenied, 403) }))),
+        |_| Some(Error::Api(Box::new(ApiError { is_page: true, ..ApiError::of(ApiErrorKind::PermissionDenied, 403) }))),
     ];
     const REFUSED: [fn(Duration) -> Option<Error>; 5] = [
         |_| Some(refusal(ApiErrorKind::NotFound)),

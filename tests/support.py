@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vidjob import VideoClient
+from vidjob import RenderResult, VideoClient
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -30,6 +30,10 @@ def film(size: int = 1000) -> bytes:
     return head + box(b"mdat", bytes(index % 251 for index in range(size - len(head) - 8)))
 
 
+#: Verbs whose result is iterated: a face gives a list.
+ITERATED = ("watch", "render_many", "resume")
+
+
 class Face:
     """One face of the client: ``face(client, "get", job)`` calls the verb or its twin."""
 
@@ -39,15 +43,21 @@ class Face:
     def __call__(self, client: VideoClient, verb: str, *args: Any, **kwargs: Any) -> Any:
         if self.name == "blocking":
             result = getattr(client, verb)(*args, **kwargs)
-            return list(result) if verb == "watch" else result
+            return list(result) if verb in ITERATED else result
         return asyncio.run(self._awaited(client, verb, *args, **kwargs))
 
     @staticmethod
     async def _awaited(client: VideoClient, verb: str, *args: Any, **kwargs: Any) -> Any:
         result = getattr(client, f"{verb}_async")(*args, **kwargs)
-        if verb == "watch":
-            return [job async for job in result]
+        if verb in ITERATED:
+            return [item async for item in result]
         return await result
+
+
+def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
+    """The results of ``render_many``, of clips that are done soon."""
+    results: list[RenderResult] = face(client, "render_many", *args, **{"poll_interval": 0.02, **kwargs})
+    return results
 
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals of POSIX")

@@ -22,7 +22,7 @@ import pytest
 
 import raw
 import vidjob
-from support import KEY, POSIX, Face, Run
+from support import KEY, POSIX, Face, Run, many
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -32,17 +32,6 @@ OFTEN: dict[str, Any] = {"poll_interval": 0.02}
 def simulator() -> Iterator[Simulator]:
     with Simulator(render_seconds=0.05, spread=0.1) as simulator:
         yield simulator
-
-
-def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[vidjob.RenderResult]:
-    kwargs = {**OFTEN, **kwargs}
-    if face.name == "blocking":
-        return list(client.render_many(*args, **kwargs))
-
-    async def run() -> list[vidjob.RenderResult]:
-        return [result async for result in client.render_many_async(*args, **kwargs)]
-
-    return asyncio.run(run())
 
 
 def leave(face: Face, client: VideoClient, path: Any, prompt: str = "A candle.") -> None:
@@ -97,14 +86,7 @@ def test_a_folder_that_was_moved_keeps_what_was_bought_in_it(
     leave(face, client, old / "b.mp4")
     old.rename(new)
     assert face(client, "render", "A candle.", new / "a.mp4", **OFTEN).ok
-    if face.name == "blocking":
-        assert [result.ok for result in client.resume(new, **OFTEN)] == [True]
-    else:
-
-        async def resumed() -> list[bool]:
-            return [result.ok async for result in client.resume_async(new, **OFTEN)]
-
-        assert asyncio.run(resumed()) == [True]
+    assert [result.ok for result in face(client, "resume", new, **OFTEN)] == [True]
     assert (new / "b.mp4").is_file()
     assert not old.exists()
     assert len(simulator.accepted) == 2

@@ -14,21 +14,10 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, Run
+from support import KEY, Face, Run, many
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
-
-
-def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[vidjob.RenderResult]:
-    kwargs = {**OFTEN, **kwargs}
-    if face.name == "blocking":
-        return list(client.render_many(*args, **kwargs))
-
-    async def run() -> list[vidjob.RenderResult]:
-        return [result async for result in client.render_many_async(*args, **kwargs)]
-
-    return asyncio.run(run())
 
 
 def described(folder: Path) -> dict[str, dict[str, Any]]:
@@ -128,15 +117,7 @@ def test_what_a_killed_run_has_kept_is_described_by_whoever_goes_on(
     """
     assert run_python(textwrap.dedent(program), simulator.base_url, str(tmp_path)).returncode == 9
     assert not (tmp_path / "metadata.jsonl").exists()
-    if face.name == "blocking":
-        list(client.resume(tmp_path, **OFTEN))
-    else:
-
-        async def resumed() -> None:
-            async for _ in client.resume_async(tmp_path, **OFTEN):
-                pass
-
-        asyncio.run(resumed())
+    face(client, "resume", tmp_path, **OFTEN)
     assert described(tmp_path)["a"]["scene"] == 3
     (tmp_path / described(tmp_path)["a"]["file_name"]).unlink()
     many(face, client, [], tmp_path)

@@ -248,7 +248,7 @@ class _Run(Displayed):
             is_harmless("a warning failed", warnings.warn, str(error), RuntimeWarning)
 
     def leave(self) -> None:
-        """Closes the run because another one in the same folder began; whoever asks it again is told so."""
+        """Closes the run because another one in the same folder began. Asking it again raises AlreadyRunning."""
         self._left = True
         self.close()
 

@@ -143,7 +143,7 @@ def _knowns(header: _Line | None, known: Collection[str]) -> tuple[int, int]:
 
 
 def _lines(text: str, delimiter: str, at: int = 0) -> Iterator[_Line]:
-    """The rows of a text. Behind a fault it goes on with the next line, so that one quote does not swallow the rest."""
+    """The rows of a text. After an error it continues with the next line: one quote does not swallow the rest."""
     bare = re.compile(rf"[^{re.escape(delimiter)}\r\n]*")
     number = _count_lines(text[:at]) + 1
     while at < len(text):

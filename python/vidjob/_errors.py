@@ -29,7 +29,7 @@ class VidjobError(Exception):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        # A traceback and a log show the text alone: whoever has it finds the job again.
+        # Tracebacks and logs show only the text, so it names the job.
         if not self.request_id:
             return self.message
         # One that could steer a terminal is refused, and named all the same.

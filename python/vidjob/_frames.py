@@ -61,7 +61,7 @@ def no_prompt(names: Iterable[object]) -> str:
 
 
 def _is_one_of(value: object, kinds: tuple[tuple[str, str], ...]) -> bool:
-    # Whoever holds an instance has the module imported already.
+    # An instance exists only where its module was imported.
     classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
     return isinstance(value, tuple(kind for kind in classes if isinstance(kind, type)))
 

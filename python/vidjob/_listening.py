@@ -154,7 +154,7 @@ class Trace:
         if error is None or isinstance(error, (VidjobError, GeneratorExit)):
             return
         if self._request_id is not None:
-            # Whoever catches it finds the job without reading.
+            # A handler gets the job without parsing the text.
             _name_job(error, self._request_id)
         note = self._note()
         if note is not None:

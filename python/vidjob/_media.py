@@ -80,7 +80,7 @@ def encoded(value: object, field: str) -> bytes:
 
 
 def _is(value: object, module: str, name: str) -> bool:
-    # Whoever holds an instance has the module imported already.
+    # An instance exists only where its module was imported.
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(value, kind)
 

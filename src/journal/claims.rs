@@ -103,7 +103,7 @@ impl Claims {
 
     /// Whether a later attempt was claimed: whoever holds this one is too late to send it.
     pub(super) async fn is_superseded(&self, id: &str, n: u32) -> io::Result<bool> {
-        Ok(self.store.read(&intent_name(id, n.saturating_add(1))).await?.is_some())
+        self.is_there(id, n.saturating_add(1)).await
     }
 
     /// Keeps an acceptance that the journal's file cannot take.
