@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
-use crate::error::{Error, Result, shown_address};
+use crate::error::{Error, Result};
 use crate::proxies::Proxies;
-use crate::secrets::Secrets;
+use crate::redact::url_for_message;
+use crate::secrets::{Secret, Secrets};
 
 /// Where jobs are served unless told otherwise.
 pub const DEFAULT_BASE_URL: &str = "https://api.cometapi.com/grok/v1";
@@ -21,30 +22,6 @@ const KEYS: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST
 const XAI_HOST: &str = "api.x.ai";
 /// Where files usually are: what stands before it must be known before anything is bought.
 const FILES: &str = "https://vidgen.x.ai/";
-
-/// A text that never shows itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Box<str>);
-
-impl Secret {
-    /// Hides `text`.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(***)")
-    }
-}
 
 /// What the caller said; everything left out has a default.
 #[derive(Debug, Clone, Default)]
@@ -193,8 +170,9 @@ impl Config {
 fn base_url(given: Option<String>) -> Result<Url> {
     let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
     let given = given.trim();
-    let wrong =
-        |why: &str| Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", shown_address(given)));
+    let wrong = |why: &str| {
+        Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", url_for_message(given)))
+    };
     if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err(wrong("holds a blank or a control character; give an http(s) address"));
     }
@@ -287,7 +265,7 @@ fn proxy(given: &str) -> Result<Secret> {
 }
 
 fn not_a_proxy(given: &str) -> Error {
-    let shown = shown_address(given);
+    let shown = url_for_message(given);
     Error::Configuration(format!("proxy {shown:?} is not an http(s) address, like http://proxy.example:3128"))
 }
 
@@ -299,7 +277,7 @@ fn ca_file(path: &Path) -> Result<Vec<u8>> {
 fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
-        let wrong = |why: &str| Error::Configuration(format!("header {:?} {why}", crate::error::shorten(name, 60)));
+        let wrong = |why: &str| Error::Configuration(format!("header {:?} {why}", crate::redact::shorten(name, 60)));
         let name: HeaderName = name.parse().map_err(|_| wrong("has a name that HTTP does not allow"))?;
         if RESERVED.contains(&name.as_str()) {
             return Err(wrong("is set by the client itself; for the key use api_key"));

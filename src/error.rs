@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::job::VideoJob;
+use crate::job::{JobStatus, VideoJob};
 
 /// The result of every fallible function here.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -26,10 +26,10 @@ pub enum Error {
     Api(Box<ApiError>),
     /// No connection, or it broke: DNS, TCP, TLS, reset.
     #[error("{}", .0.message)]
-    ConnectionFailed(Box<Trouble>),
+    ConnectionFailed(Box<TransportError>),
     /// One exchange took longer than the client's timeout.
     #[error("{}", .0.message)]
-    RequestTimeout(Box<Trouble>),
+    RequestTimeout(Box<TransportError>),
     /// The service answered with something its contract does not allow.
     #[error("{message}")]
     InvalidResponse {
@@ -157,7 +157,7 @@ pub enum ApiErrorKind {
 
 /// Trouble on the way to the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct TransportError {
     /// What happened, without query strings.
     pub message: String,
     /// The job concerned, if one is.
@@ -226,7 +226,7 @@ impl Error {
         Self::InvalidRequest { field, message: message.into() }
     }
 
-    /// A download that went wrong; the id is added by [`Error::concerning`].
+    /// A download that went wrong; the id is added by [`Error::with_request_id`].
     pub fn download(kind: DownloadErrorKind, message: impl Into<String>) -> Self {
         Self::Download(Box::new(DownloadError { kind, message: message.into(), request_id: None, errno: None }))
     }
@@ -249,10 +249,10 @@ impl Error {
 
     /// The same error, naming the job it concerns.
     #[must_use]
-    pub fn concerning(mut self, id: &str) -> Self {
+    pub fn with_request_id(mut self, id: &str) -> Self {
         match &mut self {
             Self::Api(error) => fill(&mut error.request_id, id),
-            Self::ConnectionFailed(trouble) | Self::RequestTimeout(trouble) => fill(&mut trouble.request_id, id),
+            Self::ConnectionFailed(failure) | Self::RequestTimeout(failure) => fill(&mut failure.request_id, id),
             Self::InvalidResponse { request_id, .. } => fill(request_id, id),
             Self::Download(error) => fill(&mut error.request_id, id),
             Self::Journal(error) => fill(&mut error.request_id, id),
@@ -266,7 +266,7 @@ impl Error {
     pub fn with_note(mut self, note: &str) -> Self {
         let message = match &mut self {
             Self::Api(error) => &mut error.message,
-            Self::ConnectionFailed(trouble) | Self::RequestTimeout(trouble) => &mut trouble.message,
+            Self::ConnectionFailed(failure) | Self::RequestTimeout(failure) => &mut failure.message,
             Self::InvalidResponse { message, .. } => message,
             _ => return self,
         };
@@ -329,78 +329,37 @@ fn blocked(job: &VideoJob) -> String {
     format!("the video of job {} was withheld by moderation{words}", job.request_id)
 }
 
-/// The beginning of `text`, at most `limit` characters, with a mark where it was cut.
-#[must_use]
-pub fn shorten(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
+impl VideoJob {
+    /// The job if it ended well, or the error that its end stands for.
+    pub fn into_result(self) -> Result<Self> {
+        if self.is_blocked() {
+            return Err(Error::JobBlocked(Box::new(self)));
+        }
+        match self.status {
+            JobStatus::Failed => Err(Error::JobFailed(Box::new(self))),
+            JobStatus::Expired => Err(Error::JobExpired(Box::new(self))),
+            _ => Ok(self),
+        }
     }
-}
-
-/// Whether a character changes how others are shown.
-pub(crate) fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// A text that may be an address, fit for messages: as it was given, but short, and without what signs it and whoever
-/// it names.
-#[must_use]
-pub fn presentable(text: &str) -> String {
-    let start = text.trim_start();
-    if start.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
-        return format!("{}…", start.split(',').next().map(|head| shorten(head, 60)).unwrap_or_default());
-    }
-    if !text.contains(":/") && !text.contains('@') {
-        return shorten(text, 60);
-    }
-    shown_address(text)
-}
-
-/// An address as it was given, fit for messages: without what signs it and whoever it names.
-#[must_use]
-pub fn shown_address(text: &str) -> String {
-    let (scheme, rest) = text.split_at(text.find("//").map_or(0, |slashes| slashes + 2));
-    let has_no_user = |url: url::Url| url.has_host() && url.username().is_empty() && url.password().is_none();
-    let is_nameless = url::Url::parse(text).is_ok_and(has_no_user);
-    // A password may hold any character, so where the address cannot be read it ends at the last @.
-    let named = rest.rsplit_once('@').filter(|_| !is_nameless);
-    let rest = named.map_or_else(|| rest.to_owned(), |(_, host)| format!("…@{host}"));
-    let bare = rest.split_once(['?', '#']).map(|(bare, _)| format!("{bare}?…"));
-    shorten(&format!("{scheme}{}", bare.unwrap_or(rest)), 200)
-}
-
-/// An address fit for messages: no query, no fragment, no user, no password.
-#[must_use]
-pub fn bare_url(url: &url::Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // Both refuse only addresses that cannot have a user.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    if url.scheme() == "data" { "data:…".into() } else { url.into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{JobError, Video};
 
     #[test]
-    fn addresses_are_shown_as_they_were_given() {
-        for (given, shown) in [
-            (" https://a.example/x ", " https://a.example/x "),
-            ("https://a.exa mple/v 1", "https://a.exa mple/v 1"),
-            ("HTTPS://A.example/ä", "HTTPS://A.example/ä"),
-            ("https://a.example/@me/x?sig=SECRET#f", "https://a.example/@me/x?…"),
-            ("https://me:SECRET@a.example/x", "https://…@a.example/x"),
-            ("https://me:SEC/R?E#T@a.example:x/y", "https://…@a.example:x/y"),
-            ("https://a b:SECRET@a.example", "https://…@a.example"),
-            ("me:SECRET@a.example:3128", "…@a.example:3128"),
-            (" data:image/png;base64,SECRET", "data:image/png;base64…"),
-        ] {
-            assert_eq!(presentable(given), shown);
-        }
+    fn a_job_that_ended_badly_is_an_error() {
+        let mut job = VideoJob::pending("a");
+        job.status = JobStatus::Done;
+        assert!(job.clone().into_result().is_ok());
+        job.video = Some(Video { url: None, duration: None, respect_moderation: Some(false), ..Video::default() });
+        assert!(matches!(job.clone().into_result(), Err(Error::JobBlocked(_))));
+        job.status = JobStatus::Failed;
+        assert!(matches!(job.clone().into_result(), Err(Error::JobFailed(_))));
+        job.error = Some(JobError { code: None, message: "Generated video rejected by content moderation.".into() });
+        assert!(matches!(job.clone().into_result(), Err(Error::JobBlocked(_))));
+        job.status = JobStatus::Expired;
+        assert!(matches!(job.into_result(), Err(Error::JobExpired(_))));
     }
 }

@@ -70,7 +70,7 @@ impl Events {
     }
 
     /// Tells the listener; the event is made only if there is one.
-    pub fn tell(&self, event: impl FnOnce() -> Event) {
+    pub fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listener) = &self.0 {
             listener(event());
         }

@@ -1,32 +1,48 @@
-//! Create, query, wait for and keep xAI (Grok) video jobs.
+//! Create, poll and download xAI (Grok) video jobs.
 //!
-//! Data flows one way: [`client`] builds a request with [`wire::request`], hands it to
-//! [`http`], reads the answer with [`wire::response`] and returns a value of [`job`].
+//! Dependencies point one way, in the order of this list: values without I/O, then what is asked for, JSON, one
+//! exchange, when to poll, files, the verbs, the journal, batches, the client, and on top the simulator and Python.
+
+mod body_part;
+pub mod config;
+pub mod error;
+pub mod event;
+mod hexadecimal;
+pub mod job;
+mod lenient_json;
+pub mod process;
+mod proxies;
+mod redact;
+pub mod request_id;
+pub mod response;
+mod saved_file;
+mod secrets;
+mod stop_reason;
+mod threads;
+
+pub mod media;
+pub mod request;
+
+pub mod wire;
+
+pub mod transport;
+
+pub mod pacing;
+pub mod pricing;
+pub mod watch;
+
+pub mod download;
+
+pub mod api;
+
+pub mod journal;
+
+mod submission;
 
 pub mod batch;
 pub mod client;
-pub mod config;
-pub mod download;
-pub mod error;
-pub mod event;
-pub mod http;
-pub mod job;
-pub mod journal;
-mod limiter;
-pub mod media;
-mod offload;
-pub mod pacing;
-pub mod process;
-mod proxies;
-pub mod request;
-mod resolver;
-pub mod retry;
-mod secrets;
+
 pub mod simulator;
-mod tls;
-pub mod upload;
-pub mod watch;
-pub mod wire;
 
 #[cfg(feature = "python")]
 mod python;
@@ -37,3 +53,4 @@ pub use error::{Error, Result};
 pub use job::{FileOutput, JobError, JobStatus, Usage, Video, VideoJob};
 pub use media::Media;
 pub use request::VideoRequest;
+pub use saved_file::Download;

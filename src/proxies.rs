@@ -7,8 +7,9 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
-use crate::config::Secret;
-use crate::error::{Error, Result, shown_address};
+use crate::error::{Error, Result};
+use crate::redact::url_for_message;
+use crate::secrets::Secret;
 use crate::secrets::unescaped;
 
 /// The variables that name the proxy for a scheme. Of two spellings the first that is set counts, even if it is empty.
@@ -104,7 +105,7 @@ fn value_of<'a>(variable: Option<&'a (&str, String)>) -> Option<&'a str> {
 
 /// What keeps an address from being used as a proxy. Where nothing is said here, the HTTP client takes it.
 fn fault(address: &str) -> Option<String> {
-    let shown = shown_address(address);
+    let shown = url_for_message(address);
     let wrong = || Some(format!("{shown:?} is not an http(s) address, like http://proxy.example:3128"));
     let anywhere = Uri::from_static("http://anywhere.invalid/");
     let Some(proxy) = Matcher::builder().all(address).build().intercept(&anywhere) else { return wrong() };

@@ -10,10 +10,9 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::config::Secret;
-use crate::download::Download;
 use crate::error::Error;
 use crate::event::{Event, Events};
+use crate::saved_file::Download;
 
 /// What stands in place of a secret.
 pub(crate) const MARK: &str = "***";
@@ -29,6 +28,30 @@ const STRONG_LETTERS: usize = 20;
 const CUT: usize = 8;
 /// How many links are remembered. Without its original a link is asked for once more.
 const LINKS: usize = 4096;
+
+/// A text that never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Hides `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
 
 /// The secrets of one configuration. Clones share what they remember.
 #[derive(Clone, Default)]
@@ -135,7 +158,7 @@ impl Secrets {
                 hide(&mut error.body);
                 error.code.iter_mut().for_each(hide);
             }
-            Error::ConnectionFailed(trouble) | Error::RequestTimeout(trouble) => hide(&mut trouble.message),
+            Error::ConnectionFailed(failure) | Error::RequestTimeout(failure) => hide(&mut failure.message),
             Error::InvalidResponse { message, body, .. } => {
                 hide(message);
                 hide(body);

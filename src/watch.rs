@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::error::{ApiErrorKind, Error, Result, WaitLimit};
 use crate::job::VideoJob;
-use crate::pacing::{History, Pacing, RenderTimes, Situation};
+use crate::pacing::{History, Pacing, PollContext, RenderTimes};
 
 /// How long the last question may take beyond the deadline: it is asked at the deadline itself.
-const GRACE: Duration = Duration::from_secs(2);
+const FINAL_POLL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the one question may take that is asked of a job which was too old from the beginning.
 const ONLY_QUESTION: Duration = Duration::from_secs(30);
@@ -35,14 +35,14 @@ pub struct Snapshot {
 }
 
 /// Whoever can be asked.
-pub trait Ask {
+pub trait PollJob {
     /// How the job stands.
-    fn ask(&self, request_id: &str) -> impl Future<Output = Result<Snapshot>> + Send;
+    fn poll(&self, request_id: &str) -> impl Future<Output = Result<Snapshot>> + Send;
 }
 
 /// How to wait.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Patience {
+pub struct WaitOptions {
     /// For how long; `None` waits for ever.
     pub timeout: Option<Duration>,
     /// A fixed interval in place of the paced one.
@@ -53,7 +53,7 @@ pub struct Patience {
 
 /// A job at its end.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct FinishedJob {
     /// The job.
     pub job: VideoJob,
     /// From acceptance to the end, if it was followed all the time.
@@ -85,35 +85,35 @@ pub struct Watch<A> {
     /// When the service began to refuse the job, and how often it has without interruption.
     refused: Option<(Instant, u32)>,
     /// What came in place of the last answer.
-    trouble: Option<Box<Error>>,
+    failure: Option<Box<Error>>,
     /// When a job that is not over is given up.
     too_old: Option<Instant>,
 }
 
-impl<A: Ask> Watch<A> {
+impl<A: PollJob> Watch<A> {
     /// Watches `job`. One that was `created` just now is left alone for the first delay;
     /// one of which that is not known is asked after at once.
-    pub fn new(service: A, job: VideoJob, created: Option<Instant>, patience: Patience) -> Self {
+    pub fn new(service: A, job: VideoJob, created: Option<Instant>, wait_options: WaitOptions) -> Self {
         let now = Instant::now();
         Self {
             service,
             last: job,
             shown: false,
-            pacing: patience.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
+            pacing: wait_options.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
             history: History::default(),
             retry_after: None,
             began: created.unwrap_or(now),
             started: now,
             // A timeout beyond what the clock can hold is none.
-            deadline: patience.timeout.and_then(|timeout| now.checked_add(timeout)),
+            deadline: wait_options.timeout.and_then(|timeout| now.checked_add(timeout)),
             // Without a beginning it is not known how far along the job is.
-            known: patience.known.filter(|_| created.is_some()),
+            known: wait_options.known.filter(|_| created.is_some()),
             asked: None,
             asked_before: None,
             heard: created,
             is_known: false,
             refused: None,
-            trouble: None,
+            failure: None,
             too_old: None,
             is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
         }
@@ -153,11 +153,11 @@ impl<A: Ask> Watch<A> {
     }
 
     /// The job once it is over.
-    pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<Ended> {
+    pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<FinishedJob> {
         while let Some(job) = self.next().await {
             changed(&job?);
         }
-        Ok(Ended { job: self.last.clone(), render_time: self.render_time() })
+        Ok(FinishedJob { job: self.last.clone(), render_time: self.render_time() })
     }
 
     /// Half-way between the last two questions, if all were asked by this watch.
@@ -179,7 +179,7 @@ impl<A: Ask> Watch<A> {
         }
         self.asked_before = self.asked.replace(Instant::now());
         // Boxed: what an exchange needs is free again while it is slept, and thousands sleep.
-        let answer = Box::pin(self.service.ask(&self.last.request_id));
+        let answer = Box::pin(self.service.poll(&self.last.request_id));
         let answer = match self.end_of_question() {
             Some((end, limit)) => tokio::time::timeout_at(end, answer).await.map_err(|_| self.given_up(limit))?,
             None => answer.await,
@@ -188,14 +188,14 @@ impl<A: Ask> Watch<A> {
             Ok(snapshot) => snapshot,
             Err(error) if self.tolerates(&error) => {
                 self.retry_after = error.retry_after();
-                self.trouble = Some(Box::new(error));
+                self.failure = Some(Box::new(error));
                 return Ok(None);
             }
             Err(error) => return Err(self.ended_by(error)),
         };
         self.heard = Some(Instant::now());
         self.is_known = true;
-        (self.refused, self.trouble) = (None, None);
+        (self.refused, self.failure) = (None, None);
         self.retry_after = snapshot.retry_after;
         self.history.saw(self.began.elapsed(), snapshot.job.progress);
         Ok(Some(snapshot.job))
@@ -204,9 +204,9 @@ impl<A: Ask> Watch<A> {
     /// When the question that is asked now is given up, and by which limit.
     fn end_of_question(&self) -> Option<(Instant, WaitLimit)> {
         let now = Instant::now();
-        let deadline = self.deadline.map(|deadline| (deadline.max(now) + GRACE, WaitLimit::Timeout));
+        let deadline = self.deadline.map(|deadline| (deadline.max(now) + FINAL_POLL_TIMEOUT, WaitLimit::Timeout));
         let age = self.too_old.map(|too_old| {
-            let grace = if too_old <= self.started { ONLY_QUESTION } else { GRACE };
+            let grace = if too_old <= self.started { ONLY_QUESTION } else { FINAL_POLL_TIMEOUT };
             (too_old.max(now) + grace, WaitLimit::Age)
         });
         deadline.into_iter().chain(age).min_by_key(|(end, _)| *end)
@@ -251,7 +251,7 @@ impl<A: Ask> Watch<A> {
         if deadline == Some(Duration::ZERO) {
             return if self.asked.is_some() { Err(self.too_late()) } else { Ok(()) };
         }
-        let delay = self.pacing.next_delay(&Situation {
+        let delay = self.pacing.next_delay(&PollContext {
             elapsed: self.began.elapsed(),
             history: &self.history,
             retry_after: self.retry_after,
@@ -272,7 +272,7 @@ impl<A: Ask> Watch<A> {
             WaitLimit::Timeout => self.started.elapsed(),
             WaitLimit::Age => self.began.elapsed(),
         };
-        let last = self.trouble.as_ref().map(|trouble| trouble.to_string().into());
+        let last = self.failure.as_ref().map(|failure| failure.to_string().into());
         Error::WaitTimeout { job: Box::new(self.last.clone()), waited, limit, last }
     }
 }
@@ -313,7 +313,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::error::{ApiError, Trouble};
+    use crate::error::{ApiError, TransportError};
     use crate::job::JobStatus;
 
     /// A service whose job goes through `states`, one a second.
@@ -330,8 +330,8 @@ mod tests {
         }
     }
 
-    impl Ask for &Script {
-        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+    impl PollJob for &Script {
+        async fn poll(&self, request_id: &str) -> Result<Snapshot> {
             let elapsed = self.start.elapsed();
             self.asked.lock().unwrap().push(elapsed);
             let at = usize::try_from(elapsed.as_secs()).unwrap().min(self.states.len() - 1);
@@ -341,12 +341,12 @@ mod tests {
         }
     }
 
-    fn every(seconds: f64) -> Patience {
-        Patience { timeout: None, poll_interval: Some(Duration::from_secs_f64(seconds)), known: None }
+    fn every(seconds: f64) -> WaitOptions {
+        WaitOptions { timeout: None, poll_interval: Some(Duration::from_secs_f64(seconds)), known: None }
     }
 
-    fn watch(script: &Script, patience: Patience) -> Watch<&Script> {
-        Watch::new(script, VideoJob::pending("a"), None, patience)
+    fn watch(script: &Script, wait_options: WaitOptions) -> Watch<&Script> {
+        Watch::new(script, VideoJob::pending("a"), None, wait_options)
     }
 
     use JobStatus::{Done, Failed, Pending, Processing, Unknown};
@@ -377,7 +377,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fixed_interval_is_used_as_it_is() {
         let script = Script::new(&[(Pending, None), (Pending, None), (Failed, None)]);
-        let Ended { job, render_time } = watch(&script, every(0.75)).end(|_| {}).await.unwrap();
+        let FinishedJob { job, render_time } = watch(&script, every(0.75)).end(|_| {}).await.unwrap();
         assert_eq!(render_time, None, "its beginning was not seen");
         assert_eq!(job.status, Failed);
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
@@ -388,7 +388,7 @@ mod tests {
     async fn a_terminal_job_is_not_asked_after() {
         let script = Script::new(&[(Pending, None)]);
         let job = VideoJob { status: Done, ..VideoJob::pending("a") };
-        let mut watch = Watch::new(&script, job.clone(), None, Patience::default());
+        let mut watch = Watch::new(&script, job.clone(), None, WaitOptions::default());
         assert_eq!(watch.next().await.unwrap().unwrap(), job);
         assert!(watch.next().await.is_none());
         assert!(script.asked.lock().unwrap().is_empty());
@@ -397,8 +397,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_timeout_asks_once_more_at_the_deadline_and_keeps_the_last_snapshot() {
         let script = Script::new(&[(Processing, Some(5))]);
-        let patience = Patience { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
-        let error = watch(&script, patience).end(|_| {}).await.unwrap_err();
+        let wait_options = WaitOptions { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
+        let error = watch(&script, wait_options).end(|_| {}).await.unwrap_err();
         let Error::WaitTimeout { job, waited, .. } = error else { panic!("{error:?}") };
         assert_eq!((job.progress, waited.as_secs()), (Some(5), 7));
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_secs).collect();
@@ -408,8 +408,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timeout_of_zero_asks_once() {
         let script = Script::new(&[(Processing, None)]);
-        let patience = Patience { timeout: Some(Duration::ZERO), ..Patience::default() };
-        assert!(matches!(watch(&script, patience).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
+        let wait_options = WaitOptions { timeout: Some(Duration::ZERO), ..WaitOptions::default() };
+        assert!(matches!(watch(&script, wait_options).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
         assert_eq!(script.asked.lock().unwrap().len(), 1);
     }
 
@@ -421,7 +421,7 @@ mod tests {
         let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
         assert_eq!(asked, [1500, 3000]);
         assert_eq!(ended.render_time, Some(Duration::from_millis(2250)));
-        let hurried = Patience { timeout: Some(Duration::ZERO), ..Patience::default() };
+        let hurried = WaitOptions { timeout: Some(Duration::ZERO), ..WaitOptions::default() };
         let error = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), hurried).end(|_| {}).await;
         assert!(error.is_ok(), "even then it is asked after once");
         let before = script.asked.lock().unwrap().len();
@@ -435,11 +435,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_known_of_such_renders_sets_the_pace_once_the_beginning_is_known() {
         let known = RenderTimes::from_durations(&[60.0, 61.0, 59.0, 60.5, 59.5, 60.0, 61.5, 58.5]);
-        let patience = Patience { known, ..Patience::default() };
+        let wait_options = WaitOptions { known, ..WaitOptions::default() };
         for (created, questions) in [(Some(Instant::now()), 1..5), (None, 20..40)] {
             let mut script = Script::new(&[(Processing, None); 60]);
             script.states.push((Done, None));
-            Watch::new(&script, VideoJob::pending("a"), created, patience).end(|_| {}).await.unwrap();
+            Watch::new(&script, VideoJob::pending("a"), created, wait_options).end(|_| {}).await.unwrap();
             let asked = script.asked.lock().unwrap();
             assert!(questions.contains(&asked.len()), "{created:?}: {asked:?}");
             assert!(asked.last().unwrap().as_secs_f64() < 63.0, "{asked:?}");
@@ -449,13 +449,14 @@ mod tests {
     /// A service that answers once, and is then out of reach for `outage`.
     struct Outage(Instant, Duration);
 
-    impl Ask for &Outage {
-        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+    impl PollJob for &Outage {
+        async fn poll(&self, request_id: &str) -> Result<Snapshot> {
             let elapsed = self.0.elapsed();
             let status = if elapsed < Duration::from_secs(1) { Processing } else { Done };
             if status == Done && elapsed < self.1 {
-                let trouble = Trouble { message: "gone".into(), request_id: None, not_sent: true, permanent: false };
-                return Err(Error::ConnectionFailed(Box::new(trouble)));
+                let failure =
+                    TransportError { message: "gone".into(), request_id: None, not_sent: true, permanent: false };
+                return Err(Error::ConnectionFailed(Box::new(failure)));
             }
             Ok(Snapshot { job: VideoJob { status, ..VideoJob::pending(request_id) }, retry_after: None })
         }
@@ -485,13 +486,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_comes_ends_with_the_timeout() {
         struct Silence;
-        impl Ask for Silence {
-            async fn ask(&self, _: &str) -> Result<Snapshot> {
+        impl PollJob for Silence {
+            async fn poll(&self, _: &str) -> Result<Snapshot> {
                 std::future::pending().await
             }
         }
-        let patience = Patience { timeout: Some(Duration::from_secs(5)), ..Patience::default() };
-        let mut watch = Watch::new(Silence, VideoJob::pending("a"), None, patience);
+        let wait_options = WaitOptions { timeout: Some(Duration::from_secs(5)), ..WaitOptions::default() };
+        let mut watch = Watch::new(Silence, VideoJob::pending("a"), None, wait_options);
         assert!(matches!(watch.next().await, Some(Err(Error::WaitTimeout { .. }))));
     }
 
@@ -500,7 +501,7 @@ mod tests {
         let mut script = Script::new(&[(Processing, None); 30]);
         script.states.push((Done, None));
         script.retry_after = Some(Duration::from_secs(20));
-        watch(&script, Patience::default()).end(|_| {}).await.unwrap();
+        watch(&script, WaitOptions::default()).end(|_| {}).await.unwrap();
         let asked = script.asked.lock().unwrap();
         assert!(asked.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(20)), "{asked:?}");
     }
@@ -516,8 +517,8 @@ mod tests {
     }
 
     fn certificate() -> Error {
-        let trouble = Trouble { message: "cert".into(), request_id: None, not_sent: true, permanent: true };
-        Error::ConnectionFailed(Box::new(trouble))
+        let failure = TransportError { message: "cert".into(), request_id: None, not_sent: true, permanent: true };
+        Error::ConnectionFailed(Box::new(failure))
     }
 
     /// What answers as `reply` does from one second on, and for as long as it says; and is done then.
@@ -533,13 +534,13 @@ mod tests {
             Self { start: Instant::now(), lasts: Duration::from_secs(lasts), reply, asked: Mutex::default() }
         }
 
-        async fn wait(&self, patience: Patience) -> Result<Ended> {
-            Watch::new(self, VideoJob::pending("a"), None, patience).end(|_| {}).await
+        async fn wait(&self, wait_options: WaitOptions) -> Result<FinishedJob> {
+            Watch::new(self, VideoJob::pending("a"), None, wait_options).end(|_| {}).await
         }
     }
 
-    impl Ask for &Odd {
-        async fn ask(&self, request_id: &str) -> Result<Snapshot> {
+    impl PollJob for &Odd {
+        async fn poll(&self, request_id: &str) -> Result<Snapshot> {
             *self.asked.lock().unwrap() += 1;
             let elapsed = self.start.elapsed();
             if elapsed >= Duration::from_secs(1)
@@ -655,8 +656,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timeout_tells_what_came_last() {
         let service = Odd::new(600, |_| Some(malformed()));
-        let patience = Patience { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
-        let words = service.wait(patience).await.unwrap_err().to_string();
+        let wait_options = WaitOptions { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
+        let words = service.wait(wait_options).await.unwrap_err().to_string();
         assert!(words.starts_with("job a is still processing after 20 s; "), "{words}");
         assert!(words.ends_with("(lastly, instead of an answer: odd)"), "{words}");
     }
@@ -668,7 +669,7 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         for status in [Pending, Processing, Unknown] {
             let script = Script::new(&[(status, None)]);
-            let mut watch = watch(&script, Patience::default()).with_max_age(Some(day));
+            let mut watch = watch(&script, WaitOptions::default()).with_max_age(Some(day));
             let error = watch.end(|_| {}).await.unwrap_err();
             assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }), "{error:?}");
             assert_eq!(script.start.elapsed().as_secs(), day.as_secs());
@@ -700,8 +701,8 @@ mod tests {
     /// A service that never answers.
     struct Silent;
 
-    impl Ask for &Silent {
-        async fn ask(&self, _request_id: &str) -> Result<Snapshot> {
+    impl PollJob for &Silent {
+        async fn poll(&self, _request_id: &str) -> Result<Snapshot> {
             std::future::pending().await
         }
     }
@@ -725,8 +726,8 @@ mod tests {
     async fn the_shorter_limit_ends_a_wait() {
         for (timeout, age, limit, seconds) in [(30, 60, WaitLimit::Timeout, 30), (60, 30, WaitLimit::Age, 30)] {
             let script = Script::new(&[(Processing, None)]);
-            let patience = Patience { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };
-            let mut watch = watch(&script, patience).with_max_age(Some(Duration::from_secs(age)));
+            let wait_options = WaitOptions { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };
+            let mut watch = watch(&script, wait_options).with_max_age(Some(Duration::from_secs(age)));
             let Err(Error::WaitTimeout { limit: ended_by, .. }) = watch.end(|_| {}).await else { panic!() };
             assert_eq!((ended_by, script.start.elapsed().as_secs()), (limit, seconds));
         }

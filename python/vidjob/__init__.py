@@ -8,6 +8,7 @@
 Every verb of [VideoClient][vidjob.VideoClient] has an ``_async`` twin with the same arguments.
 """
 
+from vidjob import _hooks
 from vidjob._client import VideoClient
 from vidjob._errors import (
     AlreadyRunning,
@@ -143,3 +144,4 @@ def _set_up_log() -> None:
 
 
 _set_up_log()
+_hooks.register()

@@ -1,6 +1,6 @@
 """The compiled part of vidjob. What ``vidjob`` exports is public; the rest may change."""
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -502,6 +502,7 @@ class VideoRequest:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+def register(**callables: Callable[..., object]) -> None: ...
 def encode_png(width: int, height: int, channels: int, pixels: bytes) -> bytes: ...
 
 @final

@@ -1,99 +1,41 @@
 //! How much may be bought: reserved before a create, settled with what the service reports.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::prices::TICKS_PER_USD;
 use crate::error::{Error, Result};
-
-/// Why nothing more is bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stop {
-    /// The money is spent or reserved.
-    Budget,
-    /// As many jobs as allowed were bought.
-    Jobs,
-    /// The time is over.
-    Deadline,
-    /// The service refuses the key.
-    Key,
-    /// The service says that no money is left.
-    Balance,
-    /// The caller said so.
-    Caller,
-    /// Another run took the folder over.
-    Superseded,
-}
-
-impl Stop {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Budget => "budget",
-            Self::Jobs => "max_jobs",
-            Self::Deadline => "deadline",
-            Self::Key => "key",
-            Self::Balance => "balance",
-            Self::Caller => "caller",
-            Self::Superseded => "superseded",
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Budget => "max_cost_usd would be exceeded",
-            Self::Jobs => "max_jobs is reached",
-            Self::Deadline => "the deadline is over",
-            Self::Key => "the service refuses the key",
-            Self::Balance => "the service says that no money is left",
-            Self::Caller => "the batch was told to stop",
-            Self::Superseded => "another run took this folder over while this process stood still",
-        }
-    }
-
-    /// Whether it also keeps back what has its reservation already: a limit that is reached does not.
-    #[must_use]
-    pub const fn bars_reserved(self) -> bool {
-        !matches!(self, Self::Budget | Self::Jobs)
-    }
-
-    /// The error of an item that was not bought.
-    #[must_use]
-    pub fn error(self) -> Error {
-        Error::NotBought(format!("not bought: {}", self.words()))
-    }
-}
+use crate::pricing::TICKS_PER_USD;
+use crate::stop_reason::StopReason;
 
 /// What may still be bought.
 #[derive(Debug)]
 pub struct Budget {
     most: Option<i64>,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct BudgetState {
     /// Spent, or reserved for what is under way. Wider than the costs that are added, so that it never wraps and stays exact.
     spent: i128,
     /// Reservations that may yet turn out to be too high.
     open: usize,
     jobs_left: Option<u64>,
-    stop: Option<Stop>,
+    stop: Option<StopReason>,
 }
 
 impl Budget {
     /// At most `most` ticks, of which some are spent, and at most so many jobs.
     #[must_use]
     pub fn new(most: Option<i64>, spent: impl Into<i128>, jobs_left: Option<u64>) -> Self {
-        let state = State { spent: spent.into(), open: 0, jobs_left, stop: None };
+        let state = BudgetState { spent: spent.into(), open: 0, jobs_left, stop: None };
         Self { most, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Sets money aside for one job. Waits while what is under way might turn out cheaper.
-    pub async fn reserve(&self, estimate: Option<i64>) -> Result<()> {
+    /// Reserves the estimate for one create. Waits while creates under way might turn out cheaper.
+    pub async fn reserve(self: &Arc<Self>, estimate: Option<i64>) -> Result<Reservation> {
         let Some(amount) = estimate.or_else(|| self.most.is_none().then_some(0)) else {
             let words = "the model or resolution has no known price, which max_cost_usd needs: pass prices=";
             return Err(Error::invalid("model", words));
@@ -106,7 +48,7 @@ impl Budget {
                     return Err(stop.error());
                 }
                 if state.jobs_left == Some(0) {
-                    state.stop = Some(Stop::Jobs);
+                    state.stop = Some(StopReason::Jobs);
                     continue;
                 }
                 let with_it = state.spent + i128::from(amount);
@@ -114,10 +56,10 @@ impl Budget {
                     state.spent = with_it;
                     state.open += 1;
                     state.jobs_left = state.jobs_left.map(|left| left - 1);
-                    return Ok(());
+                    return Ok(Reservation { budget: Arc::clone(self), amount, cost: None });
                 }
                 if state.open == 0 {
-                    state.stop = Some(Stop::Budget);
+                    state.stop = Some(StopReason::Budget);
                     continue;
                 }
             }
@@ -125,13 +67,14 @@ impl Budget {
         }
     }
 
-    /// A job of an earlier run is followed again: its estimate, which is counted, may turn out too high.
-    pub fn reopen(&self) {
+    /// The reservation of a job that an earlier run created. Its estimate is counted already.
+    #[must_use]
+    pub fn resume(self: &Arc<Self>, estimate: i64) -> Reservation {
         self.lock().open += 1;
+        Reservation { budget: Arc::clone(self), amount: estimate, cost: Some(estimate) }
     }
 
-    /// What a job cost, in place of what was set aside for it. No cost is below zero.
-    pub fn settle(&self, estimate: i64, cost: i64) {
+    fn settle(&self, estimate: i64, cost: i64) {
         let mut state = self.lock();
         state.spent += i128::from(cost.max(0)) - i128::from(estimate);
         state.open = state.open.saturating_sub(1);
@@ -139,23 +82,15 @@ impl Budget {
         self.changed.notify_waiters();
     }
 
-    /// A create came to nothing: it does not count.
-    pub fn give_back(&self, estimate: i64) {
-        let mut state = self.lock();
-        state.jobs_left = state.jobs_left.map(|left| left + 1);
-        drop(state);
-        self.settle(estimate, 0);
-    }
-
     /// Lets nothing more be bought. The first reason stands.
-    pub fn stop(&self, why: Stop) {
+    pub fn stop(&self, why: StopReason) {
         self.lock().stop.get_or_insert(why);
         self.changed.notify_waiters();
     }
 
     /// Why nothing more is bought, if that is so.
     #[must_use]
-    pub fn stopped(&self) -> Option<Stop> {
+    pub fn stopped(&self) -> Option<StopReason> {
         self.lock().stop
     }
 
@@ -167,45 +102,81 @@ impl Budget {
         spent / TICKS_PER_USD
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Money that is set aside for one job.
+///
+/// Dropped before the create may have been billed, it returns what it holds to the budget; dropped after that, it
+/// counts as spent.
+#[derive(Debug)]
+#[must_use = "dropping it returns the money to the budget"]
+pub struct Reservation {
+    budget: Arc<Budget>,
+    amount: i64,
+    /// What counts as spent when this is dropped, in ticks; `None` while nothing can have been billed.
+    cost: Option<i64>,
+}
+
+impl Reservation {
+    /// The create was accepted, or may have been: the estimate counts until the cost is known.
+    pub fn spend(&mut self) {
+        self.cost = Some(self.amount);
+    }
+
+    /// The amount that is set aside, in ticks.
+    #[must_use]
+    pub const fn amount(&self) -> i64 {
+        self.amount
+    }
+
+    /// Replaces the estimate by the cost of the job, in ticks. A cost below zero counts as zero.
+    pub fn settle(mut self, cost: i64) {
+        self.cost = Some(cost);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.cost.is_none() {
+            let mut state = self.budget.lock();
+            state.jobs_left = state.jobs_left.map(|left| left + 1);
+        }
+        self.budget.settle(self.amount, self.cost.unwrap_or_default());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
+    fn budget(most: Option<i64>, spent: i64, jobs_left: Option<u64>) -> Arc<Budget> {
+        Arc::new(Budget::new(most, spent, jobs_left))
+    }
+
     #[tokio::test]
-    async fn money_is_set_aside_and_settled() {
-        let budget = Budget::new(Some(10), 2, None);
-        budget.reserve(Some(8)).await.unwrap();
-        let waiting = {
-            let budget = Arc::new(budget);
-            let other = Arc::clone(&budget);
-            let waiting = tokio::spawn(async move { other.reserve(Some(5)).await });
-            tokio::task::yield_now().await;
-            assert!(!waiting.is_finished(), "what is under way may turn out cheaper");
-            budget.settle(8, 3);
-            (waiting.await.unwrap(), budget)
-        };
-        assert!(waiting.0.is_ok());
-        let budget = waiting.1;
-        budget.settle(5, 5);
+    async fn money_is_reserved_and_settled() {
+        let budget = budget(Some(10), 2, None);
+        let first = budget.reserve(Some(8)).await.unwrap();
+        let other = Arc::clone(&budget);
+        let waiting = tokio::spawn(async move { other.reserve(Some(5)).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "creates under way may turn out cheaper");
+        first.settle(3);
+        waiting.await.unwrap().unwrap().settle(5);
         let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
         assert_eq!(refused, "not bought: max_cost_usd would be exceeded");
-        assert_eq!(budget.stopped(), Some(Stop::Budget));
+        assert_eq!(budget.stopped(), Some(StopReason::Budget));
     }
 
     #[tokio::test]
     async fn a_budget_never_wraps_and_buys_nothing_after_absurd_costs() {
         for (spent, costs) in [(i64::MAX, vec![]), (0, vec![i64::MAX, i64::MAX]), (i64::MAX, vec![i64::MAX, 0])] {
-            let budget = Budget::new(Some(10_000_000_000), spent, None);
+            let budget = budget(Some(10_000_000_000), spent, None);
             for cost in costs {
-                budget.reopen();
-                budget.settle(0, cost);
+                budget.resume(0).settle(cost);
             }
             let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
             assert_eq!(refused, "not bought: max_cost_usd would be exceeded");
@@ -215,46 +186,59 @@ mod tests {
 
     #[tokio::test]
     async fn absurd_costs_leave_later_sums_exact() {
-        let budget = Budget::new(Some(10), 0, None);
+        let absurd = budget(Some(10), 0, None);
+        let mut reservations = Vec::new();
         for estimate in [4, 5] {
-            budget.reserve(Some(estimate)).await.unwrap();
+            reservations.push(absurd.reserve(Some(estimate)).await.unwrap());
         }
-        budget.settle(4, i64::MAX);
-        budget.settle(5, i64::MAX);
-        assert_eq!(budget.lock().spent, 2 * i128::from(i64::MAX));
-        let credited = Budget::new(Some(10), 10, None);
-        credited.reopen();
-        credited.settle(0, -1_000);
+        reservations.into_iter().for_each(|reservation| reservation.settle(i64::MAX));
+        assert_eq!(absurd.lock().spent, 2 * i128::from(i64::MAX));
+        let credited = budget(Some(10), 10, None);
+        credited.resume(0).settle(-1_000);
         assert!(credited.reserve(Some(1)).await.is_err(), "no cost is below zero");
     }
 
     #[tokio::test]
-    async fn jobs_are_counted_and_given_back() {
-        let budget = Budget::new(None, 0, Some(1));
-        budget.reserve(None).await.unwrap();
-        budget.give_back(0);
-        budget.reserve(None).await.unwrap();
+    async fn a_dropped_reservation_is_returned_until_the_create_may_have_been_billed() {
+        let budget = budget(Some(10), 0, Some(1));
+        drop(budget.reserve(Some(10)).await.unwrap());
+        assert_eq!(budget.lock().spent, 0);
+        let mut reservation = budget.reserve(Some(10)).await.unwrap();
+        reservation.spend();
+        drop(reservation);
+        assert_eq!(budget.lock().spent, 10);
         assert!(budget.reserve(None).await.is_err());
-        assert_eq!(budget.stopped(), Some(Stop::Jobs));
+        drop(budget.resume(4));
+        let state = budget.lock();
+        assert_eq!((state.spent, state.open), (10, 0), "it was counted before");
+    }
+
+    #[tokio::test]
+    async fn jobs_are_counted_and_returned() {
+        let budget = budget(None, 0, Some(1));
+        drop(budget.reserve(None).await.unwrap());
+        let _kept = budget.reserve(None).await.unwrap();
+        assert!(budget.reserve(None).await.is_err());
+        assert_eq!(budget.stopped(), Some(StopReason::Jobs));
     }
 
     #[tokio::test]
     async fn a_limit_needs_prices() {
-        let budget = Budget::new(Some(10), 0, None);
+        let budget = budget(Some(10), 0, None);
         assert!(matches!(budget.reserve(None).await, Err(Error::InvalidRequest { field: "model", .. })));
         assert_eq!(budget.stopped(), None);
     }
 
     #[tokio::test]
     async fn a_stop_reaches_those_who_wait() {
-        let budget = Arc::new(Budget::new(Some(1), 0, None));
-        budget.reserve(Some(1)).await.unwrap();
+        let budget = budget(Some(1), 0, None);
+        let _kept = budget.reserve(Some(1)).await.unwrap();
         let other = Arc::clone(&budget);
-        let waiting = tokio::spawn(async move { other.reserve(Some(1)).await });
+        let waiting = tokio::spawn(async move { other.reserve(Some(1)).await.map(drop) });
         tokio::task::yield_now().await;
-        budget.stop(Stop::Caller);
-        budget.stop(Stop::Deadline);
+        budget.stop(StopReason::Caller);
+        budget.stop(StopReason::Deadline);
         assert!(waiting.await.unwrap().is_err());
-        assert_eq!(budget.stopped(), Some(Stop::Caller));
+        assert_eq!(budget.stopped(), Some(StopReason::Caller));
     }
 }

@@ -9,10 +9,10 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::prices::TICKS_PER_USD;
-use crate::download::Download;
 use crate::job::VideoJob;
-use crate::journal::{Attempt, Columns, Entry, Journal, State};
+use crate::journal::{Attempt, AttemptState, Columns, Entry, Journal};
+use crate::pricing::TICKS_PER_USD;
+use crate::saved_file::Download;
 
 /// The fields that stand beside the columns, and in place of columns of the same names.
 const FIELDS: [&str; 9] =
@@ -46,7 +46,7 @@ pub fn lacks_columns(journal: &Journal) -> bool {
 fn saved(entry: &Entry) -> Option<(&Attempt, &VideoJob, &Download)> {
     let attempt = entry.current()?;
     match &attempt.state {
-        State::Saved { job, file } => Some((attempt, job, file)),
+        AttemptState::Saved { job, file } => Some((attempt, job, file)),
         _ => None,
     }
 }
@@ -120,18 +120,19 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 mod tests {
     use super::*;
     use crate::job::{JobStatus, Usage};
-    use crate::journal::{Next, Order, Which};
+    use crate::journal::{AttemptRef, IntentDetails, NewAttempt};
 
     #[tokio::test]
     async fn each_video_is_described_with_its_columns_in_their_order() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::beside(folder.path()).unwrap();
+        let journal = Journal::in_dir(folder.path()).unwrap();
         let columns = Columns::parse(r#"{"scene": 1, "id": "mine", "a": "grüß \u00e4"}"#).unwrap();
         for (name, columns) in [("a", Some(columns)), ("b", None), ("c", None)] {
-            let order = Order { operation: "generate".into(), prompt: Some("x".into()), ..Order::default() };
-            let next = Next { attempt: name.into(), n: 1, follows: None };
+            let order =
+                IntentDetails { operation: "generate".into(), prompt: Some("x".into()), ..IntentDetails::default() };
+            let next = NewAttempt { attempt: name.into(), n: 1, follows: None };
             assert!(journal.begin(name, &next, order, columns).await.unwrap());
-            journal.accepted(Which { id: name, attempt: name }, &VideoJob::pending(name), Some(1)).await.unwrap();
+            journal.accepted(AttemptRef { id: name, attempt: name }, &VideoJob::pending(name), Some(1)).await.unwrap();
             let usage = Some(Usage { cost_in_usd_ticks: 2_500_000_000 });
             let job = VideoJob { status: JobStatus::Done, usage, ..VideoJob::pending(name) };
             journal.terminal(&job, None).await.unwrap();

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::course::cost;
+use super::cost::cost;
 use crate::error::Result;
 use crate::job::{JobStatus, VideoJob};
-use crate::journal::{Attempt, Damage, Entry, Journal, State};
-use crate::offload::blocking;
+use crate::journal::{Attempt, AttemptState, Damage, Entry, Journal};
+use crate::threads::blocking;
 
 /// One item, as its last attempt stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,17 +57,17 @@ fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
     let job = last.state.job();
     let estimate = last.order.estimate_ticks.unwrap_or_default();
     let (state, cost, file, error) = match &last.state {
-        State::Unknown { error, .. } => ("unknown", estimate, None, error.clone()),
-        State::Refused { error } => ("refused", 0, None, Some(error.clone())),
-        State::Accepted { .. } => ("accepted", estimate, None, None),
-        State::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => {
+        AttemptState::Unknown { error, .. } => ("unknown", estimate, None, error.clone()),
+        AttemptState::Refused { error } => ("refused", 0, None, Some(error.clone())),
+        AttemptState::Accepted { .. } => ("accepted", estimate, None, None),
+        AttemptState::Over { job } if job.status == JobStatus::Done && !job.is_blocked() => {
             ("done", cost(job, estimate), None, None)
         }
-        State::Over { job } => {
+        AttemptState::Over { job } => {
             let reason = job.as_ref().clone().into_result().err().map(|error| error.to_string());
             ("failed", cost(job, estimate), None, reason)
         }
-        State::Saved { job, file } => ("saved", cost(job, estimate), Some(file), None),
+        AttemptState::Saved { job, file } => ("saved", cost(job, estimate), Some(file), None),
     };
     let path = file.map(|file| file.path.clone()).or_else(|| last.order.path.clone());
     Record {

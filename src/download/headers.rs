@@ -39,13 +39,13 @@ fn is_fresh(headers: &HeaderMap) -> bool {
 
 /// A part of a file: from `start` to `end`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct ContentRange {
     start: u64,
     end: u64,
     total: Option<u64>,
 }
 
-impl Part {
+impl ContentRange {
     /// `Content-Range`, if it makes sense.
     fn of(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
@@ -66,7 +66,7 @@ pub(super) fn size_by_rest(
     total: Option<u64>,
     validator: Option<&Validator>,
 ) -> Option<u64> {
-    let part = Part::of(headers)?;
+    let part = ContentRange::of(headers)?;
     let size = part.end.checked_add(1)?;
     let fits = part.start == kept
         && part.total.is_none_or(|named| named == size)

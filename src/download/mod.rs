@@ -2,44 +2,45 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{ACCEPT, ACCEPT_ENCODING};
 use reqwest::{Client, RequestBuilder};
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::config::Config;
-use crate::error::{DownloadErrorKind, Error, Result, Trouble, WaitLimit, bare_url};
+use crate::error::{DownloadErrorKind, Error, Result, TransportError, WaitLimit};
 use crate::event::{Event, Events};
-use crate::http::trouble_at_proxy;
 use crate::job::VideoJob;
-use crate::resolver::{BehindProxy, PublicOnly};
-use crate::tls::{self, Trust};
+use crate::redact::url_without_secrets;
+use crate::saved_file::Download;
+use crate::transport::failure::proxy_failure;
+use crate::transport::resolver::{BehindProxy, PublicOnly};
+use crate::transport::tls::{self, Trust};
 
-mod address;
-mod boxes;
+mod attempts;
 mod headers;
-mod pace;
-mod refusal;
+mod http_error;
+mod mp4_check;
 mod target;
 #[cfg(test)]
 mod tests;
+mod throughput;
 mod transfer;
-mod tries;
+mod url_policy;
 mod writer;
 
 pub use target::check_target;
 
-use address::{Rules, is_this_machine, unsafe_url};
-use refusal::{Reason, Refusal};
+use attempts::{AttemptCounter, Waiting};
+use http_error::{HttpError, Reason};
 use target::Temporary;
-use transfer::{Setback, Transfer, look};
-use tries::{Tries, Waiting};
+use transfer::{AttemptError, Transfer, look};
+use url_policy::{Rules, is_this_machine, unsafe_url};
 use writer::{Writer, Written};
 
 /// How many files are fetched at once.
@@ -64,22 +65,9 @@ impl Default for Options {
     }
 }
 
-/// A file that was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Download {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// Its SHA-256, in hexadecimal.
-    pub sha256: String,
-    /// Its type, if the service named it.
-    pub content_type: Option<String>,
-}
-
 /// One file to keep.
 #[derive(Debug, Clone, Copy)]
-pub struct Order<'a> {
+pub struct DownloadRequest<'a> {
     /// The service's link; it may be relative.
     pub link: &'a str,
     /// Where the file goes.
@@ -92,7 +80,7 @@ pub struct Order<'a> {
 
 /// What one look at a link says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum LinkStatus {
     /// Good, as far as its server says: trouble on the way says nothing.
     Good,
     /// Without a file: expired, or too early.
@@ -133,18 +121,18 @@ struct Clock {
 }
 
 impl Clock {
-    fn start(order: &Order<'_>) -> Self {
+    fn start(order: &DownloadRequest<'_>) -> Self {
         let start = Instant::now();
         let longest = start + LONGEST;
         Self { start, end: order.options.deadline.map_or(longest, |deadline| deadline.min(longest)) }
     }
 
-    fn check(&self, order: &Order<'_>) -> Result<()> {
+    fn check(&self, order: &DownloadRequest<'_>) -> Result<()> {
         if self.end > Instant::now() { Ok(()) } else { Err(self.over(order, "nothing")) }
     }
 
     /// The time is over. Behind a deadline the job is as it was, and its file can be fetched another time.
-    fn over(&self, order: &Order<'_>, extent: &str) -> Error {
+    fn over(&self, order: &DownloadRequest<'_>, extent: &str) -> Error {
         let waited = self.start.elapsed();
         match order.job {
             Some(job) if self.end < self.start + LONGEST => {
@@ -158,7 +146,7 @@ impl Clock {
     }
 }
 
-impl From<Reason> for Standing {
+impl From<Reason> for LinkStatus {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Expired | Reason::Malformed => Self::Gone,
@@ -191,7 +179,7 @@ impl Files {
     /// Fetches the file of `order` and puts it in place.
     ///
     /// When the link has no file, `refresh` is asked once for another one; then the file is waited for.
-    pub async fn keep<F, R>(&self, order: Order<'_>, events: &Events, refresh: F) -> Result<Download>
+    pub async fn keep<F, R>(&self, order: DownloadRequest<'_>, events: &Events, refresh: F) -> Result<Download>
     where
         F: FnOnce() -> R + Send,
         R: Future<Output = Result<Option<String>>> + Send,
@@ -199,23 +187,23 @@ impl Files {
         let secrets = &self.0.config.secrets;
         let kept = self.fetch(&order, events, refresh).await.map(|file| secrets.hidden_in_download(file));
         kept.map_err(|error| secrets.hidden_in_error(error)).map_err(|error| match order.job {
-            Some(job) => error.concerning(&job.request_id),
+            Some(job) => error.with_request_id(&job.request_id),
             None => error,
         })
     }
 
     /// What its server says about a link.
-    pub async fn standing(&self, link: &str) -> Result<Standing> {
-        let refusal = look(self, &self.0.rules.link(link)?).await;
-        Ok(refusal.map_or(Standing::Good, |refusal| refusal.reason.into()))
+    pub async fn link_status(&self, link: &str) -> Result<LinkStatus> {
+        let http_error = look(self, &self.0.rules.link(link)?).await;
+        Ok(http_error.map_or(LinkStatus::Good, |http_error| http_error.reason.into()))
     }
 
     /// Whether the file of a link is there, or comes if it is waited for.
     pub async fn appears(&self, link: &str) -> Result<bool> {
         let link = self.0.rules.link(link)?;
-        let mut tries = Tries::new(self.0.waiting, self.0.config.max_retries);
-        while let Some(refusal) = look(self, &link).await {
-            let Some(delay) = pause_before_another_look(&mut tries, &refusal) else { return Ok(false) };
+        let mut attempts = AttemptCounter::new(self.0.waiting, self.0.config.max_retries);
+        while let Some(http_error) = look(self, &link).await {
+            let Some(delay) = pause_before_another_look(&mut attempts, &http_error) else { return Ok(false) };
             tokio::time::sleep(delay).await;
         }
         Ok(true)
@@ -226,7 +214,7 @@ impl Files {
         self.0.rules.link(link).map_err(|error| self.0.config.secrets.hidden_in_error(error))
     }
 
-    async fn fetch<F, R>(&self, order: &Order<'_>, events: &Events, refresh: F) -> Result<Download>
+    async fn fetch<F, R>(&self, order: &DownloadRequest<'_>, events: &Events, refresh: F) -> Result<Download>
     where
         F: FnOnce() -> R + Send,
         R: Future<Output = Result<Option<String>>> + Send,
@@ -239,7 +227,7 @@ impl Files {
         let (path, options) = (order.path.to_owned(), order.options.clone());
         let (file, temporary) = blocking(move || Temporary::create(&path, &options)).await?;
         let mut transfer = Transfer::new(self, Writer::start(file, order.path.to_owned()), order, events);
-        let brought = timeout_at(clock.end, self.bring(&mut transfer, link, order, events, refresh)).await;
+        let brought = timeout_at(clock.end, self.fetch_with_retries(&mut transfer, link, order, events, refresh)).await;
         brought.unwrap_or_else(|_| Err(clock.over(order, &transfer.extent())))?;
         let Transfer { writer, kept, content_type, .. } = transfer;
         let written = writer.finish().await?;
@@ -248,11 +236,11 @@ impl Files {
     }
 
     /// Tries until the file is whole or there is no hope.
-    async fn bring<F, R>(
+    async fn fetch_with_retries<F, R>(
         &self,
         transfer: &mut Transfer<'_>,
         mut link: Url,
-        order: &Order<'_>,
+        order: &DownloadRequest<'_>,
         events: &Events,
         refresh: F,
     ) -> Result<()>
@@ -261,40 +249,47 @@ impl Files {
         R: Future<Output = Result<Option<String>>> + Send,
     {
         let mut refresh = Some(refresh);
-        let mut tries = Tries::new(self.0.waiting, self.0.config.max_retries);
+        let mut attempts = AttemptCounter::new(self.0.waiting, self.0.config.max_retries);
         loop {
-            let setback = match transfer.attempt(&link).await {
+            let attempt_error = match transfer.attempt(&link).await {
                 Ok(()) => return Ok(()),
-                Err(setback) => setback,
+                Err(attempt_error) => attempt_error,
             };
-            if matches!(setback, Setback::Refused(_) | Setback::NoVideo(_))
+            if matches!(attempt_error, AttemptError::Refused(_) | AttemptError::NoVideo(_))
                 && let Some(ask) = refresh.take()
-                && let Some(fresh) = self.fresh(ask().await, order, &setback)?
+                && let Some(fresh) = self.fresh(ask().await, order, &attempt_error)?
                 && fresh != link
             {
                 transfer.start_over().await?;
                 link = fresh;
                 continue;
             }
-            let Some(delay) = pause(&mut tries, &setback, transfer) else {
-                return Err(given_up(transfer, &link, setback));
+            let Some(delay) = pause(&mut attempts, &attempt_error, transfer) else {
+                return Err(given_up(transfer, &link, attempt_error));
             };
-            events.tell(|| Event::Retry {
+            events.emit(|| Event::Retry {
                 path: link.path().to_owned(),
-                attempt: tries.again(),
+                attempt: attempts.again(),
                 delay,
-                reason: setback.words(),
+                reason: attempt_error.words(),
             });
             tokio::time::sleep(delay).await;
         }
     }
 
     /// The link that the job has now. A bare video has no job to be asked.
-    fn fresh(&self, fresh: Result<Option<String>>, order: &Order<'_>, setback: &Setback) -> Result<Option<Url>> {
-        match (fresh, setback) {
+    fn fresh(
+        &self,
+        fresh: Result<Option<String>>,
+        order: &DownloadRequest<'_>,
+        attempt_error: &AttemptError,
+    ) -> Result<Option<Url>> {
+        match (fresh, attempt_error) {
             (Ok(Some(fresh)), _) => self.0.rules.link(&fresh).map(Some),
-            (Ok(None), Setback::Refused(refusal)) if order.job.is_some() => Err(refusal.clone().into_error()),
-            (Err(error), Setback::Refused(_)) => Err(error),
+            (Ok(None), AttemptError::Refused(http_error)) if order.job.is_some() => {
+                Err(http_error.clone().into_error())
+            }
+            (Err(error), AttemptError::Refused(_)) => Err(error),
             // What came says more than why there is no other link.
             _ => Ok(None),
         }
@@ -313,7 +308,9 @@ impl Files {
         let route = self.route(url)?;
         if route.proxy.is_some() && !self.0.rules.is_at_home() {
             let allowed = self.0.behind_proxy.check(url.host_str().unwrap_or_default()).await;
-            allowed.map_err(|refused| unsafe_url(format!("the link {} is refused: {refused}", bare_url(url))))?;
+            allowed.map_err(|refused| {
+                unsafe_url(format!("the link {} is refused: {refused}", url_without_secrets(url)))
+            })?;
         }
         let request = self.client(route)?.get(url.clone());
         let request = request.header(ACCEPT, "*/*").header(ACCEPT_ENCODING, "identity");
@@ -331,10 +328,10 @@ impl Files {
     }
 
     /// What a failed connection means when it is the proxy's failure.
-    fn trouble_at_proxy(&self, url: &Url, error: &reqwest::Error) -> Option<Error> {
-        let message = trouble_at_proxy(error, &self.route(url).ok()?.proxy?)?;
-        let trouble = Trouble { message, request_id: None, not_sent: true, permanent: false };
-        Some(Error::ConnectionFailed(Box::new(trouble)))
+    fn proxy_failure(&self, url: &Url, error: &reqwest::Error) -> Option<Error> {
+        let message = proxy_failure(error, &self.route(url).ok()?.proxy?)?;
+        let failure = TransportError { message, request_id: None, not_sent: true, permanent: false };
+        Some(Error::ConnectionFailed(Box::new(failure)))
     }
 
     /// Clients are made when first needed, as loading the certificate store takes a while.
@@ -375,28 +372,31 @@ fn put_in_place(temporary: Temporary, written: Written) -> Result<String> {
 }
 
 /// The delay before the next attempt, if there is to be one.
-fn pause(tries: &mut Tries, setback: &Setback, transfer: &Transfer<'_>) -> Option<Duration> {
+fn pause(attempts: &mut AttemptCounter, attempt_error: &AttemptError, transfer: &Transfer<'_>) -> Option<Duration> {
     let (reached, known, jitter) = (transfer.furthest, transfer.size, fastrand::f64());
-    match setback {
-        Setback::Passing { retry_after, .. } => tries.after_failure(reached, known, *retry_after, jitter),
-        Setback::Flawed { size, .. } => tries.after_flaw(*size, jitter),
-        Setback::Refused(refusal) => pause_before_another_look(tries, refusal),
-        Setback::NoVideo(_) | Setback::Final(_) => None,
+    match attempt_error {
+        AttemptError::Passing { retry_after, .. } => attempts.after_failure(reached, known, *retry_after, jitter),
+        AttemptError::Flawed { size, .. } => attempts.after_flaw(*size, jitter),
+        AttemptError::Refused(http_error) => pause_before_another_look(attempts, http_error),
+        AttemptError::NoVideo(_) | AttemptError::Final(_) => None,
     }
 }
 
-fn pause_before_another_look(tries: &mut Tries, refusal: &Refusal) -> Option<Duration> {
-    let may_pass = refusal.reason.may_pass();
-    may_pass.then(|| tries.after_absence(Instant::now(), refusal.retry_after, fastrand::f64())).flatten()
+fn pause_before_another_look(attempts: &mut AttemptCounter, http_error: &HttpError) -> Option<Duration> {
+    let may_pass = http_error.reason.may_pass();
+    may_pass.then(|| attempts.after_absence(Instant::now(), http_error.retry_after, fastrand::f64())).flatten()
 }
 
-fn given_up(transfer: &Transfer<'_>, link: &Url, setback: Setback) -> Error {
-    match setback {
-        Setback::Passing { why, .. } if transfer.answered => {
-            let (extent, link) = (transfer.extent(), bare_url(link));
+fn given_up(transfer: &Transfer<'_>, link: &Url, attempt_error: AttemptError) -> Error {
+    match attempt_error {
+        AttemptError::Passing { why, .. } if transfer.answered => {
+            let (extent, link) = (transfer.extent(), url_without_secrets(link));
             Error::download(DownloadErrorKind::IncompleteDownload, format!("{extent} of {link} arrived; lastly: {why}"))
         }
-        Setback::Passing { why, .. } | Setback::Flawed { why, .. } | Setback::NoVideo(why) | Setback::Final(why) => why,
-        Setback::Refused(refusal) => refusal.into_error(),
+        AttemptError::Passing { why, .. }
+        | AttemptError::Flawed { why, .. }
+        | AttemptError::NoVideo(why)
+        | AttemptError::Final(why) => why,
+        AttemptError::Refused(http_error) => http_error.into_error(),
     }
 }

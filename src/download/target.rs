@@ -41,11 +41,12 @@ impl Temporary {
         let folder = folder_of(path);
         let file = make(folder, &name).map_err(|error| match error.kind() {
             // Folders of devices and of processes take no files, and say it so.
-            ErrorKind::NotFound if folder.is_dir() => {
-                refusal(ENOENT, format!("no file can be made in the folder {}; choose another one", folder.display()))
-            }
+            ErrorKind::NotFound if folder.is_dir() => http_error(
+                ENOENT,
+                format!("no file can be made in the folder {}; choose another one", folder.display()),
+            ),
             ErrorKind::NotFound => {
-                refusal(ENOENT, format!("the folder of {} does not exist; create it", path.display()))
+                http_error(ENOENT, format!("the folder of {} does not exist; create it", path.display()))
             }
             _ => disk_error(path, &error),
         })?;
@@ -71,7 +72,7 @@ impl Temporary {
 fn checked_name(path: &Path) -> Result<String> {
     let text = path.as_os_str().to_string_lossy();
     if text.is_empty() || text.contains('\0') {
-        return Err(refusal(EINVAL, format!("{text:?} is not the name of a file")));
+        return Err(http_error(EINVAL, format!("{text:?} is not the name of a file")));
     }
     match path.file_name() {
         Some(name) if !text.ends_with(std::path::is_separator) => Ok(name.to_string_lossy().into_owned()),
@@ -94,7 +95,7 @@ fn check_vacant(path: &Path, overwrite: bool) -> Result<()> {
         return Err(exists(path));
     }
     if metadata.is_some_and(|metadata| !metadata.is_file()) {
-        return Err(refusal(EINVAL, format!("{} is not a regular file", path.display())));
+        return Err(http_error(EINVAL, format!("{} is not a regular file", path.display())));
     }
     Ok(())
 }
@@ -160,14 +161,14 @@ pub(super) fn disk_error(path: &Path, error: &io::Error) -> Error {
 }
 
 fn exists(path: &Path) -> Error {
-    refusal(EEXIST, format!("{} exists already; pass overwrite=True to replace it", path.display()))
+    http_error(EEXIST, format!("{} exists already; pass overwrite=True to replace it", path.display()))
 }
 
 fn is_folder(path: &Path) -> Error {
-    refusal(EISDIR, format!("{} is a folder; add the name of a file to it", path.display()))
+    http_error(EISDIR, format!("{} is a folder; add the name of a file to it", path.display()))
 }
 
-fn refusal(errno: i32, message: String) -> Error {
+fn http_error(errno: i32, message: String) -> Error {
     let mut refused = Error::download(DownloadErrorKind::Other, message);
     if let Error::Download(details) = &mut refused {
         details.errno = Some(errno);

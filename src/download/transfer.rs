@@ -9,17 +9,18 @@ use reqwest::Response;
 use tokio::time::Instant;
 use url::Url;
 
-use super::address::unsafe_url;
-use super::boxes::{Boxes, Flaw, Length};
 use super::headers::{Validator, content_type, is_an_error_page, size_by_rest};
-use super::pace::Pace;
-use super::refusal::{Reason, Refusal};
+use super::http_error::{HttpError, Reason};
+use super::mp4_check::{Boxes, Length, Mp4Defect};
+use super::throughput::Throughput;
+use super::url_policy::unsafe_url;
 use super::writer::Writer;
-use super::{Files, Order};
-use crate::error::{DownloadErrorKind, Error, Result, Trouble, bare_url};
+use super::{DownloadRequest, Files};
+use crate::error::{DownloadErrorKind, Error, Result, TransportError};
 use crate::event::{Event, Events};
-use crate::resolver::Refused;
-use crate::tls;
+use crate::redact::url_without_secrets;
+use crate::transport::error_chain;
+use crate::transport::resolver::Refused;
 
 const MAX_REDIRECTS: u32 = 5;
 /// How ISO media files begin: with a box named `ftyp`, whose list of brands is short. A text that says `ftyp` at the
@@ -31,33 +32,33 @@ const EXCERPT_TIME: Duration = Duration::from_secs(5);
 const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
 
 /// Why an attempt did not bring the whole file.
-pub(super) enum Setback {
+pub(super) enum AttemptError {
     /// Another attempt may do better.
     Passing { why: Error, retry_after: Option<Duration> },
     /// The file came as long as it was announced, and is not whole.
     Flawed { why: Error, size: u64 },
     /// There is no file behind the link, or not yet.
-    Refused(Refusal),
+    Refused(HttpError),
     /// Something else than a video came: a page about an expired link, most likely.
     NoVideo(Error),
     /// There is no point in trying again.
     Final(Error),
 }
 
-impl Setback {
+impl AttemptError {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Passing { why, .. } | Self::Flawed { why, .. } | Self::NoVideo(why) | Self::Final(why) => {
                 why.to_string()
             }
-            Self::Refused(refusal) => refusal.words(),
+            Self::Refused(http_error) => http_error.words(),
         }
     }
 }
 
-type Attempt<T> = std::result::Result<T, Setback>;
+type Attempt<T> = std::result::Result<T, AttemptError>;
 
-impl From<Error> for Setback {
+impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
         Self::Final(error)
     }
@@ -79,7 +80,7 @@ pub(super) struct Transfer<'a> {
     /// The size last announced.
     pub(super) size: Option<u64>,
     validator: Option<Validator>,
-    boxes: Boxes,
+    mp4_check: Boxes,
     /// Whether it comes from several answers.
     is_pieced: bool,
     pub(super) content_type: Option<String>,
@@ -90,7 +91,7 @@ pub(super) struct Transfer<'a> {
 }
 
 impl<'a> Transfer<'a> {
-    pub(super) fn new(files: &'a Files, writer: Writer, order: &Order<'a>, events: &'a Events) -> Self {
+    pub(super) fn new(files: &'a Files, writer: Writer, order: &DownloadRequest<'a>, events: &'a Events) -> Self {
         Self {
             files,
             writer,
@@ -102,7 +103,7 @@ impl<'a> Transfer<'a> {
             total: None,
             size: None,
             validator: None,
-            boxes: Boxes::default(),
+            mp4_check: Boxes::default(),
             is_pieced: false,
             content_type: None,
             page_type: None,
@@ -127,7 +128,7 @@ impl<'a> Transfer<'a> {
         self.head.clear();
         self.total = None;
         self.validator = None;
-        self.boxes = Boxes::default();
+        self.mp4_check = Boxes::default();
         self.is_pieced = false;
         if self.kept > 0 {
             self.kept = 0;
@@ -143,15 +144,16 @@ impl<'a> Transfer<'a> {
     }
 
     /// What is missing of a file of which something was kept.
-    fn rest(&self) -> Option<Part> {
+    fn rest(&self) -> Option<RangeRequest> {
         let validator = self.validator.as_ref().filter(|_| self.kept > 0)?;
-        Some(Part { range: format!("bytes={}-", self.kept), unchanged: Some(validator.value.clone()) })
+        Some(RangeRequest { range: format!("bytes={}-", self.kept), unchanged: Some(validator.value.clone()) })
     }
 
     /// Judges an answer by its status and headers.
     async fn begin(&mut self, response: Response) -> Attempt<Response> {
-        let url = bare_url(response.url());
-        let again = |words: String| Setback::Passing { why: incomplete(words), retry_after: asked_pause(&response) };
+        let url = url_without_secrets(response.url());
+        let again =
+            |words: String| AttemptError::Passing { why: incomplete(words), retry_after: asked_pause(&response) };
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let size = size_by_rest(response.headers(), self.kept, self.total, self.validator.as_ref());
@@ -182,7 +184,7 @@ impl<'a> Transfer<'a> {
         }
         self.size = self.total.or(self.size);
         self.take_headers(&response)?;
-        self.progress.tell_now(self.kept, self.total);
+        self.progress.emit_now(self.kept, self.total);
         Ok(response)
     }
 
@@ -208,11 +210,11 @@ impl<'a> Transfer<'a> {
     }
 
     async fn read(&mut self, mut response: Response) -> Attempt<()> {
-        let url = bare_url(response.url());
-        let mut pace = Pace::new(self.files.config().timeout);
-        while let Some(chunk) = next_chunk(&mut response, &mut pace).await? {
+        let url = url_without_secrets(response.url());
+        let mut throughput = Throughput::new(self.files.config().timeout);
+        while let Some(chunk) = next_chunk(&mut response, &mut throughput).await? {
             self.take(chunk, &url).await?;
-            if self.boxes.is_hopeless() {
+            if self.mp4_check.is_hopeless() {
                 break;
             }
         }
@@ -221,23 +223,23 @@ impl<'a> Transfer<'a> {
 
     /// Judges what came when nothing more comes.
     async fn judge(&mut self, response: &Response) -> Attempt<()> {
-        let url = bare_url(response.url());
+        let url = url_without_secrets(response.url());
         let came = self.kept + self.head.len() as u64;
-        let passing = |words: String| Setback::Passing { why: incomplete(words), retry_after: None };
+        let passing = |words: String| AttemptError::Passing { why: incomplete(words), retry_after: None };
         if came == 0 && self.total.is_none() {
             return Err(not_yet(response));
         }
         if self.kept == 0 && !begins_like_a_video(&self.head) {
             return Err(self.no_video(&url, &self.head));
         }
-        if let Some(total) = self.total.filter(|total| *total != came && !self.boxes.is_hopeless()) {
+        if let Some(total) = self.total.filter(|total| *total != came && !self.mp4_check.is_hopeless()) {
             if came > total {
                 self.start_over().await?;
             }
             return Err(passing(format!("{url} sent {came} bytes and had announced {total}")));
         }
         let Some(flaw) = self.flaw() else {
-            self.progress.tell_now(self.kept, Some(self.kept));
+            self.progress.emit_now(self.kept, Some(self.kept));
             return Ok(());
         };
         let words = format!("the file of {url}, of {came} bytes, {}", flaw.words());
@@ -247,20 +249,20 @@ impl<'a> Transfer<'a> {
                 self.start_over().await?;
                 Err(passing(words))
             }
-            (Flaw::Foreign, _) => Err(not_a_video(words).into()),
+            (Mp4Defect::Foreign, _) => Err(not_a_video(words).into()),
             (_, None) => Err(passing(words)),
             (_, Some(size)) => {
                 self.start_over().await?;
-                Err(Setback::Flawed { why: incomplete(words), size })
+                Err(AttemptError::Flawed { why: incomplete(words), size })
             }
         }
     }
 
     /// What is wrong with the file, should this be all of it.
-    fn flaw(&self) -> Option<Flaw> {
+    fn flaw(&self) -> Option<Mp4Defect> {
         let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
         // Less than the beginning of a video is kept nowhere.
-        if self.kept == 0 { Some(Flaw::Cut) } else { self.boxes.flaw(length) }
+        if self.kept == 0 { Some(Mp4Defect::Cut) } else { self.mp4_check.flaw(length) }
     }
 
     async fn take(&mut self, chunk: Bytes, url: &str) -> Attempt<()> {
@@ -279,54 +281,55 @@ impl<'a> Transfer<'a> {
         };
         let kept = self.kept + chunk.len() as u64;
         self.check_size(kept)?;
-        self.boxes.follow(&chunk);
+        self.mp4_check.follow(&chunk);
         self.writer.append(chunk).await?;
         self.kept = kept;
         self.furthest = self.furthest.max(kept);
-        self.progress.tell(self.kept, self.total);
+        self.progress.emit(self.kept, self.total);
         Ok(())
     }
 
     /// What came in place of a video.
-    fn no_video(&self, url: &str, head: &[u8]) -> Setback {
+    fn no_video(&self, url: &str, head: &[u8]) -> AttemptError {
         let words = if let Some(kind) = &self.page_type {
             format!("{url} gave {kind:?} in place of a video: an error page, most likely")
         } else {
             let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
             format!("what {url} gave is not an MP4 file: it begins with {beginning:?}")
         };
-        Setback::NoVideo(not_a_video(words))
+        AttemptError::NoVideo(not_a_video(words))
     }
 }
 
 /// The next bytes, unless they come too slowly.
-async fn next_chunk(response: &mut Response, pace: &mut Pace) -> Attempt<Option<Bytes>> {
+async fn next_chunk(response: &mut Response, throughput: &mut Throughput) -> Attempt<Option<Bytes>> {
     let too_slow = |url: &Url, received: u64| {
-        let message = format!("{} took too long: it sent {received} bytes within the client's timeout", bare_url(url));
-        let trouble = Trouble { message, request_id: None, not_sent: false, permanent: false };
-        Setback::Passing { why: Error::RequestTimeout(Box::new(trouble)), retry_after: None }
+        let message =
+            format!("{} took too long: it sent {received} bytes within the client's timeout", url_without_secrets(url));
+        let failure = TransportError { message, request_id: None, not_sent: false, permanent: false };
+        AttemptError::Passing { why: Error::RequestTimeout(Box::new(failure)), retry_after: None }
     };
     loop {
-        let (asked, left) = (Instant::now(), pace.left());
+        let (asked, left) = (Instant::now(), throughput.left());
         let answer = tokio::time::timeout(left, response.chunk()).await;
         let (waited, bytes) = match &answer {
             Ok(Ok(Some(chunk))) => (asked.elapsed(), chunk.len()),
             Ok(_) => (Duration::ZERO, 0),
             Err(_) => (left, 0),
         };
-        pace.count(waited, bytes).map_err(|received| too_slow(response.url(), received))?;
+        throughput.count(waited, bytes).map_err(|received| too_slow(response.url(), received))?;
         if let Ok(answer) = answer {
-            return answer.map_err(|error| setback(response.url(), error));
+            return answer.map_err(|error| attempt_error(response.url(), error));
         }
     }
 }
 
 /// What an answer says that is no file.
-async fn refused(mut response: Response) -> Setback {
+async fn refused(mut response: Response) -> AttemptError {
     let (url, status, retry_after) = (response.url().clone(), response.status(), asked_pause(&response));
     let text = beginning(&mut response).await;
     let reason = Reason::of(status, &text);
-    Setback::Refused(Refusal { url: bare_url(&url), status, reason, retry_after })
+    AttemptError::Refused(HttpError { url: url_without_secrets(&url), status, reason, retry_after })
 }
 
 /// The beginning of an answer's body, as far as it comes.
@@ -344,9 +347,9 @@ async fn beginning(response: &mut Response) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT)]).into_owned()
 }
 
-fn not_yet(response: &Response) -> Setback {
-    Setback::Refused(Refusal {
-        url: bare_url(response.url()),
+fn not_yet(response: &Response) -> AttemptError {
+    AttemptError::Refused(HttpError {
+        url: url_without_secrets(response.url()),
         status: response.status(),
         reason: Reason::NotYet,
         retry_after: asked_pause(response),
@@ -354,31 +357,37 @@ fn not_yet(response: &Response) -> Setback {
 }
 
 fn asked_pause(response: &Response) -> Option<Duration> {
-    crate::http::retry_after(response.headers(), SystemTime::now())
+    crate::transport::headers::retry_after(response.headers(), SystemTime::now())
 }
 
 /// A part of a file.
-pub(super) struct Part {
+pub(super) struct RangeRequest {
     pub(super) range: String,
     /// What says that it is still the same file.
     pub(super) unchanged: Option<HeaderValue>,
 }
 
 /// The answer at the end of the redirects, each of which is checked like the first address.
-pub(super) async fn follow(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Response> {
+pub(super) async fn follow(files: &Files, url: &Url, part: Option<&RangeRequest>) -> Attempt<Response> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
         let response = request(files, &url, part).await?;
         if !response.status().is_redirection() {
             return Ok(response);
         }
-        let Some(location) = response.headers().get(LOCATION).map(crate::http::location) else { return Ok(response) };
+        let Some(location) = response.headers().get(LOCATION).map(crate::transport::headers::location) else {
+            return Ok(response);
+        };
         url = files.rules().redirect(&url, &location)?;
     }
-    Err(unsafe_url(format!("the link redirects more than {MAX_REDIRECTS} times, lastly to {}", bare_url(&url))).into())
+    Err(unsafe_url(format!(
+        "the link redirects more than {MAX_REDIRECTS} times, lastly to {}",
+        url_without_secrets(&url)
+    ))
+    .into())
 }
 
-async fn request(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Response> {
+async fn request(files: &Files, url: &Url, part: Option<&RangeRequest>) -> Attempt<Response> {
     let mut request = files.get(url).await?;
     if let Some(part) = part {
         request = request.header(RANGE, &part.range);
@@ -386,25 +395,25 @@ async fn request(files: &Files, url: &Url, part: Option<&Part>) -> Attempt<Respo
             request = request.header(IF_RANGE, validator.clone());
         }
     }
-    request.send().await.map_err(|error| match files.trouble_at_proxy(url, &error) {
-        Some(why) if refusal(&error).is_none() => Setback::Passing { why, retry_after: None },
-        _ => setback(url, error),
+    request.send().await.map_err(|error| match files.proxy_failure(url, &error) {
+        Some(why) if http_error(&error).is_none() => AttemptError::Passing { why, retry_after: None },
+        _ => attempt_error(url, error),
     })
 }
 
 /// What one look at a link says about it; `None` if it is good, as far as its server says.
-pub(super) async fn look(files: &Files, url: &Url) -> Option<Refusal> {
-    let first_byte = Part { range: "bytes=0-0".into(), unchanged: None };
+pub(super) async fn look(files: &Files, url: &Url) -> Option<HttpError> {
+    let first_byte = RangeRequest { range: "bytes=0-0".into(), unchanged: None };
     // Trouble on the way says nothing.
     let response = follow(files, url, Some(&first_byte)).await.ok()?;
-    let setback = match response.status() {
+    let attempt_error = match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => not_yet(&response),
         status if status.is_success() && response.content_length() == Some(0) => not_yet(&response),
         status if status.is_client_error() && !may_pass(status) => refused(response).await,
         _ => return None,
     };
-    match setback {
-        Setback::Refused(refusal) => Some(refusal),
+    match attempt_error {
+        AttemptError::Refused(http_error) => Some(http_error),
         _ => None,
     }
 }
@@ -417,15 +426,15 @@ struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    fn tell(&mut self, received: u64, total: Option<u64>) {
+    fn emit(&mut self, received: u64, total: Option<u64>) {
         if self.last.is_none_or(|last| last.elapsed() >= BETWEEN_EVENTS) {
-            self.tell_now(received, total);
+            self.emit_now(received, total);
         }
     }
 
-    fn tell_now(&mut self, received: u64, total: Option<u64>) {
+    fn emit_now(&mut self, received: u64, total: Option<u64>) {
         self.last = Some(Instant::now());
-        self.events.tell(|| Event::Download { request_id: self.request_id.map(Into::into), received, total });
+        self.events.emit(|| Event::Download { request_id: self.request_id.map(Into::into), received, total });
     }
 }
 
@@ -446,31 +455,34 @@ fn not_a_video(message: String) -> Error {
     Error::download(DownloadErrorKind::NotAVideo, message)
 }
 
-fn setback(url: &Url, error: reqwest::Error) -> Setback {
+fn attempt_error(url: &Url, error: reqwest::Error) -> AttemptError {
     let error = error.without_url();
-    if let Some(refused) = refusal(&error) {
-        return Setback::Final(unsafe_url(format!("the link {} is refused: {refused}", bare_url(url))));
+    if let Some(refused) = http_error(&error) {
+        return AttemptError::Final(unsafe_url(format!("the link {} is refused: {refused}", url_without_secrets(url))));
     }
-    let reasons = tls::causes(&error);
+    let reasons = error_chain::described(&error);
     if error.is_builder() {
-        return Setback::Final(unsafe_url(format!("the link {} cannot be asked for: {reasons}", bare_url(url))));
+        return AttemptError::Final(unsafe_url(format!(
+            "the link {} cannot be asked for: {reasons}",
+            url_without_secrets(url)
+        )));
     }
-    let trouble = |what: &str| {
-        let message = format!("{} {what}: {reasons}", bare_url(url));
-        Box::new(Trouble { message, request_id: None, not_sent: error.is_connect(), permanent: false })
+    let failed = |what: &str| {
+        let message = format!("{} {what}: {reasons}", url_without_secrets(url));
+        Box::new(TransportError { message, request_id: None, not_sent: error.is_connect(), permanent: false })
     };
     let why = if error.is_timeout() {
-        Error::RequestTimeout(trouble("took too long to answer"))
+        Error::RequestTimeout(failed("took too long to answer"))
     } else if error.is_connect() {
-        Error::ConnectionFailed(trouble("cannot be connected to"))
+        Error::ConnectionFailed(failed("cannot be connected to"))
     } else {
-        Error::ConnectionFailed(trouble("broke off"))
+        Error::ConnectionFailed(failed("broke off"))
     };
-    Setback::Passing { why, retry_after: None }
+    AttemptError::Passing { why, retry_after: None }
 }
 
 /// The resolver's refusal, from under what the HTTP client wrapped it in.
-fn refusal(error: &reqwest::Error) -> Option<&Refused> {
+fn http_error(error: &reqwest::Error) -> Option<&Refused> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         if let Some(refused) = cause.downcast_ref() {

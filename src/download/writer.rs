@@ -1,6 +1,5 @@
 //! One thread per file that hashes and writes, so that neither holds up the network.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ use crate::error::{DownloadErrorKind, Error, Result};
 /// Chunks on their way to the disk. A chunk is at most some hundred kilobytes.
 const IN_FLIGHT: usize = 16;
 
-enum Step {
+enum WriterCommand {
     Append(Bytes),
     StartOver,
 }
@@ -30,7 +29,7 @@ pub(super) struct Written {
 
 /// The way to the thread; when it is dropped, the thread closes the file and ends.
 pub(super) struct Writer {
-    steps: mpsc::Sender<Step>,
+    steps: mpsc::Sender<WriterCommand>,
     thread: JoinHandle<Result<Written>>,
 }
 
@@ -44,12 +43,12 @@ impl Writer {
 
     /// Adds to the end. After an error the writer is of no further use.
     pub(super) async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        self.take(Step::Append(bytes)).await
+        self.take(WriterCommand::Append(bytes)).await
     }
 
     /// Throws away what was written. After an error the writer is of no further use.
     pub(super) async fn start_over(&mut self) -> Result<()> {
-        self.take(Step::StartOver).await
+        self.take(WriterCommand::StartOver).await
     }
 
     /// Waits until all is written.
@@ -58,7 +57,7 @@ impl Writer {
         self.thread.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    async fn take(&mut self, step: Step) -> Result<()> {
+    async fn take(&mut self, step: WriterCommand) -> Result<()> {
         if self.steps.send(step).await.is_ok() {
             return Ok(());
         }
@@ -74,30 +73,22 @@ fn gone() -> Error {
     Error::download(DownloadErrorKind::Other, "the file's writer ended too early: the runtime is shutting down")
 }
 
-fn run(mut file: File, mut queue: mpsc::Receiver<Step>) -> io::Result<Written> {
+fn run(mut file: File, mut queue: mpsc::Receiver<WriterCommand>) -> io::Result<Written> {
     let mut hash = Sha256::new();
     while let Some(step) = queue.blocking_recv() {
         match step {
-            Step::Append(bytes) => {
+            WriterCommand::Append(bytes) => {
                 file.write_all(&bytes)?;
                 hash.update(&bytes);
             }
-            Step::StartOver => {
+            WriterCommand::StartOver => {
                 file.set_len(0)?;
                 file.rewind()?;
                 hash = Sha256::new();
             }
         }
     }
-    Ok(Written { file, sha256: hexadecimal(&hash.finalize()) })
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(Written { file, sha256: crate::hexadecimal::encode(hash.finalize()) })
 }
 
 #[cfg(test)]

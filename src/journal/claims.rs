@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::line::{Kind, Line, Order};
+use super::record::{IntentDetails, Kind, Line};
 use super::store::{Created, Store};
 
 const ITEMS: &str = "items";
@@ -23,7 +23,7 @@ const READ_AGAIN: Duration = Duration::from_millis(100);
 
 /// What came of claiming an attempt.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(super) enum ClaimOwner {
     /// The caller may send it, once.
     Mine,
     /// Somebody else claimed it first; the line says who.
@@ -45,17 +45,21 @@ impl Claims {
     ///
     /// A store may repeat a request whose answer was lost and then report that the object exists: what it holds tells
     /// whose it is.
-    pub(super) async fn take(&self, n: u32, intent: &Line) -> io::Result<Taken> {
+    pub(super) async fn take(&self, n: u32, intent: &Line) -> io::Result<ClaimOwner> {
         let name = intent_name(&intent.id, n);
         let content = intent.encode().map_err(io::Error::other)?;
         let content = content.into_bytes();
         loop {
             if self.store.create(&name, content.clone()).await? == Created::New {
-                return Ok(Taken::Mine);
+                return Ok(ClaimOwner::Mine);
             }
             // One that is gone again was given up.
             let Some(line) = self.read(&intent.id, n).await? else { continue };
-            return Ok(if line.attempt == intent.attempt { Taken::Mine } else { Taken::Theirs(Box::new(line)) });
+            return Ok(if line.attempt == intent.attempt {
+                ClaimOwner::Mine
+            } else {
+                ClaimOwner::Theirs(Box::new(line))
+            });
         }
     }
 
@@ -72,7 +76,7 @@ impl Claims {
         }
         let error = Some(format!("its claim, {name} in the journal's folder, is damaged"));
         let attempt = format!("claim-{n}");
-        let (id, order) = (id.to_owned(), Some(Order::default()));
+        let (id, order) = (id.to_owned(), Some(IntentDetails::default()));
         Ok(Some(Line { id, attempt, n: Some(n), order, error, ..Line::new(Kind::Unknown) }))
     }
 
@@ -142,7 +146,7 @@ impl Claims {
 /// The name of an item in the store: good on every file system, also where case does not count.
 pub(super) fn key(id: &str) -> String {
     let digest = Sha256::digest(id.as_bytes());
-    let hash = super::hexadecimal(&digest[..HASH_BYTES]);
+    let hash = crate::hexadecimal::encode(&digest[..HASH_BYTES]);
     let readable: String = id.chars().filter(char::is_ascii_alphanumeric).take(READABLE).collect();
     format!("{}-{hash}", readable.to_ascii_lowercase())
 }
@@ -162,7 +166,7 @@ fn decode(content: &[u8]) -> Option<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::line::Kind;
+    use crate::journal::record::Kind;
     use crate::journal::store::Folder;
 
     fn intent(id: &str, attempt: &str) -> Line {
@@ -174,12 +178,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let claims = Claims::new(Arc::new(Folder::new(folder.path())));
         let (first, second) = (intent("a", "x"), intent("a", "y"));
-        assert!(matches!(claims.take(1, &first).await.unwrap(), Taken::Mine));
-        let Taken::Theirs(line) = claims.take(1, &second).await.unwrap() else { panic!() };
+        assert!(matches!(claims.take(1, &first).await.unwrap(), ClaimOwner::Mine));
+        let ClaimOwner::Theirs(line) = claims.take(1, &second).await.unwrap() else { panic!() };
         assert_eq!(line.attempt, "x");
-        assert!(matches!(claims.take(1, &first).await.unwrap(), Taken::Mine), "an answer of the store was lost");
+        assert!(matches!(claims.take(1, &first).await.unwrap(), ClaimOwner::Mine), "an answer of the store was lost");
         assert!(!claims.is_superseded("a", 1).await.unwrap());
-        assert!(matches!(claims.take(2, &second).await.unwrap(), Taken::Mine));
+        assert!(matches!(claims.take(2, &second).await.unwrap(), ClaimOwner::Mine));
         assert!(claims.is_superseded("a", 1).await.unwrap());
         claims.give_up("a", 2).await.unwrap();
         assert!(!claims.is_superseded("a", 1).await.unwrap());
@@ -197,7 +201,7 @@ mod tests {
             let path = folder.path().join(intent_name("a", 1));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, content).unwrap();
-            let Taken::Theirs(line) = claims.take(1, &intent("a", "y")).await.unwrap() else { panic!() };
+            let ClaimOwner::Theirs(line) = claims.take(1, &intent("a", "y")).await.unwrap() else { panic!() };
             assert_eq!((line.event, &*line.id, line.n), (Kind::Unknown, "a", Some(1)));
             assert!(line.error.as_ref().unwrap().contains("1.intent"), "{line:?}");
             assert_eq!(claims.of_item("a").await.unwrap()[0].attempt, line.attempt);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::known::Segment;
-use super::line::{Kind, Line};
-use super::{Journal, heartbeat, segment};
+use super::loaded::Segment;
+use super::log::Journal;
+use super::record::{Kind, Line};
+use super::{heartbeat, segment};
 use crate::process::Liveness;
 
 /// After so long without a line, a process on another host is believed to be gone.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::line::{Kind, Line};
+use super::record::{Kind, Line};
 use super::store::{Created, Store};
 use crate::process::Owner;
 

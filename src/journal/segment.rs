@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::damage::Damage;
-use super::line::{Kind, Line};
+use super::record::{Kind, Line};
 use crate::process::Owner;
 
 /// The extension of a journal's files.

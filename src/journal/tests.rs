@@ -1,16 +1,31 @@
 //! One folder, several writers: processes that live, die and stand still.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::record::*;
+use super::log::about;
+use super::paths::canonical;
+use super::run::STANDSTILL;
+use super::store::Created;
 use super::*;
+use crate::error::{Error, JournalErrorKind, Result};
+use crate::job::VideoJob;
+use crate::process::Owner;
+use crate::saved_file::Download;
+use crate::wire::response::other_ids;
 use crate::job::JobStatus;
 
-const WHICH: Which<'_> = Which { id: "a", attempt: "vidjob-1" };
+const WHICH: AttemptRef<'_> = AttemptRef { id: "a", attempt: "vidjob-1" };
 
-fn order() -> Order {
-    Order { operation: "generate".into(), request_sha256: "5e".into(), ..Order::default() }
+fn order() -> IntentDetails {
+    IntentDetails { operation: "generate".into(), request_sha256: "5e".into(), ..IntentDetails::default() }
 }
 
-fn next(attempt: &str, n: u32) -> Next {
-    Next { attempt: attempt.into(), n, follows: None }
+fn next(attempt: &str, n: u32) -> NewAttempt {
+    NewAttempt { attempt: attempt.into(), n, follows: None }
 }
 
 async fn bought(journal: &Journal) {
@@ -69,7 +84,7 @@ fn is_busy<T>(result: Result<T>) -> bool {
 #[tokio::test]
 async fn another_process_finds_what_this_one_wrote() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::beside(folder.path()).unwrap();
+    let journal = Journal::in_dir(folder.path()).unwrap();
     assert!(!folder.path().join(FOLDER).exists(), "reading makes nothing");
     bought(&journal).await;
     assert_eq!(reader(&journal).entry("a"), journal.entry("a"));
@@ -80,7 +95,9 @@ async fn another_process_finds_what_this_one_wrote() {
     let file = Download { path, bytes: 7, sha256: "ab".into(), content_type: None };
     journal.saved("x", &file).await.unwrap();
     let reader = reader(&journal);
-    let State::Saved { file, .. } = reader.entry("a").unwrap().current().unwrap().state.clone() else { panic!() };
+    let AttemptState::Saved { file, .. } = reader.entry("a").unwrap().current().unwrap().state.clone() else {
+        panic!()
+    };
     assert_eq!(file.path, Path::new("videos/a.mp4"));
     assert_eq!(reader.absolute(&file.path), canonical(folder.path()).join("videos/a.mp4"));
     let text = std::fs::read_to_string(segment_of(&journal)).unwrap();
@@ -92,7 +109,7 @@ async fn one_file_is_one_path_however_it_is_spelled() {
     let base = tempfile::tempdir().unwrap();
     let home = base.path().join("home");
     std::fs::create_dir_all(home.join("clips")).unwrap();
-    let journal = Journal::beside(&home).unwrap();
+    let journal = Journal::in_dir(&home).unwrap();
     let spelled = ["clips/a.mp4", "./clips/a.mp4", "clips/../clips/a.mp4", "clips//a.mp4"];
     for path in spelled {
         assert_eq!(journal.relative(&home.join(path)), Path::new("clips/a.mp4"), "{path}");
@@ -101,7 +118,7 @@ async fn one_file_is_one_path_however_it_is_spelled() {
     {
         std::os::unix::fs::symlink(&home, base.path().join("link")).unwrap();
         assert_eq!(journal.relative(&base.path().join("link/clips/a.mp4")), Path::new("clips/a.mp4"));
-        assert!(Arc::ptr_eq(&Journal::beside(&base.path().join("link")).unwrap(), &journal));
+        assert!(Arc::ptr_eq(&Journal::in_dir(&base.path().join("link")).unwrap(), &journal));
     }
     let outside = journal.relative(&base.path().join("b.mp4"));
     assert_eq!(outside, Path::new("../b.mp4"), "good as long as both are moved together");
@@ -114,7 +131,7 @@ async fn render_times_are_learned_from_what_is_done() {
     let journal = Journal::open(folder.path()).unwrap();
     for count in 0..10 {
         let name = format!("job-{count}");
-        let which = Which { id: &name, attempt: &name };
+        let which = AttemptRef { id: &name, attempt: &name };
         journal.intent(which, order()).await.unwrap();
         journal.accepted(which, &VideoJob::pending(&name), None).await.unwrap();
         assert_eq!(journal.render_times_of(&name).is_some(), count > 8);
@@ -277,12 +294,12 @@ async fn segments_of_the_dead_are_merged_when_a_run_ends() {
     let journal = Journal::open(folder.path()).unwrap();
     for number in 0..5 {
         let (id, other) = (format!("item-{number}"), Other::begin());
-        let which = Which { id: &id, attempt: &id };
+        let which = AttemptRef { id: &id, attempt: &id };
         let accepted = Line { request_id: Some(format!("job-{number}")), ..about(which, Kind::Accepted) };
         other.write(folder.path(), &[Line { order: Some(order()), ..about(which, Kind::Intent) }, accepted]);
     }
     let alive = Other::begin();
-    alive.write(folder.path(), &[about(Which { id: "b", attempt: "b" }, Kind::Claimed)]);
+    alive.write(folder.path(), &[about(AttemptRef { id: "b", attempt: "b" }, Kind::Claimed)]);
     let run = journal.run().await.unwrap();
     journal.refresh().unwrap();
     let before = journal.entries();
@@ -306,7 +323,7 @@ async fn a_segment_whose_writer_has_said_nothing_yet_is_not_merged() {
         let (id, other) = (format!("item-{number}"), Other::begin());
         other.write(
             folder.path(),
-            &[Line { order: Some(order()), ..about(Which { id: &id, attempt: &id }, Kind::Intent) }],
+            &[Line { order: Some(order()), ..about(AttemptRef { id: &id, attempt: &id }, Kind::Intent) }],
         );
     }
     let new = folder.path().join("9-new.jsonl");
@@ -402,10 +419,10 @@ async fn all_ids_of_a_job_are_remembered() {
 #[tokio::test]
 async fn a_folder_that_was_removed_between_calls_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::beside(folder.path()).unwrap();
+    let journal = Journal::in_dir(folder.path()).unwrap();
     bought(&journal).await;
     std::fs::remove_dir_all(journal.folder()).unwrap();
-    let anew = Journal::beside(folder.path()).unwrap();
+    let anew = Journal::in_dir(folder.path()).unwrap();
     assert_eq!(anew.entry("a"), None);
     bought(&anew).await;
 }
@@ -413,7 +430,7 @@ async fn a_folder_that_was_removed_between_calls_begins_anew() {
 #[tokio::test]
 async fn nothing_is_announced_in_a_journal_that_was_removed_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::beside(folder.path()).unwrap();
+    let journal = Journal::in_dir(folder.path()).unwrap();
     let claim = journal.claim("b").await.unwrap();
     bought(&journal).await;
     std::fs::remove_dir_all(journal.folder()).unwrap();

@@ -9,17 +9,18 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use bytes::Bytes;
 use url::Url;
 
-use crate::error::{Error, Result, presentable};
+use crate::error::{Error, Result};
 use crate::job::{Video, VideoJob};
+use crate::redact::text_for_message;
 
-mod json;
-pub mod kind;
-pub mod mp4;
-pub mod pixels;
+pub mod detect;
+pub mod isobmff;
+pub mod png;
+mod serialization;
 
-pub use kind::Kind;
-use kind::{Found, recognise};
-pub use mp4::Film;
+pub use detect::Kind;
+use detect::{Detected, recognise};
+pub use isobmff::VideoInfo;
 
 /// An image or a video as a caller has it.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Role {
 
 /// Media that can be sent as they are.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ready {
+pub enum PreparedMedia {
     /// An address.
     Url(String),
     /// The service's own id of a file.
@@ -83,7 +84,7 @@ pub struct Inline {
     /// Where they are.
     pub source: Source,
     /// For a video, what it says of itself.
-    pub film: Option<Film>,
+    pub video: Option<VideoInfo>,
 }
 
 /// Where bytes are.
@@ -107,7 +108,7 @@ impl fmt::Debug for Source {
 impl fmt::Debug for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url) => f.debug_tuple("Url").field(&presentable(url)).finish(),
+            Self::Url(url) => f.debug_tuple("Url").field(&text_for_message(url)).finish(),
             Self::FileId(id) => f.debug_tuple("FileId").field(id).finish(),
             Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
@@ -131,7 +132,7 @@ impl Media {
             format!(
                 "{field} must be an http(s) address or a data URI when it is a text, not {:?}; a text is never read as a \
                  path (pass pathlib.Path(...) for a file of yours) nor as a job's id (pass client.get(id))",
-                presentable(text)
+                text_for_message(text)
             ),
         ))
     }
@@ -170,13 +171,14 @@ fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
 /// Looks at bytes in memory. Refuses what the service does not take.
 pub fn look_at_bytes(field: &'static str, role: Role, bytes: &Bytes) -> Result<Inline> {
     let look = look(field, "the bytes given are", role, &mut Cursor::new(bytes));
-    let (kind, film) = look.map_err(|trouble| trouble.into_error(field, "the bytes"))?;
-    Ok(Inline { field, kind, length: bytes.len() as u64, source: Source::Memory(bytes.clone()), film })
+    let (kind, video) = look.map_err(|error| error.into_error(field, "the bytes"))?;
+    Ok(Inline { field, kind, length: bytes.len() as u64, source: Source::Memory(bytes.clone()), video })
 }
 
 /// Looks at a file. Refuses what the service does not take.
 pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inline> {
-    let unreadable = |error: std::io::Error| Trouble::Unreadable(error).into_error(field, &path.display().to_string());
+    let unreadable =
+        |error: std::io::Error| ReadError::Unreadable(error).into_error(field, &path.display().to_string());
     // Opening a pipe would wait for somebody to write into it.
     let about = std::fs::metadata(path).map_err(unreadable)?;
     if !about.is_file() {
@@ -185,22 +187,22 @@ pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inli
     }
     let mut file = File::open(path).map_err(unreadable)?;
     let look = look(field, &format!("{} is", path.display()), role, &mut file);
-    let seen = look.map_err(|trouble| trouble.into_error(field, &path.display().to_string()))?;
-    Ok(Inline { field, kind: seen.0, length: about.len(), source: Source::File(path.to_owned()), film: seen.1 })
+    let seen = look.map_err(|error| error.into_error(field, &path.display().to_string()))?;
+    Ok(Inline { field, kind: seen.0, length: about.len(), source: Source::File(path.to_owned()), video: seen.1 })
 }
 
-enum Trouble {
+enum ReadError {
     Refused(Error),
     Unreadable(std::io::Error),
 }
 
-impl From<std::io::Error> for Trouble {
+impl From<std::io::Error> for ReadError {
     fn from(error: std::io::Error) -> Self {
         Self::Unreadable(error)
     }
 }
 
-impl Trouble {
+impl ReadError {
     fn into_error(self, field: &'static str, what: &str) -> Error {
         match self {
             Self::Refused(error) => error,
@@ -214,18 +216,18 @@ fn look<R: Read + Seek>(
     subject: &str,
     role: Role,
     source: &mut R,
-) -> std::result::Result<(Kind, Option<Film>), Trouble> {
+) -> std::result::Result<(Kind, Option<VideoInfo>), ReadError> {
     let refuse = |what: &str| {
-        Err(Trouble::Refused(Error::invalid(field, format!("{field}: {subject} {what}; taken is {}", role.takes()))))
+        Err(ReadError::Refused(Error::invalid(field, format!("{field}: {subject} {what}; taken is {}", role.takes()))))
     };
     let kind = match recognise(source)? {
-        Found::Whole(kind) if role.allows(kind) => kind,
-        Found::Whole(kind) => return refuse(kind.name()),
-        Found::Truncated(kind) => return refuse(&format!("{} that ends too early", kind.name())),
-        Found::Foreign(what) => return refuse(&what),
+        Detected::Whole(kind) if role.allows(kind) => kind,
+        Detected::Whole(kind) => return refuse(kind.name()),
+        Detected::Truncated(kind) => return refuse(&format!("{} that ends too early", kind.name())),
+        Detected::Foreign(what) => return refuse(&what),
     };
-    let film = if kind == Kind::Mp4 { mp4::film(source)? } else { None };
-    Ok((kind, film))
+    let video = if kind == Kind::Mp4 { isobmff::video_info(source)? } else { None };
+    Ok((kind, video))
 }
 
 #[cfg(test)]
@@ -266,9 +268,9 @@ mod tests {
 
     #[test]
     fn a_place_takes_its_own_kind() {
-        let film = Bytes::from(mp4::tests::film(5.0, *b"avc1"));
+        let film = Bytes::from(isobmff::tests::video(5.0, *b"avc1"));
         let inline = look_at_bytes("video", Role::Video, &film).unwrap();
-        assert_eq!((inline.kind, inline.film.map(|film| film.seconds)), (Kind::Mp4, Some(5.0)));
+        assert_eq!((inline.kind, inline.video.map(|film| film.seconds)), (Kind::Mp4, Some(5.0)));
         let refused = look_at_bytes("image", Role::Image, &film).unwrap_err().to_string();
         assert_eq!(refused, "image: the bytes given are an MP4 video; taken is an image: JPEG, PNG or WebP");
         let refused = look_at_bytes("video", Role::Video, &Bytes::from_static(b"%PDF-1.7")).unwrap_err().to_string();
@@ -282,7 +284,7 @@ mod tests {
     fn files_are_looked_at_where_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("no name tells.txt");
-        std::fs::write(&path, mp4::tests::film(3.0, *b"hvc1")).unwrap();
+        std::fs::write(&path, isobmff::tests::video(3.0, *b"hvc1")).unwrap();
         let inline = look_at_file("video", Role::Video, &path).unwrap();
         assert_eq!((inline.kind, inline.length), (Kind::Mp4, std::fs::metadata(&path).unwrap().len()));
         for (path, words) in [(folder.path().to_owned(), "is a folder"), (folder.path().join("none"), "cannot be read")]

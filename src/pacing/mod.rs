@@ -15,7 +15,7 @@ mod tests;
 pub use learned::RenderTimes;
 pub use progress::History;
 
-use progress::Outlook;
+use progress::Forecast;
 
 /// The longest that the service is obeyed when it wants to be left alone.
 const MAX_RETRY_AFTER: f64 = 60.0;
@@ -60,7 +60,7 @@ impl Default for Pacing {
 
 /// What is known when the next question is planned.
 #[derive(Debug, Clone, Copy)]
-pub struct Situation<'a> {
+pub struct PollContext<'a> {
     /// Since the job was created or first asked after.
     pub elapsed: Duration,
     /// The progress seen so far.
@@ -78,7 +78,7 @@ pub struct Situation<'a> {
 impl Pacing {
     /// How long to wait before the next question.
     #[must_use]
-    pub fn next_delay(&self, situation: &Situation<'_>) -> Duration {
+    pub fn next_delay(&self, situation: &PollContext<'_>) -> Duration {
         let delay = match self {
             Self::Adaptive(bounds) => adaptive(bounds, situation),
             Self::Fixed(interval) => *interval,
@@ -89,18 +89,18 @@ impl Pacing {
     }
 }
 
-fn adaptive(bounds: &Bounds, situation: &Situation<'_>) -> Duration {
+fn adaptive(bounds: &Bounds, situation: &PollContext<'_>) -> Duration {
     let elapsed = situation.elapsed.as_secs_f64();
     let (shortest, longest) = (bounds.shortest.as_secs_f64(), bounds.longest.as_secs_f64());
     let longest = longest.max(shortest);
     let shortened = |seconds: f64| seconds * (1.0 - JITTER * situation.jitter.clamp(0.0, 1.0));
     let steady = shortened(steady(elapsed)).clamp(shortest, longest);
     let seconds = match (situation.history.outlook(elapsed), situation.known) {
-        (Outlook::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, situation.jitter),
+        (Forecast::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, situation.jitter),
         // Late already: ever wider, up to what would be asked without progress.
-        (Outlook::Overdue { by }, _) => shortened(shortest + 0.3 * by).clamp(shortest, steady.max(shortest)),
-        (Outlook::Unclear, Some(known)) if known.covers(elapsed) => shortened(known.next(elapsed)).max(shortest),
-        (Outlook::Unclear, _) => steady,
+        (Forecast::Overdue { by }, _) => shortened(shortest + 0.3 * by).clamp(shortest, steady.max(shortest)),
+        (Forecast::Unclear, Some(known)) if known.covers(elapsed) => shortened(known.next(elapsed)).max(shortest),
+        (Forecast::Unclear, _) => steady,
     };
     Duration::from_secs_f64(seconds)
 }

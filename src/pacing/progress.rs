@@ -26,7 +26,7 @@ pub struct History {
 
 /// What is to be expected.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Outlook {
+pub(super) enum Forecast {
     /// Nothing can be said.
     Unclear,
     /// The end is expected in this span of time.
@@ -66,13 +66,13 @@ impl History {
     }
 
     /// What to expect at `elapsed`.
-    pub(super) fn outlook(&self, elapsed: f64) -> Outlook {
-        let Some((early, late)) = self.window else { return Outlook::Unclear };
+    pub(super) fn outlook(&self, elapsed: f64) -> Forecast {
+        let Some((early, late)) = self.window else { return Forecast::Unclear };
         if late <= elapsed {
-            return Outlook::Overdue { by: elapsed - late };
+            return Forecast::Overdue { by: elapsed - late };
         }
         // What has been seen not to be over is not over yet.
-        Outlook::Ends { early: early.max(elapsed), late }
+        Forecast::Ends { early: early.max(elapsed), late }
     }
 
     fn step(&self) -> f64 {

@@ -62,7 +62,7 @@ fn one(
     let mut at = 0.0;
     let mut requests = 0.0;
     loop {
-        let delay = pacing.next_delay(&Situation {
+        let delay = pacing.next_delay(&PollContext {
             elapsed: Duration::from_secs_f64(at),
             history: &history,
             retry_after: None,
@@ -203,7 +203,7 @@ fn too_few_durations_teach_nothing() {
 #[test]
 fn a_fixed_interval_is_used_as_it_is() {
     let history = History::default();
-    let situation = Situation {
+    let situation = PollContext {
         elapsed: Duration::ZERO,
         history: &history,
         retry_after: None,
@@ -212,11 +212,11 @@ fn a_fixed_interval_is_used_as_it_is() {
         known: None,
     };
     assert_eq!(fixed(0.37).next_delay(&situation), Duration::from_secs_f64(0.37));
-    let deadline = Situation { deadline: Some(Duration::from_millis(100)), ..situation };
+    let deadline = PollContext { deadline: Some(Duration::from_millis(100)), ..situation };
     assert_eq!(fixed(0.37).next_delay(&deadline), Duration::from_millis(100));
-    let told = Situation { retry_after: Some(Duration::from_secs(7)), ..situation };
+    let told = PollContext { retry_after: Some(Duration::from_secs(7)), ..situation };
     assert_eq!(fixed(0.37).next_delay(&told), Duration::from_secs(7));
-    let told = Situation { retry_after: Some(Duration::from_secs(7000)), ..situation };
+    let told = PollContext { retry_after: Some(Duration::from_secs(7000)), ..situation };
     assert_eq!(fixed(0.37).next_delay(&told), Duration::from_secs(60));
 }
 
@@ -240,7 +240,7 @@ proptest! {
             history.saw(Duration::from_secs_f64(at), percent);
         }
         let known = RenderTimes::from_durations(&past);
-        let delay = Pacing::default().next_delay(&Situation {
+        let delay = Pacing::default().next_delay(&PollContext {
             elapsed: Duration::from_secs_f64(elapsed),
             history: &history,
             retry_after: retry_after.map(Duration::from_secs_f64),

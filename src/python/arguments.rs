@@ -12,7 +12,7 @@ use super::{errors, values};
 use crate::download::Options;
 use crate::error::{Error, Result};
 use crate::job::VideoJob;
-use crate::watch::Patience;
+use crate::watch::WaitOptions;
 
 // ---- plain values -----------------------------------------------------------------------------
 
@@ -125,13 +125,13 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source {
 /// How a download is to be done.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub(super) struct Keep {
+pub(super) struct Target {
     pub(super) path: PathBuf,
     max_bytes: u64,
     overwrite: bool,
 }
 
-impl Keep {
+impl Target {
     pub(super) fn options(&self) -> Options {
         Options { max_bytes: self.max_bytes, overwrite: self.overwrite, deadline: None }
     }
@@ -146,13 +146,13 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn patience(self) -> Result<Patience> {
+    pub(super) fn wait_options(self) -> Result<WaitOptions> {
         let timeout = self.timeout.map(|seconds| span("timeout", seconds)).transpose()?;
         let poll_interval = self.poll_interval.map(|seconds| span("poll_interval", seconds)).transpose()?;
         if poll_interval.is_some_and(|interval| interval.is_zero()) {
             return Err(Error::invalid("poll_interval", "poll_interval must be above 0 seconds"));
         }
-        Ok(Patience { timeout, poll_interval, known: None })
+        Ok(WaitOptions { timeout, poll_interval, known: None })
     }
 }
 

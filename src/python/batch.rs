@@ -3,20 +3,25 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
-use super::bridge::{self, BoxFuture, Call, Listener};
-use super::owned::Owned;
+use super::asyncio::{self, Call};
+use super::blocking;
+use super::closable::ProcessBound;
+use super::listener::Listener;
 use super::request::VideoRequest;
-use super::{engine, errors, values};
-use crate::batch::{self, Item, OnExisting, OnUnknown, Prices, Retry, Rules, Settings, Step};
+use super::{errors, runtime, values};
+use crate::batch::{self, BatchHandle, BatchStep, Item, OnExisting, OnUnknown, Retry, Rules, Settings};
 use crate::error::{Error, Result};
+use crate::event::Events;
 use crate::journal::{Columns, Damage, Journal};
-use crate::watch::Patience;
+use crate::pricing::Prices;
+use crate::stop_reason::StopReason;
+use crate::watch::WaitOptions;
 
 /// How a batch is to be worked through, as Python says it.
 #[derive(FromPyObject)]
@@ -68,7 +73,7 @@ impl Options {
                 verify: self.verify,
             },
             prices,
-            patience: Patience {
+            wait_options: WaitOptions {
                 timeout: span("timeout", self.timeout)?,
                 poll_interval: span("poll_interval", self.poll_interval)?.filter(|pause| *pause > Duration::ZERO),
                 known: None,
@@ -114,7 +119,7 @@ pub(super) struct Outcome {
     job: Option<crate::job::VideoJob>,
     render_time: Option<Duration>,
     warning: Option<String>,
-    result: std::result::Result<(crate::download::Download, bool), Error>,
+    result: std::result::Result<(crate::saved_file::Download, bool), Error>,
 }
 
 impl Outcome {
@@ -170,16 +175,16 @@ impl Outcome {
 }
 
 /// How long an interrupted step may hold on to its batch.
-const LETTING_GO: Duration = Duration::from_secs(1);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Shared = Arc<tokio::sync::Mutex<batch::Batch>>;
 
 /// Renders under way.
 #[pyclass(frozen, module = "vidjob._native")]
-pub(super) struct Batch(Owned<Core>);
+pub(super) struct Batch(ProcessBound<Core>);
 
 struct Core {
-    reins: batch::Reins,
+    handle: BatchHandle,
     /// Outlives the batch's end: what it came to is written down then.
     journal: Arc<Journal>,
     /// Gone once it is closed.
@@ -188,9 +193,9 @@ struct Core {
 
 impl Batch {
     pub(super) fn new(inner: batch::Batch) -> Self {
-        let (reins, journal) = (inner.reins(), inner.journal());
+        let (handle, journal) = (inner.handle(), inner.journal());
         let inner = Mutex::new(Some(Arc::new(tokio::sync::Mutex::new(inner))));
-        Self(Owned::new(Core { reins, journal, inner }))
+        Self(ProcessBound::new(Core { handle, journal, inner }))
     }
 
     fn core(&self) -> PyResult<&Core> {
@@ -203,51 +208,44 @@ impl Batch {
         inner.ok_or_else(|| PyRuntimeError::new_err("this batch is closed"))
     }
 
-    /// Calls for what needs no waiting. A step that was interrupted lets go of the batch a moment later.
+    /// Calls what needs no waiting. A step that was interrupted releases the batch a moment later.
     fn now<T>(&self, py: Python<'_>, call: impl FnOnce(&mut batch::Batch) -> T) -> PyResult<T> {
-        let shared = self.shared(py)?;
+        let (shared, runtime) = (self.shared(py)?, runtime::handle(py)?);
+        if let Ok(mut batch) = Arc::clone(&shared).try_lock_owned() {
+            return Ok(call(&mut batch));
+        }
+        let locked = async { tokio::time::timeout(RELEASE_TIMEOUT, shared.lock_owned()).await.ok() };
         let mut batch = py
-            .detach(|| {
-                let began = Instant::now();
-                while began.elapsed() < LETTING_GO {
-                    if let Ok(batch) = Arc::clone(&shared).try_lock_owned() {
-                        return Some(batch);
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                None
-            })
-            .ok_or_else(|| PyRuntimeError::new_err("this batch is being waited for elsewhere"))?;
+            .detach(|| runtime.block_on(locked))
+            .ok_or_else(|| PyRuntimeError::new_err("another call is waiting for this batch"))?;
         Ok(call(&mut batch))
     }
 }
 
 /// What a step comes to: an outcome, or whether one more item is wanted.
-type Told = (Option<Outcome>, bool);
+type StepResult = (Option<Outcome>, bool);
 
-fn step(batch: Shared) -> impl FnOnce(crate::event::Events) -> BoxFuture<Told> {
-    move |events| {
-        Box::pin(async move {
-            Ok(match batch.lock().await.step(&events).await {
-                Step::Wants => (None, true),
-                Step::Ended(outcome) => (Some(Outcome::of(*outcome)), false),
-                Step::Over => (None, false),
-            })
-        })
-    }
+async fn step(batch: Shared, events: Events) -> Result<StepResult> {
+    Ok(match batch.lock().await.step(&events).await {
+        BatchStep::NeedsItem => (None, true),
+        BatchStep::ItemFinished(outcome) => (Some(Outcome::of(*outcome)), false),
+        BatchStep::Drained => (None, false),
+    })
 }
 
 #[pymethods]
 impl Batch {
     #[pyo3(signature = (*, listener))]
     #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
-    fn step(&self, py: Python<'_>, listener: Listener) -> PyResult<Told> {
-        bridge::block_on(py, listener.as_ref(), step(self.shared(py)?))
+    fn step(&self, py: Python<'_>, listener: Listener) -> PyResult<StepResult> {
+        let batch = self.shared(py)?;
+        blocking::block_on(py, listener.as_ref(), |events| step(batch, events))
     }
 
     #[pyo3(signature = (*, listener))]
     fn step_async(&self, py: Python<'_>, listener: Listener) -> PyResult<Call> {
-        bridge::awaitable(py, listener, step(self.shared(py)?))
+        let batch = self.shared(py)?;
+        asyncio::awaitable(py, listener, |events| step(batch, events))
     }
 
     fn feed(
@@ -264,18 +262,18 @@ impl Batch {
         };
         let columns = columns.map(Columns::parse).transpose().map_err(unreadable)?;
         let item = Item { id, request: request.get().inner.clone(), sha256, path, columns };
-        let handle = engine::handle(py)?;
+        let runtime = runtime::handle(py)?;
         self.now(py, |batch| {
-            let _runtime = handle.enter();
+            let _runtime = runtime.enter();
             batch.feed(item).map(Outcome::of)
         })
     }
 
     /// Brings what was bought earlier to its end; gives how many items that are.
     fn feed_unfinished(&self, py: Python<'_>) -> PyResult<usize> {
-        let handle = engine::handle(py)?;
+        let runtime = runtime::handle(py)?;
         self.now(py, |batch| {
-            let _runtime = handle.enter();
+            let _runtime = runtime.enter();
             batch.feed_unfinished()
         })
     }
@@ -292,23 +290,23 @@ impl Batch {
     }
 
     fn stop(&self) -> PyResult<()> {
-        self.core()?.reins.stop();
+        self.core()?.handle.stop();
         Ok(())
     }
 
     #[getter]
     fn stopped(&self) -> PyResult<Option<&'static str>> {
-        Ok(self.core()?.reins.stopped().map(batch::Stop::as_str))
+        Ok(self.core()?.handle.stopped().map(StopReason::as_str))
     }
 
     #[getter]
     fn spent_usd(&self) -> PyResult<f64> {
-        Ok(self.core()?.reins.spent_usd())
+        Ok(self.core()?.handle.spent_usd())
     }
 
     #[getter]
     fn in_flight(&self) -> PyResult<usize> {
-        Ok(self.core()?.reins.in_flight())
+        Ok(self.core()?.handle.in_flight())
     }
 
     /// Whether the journal has this request under this name.
@@ -342,7 +340,7 @@ impl Batch {
         let Some(core) = self.0.get() else { return Ok(()) };
         let inner = core.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
         let Some(batch) = inner else { return Ok(()) };
-        bridge::block_on(py, None, |_| async move {
+        blocking::block_on(py, None, |_| async move {
             batch.lock().await.close().await;
             Ok(())
         })
@@ -375,12 +373,12 @@ pub(super) fn process_tag() -> String {
 #[pyfunction]
 pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> PyResult<String> {
     let request = request.get().inner.clone();
-    py.detach(|| batch::fingerprint(&request)).map_err(|error| errors::raise(py, error))
+    py.detach(|| crate::request::fingerprint::fingerprint(&request)).map_err(|error| errors::raise(py, error))
 }
 
 /// All that a journal tells, as plain JSON types, and its lines that cannot be read.
 #[pyfunction]
 pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<(Bound<'_, PyAny>, Vec<String>)> {
-    let (records, damage) = bridge::block_on(py, None, |_| async move { batch::records(&folder).await })?;
+    let (records, damage) = blocking::block_on(py, None, |_| async move { batch::records(&folder).await })?;
     Ok((values::to_dict(py, &records)?, damage.iter().map(Damage::words).collect()))
 }

@@ -10,23 +10,27 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
-use super::arguments::{JobArgument, Keep, Source, Waiting};
-use super::bridge::{self, BoxFuture, Call, Listener};
-use super::owned::Owned;
-use super::{batch, engine, errors, values};
+use super::arguments::{JobArgument, Source, Target, Waiting};
+use super::asyncio::{self, Call};
+use super::blocking;
+use super::closable::ProcessBound;
+use super::listener::Listener;
+use super::{batch, errors, runtime, values};
+use crate::api::ApiClient;
 use crate::batch::{Observation, OnUnknown};
-use crate::client::{Rendered, VideoClient};
-use crate::config::{Config, Secret, Settings};
+use crate::client::{RenderOutput, VideoClient};
+use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::request::VideoRequest;
+use crate::secrets::Secret;
 
 /// What a closed client says.
 const CLOSED: &str = "this client is closed; make a new VideoClient";
 
 // ---- the client -------------------------------------------------------------------------------
 
-enum State {
+enum ClientState {
     /// Built on first use, and anew after a fork: connections do not survive it.
     Open(Option<(u32, VideoClient)>),
     Closed,
@@ -36,7 +40,7 @@ enum State {
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Client {
     config: Arc<Config>,
-    state: Mutex<State>,
+    state: Mutex<ClientState>,
     /// Why nothing may be sent.
     fault: Option<String>,
 }
@@ -44,7 +48,7 @@ pub(super) struct Client {
 impl Drop for Client {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let State::Open(core) = state
+        if let ClientState::Open(core) = state
             && core.as_ref().is_some_and(|(owner, _)| *owner != std::process::id())
         {
             std::mem::forget(core.take());
@@ -59,7 +63,7 @@ impl Client {
         }
         let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
         let pid = std::process::id();
-        let State::Open(core) = &mut *state else {
+        let ClientState::Open(core) = &mut *state else {
             drop(state);
             return Err(errors::raise(py, Error::invalid("client", CLOSED)));
         };
@@ -93,7 +97,7 @@ impl Client {
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        bridge::block_on(py, listener.as_ref(), self.verb(py, work)?)
+        blocking::block_on(py, listener.as_ref(), self.verb(py, work)?)
     }
 
     fn awaitable<F, T>(&self, py: Python<'_>, listener: Listener, work: impl FnOnce(VideoClient) -> F) -> PyResult<Call>
@@ -101,63 +105,59 @@ impl Client {
         F: Future<Output = Result<T>> + Send + 'static,
         T: for<'p> IntoPyObject<'p> + Send + 'static,
     {
-        bridge::awaitable(py, listener, self.verb(py, work)?)
+        asyncio::awaitable(py, listener, self.verb(py, work)?)
     }
 }
 
-// Each verb, once, as a function from a client to a future.
+// Each verb, once, as a future.
 
-fn get(job: JobArgument) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| Box::pin(async move { client.get(&job.0).await.map(values::VideoJob::from_inner) })
+async fn get(client: VideoClient, job: JobArgument) -> Result<values::VideoJob> {
+    client.get(&job.0).await.map(values::VideoJob::from_inner)
 }
 
-fn wait(job: JobArgument, waiting: Waiting) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| {
-        Box::pin(async move { client.wait(job.0, waiting.patience()?).await.map(values::VideoJob::from_inner) })
-    }
+async fn wait(client: VideoClient, job: JobArgument, waiting: Waiting) -> Result<values::VideoJob> {
+    client.wait(job.0, waiting.wait_options()?).await.map(values::VideoJob::from_inner)
 }
 
-fn generate(request: VideoRequest) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| Box::pin(async move { client.generate(request).await.map(values::VideoJob::from_inner) })
+async fn generate(client: VideoClient, request: VideoRequest) -> Result<values::VideoJob> {
+    client.generate(request).await.map(values::VideoJob::from_inner)
 }
 
-fn edit(request: VideoRequest) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| Box::pin(async move { client.edit(request).await.map(values::VideoJob::from_inner) })
+async fn edit(client: VideoClient, request: VideoRequest) -> Result<values::VideoJob> {
+    client.edit(request).await.map(values::VideoJob::from_inner)
 }
 
-fn extend(request: VideoRequest) -> impl FnOnce(VideoClient) -> BoxFuture<values::VideoJob> {
-    move |client| Box::pin(async move { client.extend(request).await.map(values::VideoJob::from_inner) })
+async fn extend(client: VideoClient, request: VideoRequest) -> Result<values::VideoJob> {
+    client.extend(request).await.map(values::VideoJob::from_inner)
 }
 
-fn download(source: Source, keep: Keep) -> impl FnOnce(VideoClient) -> BoxFuture<values::Download> {
-    move |client| {
-        Box::pin(async move {
-            let kept = match source {
-                Source::Job(job) => client.download(&job, &keep.path, &keep.options()).await?,
-                Source::Link(link) => client.download_link(&link, &keep.path, &keep.options()).await?,
-            };
-            Ok(values::Download::from_inner(kept))
-        })
-    }
+async fn download(client: VideoClient, source: Source, target: Target) -> Result<values::Download> {
+    let file = match source {
+        Source::Job(job) => client.download(&job, &target.path, &target.options()).await?,
+        Source::Link(link) => client.download_link(&link, &target.path, &target.options()).await?,
+    };
+    Ok(values::Download::from_inner(file))
+}
+
+async fn render(
+    client: VideoClient,
+    request: VideoRequest,
+    waiting: Waiting,
+    target: Target,
+    on_unknown: OnUnknown,
+) -> Result<RenderResult> {
+    let RenderOutput { job, file, warning } =
+        client.render(request, &target.path, waiting.wait_options()?, &target.options(), on_unknown).await?;
+    Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), warning))
 }
 
 /// A request as Python gives it.
-type Order<'py> = Bound<'py, super::request::VideoRequest>;
-type Kept = (values::VideoJob, values::Download, Option<String>);
+type RequestArgument<'py> = Bound<'py, super::request::VideoRequest>;
+type RenderResult = (values::VideoJob, values::Download, Option<String>);
 
-fn render(
-    request: VideoRequest,
-    waiting: Waiting,
-    keep: Keep,
-    on_unknown: OnUnknown,
-) -> impl FnOnce(VideoClient) -> BoxFuture<Kept> {
-    move |client| {
-        Box::pin(async move {
-            let Rendered { job, file, warning } =
-                client.render(request, &keep.path, waiting.patience()?, &keep.options(), on_unknown).await?;
-            Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), warning))
-        })
-    }
+/// The request, with paths that a later change of directory does not move.
+fn anchored(request: &RequestArgument<'_>) -> VideoRequest {
+    request.get().inner.clone().anchored()
 }
 
 #[pymethods]
@@ -199,24 +199,24 @@ impl Client {
         // What is no text is made one that nothing takes, or it would be passed over.
         let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let config = Config::resolve(settings, environment).map_err(|error| errors::raise(py, error))?;
-        Ok(Self { config: Arc::new(config), state: Mutex::new(State::Open(None)), fault: None })
+        Ok(Self { config: Arc::new(config), state: Mutex::new(ClientState::Open(None)), fault: None })
     }
 
     /// Another client of the same configuration, which shares connections and limits with this one.
     fn copy(&self, py: Python<'_>) -> Self {
         let state = match &*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
-            State::Open(Some((owner, client))) if *owner == std::process::id() => {
-                State::Open(Some((*owner, client.clone())))
+            ClientState::Open(Some((owner, client))) if *owner == std::process::id() => {
+                ClientState::Open(Some((*owner, client.clone())))
             }
-            State::Open(_) => State::Open(None),
-            State::Closed => State::Closed,
+            ClientState::Open(_) => ClientState::Open(None),
+            ClientState::Closed => ClientState::Closed,
         };
         Self { config: Arc::clone(&self.config), state: Mutex::new(state), fault: self.fault.clone() }
     }
 
     /// A client of the same configuration that sends nothing, and says why.
     fn barred(&self, fault: String) -> Self {
-        Self { config: Arc::clone(&self.config), state: Mutex::new(State::Open(None)), fault: Some(fault) }
+        Self { config: Arc::clone(&self.config), state: Mutex::new(ClientState::Open(None)), fault: Some(fault) }
     }
 
     #[getter]
@@ -236,31 +236,31 @@ impl Client {
 
     #[getter]
     fn closed(&self, py: Python<'_>) -> bool {
-        matches!(*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner), State::Closed)
+        matches!(*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner), ClientState::Closed)
     }
 
     fn close(&self, py: Python<'_>) {
         let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        let was = std::mem::replace(&mut *state, State::Closed);
+        let was = std::mem::replace(&mut *state, ClientState::Closed);
         drop(state);
         match was {
-            State::Open(Some((owner, client))) if owner != std::process::id() => std::mem::forget(client),
+            ClientState::Open(Some((owner, client))) if owner != std::process::id() => std::mem::forget(client),
             was => {
                 drop(was);
-                engine::tidy(py);
+                runtime::drain(py);
             }
         }
     }
 
     #[pyo3(signature = (job, *, listener))]
     fn get(&self, py: Python<'_>, job: JobArgument, listener: Listener) -> PyResult<values::VideoJob> {
-        let work = self.verb(py, |client| get(job)(client.driven_by_caller()))?;
-        bridge::block_here(py, listener.as_ref(), work)
+        let work = self.verb(py, |client| get(client.driven_by_caller(), job))?;
+        blocking::block_on_current_thread(py, listener.as_ref(), work)
     }
 
     #[pyo3(signature = (job, *, listener))]
     fn get_async(&self, py: Python<'_>, job: JobArgument, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, get(job))
+        self.awaitable(py, listener, |client| get(client, job))
     }
 
     #[pyo3(signature = (job, waiting, *, listener))]
@@ -271,87 +271,98 @@ impl Client {
         waiting: Waiting,
         listener: Listener,
     ) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, wait(job, waiting))
+        self.block_on(py, listener, |client| wait(client, job, waiting))
     }
 
     #[pyo3(signature = (job, waiting, *, listener))]
     fn wait_async(&self, py: Python<'_>, job: JobArgument, waiting: Waiting, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, wait(job, waiting))
+        self.awaitable(py, listener, |client| wait(client, job, waiting))
     }
 
     fn watch(&self, py: Python<'_>, job: JobArgument, waiting: Waiting) -> PyResult<Watch> {
         let core = self.core(py)?;
-        let watch = waiting.patience().and_then(|patience| core.watch(job.0, patience));
+        let watch = waiting.wait_options().and_then(|wait_options| core.watch(job.0, wait_options));
         let watch = watch.map_err(|error| errors::raise(py, error))?;
-        Ok(Watch(Owned::new(Arc::new(tokio::sync::Mutex::new(watch)))))
+        Ok(Watch(ProcessBound::new(Arc::new(tokio::sync::Mutex::new(watch)))))
     }
 
     #[pyo3(signature = (request, *, listener))]
-    fn generate(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, generate(request.get().inner.clone().anchored()))
+    fn generate(
+        &self,
+        py: Python<'_>,
+        request: &RequestArgument<'_>,
+        listener: Listener,
+    ) -> PyResult<values::VideoJob> {
+        self.block_on(py, listener, |client| generate(client, anchored(request)))
     }
 
     #[pyo3(signature = (request, *, listener))]
-    fn generate_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, generate(request.get().inner.clone().anchored()))
+    fn generate_async(&self, py: Python<'_>, request: &RequestArgument<'_>, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, |client| generate(client, anchored(request)))
     }
 
     #[pyo3(signature = (request, *, listener))]
-    fn edit(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, edit(request.get().inner.clone().anchored()))
+    fn edit(&self, py: Python<'_>, request: &RequestArgument<'_>, listener: Listener) -> PyResult<values::VideoJob> {
+        self.block_on(py, listener, |client| edit(client, anchored(request)))
     }
 
     #[pyo3(signature = (request, *, listener))]
-    fn edit_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, edit(request.get().inner.clone().anchored()))
+    fn edit_async(&self, py: Python<'_>, request: &RequestArgument<'_>, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, |client| edit(client, anchored(request)))
     }
 
     #[pyo3(signature = (request, *, listener))]
-    fn extend(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<values::VideoJob> {
-        self.block_on(py, listener, extend(request.get().inner.clone().anchored()))
+    fn extend(&self, py: Python<'_>, request: &RequestArgument<'_>, listener: Listener) -> PyResult<values::VideoJob> {
+        self.block_on(py, listener, |client| extend(client, anchored(request)))
     }
 
     #[pyo3(signature = (request, *, listener))]
-    fn extend_async(&self, py: Python<'_>, request: &Order<'_>, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, extend(request.get().inner.clone().anchored()))
+    fn extend_async(&self, py: Python<'_>, request: &RequestArgument<'_>, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, |client| extend(client, anchored(request)))
     }
 
-    #[pyo3(signature = (source, keep, *, listener))]
-    fn download(&self, py: Python<'_>, source: Source, keep: Keep, listener: Listener) -> PyResult<values::Download> {
-        self.block_on(py, listener, download(source, keep))
+    #[pyo3(signature = (source, target, *, listener))]
+    fn download(
+        &self,
+        py: Python<'_>,
+        source: Source,
+        target: Target,
+        listener: Listener,
+    ) -> PyResult<values::Download> {
+        self.block_on(py, listener, |client| download(client, source, target))
     }
 
-    #[pyo3(signature = (source, keep, *, listener))]
-    fn download_async(&self, py: Python<'_>, source: Source, keep: Keep, listener: Listener) -> PyResult<Call> {
-        self.awaitable(py, listener, download(source, keep))
+    #[pyo3(signature = (source, target, *, listener))]
+    fn download_async(&self, py: Python<'_>, source: Source, target: Target, listener: Listener) -> PyResult<Call> {
+        self.awaitable(py, listener, |client| download(client, source, target))
     }
 
-    #[pyo3(signature = (request, waiting, keep, on_unknown, *, listener))]
+    #[pyo3(signature = (request, waiting, target, on_unknown, *, listener))]
     fn render(
         &self,
         py: Python<'_>,
-        request: &Order<'_>,
+        request: &RequestArgument<'_>,
         waiting: Waiting,
-        keep: Keep,
+        target: Target,
         on_unknown: &str,
         listener: Listener,
-    ) -> PyResult<Kept> {
+    ) -> PyResult<RenderResult> {
         let on_unknown = batch::on_unknown(on_unknown).map_err(|error| errors::raise(py, error))?;
-        self.block_on(py, listener, render(request.get().inner.clone().anchored(), waiting, keep, on_unknown))
+        self.block_on(py, listener, |client| render(client, anchored(request), waiting, target, on_unknown))
     }
 
-    #[pyo3(signature = (request, waiting, keep, on_unknown, *, listener))]
+    #[pyo3(signature = (request, waiting, target, on_unknown, *, listener))]
     fn render_async(
         &self,
         py: Python<'_>,
-        request: &Order<'_>,
+        request: &RequestArgument<'_>,
         waiting: Waiting,
-        keep: Keep,
+        target: Target,
         on_unknown: &str,
         listener: Listener,
     ) -> PyResult<Call> {
         let on_unknown = batch::on_unknown(on_unknown).map_err(|error| errors::raise(py, error))?;
-        self.awaitable(py, listener, render(request.get().inner.clone().anchored(), waiting, keep, on_unknown))
+        self.awaitable(py, listener, |client| render(client, anchored(request), waiting, target, on_unknown))
     }
 
     /// Opens a batch whose journal is beside `folder`'s files. Reads that journal.
@@ -364,10 +375,9 @@ impl Client {
     ) -> PyResult<batch::Batch> {
         let settings = options.settings(py)?;
         let core = self.core(py)?;
-        let observation = if is_observed { Observation::Told } else { Observation::None };
-        let opened = bridge::block_on(py, None, |_| async move {
-            crate::batch::Batch::open(&core, &folder, settings, observation).await
-        });
+        let observation = if is_observed { Observation::Events } else { Observation::None };
+        let opened =
+            blocking::block_on(py, None, |_| async move { core.render_many(&folder, settings, observation).await });
         opened.map(batch::Batch::new)
     }
 
@@ -381,37 +391,38 @@ impl Client {
     ) -> PyResult<batch::Batch> {
         let settings = options.settings(py)?;
         let core = self.core(py)?;
-        let observation = if is_observed { Observation::Told } else { Observation::None };
-        let opened = bridge::block_on(py, None, |_| async move {
-            crate::batch::Batch::resume(&core, &journal, settings, observation).await
-        });
+        let observation = if is_observed { Observation::Events } else { Observation::None };
+        let opened =
+            blocking::block_on(py, None, |_| async move { core.resume(&journal, settings, observation).await });
         opened.map(batch::Batch::new)
     }
 }
 
 /// Refuses a path that no file can be kept at, as a download would.
 #[pyfunction]
-pub(super) fn check_target(py: Python<'_>, keep: Keep) -> PyResult<()> {
-    crate::download::check_target(&keep.path, &keep.options()).map_err(|error| errors::raise(py, error))
+pub(super) fn check_target(py: Python<'_>, target: Target) -> PyResult<()> {
+    crate::download::check_target(&target.path, &target.options()).map_err(|error| errors::raise(py, error))
 }
 
 // ---- watching ---------------------------------------------------------------------------------
 
 /// The changes of one job.
 #[pyclass(frozen, module = "vidjob._native")]
-pub(super) struct Watch(Owned<Arc<tokio::sync::Mutex<crate::watch::Watch<VideoClient>>>>);
+pub(super) struct Watch(ProcessBound<SharedWatch>);
+
+/// The watch, as its steps share it.
+type SharedWatch = Arc<tokio::sync::Mutex<crate::watch::Watch<ApiClient>>>;
+
+async fn next_change(watch: SharedWatch, events: Events) -> Result<Option<values::VideoJob>> {
+    let mut watch = watch.lock().await;
+    watch.observe(events);
+    watch.next().await.transpose().map(|job| job.map(values::VideoJob::from_inner))
+}
 
 impl Watch {
-    fn step(&self) -> PyResult<impl FnOnce(Events) -> BoxFuture<Option<values::VideoJob>>> {
+    fn shared(&self) -> PyResult<SharedWatch> {
         let forked = || PyRuntimeError::new_err("this watch was begun before a fork; begin a new one in this process");
-        let watch = Arc::clone(self.0.get().ok_or_else(forked)?);
-        Ok(move |events| -> BoxFuture<_> {
-            Box::pin(async move {
-                let mut watch = watch.lock().await;
-                watch.observe(events);
-                watch.next().await.transpose().map(|job| job.map(values::VideoJob::from_inner))
-            })
-        })
+        self.0.get().map(Arc::clone).ok_or_else(forked)
     }
 }
 
@@ -420,11 +431,13 @@ impl Watch {
     /// The next change, or `None` after the terminal one.
     #[pyo3(signature = (*, listener))]
     fn next(&self, py: Python<'_>, listener: Listener) -> PyResult<Option<values::VideoJob>> {
-        bridge::block_on(py, listener.as_ref(), self.step()?)
+        let watch = self.shared()?;
+        blocking::block_on(py, listener.as_ref(), |events| next_change(watch, events))
     }
 
     #[pyo3(signature = (*, listener))]
     fn next_async(&self, py: Python<'_>, listener: Listener) -> PyResult<Call> {
-        bridge::awaitable(py, listener, self.step()?)
+        let watch = self.shared()?;
+        asyncio::awaitable(py, listener, |events| next_change(watch, events))
     }
 }

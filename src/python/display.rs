@@ -1,7 +1,9 @@
-//! What values show of themselves in a notebook: `vidjob.notebook` knows how.
+//! How values are displayed in a notebook.
 
 use pyo3::intern;
 use pyo3::prelude::*;
+
+use super::registry;
 
 /// A value as `IPython` shows it, by MIME type.
 pub(super) fn bundle<'py>(
@@ -9,14 +11,12 @@ pub(super) fn bundle<'py>(
     include: Option<Bound<'py, PyAny>>,
     exclude: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let notebook = value.py().import(intern!(value.py(), "vidjob.notebook"))?;
-    notebook.call_method1(intern!(value.py(), "bundle"), (value, include, exclude))
+    registry::get(value.py(), "display_bundle")?.call1((value, include, exclude))
 }
 
 /// A value as it stands in a list of others.
 pub(super) fn pretty(value: &Bound<'_, PyAny>, printer: &Bound<'_, PyAny>) -> PyResult<()> {
-    let notebook = value.py().import(intern!(value.py(), "vidjob.notebook"))?;
-    let text = notebook.call_method1(intern!(value.py(), "text"), (value,))?;
+    let text = registry::get(value.py(), "display_text")?.call1((value,))?;
     printer.call_method1(intern!(value.py(), "text"), (text,)).map(drop)
 }
 

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
+use super::registry;
 use super::values::VideoJob;
 use crate::error::{ApiErrorKind, DownloadErrorKind, Error, JournalErrorKind};
 
@@ -28,12 +29,12 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("body", error.body)?;
             api_class(error.kind)
         }
-        Error::ConnectionFailed(trouble) => {
-            fields.set_item("request_id", trouble.request_id)?;
+        Error::ConnectionFailed(failure) => {
+            fields.set_item("request_id", failure.request_id)?;
             "ConnectionFailed"
         }
-        Error::RequestTimeout(trouble) => {
-            fields.set_item("request_id", trouble.request_id)?;
+        Error::RequestTimeout(failure) => {
+            fields.set_item("request_id", failure.request_id)?;
             "RequestTimeout"
         }
         Error::InvalidResponse { body, request_id, .. } => {
@@ -65,7 +66,7 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         }
         Error::NotBought(_) => "NotBought",
     };
-    let class = py.import("vidjob._errors")?.getattr(class)?.cast_into::<PyType>()?;
+    let class = registry::get(py, "exception")?.call1((class,))?.cast_into::<PyType>()?;
     Ok(PyErr::from_value(class.call((message,), Some(&fields))?))
 }
 

@@ -9,7 +9,8 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, P
 use serde_json::{Map, Number, Value};
 
 use super::errors;
-use crate::error::{Error, shorten};
+use crate::error::Error;
+use crate::redact::shorten;
 
 /// Levels of lists and objects. Most readers end at 128, and around this there are a few more; what holds itself ends
 /// here, too.

@@ -10,8 +10,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyString};
 
 use super::arguments::{not_utf8, text};
 use super::request::FileId;
-use super::{errors, values};
-use crate::media::{Media, pixels};
+use super::{errors, registry, values};
+use crate::media::{Media, png};
 
 /// One image or video; `field` is where it stands in the request.
 pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<Media> {
@@ -35,7 +35,7 @@ pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResul
         let path = argument.extract::<PathBuf>().map_err(|error| not_utf8(py, field, error))?;
         return Ok(Media::File(path));
     }
-    let encoded = py.import(intern!(py, "vidjob._media"))?.call_method1(intern!(py, "encoded"), (argument, field))?;
+    let encoded = registry::get(py, "encode_image")?.call1((argument, field))?;
     in_memory(&encoded)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn to_python<'py>(py: Python<'py>, media: &Media) -> PyResult<Bound<'
     })
 }
 
-/// A PNG image of an array's pixels, for `vidjob._media`.
+/// A PNG image of an array's png, for `vidjob._media`.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
 pub(super) fn encode_png(
@@ -65,11 +65,11 @@ pub(super) fn encode_png(
     width: u32,
     height: u32,
     channels: usize,
-    pixels: PyBackedBytes,
+    png: PyBackedBytes,
 ) -> PyResult<Bound<'_, PyBytes>> {
-    let channels = pixels::Channels::of(channels).ok_or_else(|| {
+    let channels = png::Channels::of(channels).ok_or_else(|| {
         pyo3::exceptions::PyValueError::new_err(format!("a pixel has 3 or 4 channels, not {channels}"))
     })?;
-    let file = py.detach(|| pixels::png(width, height, channels, &pixels));
+    let file = py.detach(|| png::png(width, height, channels, &png));
     Ok(PyBytes::new(py, &file.map_err(|error| errors::raise(py, error))?))
 }

@@ -1,20 +1,26 @@
-//! The Python face: the only place that names pyo3.
+//! The Python bindings: the only place that names pyo3.
 
 mod arguments;
+mod asyncio;
 mod batch;
-mod bell;
-mod bridge;
+mod blocking;
 mod client;
+mod closable;
 mod display;
-mod engine;
 mod errors;
 mod events;
+mod interrupt;
 mod json;
+mod lifecycle;
+mod listener;
 mod media;
-mod owned;
+mod outcome;
+mod registry;
 mod request;
+mod runtime;
 mod simulator;
 mod values;
+mod waker;
 
 /// The compiled part of vidjob; its own names are private, and may change.
 #[pyo3::pymodule(name = "_native")]
@@ -28,6 +34,8 @@ mod native {
     #[pymodule_export]
     use super::media::encode_png;
     #[pymodule_export]
+    use super::registry::register;
+    #[pymodule_export]
     use super::request::{FileId, Keyframe, StorageOptions, VideoRequest, Voice};
     #[pymodule_export]
     use super::simulator::Simulator;
@@ -37,6 +45,7 @@ mod native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        super::engine::register(module)
+        super::registry::prepare(module)?;
+        super::lifecycle::register(module)
     }
 }

@@ -8,10 +8,11 @@ use pyo3::types::{PyString, PyTuple, PyType};
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{flag, number, text, whole, wrong_type};
-use super::values::{Admit, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
-use super::{bridge, errors, json, media};
+use super::values::{Validate, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
+use super::{blocking, errors, json, media};
 use crate::client::VideoClient;
-use crate::error::{Error, presentable};
+use crate::error::Error;
+use crate::redact::text_for_message;
 use crate::request::{self, Audio, Operation};
 
 // ---- the parts --------------------------------------------------------------------------------
@@ -204,17 +205,17 @@ impl VideoRequest {
     }
 }
 
-impl Admit for File {}
-impl Admit for Named {}
-impl Admit for request::Keyframe {}
+impl Validate for File {}
+impl Validate for Named {}
+impl Validate for request::Keyframe {}
 
-impl Admit for request::StorageOptions {
-    fn admit(&self) -> crate::Result<()> {
+impl Validate for request::StorageOptions {
+    fn validate(&self) -> crate::Result<()> {
         self.check()
     }
 }
 
-impl Admit for request::VideoRequest {
+impl Validate for request::VideoRequest {
     fn malformed(py: Python<'_>, path: &str, words: &str) -> PyErr {
         let first = path.split(['.', '[']).next().unwrap_or_default();
         let field = FIELDS.into_iter().find(|field| *field == first).unwrap_or("request");
@@ -222,7 +223,7 @@ impl Admit for request::VideoRequest {
         errors::raise(py, Error::invalid(field, format!("{place}{words}")))
     }
 
-    fn admit(&self) -> crate::Result<()> {
+    fn validate(&self) -> crate::Result<()> {
         self.check()
     }
 }
@@ -293,7 +294,7 @@ value_methods!(VideoRequest {
     /// The JSON body that would be sent, with media shortened.
     fn preview<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let request = self.inner.clone();
-        let body = bridge::block_on(py, None, |_| VideoClient::preview(request))?;
+        let body = blocking::block_on(py, None, |_| VideoClient::preview(request))?;
         to_dict(py, &body)
     }
 
@@ -432,7 +433,8 @@ fn operation_of(word: &str) -> Option<Operation> {
 fn operation_word(argument: &Any<'_>) -> PyResult<&'static str> {
     let word = text("operation", argument)?;
     operation_of(&word).map(Operation::as_str).ok_or_else(|| {
-        let words = format!("operation must be \"generate\", \"edit\" or \"extend\", not {:?}", presentable(&word));
+        let words =
+            format!("operation must be \"generate\", \"edit\" or \"extend\", not {:?}", text_for_message(&word));
         errors::raise(argument.py(), Error::invalid("operation", words))
     })
 }

@@ -7,7 +7,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use crate::simulator::{Canned, Fault, FaultKind, OddAnswer, OddBody, On, Options, PLACES, Progress, Shape, WORDS};
+use crate::simulator::{
+    Endpoint, Fault, FaultKind, OddAnswer, OddBody, Options, PLACES, Progress, ScriptedResponse, Shape, WORDS,
+};
 
 /// The service on loopback, in this process.
 #[pyclass(frozen, module = "vidjob")]
@@ -30,11 +32,11 @@ fn progress(word: Option<&str>) -> PyResult<Progress> {
     }
 }
 
-fn on(word: &str) -> PyResult<On> {
+fn on(word: &str) -> PyResult<Endpoint> {
     match word {
-        "create" => Ok(On::Create),
-        "get" => Ok(On::Get),
-        "download" => Ok(On::Download),
+        "create" => Ok(Endpoint::Create),
+        "get" => Ok(Endpoint::Get),
+        "download" => Ok(Endpoint::Download),
         other => Err(wrong("on", other)),
     }
 }
@@ -149,7 +151,7 @@ impl Simulator {
         if let Some(settings) = settings {
             all.update(settings.as_mapping())?;
         }
-        py.import("vidjob")?.getattr("VideoClient")?.call((), Some(&all))
+        super::registry::get(py, "client")?.call((), Some(&all))
     }
 
     #[pyo3(signature = (kind, *, on, times=1, after=0, status=None, retry_after=None, seconds=1.0, form=None))]
@@ -177,7 +179,7 @@ impl Simulator {
     #[pyo3(signature = (on, *, status=200, headers=None, body=Body(Bytes::new())))]
     fn respond(&self, on: &str, status: u16, headers: Option<BTreeMap<String, String>>, body: Body) -> PyResult<()> {
         let headers = headers.unwrap_or_default().into_iter().collect();
-        self.0.respond(self::on(on)?, Canned { status, headers, body: body.0 });
+        self.0.respond(self::on(on)?, ScriptedResponse { status, headers, body: body.0 });
         Ok(())
     }
 

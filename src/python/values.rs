@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use super::display::displayed_value;
 use super::errors;
-use crate::error::presentable;
 use crate::job::{self, JobStatus};
+use crate::redact::text_for_message;
 
 const TICKS_EXPONENT: i32 = -10;
 
@@ -34,7 +34,7 @@ fn to_json(value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-pub(super) fn from_json<T: DeserializeOwned + Admit>(py: Python<'_>, text: &str) -> PyResult<T> {
+pub(super) fn from_json<T: DeserializeOwned + Validate>(py: Python<'_>, text: &str) -> PyResult<T> {
     let reader = &mut serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(reader).map_err(|error| {
         let (path, error) = (error.path().to_string(), error.into_inner());
@@ -43,11 +43,11 @@ pub(super) fn from_json<T: DeserializeOwned + Admit>(py: Python<'_>, text: &str)
         let words = error.to_string();
         T::malformed(py, &path, words.strip_suffix(&place).unwrap_or(&words))
     })?;
-    value.admit().map_err(|error| errors::raise(py, error))?;
+    value.validate().map_err(|error| errors::raise(py, error))?;
     Ok(value)
 }
 
-pub(super) fn from_dict<T: DeserializeOwned + Admit>(data: &Bound<'_, PyAny>) -> PyResult<T> {
+pub(super) fn from_dict<T: DeserializeOwned + Validate>(data: &Bound<'_, PyAny>) -> PyResult<T> {
     let py = data.py();
     let text = dump(data).map_err(|error| {
         let is_of_the_data = error.is_instance_of::<PyException>(py);
@@ -57,24 +57,24 @@ pub(super) fn from_dict<T: DeserializeOwned + Admit>(data: &Bound<'_, PyAny>) ->
 }
 
 /// What else than its types a value must satisfy.
-pub(super) trait Admit {
+pub(super) trait Validate {
     /// The exception for what is no such value; `path` is where it stands.
     fn malformed(_py: Python<'_>, path: &str, words: &str) -> PyErr {
         let place = if path == "." { String::new() } else { format!("{path}: ") };
         PyValueError::new_err(format!("{place}{words}"))
     }
 
-    fn admit(&self) -> crate::Result<()> {
+    fn validate(&self) -> crate::Result<()> {
         Ok(())
     }
 }
 
-impl Admit for job::Video {}
-impl Admit for job::FileOutput {}
-impl Admit for job::Usage {}
-impl Admit for job::JobError {}
-impl Admit for job::VideoJob {}
-impl Admit for crate::download::Download {}
+impl Validate for job::Video {}
+impl Validate for job::FileOutput {}
+impl Validate for job::Usage {}
+impl Validate for job::JobError {}
+impl Validate for job::VideoJob {}
+impl Validate for crate::saved_file::Download {}
 
 /// Python objects as JSON text.
 pub(super) fn dump(data: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -120,7 +120,7 @@ fn show(content: &Bound<'_, PyAny>) -> PyResult<String> {
         && let Ok(text) = text.to_str()
         && (text.contains(":/") || text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:")))
     {
-        return Ok(PyString::new(content.py(), &presentable(text)).repr()?.to_string());
+        return Ok(PyString::new(content.py(), &text_for_message(text)).repr()?.to_string());
     }
     Ok(content.repr()?.to_string())
 }
@@ -498,11 +498,11 @@ displayed_value!(VideoJob {
 /// A kept file.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Download {
-    inner: crate::download::Download,
+    inner: crate::saved_file::Download,
 }
 
 impl Download {
-    pub(super) fn from_inner(inner: crate::download::Download) -> Self {
+    pub(super) fn from_inner(inner: crate::saved_file::Download) -> Self {
         Self { inner }
     }
 }
@@ -511,7 +511,7 @@ displayed_value!(Download {
     #[new]
     #[pyo3(signature = (path, bytes, sha256, content_type=None))]
     fn new(path: PathBuf, bytes: u64, sha256: String, content_type: Option<String>) -> Self {
-        Self::from_inner(crate::download::Download { path, bytes, sha256, content_type })
+        Self::from_inner(crate::saved_file::Download { path, bytes, sha256, content_type })
     }
 
     #[classattr]
@@ -546,7 +546,7 @@ displayed_value!(Download {
 fn status_to(py: Python<'_>, status: JobStatus) -> PyResult<Bound<'_, PyAny>> {
     static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
     let members = MEMBERS.get_or_try_init(py, || {
-        let class = py.import("vidjob._values")?.getattr("JobStatus")?;
+        let class = super::registry::get(py, "job_status")?;
         JobStatus::ALL.iter().map(|status| Ok::<_, PyErr>(class.call1((status.as_str(),))?.unbind())).collect()
     })?;
     Ok(members[status as usize].bind(py).clone())

@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use super::{Audio, Operation, StorageOptions, VideoRequest};
-use crate::error::{Error, Result, presentable, shorten};
-use crate::media::{Film, is_address};
+use crate::error::{Error, Result};
+use crate::media::{VideoInfo, is_address};
+use crate::redact::{shorten, text_for_message};
 
 // ---- what the documentation says -----------------------------------------------------------------
 //
@@ -33,7 +34,7 @@ const EXTENDED: RangeInclusive<f64> = 2.0..=30.0;
 /// What lies about one frame beyond a limit is left to the service.
 const TOLERANCE: f64 = 0.05;
 /// H.264, H.265 and AV1.
-const CODINGS: [[u8; 4]; 5] = [*b"avc1", *b"avc3", *b"hvc1", *b"hev1", *b"av01"];
+const CODECS: [[u8; 4]; 5] = [*b"avc1", *b"avc3", *b"hvc1", *b"hev1", *b"av01"];
 
 /// What is documented of one model.
 struct Model {
@@ -332,12 +333,12 @@ fn or_model(takes: impl Fn(&Model) -> bool) -> String {
 }
 
 impl Operation {
-    /// Refuses a source of which the length or the coding is known and not taken.
-    pub(crate) fn check_source(self, film: Film) -> Result<()> {
-        self.check_length(film.seconds)?;
-        match film.coding {
-            Some(coding) if !CODINGS.contains(&coding) => {
-                let name = String::from_utf8_lossy(&coding).into_owned();
+    /// Refuses a source of which the length or the codec is known and not taken.
+    pub(crate) fn check_source(self, video: VideoInfo) -> Result<()> {
+        self.check_length(video.seconds)?;
+        match video.codec {
+            Some(codec) if !CODECS.contains(&codec) => {
+                let name = String::from_utf8_lossy(&codec).into_owned();
                 let words = format!(
                     "video is coded as {name:?}; taken are H.264, H.265 and AV1 (ffmpeg -i in.mp4 -c:v libx264 out.mp4)"
                 );
@@ -403,7 +404,7 @@ fn check_address(field: &'static str, address: &str) -> Result<()> {
     if is_address(address) {
         return Ok(());
     }
-    Err(Error::invalid(field, format!("{field} must be an http(s) address, not {:?}", presentable(address))))
+    Err(Error::invalid(field, format!("{field} must be an http(s) address, not {:?}", text_for_message(address))))
 }
 
 fn refuse(field: &'static str, is_given: bool, words: impl Into<String>) -> Result<()> {
@@ -695,20 +696,20 @@ mod tests {
 
     #[test]
     fn sources() {
-        let film = |seconds, coding: &[u8; 4]| Film { seconds, coding: Some(*coding) };
+        let video = |seconds, codec: &[u8; 4]| VideoInfo { seconds, codec: Some(*codec) };
         let cases = [
-            (Operation::Edit, film(8.7, b"avc1"), true),
-            (Operation::Edit, film(8.8, b"avc1"), false),
-            (Operation::Edit, film(0.5, b"hev1"), true),
-            (Operation::Extend, film(1.9, b"avc1"), false),
-            (Operation::Extend, film(2.0, b"av01"), true),
-            (Operation::Extend, film(30.0, b"avc1"), true),
-            (Operation::Extend, film(30.1, b"avc1"), false),
-            (Operation::Extend, film(5.0, b"mp4v"), false),
-            (Operation::Edit, Film { seconds: 5.0, coding: None }, true),
+            (Operation::Edit, video(8.7, b"avc1"), true),
+            (Operation::Edit, video(8.8, b"avc1"), false),
+            (Operation::Edit, video(0.5, b"hev1"), true),
+            (Operation::Extend, video(1.9, b"avc1"), false),
+            (Operation::Extend, video(2.0, b"av01"), true),
+            (Operation::Extend, video(30.0, b"avc1"), true),
+            (Operation::Extend, video(30.1, b"avc1"), false),
+            (Operation::Extend, video(5.0, b"mp4v"), false),
+            (Operation::Edit, VideoInfo { seconds: 5.0, codec: None }, true),
         ];
-        for (operation, film, is_taken) in cases {
-            assert_eq!(operation.check_source(film).is_ok(), is_taken, "{operation:?} {film:?}");
+        for (operation, video, is_taken) in cases {
+            assert_eq!(operation.check_source(video).is_ok(), is_taken, "{operation:?} {video:?}");
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::Result;
 use crate::media::{Media, Role};
 
+pub(crate) mod fingerprint;
 mod limits;
 
 /// A way to make a video.
@@ -216,12 +217,12 @@ impl Hash for Keyframe {
 }
 
 /// Makes media ready to be sent.
-pub trait Prepare<M> {
+pub trait PrepareMedia<M> {
     /// What they become.
-    type Ready;
+    type Output;
 
     /// Makes one ready; `field` is where it stands in the request.
-    fn prepare(&self, field: &'static str, role: Role, media: M) -> impl Future<Output = Result<Self::Ready>> + Send;
+    fn prepare(&self, field: &'static str, role: Role, media: M) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
 impl VideoRequest {
@@ -244,7 +245,7 @@ impl VideoRequest {
 
 impl<M> VideoRequest<M> {
     /// The same request, its media made ready.
-    pub async fn prepared<P: Prepare<M>>(self, by: &P) -> Result<VideoRequest<P::Ready>> {
+    pub async fn prepared<P: PrepareMedia<M>>(self, by: &P) -> Result<VideoRequest<P::Output>> {
         let mut reference_images = Vec::with_capacity(self.reference_images.len());
         for image in self.reference_images {
             reference_images.push(by.prepare("reference_images", Role::Image, image).await?);
@@ -275,7 +276,12 @@ impl<M> VideoRequest<M> {
     }
 }
 
-async fn one<M, P: Prepare<M>>(by: &P, field: &'static str, role: Role, media: Option<M>) -> Result<Option<P::Ready>> {
+async fn one<M, P: PrepareMedia<M>>(
+    by: &P,
+    field: &'static str,
+    role: Role,
+    media: Option<M>,
+) -> Result<Option<P::Output>> {
     match media {
         Some(media) => Ok(Some(by.prepare(field, role, media).await?)),
         None => Ok(None),

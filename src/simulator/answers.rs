@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::ledger::{Job, Ledger};
-use super::life::{End, State};
-use super::odd::nested;
+use super::malformed::nested;
+use super::timeline::{JobEnd, JobState};
 use super::{OddAnswer, Shape};
 
 /// An HTTP status and a JSON body; `None` is an empty one.
@@ -59,7 +59,7 @@ pub(super) fn no_money(status: u16) -> Answer {
 }
 
 /// Status, content type and body of an odd answer.
-pub(super) fn odd(form: OddAnswer) -> (u16, &'static str, &'static str) {
+pub(super) fn malformed(form: OddAnswer) -> (u16, &'static str, &'static str) {
     match form {
         OddAnswer::Empty => (200, "", ""),
         OddAnswer::Html => (200, "text/html; charset=utf-8", "<!DOCTYPE html><title>We will be back soon</title>"),
@@ -76,13 +76,13 @@ pub(super) fn odd(form: OddAnswer) -> (u16, &'static str, &'static str) {
 pub(super) fn status(
     ledger: &mut Ledger,
     request_id: &str,
-    state: State,
+    state: JobState,
     place: Option<&'static str>,
 ) -> Option<Answer> {
     let shape = ledger.options.shape;
-    let url = if state == State::Over(End::Done) { ledger.link(request_id) } else { None };
+    let url = if state == JobState::Over(JobEnd::Done) { ledger.link(request_id) } else { None };
     let job = ledger.job(request_id)?;
-    if let (State::Over(End::Done), Some(place), Some(url)) = (state, place.or(job.place), &url) {
+    if let (JobState::Over(JobEnd::Done), Some(place), Some(url)) = (state, place.or(job.place), &url) {
         return Some((200, Some(done_elsewhere(job, place, url))));
     }
     Some(match shape {
@@ -92,22 +92,22 @@ pub(super) fn status(
     })
 }
 
-fn flat(job: &Job, state: State, url: Option<&str>) -> Answer {
+fn flat(job: &Job, state: JobState, url: Option<&str>) -> Answer {
     let body = match state {
-        State::Accepted => json!({ "request_id": job.entry.request_id }),
-        State::Queued => json!({ "status": "queued", "model": job.purchase.model }),
-        State::Processing(progress) => with_progress("processing", job, progress),
-        State::Over(end) => return over(job, end, url),
+        JobState::Accepted => json!({ "request_id": job.entry.request_id }),
+        JobState::Queued => json!({ "status": "queued", "model": job.purchase.model }),
+        JobState::Processing(progress) => with_progress("processing", job, progress),
+        JobState::Over(end) => return over(job, end, url),
     };
     (200, Some(body))
 }
 
-fn xai(job: &Job, state: State, url: Option<&str>) -> Answer {
+fn xai(job: &Job, state: JobState, url: Option<&str>) -> Answer {
     match state {
-        State::Accepted if job.life.shy => (202, None),
-        State::Accepted | State::Queued => (202, Some(json!({ "status": "pending", "progress": 0 }))),
-        State::Processing(progress) => (202, Some(with_progress("pending", job, progress))),
-        State::Over(end) => over(job, end, url),
+        JobState::Accepted if job.timeline.empty_first_responses => (202, None),
+        JobState::Accepted | JobState::Queued => (202, Some(json!({ "status": "pending", "progress": 0 }))),
+        JobState::Processing(progress) => (202, Some(with_progress("pending", job, progress))),
+        JobState::Over(end) => over(job, end, url),
     }
 }
 
@@ -119,15 +119,15 @@ fn with_progress(word: &str, job: &Job, progress: Option<u8>) -> Value {
     body
 }
 
-fn over(job: &Job, end: End, url: Option<&str>) -> Answer {
+fn over(job: &Job, end: JobEnd, url: Option<&str>) -> Answer {
     match end {
-        End::Done => (200, Some(done(job, url))),
-        End::Failed => {
+        JobEnd::Done => (200, Some(done(job, url))),
+        JobEnd::Failed => {
             (200, Some(json!({ "status": "failed", "error": { "code": "internal_error", "message": FAILED } })))
         }
-        End::Moderated => (400, Some(moderated(job))),
-        End::Expired => (200, Some(json!({ "status": "expired" }))),
-        End::Other(word) => (200, Some(json!({ "id": job.entry.request_id, "status": word }))),
+        JobEnd::Moderated => (400, Some(moderated(job))),
+        JobEnd::Expired => (200, Some(json!({ "status": "expired" }))),
+        JobEnd::Other(word) => (200, Some(json!({ "id": job.entry.request_id, "status": word }))),
     }
 }
 
@@ -166,20 +166,20 @@ fn moderated(job: &Job) -> Value {
     })
 }
 
-fn envelope(job: &Job, state: State, url: Option<&str>) -> Answer {
+fn envelope(job: &Job, state: JobState, url: Option<&str>) -> Answer {
     let (word, progress, reason, inner) = match state {
-        State::Accepted => ("SUBMITTED", "10%".to_owned(), "", Value::Null),
-        State::Queued => ("QUEUED", "20%".to_owned(), "", Value::Null),
+        JobState::Accepted => ("SUBMITTED", "10%".to_owned(), "", Value::Null),
+        JobState::Queued => ("QUEUED", "20%".to_owned(), "", Value::Null),
         // The inner answer lags behind the outer word.
-        State::Processing(progress) => {
+        JobState::Processing(progress) => {
             let percent = progress.map_or_else(|| "30%".to_owned(), |percent| format!("{percent}%"));
             ("IN_PROGRESS", percent, "", json!({ "status": "pending", "progress": 0 }))
         }
-        State::Over(End::Done) => ("SUCCESS", "100%".to_owned(), url.unwrap_or_default(), done(job, url)),
-        State::Over(End::Failed) => ("FAILURE", "100%".to_owned(), FAILED, Value::Null),
-        State::Over(End::Moderated) => ("FAILURE", "100%".to_owned(), MODERATED, moderated(job)),
-        State::Over(End::Expired) => ("FAILURE", "100%".to_owned(), "expired", json!({ "status": "expired" })),
-        State::Over(End::Other(word)) => (word, "100%".to_owned(), "", Value::Null),
+        JobState::Over(JobEnd::Done) => ("SUCCESS", "100%".to_owned(), url.unwrap_or_default(), done(job, url)),
+        JobState::Over(JobEnd::Failed) => ("FAILURE", "100%".to_owned(), FAILED, Value::Null),
+        JobState::Over(JobEnd::Moderated) => ("FAILURE", "100%".to_owned(), MODERATED, moderated(job)),
+        JobState::Over(JobEnd::Expired) => ("FAILURE", "100%".to_owned(), "expired", json!({ "status": "expired" })),
+        JobState::Over(JobEnd::Other(word)) => (word, "100%".to_owned(), "", Value::Null),
     };
     let word = word.to_uppercase();
     let body = json!({ "code": "success", "message": "", "data": {

@@ -20,7 +20,7 @@ pub(super) struct File {
 
 /// What part of a file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FileChunk {
     Whole,
     Range { from: u64, to: u64 },
     Unsatisfiable,
@@ -49,13 +49,13 @@ impl File {
     }
 
     /// What part of it the headers ask for.
-    pub(super) fn part(&self, headers: &HeaderMap) -> Part {
+    pub(super) fn part(&self, headers: &HeaderMap) -> FileChunk {
         let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        let Some(range) = text(RANGE) else { return Part::Whole };
+        let Some(range) = text(RANGE) else { return FileChunk::Whole };
         if text(IF_RANGE).is_some_and(|validator| validator != self.etag) {
-            return Part::Whole;
+            return FileChunk::Whole;
         }
-        parse(range, self.size()).unwrap_or(Part::Whole)
+        parse(range, self.size()).unwrap_or(FileChunk::Whole)
     }
 
     /// The next piece of the file from `from`, at most up to and with `to`.
@@ -88,14 +88,14 @@ fn put_free_box(bytes: &mut BytesMut, size: u64) -> u64 {
 }
 
 /// A single range; what is no such range is ignored, as HTTP wants it.
-fn parse(range: &str, size: u64) -> Option<Part> {
+fn parse(range: &str, size: u64) -> Option<FileChunk> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
     if from.is_empty() {
         let last: u64 = to.parse().ok()?;
         if last == 0 {
-            return Some(Part::Unsatisfiable);
+            return Some(FileChunk::Unsatisfiable);
         }
-        return Some(Part::Range { from: size.saturating_sub(last), to: size - 1 });
+        return Some(FileChunk::Range { from: size.saturating_sub(last), to: size - 1 });
     }
     let from: u64 = from.parse().ok()?;
     let to: u64 = if to.is_empty() { size - 1 } else { to.parse().ok()? };
@@ -103,9 +103,9 @@ fn parse(range: &str, size: u64) -> Option<Part> {
         return None;
     }
     if from >= size {
-        return Some(Part::Unsatisfiable);
+        return Some(FileChunk::Unsatisfiable);
     }
-    Some(Part::Range { from, to: to.min(size - 1) })
+    Some(FileChunk::Range { from, to: to.min(size - 1) })
 }
 
 #[cfg(test)]
@@ -160,13 +160,13 @@ mod tests {
     #[test]
     fn ranges() {
         let cases = [
-            ("bytes=0-", Some(Part::Range { from: 0, to: 99 })),
-            ("bytes=10-19", Some(Part::Range { from: 10, to: 19 })),
-            ("bytes=10-1000", Some(Part::Range { from: 10, to: 99 })),
-            ("bytes=-10", Some(Part::Range { from: 90, to: 99 })),
-            ("bytes=-1000", Some(Part::Range { from: 0, to: 99 })),
-            ("bytes=100-", Some(Part::Unsatisfiable)),
-            ("bytes=-0", Some(Part::Unsatisfiable)),
+            ("bytes=0-", Some(FileChunk::Range { from: 0, to: 99 })),
+            ("bytes=10-19", Some(FileChunk::Range { from: 10, to: 19 })),
+            ("bytes=10-1000", Some(FileChunk::Range { from: 10, to: 99 })),
+            ("bytes=-10", Some(FileChunk::Range { from: 90, to: 99 })),
+            ("bytes=-1000", Some(FileChunk::Range { from: 0, to: 99 })),
+            ("bytes=100-", Some(FileChunk::Unsatisfiable)),
+            ("bytes=-0", Some(FileChunk::Unsatisfiable)),
             ("bytes=20-10", None),
             ("bytes=a-b", None),
             ("lines=1-2", None),
@@ -181,10 +181,10 @@ mod tests {
         let file = File::of("a", "1:1", 1, None);
         let mut headers = HeaderMap::new();
         headers.insert(RANGE, "bytes=5-".parse().unwrap());
-        assert!(matches!(file.part(&headers), Part::Range { from: 5, .. }));
+        assert!(matches!(file.part(&headers), FileChunk::Range { from: 5, .. }));
         headers.insert(IF_RANGE, "\"other\"".parse().unwrap());
-        assert_eq!(file.part(&headers), Part::Whole);
+        assert_eq!(file.part(&headers), FileChunk::Whole);
         headers.insert(IF_RANGE, file.etag.parse().unwrap());
-        assert!(matches!(file.part(&headers), Part::Range { from: 5, .. }));
+        assert!(matches!(file.part(&headers), FileChunk::Range { from: 5, .. }));
     }
 }

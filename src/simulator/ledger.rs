@@ -8,11 +8,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::{Film, Own, Purchase, Source};
+use super::check::{ClipInfo, OwnFile, Purchase, Source};
 use super::files::File;
-use super::life::{End, Life, State};
 use super::links::{self, Link, Moment, Stored};
-use super::{Canned, Fault, FaultKind, On, Options, body};
+use super::timeline::{JobEnd, JobState, JobTimeline};
+use super::{Endpoint, Fault, FaultKind, Options, ScriptedResponse, body};
 
 /// How many requests are remembered.
 const REQUESTS: usize = 10_000;
@@ -62,7 +62,7 @@ pub struct Logged {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) entry: Accepted,
-    pub(super) life: Life,
+    pub(super) timeline: JobTimeline,
     pub(super) purchase: Purchase,
     pub(super) stored: Option<Stored>,
     /// Where its answers have the link, if not in the usual place.
@@ -80,7 +80,7 @@ pub(super) struct Ledger {
     pub(super) options: Options,
     pub(super) requests: VecDeque<Logged>,
     pub(super) faults: VecDeque<Fault>,
-    pub(super) canned: VecDeque<(On, Canned)>,
+    pub(super) canned: VecDeque<(Endpoint, ScriptedResponse)>,
     pub(super) chance: fastrand::Rng,
     address: SocketAddr,
     started: Instant,
@@ -128,7 +128,7 @@ impl Ledger {
     }
 
     /// The fault scripted for this request, if one is.
-    pub(super) fn take_fault(&mut self, on: On) -> Option<FaultKind> {
+    pub(super) fn take_fault(&mut self, on: Endpoint) -> Option<FaultKind> {
         let at = self.faults.iter().position(|fault| fault.on == on)?;
         let fault = self.faults.get_mut(at)?;
         if fault.after > 0 {
@@ -144,15 +144,15 @@ impl Ledger {
     }
 
     /// The answer scripted for this request, if one is.
-    pub(super) fn take_canned(&mut self, on: On) -> Option<Canned> {
+    pub(super) fn take_canned(&mut self, on: Endpoint) -> Option<ScriptedResponse> {
         let at = self.canned.iter().position(|(kind, _)| *kind == on)?;
         self.canned.remove(at).map(|(_, answer)| answer)
     }
 
     /// Whether one more request of this kind is too many.
-    pub(super) fn is_throttled(&mut self, on: On) -> bool {
+    pub(super) fn is_throttled(&mut self, on: Endpoint) -> bool {
         let now = self.now();
-        !self.calls.admits(now) || (on == On::Create && !self.creates.admits(now))
+        !self.calls.admits(now) || (on == Endpoint::Create && !self.creates.admits(now))
     }
 
     /// Accepts a create, and gives the new job's id.
@@ -166,15 +166,15 @@ impl Ledger {
     ) -> String {
         let number = self.jobs.len() as u64;
         let Options { seed, render_seconds, spread, .. } = self.options;
-        let mut life = Life::of(seed, number, render_seconds, spread);
-        life.queue = self.options.queue_seconds;
-        life.progress = self.options.progress;
-        life.end = match fault {
-            Some(FaultKind::JobFails) => End::Failed,
-            Some(FaultKind::JobModerated) => End::Moderated,
-            Some(FaultKind::JobExpires) => End::Expired,
-            Some(FaultKind::JobEnds { word }) => End::Other(word),
-            _ => End::Done,
+        let mut timeline = JobTimeline::of(seed, number, render_seconds, spread);
+        timeline.queue = self.options.queue_seconds;
+        timeline.progress = self.options.progress;
+        timeline.end = match fault {
+            Some(FaultKind::JobFails) => JobEnd::Failed,
+            Some(FaultKind::JobModerated) => JobEnd::Moderated,
+            Some(FaultKind::JobExpires) => JobEnd::Expired,
+            Some(FaultKind::JobEnds { word }) => JobEnd::Other(word),
+            _ => JobEnd::Done,
         };
         let place = match fault {
             Some(FaultKind::LinkElsewhere { place }) => Some(place),
@@ -182,7 +182,7 @@ impl Ledger {
         };
         let request_id = id(seed, number);
         let now = self.now();
-        let stored = self.stored(&request_id, &purchase, now + life.length());
+        let stored = self.stored(&request_id, &purchase, now + timeline.length());
         body.values_mut().for_each(body::abridge);
         let entry = Accepted {
             request_id: request_id.clone(),
@@ -190,14 +190,23 @@ impl Ledger {
             body,
             idempotency_key,
             accepted_at: now,
-            over_at: now + life.length(),
-            end: word(life.end),
+            over_at: now + timeline.length(),
+            end: word(timeline.end),
             cost_in_usd_ticks: purchase.ticks,
             queries: 0,
             downloads: 0,
         };
         self.by_id.insert(request_id.clone(), self.jobs.len());
-        self.jobs.push(Job { entry, life, purchase, stored, place, link: None, refusal: FORBIDDEN, is_sent: false });
+        self.jobs.push(Job {
+            entry,
+            timeline,
+            purchase,
+            stored,
+            place,
+            link: None,
+            refusal: FORBIDDEN,
+            is_sent: false,
+        });
         request_id
     }
 
@@ -223,11 +232,11 @@ impl Ledger {
     }
 
     /// Where a job stands now; counts the question.
-    pub(super) fn query(&mut self, request_id: &str) -> Option<State> {
+    pub(super) fn query(&mut self, request_id: &str) -> Option<JobState> {
         let now = self.now();
         let job = self.job(request_id)?;
         job.entry.queries += 1;
-        Some(job.life.state_at(now - job.entry.accepted_at))
+        Some(job.timeline.state_at(now - job.entry.accepted_at))
     }
 
     /// A link to a job's file that is good now; there is none to what is sent elsewhere.
@@ -280,41 +289,43 @@ impl Ledger {
     }
 
     /// What is known here of an input. Stored files that are not known are taken on trust: they may be older.
-    pub(super) fn own(&self, source: Source<'_>) -> Own {
+    pub(super) fn own(&self, source: Source<'_>) -> OwnFile {
         let (job, is_good) = match source {
             Source::Url(url) => {
-                let Some((id, signature)) = links::parse(self.address, url) else { return Own::Elsewhere };
+                let Some((id, signature)) = links::parse(self.address, url) else { return OwnFile::Elsewhere };
                 (self.find(id), self.is_good_link(id, signature))
             }
             Source::Id(file) => {
-                let Some(job) = links::job_of_file(file).and_then(|id| self.find(id)) else { return Own::Elsewhere };
+                let Some(job) = links::job_of_file(file).and_then(|id| self.find(id)) else {
+                    return OwnFile::Elsewhere;
+                };
                 (Some(job), self.has_stored(job))
             }
         };
         match job {
-            Some(Job { purchase, .. }) if is_good => Own::Film(Film {
+            Some(Job { purchase, .. }) if is_good => OwnFile::ClipInfo(ClipInfo {
                 seconds: f64::from(purchase.seconds),
                 ratio: purchase.ratio,
                 resolution: purchase.resolution,
             }),
-            _ => Own::Gone,
+            _ => OwnFile::Gone,
         }
     }
 
     fn has_stored(&self, job: &Job) -> bool {
         let now = self.now();
-        let is_done = job.life.state_at(now - job.entry.accepted_at) == State::Over(End::Done);
+        let is_done = job.timeline.state_at(now - job.entry.accepted_at) == JobState::Over(JobEnd::Done);
         is_done && job.stored.as_ref().is_some_and(|stored| stored.is_kept(now))
     }
 }
 
-fn word(end: End) -> &'static str {
+fn word(end: JobEnd) -> &'static str {
     match end {
-        End::Done => "done",
-        End::Failed => "failed",
-        End::Moderated => "moderated",
-        End::Expired => "expired",
-        End::Other(word) => word,
+        JobEnd::Done => "done",
+        JobEnd::Failed => "failed",
+        JobEnd::Moderated => "moderated",
+        JobEnd::Expired => "expired",
+        JobEnd::Other(word) => word,
     }
 }
 

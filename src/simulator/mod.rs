@@ -8,10 +8,10 @@ mod clips;
 mod connection;
 mod files;
 mod ledger;
-mod life;
 mod links;
-mod odd;
+mod malformed;
 mod server;
+mod timeline;
 mod upload;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -124,7 +124,7 @@ impl Options {
 
 /// A kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
+pub enum Endpoint {
     /// A create.
     Create,
     /// A query.
@@ -205,12 +205,12 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether it makes a difference in such a request.
     #[must_use]
-    pub fn can_happen_on(self, on: On) -> bool {
+    pub fn can_happen_on(self, on: Endpoint) -> bool {
         match self {
-            Self::JobFails | Self::JobModerated | Self::JobExpires | Self::JobEnds { .. } => on == On::Create,
-            Self::LinkElsewhere { .. } | Self::OddBody(_) => on != On::Download,
-            Self::NotFoundYet => on == On::Get,
-            Self::LinkExpired { .. } | Self::LateFile { .. } => on == On::Download,
+            Self::JobFails | Self::JobModerated | Self::JobExpires | Self::JobEnds { .. } => on == Endpoint::Create,
+            Self::LinkElsewhere { .. } | Self::OddBody(_) => on != Endpoint::Download,
+            Self::NotFoundYet => on == Endpoint::Get,
+            Self::LinkExpired { .. } | Self::LateFile { .. } => on == Endpoint::Download,
             _ => true,
         }
     }
@@ -311,7 +311,7 @@ pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
     /// In which requests.
-    pub on: On,
+    pub on: Endpoint,
     /// For how many of them.
     pub times: u32,
     /// How many pass unharmed first.
@@ -320,7 +320,7 @@ pub struct Fault {
 
 /// An answer by script.
 #[derive(Debug, Clone)]
-pub struct Canned {
+pub struct ScriptedResponse {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
@@ -369,7 +369,7 @@ impl Simulator {
     }
 
     /// Scripts the answer to the next matching request; several are used in order.
-    pub fn respond(&self, on: On, answer: Canned) {
+    pub fn respond(&self, on: Endpoint, answer: ScriptedResponse) {
         ledger::lock(&self.ledger).canned.push_back((on, answer));
     }
 

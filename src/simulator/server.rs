@@ -22,10 +22,10 @@ use tokio::sync::oneshot;
 use super::answers::{self, Answer};
 use super::check::{self, Operation};
 use super::connection::Connection;
-use super::files::{File, Part};
+use super::files::{File, FileChunk};
 use super::ledger::{Ledger, Logged, lock};
-use super::life::{End, State};
-use super::{Canned, FaultKind, OddBody, On, Shape, body, links, odd, upload};
+use super::timeline::{JobEnd, JobState};
+use super::{Endpoint, FaultKind, OddBody, ScriptedResponse, Shape, body, links, malformed, upload};
 
 const MAX_BODY: usize = 256 << 20;
 const OVERSIZED: usize = (1 << 20) + 4096;
@@ -111,11 +111,11 @@ impl Route {
         }
     }
 
-    fn on(&self) -> On {
+    fn on(&self) -> Endpoint {
         match self {
-            Self::Create(..) => On::Create,
-            Self::Get(_) => On::Get,
-            Self::Download(_) => On::Download,
+            Self::Create(..) => Endpoint::Create,
+            Self::Get(_) => Endpoint::Get,
+            Self::Download(_) => Endpoint::Download,
         }
     }
 }
@@ -143,14 +143,14 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
     match fault {
         Some(FaultKind::LostResponse) => Err(Broken),
         Some(FaultKind::Truncated) => truncated(response).await,
-        Some(FaultKind::OddBody(form)) if on != On::Download => reshaped(response, form).await,
+        Some(FaultKind::OddBody(form)) if on != Endpoint::Download => reshaped(response, form).await,
         _ => Ok(response),
     }
 }
 
 /// The answers that do not depend on what is asked: by fault, by script, or because it is too much.
 fn unasked(
-    on: On,
+    on: Endpoint,
     fault: Option<FaultKind>,
     ledger: &Shared,
     reset: &AtomicBool,
@@ -163,7 +163,7 @@ fn unasked(
     if let Some(canned) = canned {
         return Ok(Some(scripted(canned)));
     }
-    let is_throttled = on != On::Download && lock(ledger).is_throttled(on);
+    let is_throttled = on != Endpoint::Download && lock(ledger).is_throttled(on);
     Ok(is_throttled.then(|| too_many(shape, Some(1.0))))
 }
 
@@ -182,7 +182,7 @@ fn instead(
         Some(FaultKind::RateLimited { retry_after }) => too_many(shape, retry_after),
         Some(FaultKind::NoMoney { status }) => json(answers::no_money(status)),
         Some(FaultKind::OddAnswer(form)) => {
-            let (status, content_type, body) = answers::odd(form);
+            let (status, content_type, body) = answers::malformed(form);
             response(status, content_type, body.into())
         }
         Some(FaultKind::ServerError { status }) => json(answers::error(shape, status, "The service is in trouble.")),
@@ -241,7 +241,7 @@ async fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Opti
         return json(answers::unknown_job(shape));
     }
     let Some(state) = lock(ledger).query(request_id) else { return json(answers::unknown_job(shape)) };
-    if state == State::Over(End::Done) {
+    if state == JobState::Over(JobEnd::Done) {
         let upload = lock(ledger).take_upload(request_id);
         if let Some((address, file)) = upload {
             // The file is there before this is answered; and it gets there even if nobody waits for the answer.
@@ -289,16 +289,16 @@ fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Optio
     let Some(file) = ledger.file(id) else { return response(404, "text/plain", "no such file".into()) };
     let part = file.part(request.headers());
     drop(ledger);
-    let whole_sent = (part == Part::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));
+    let whole_sent = (part == FileChunk::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));
     send(file, part, whole_sent)
 }
 
-fn send(file: File, part: Part, whole_sent: Option<(Shared, String)>) -> Response<Body> {
+fn send(file: File, part: FileChunk, whole_sent: Option<(Shared, String)>) -> Response<Body> {
     let size = file.size();
     let (status, from, to) = match part {
-        Part::Whole => (StatusCode::OK, 0, size - 1),
-        Part::Range { from, to } => (StatusCode::PARTIAL_CONTENT, from, to),
-        Part::Unsatisfiable => {
+        FileChunk::Whole => (StatusCode::OK, 0, size - 1),
+        FileChunk::Range { from, to } => (StatusCode::PARTIAL_CONTENT, from, to),
+        FileChunk::Unsatisfiable => {
             let mut response = response(416, "text/plain", Bytes::new());
             set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
             return response;
@@ -360,7 +360,7 @@ fn too_many(shape: Shape, retry_after: Option<f64>) -> Response<Body> {
     response
 }
 
-fn scripted(canned: Canned) -> Response<Body> {
+fn scripted(canned: ScriptedResponse) -> Response<Body> {
     let mut response = response(canned.status, "", canned.body);
     for (name, value) in canned.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
@@ -390,7 +390,7 @@ async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
 /// The same answer, in an odd form.
 async fn reshaped(response: Response<Body>, form: OddBody) -> Result<Response<Body>, Broken> {
     let (mut parts, body) = response.into_parts();
-    let body = odd::reshaped(body.collect().await?.to_bytes(), form);
+    let body = malformed::reshaped(body.collect().await?.to_bytes(), form);
     if form == OddBody::Gzip {
         parts.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Answer;
+use crate::response::Response;
 use super::response::{created, other_ids};
 use crate::error::{ApiErrorKind, Error};
 use crate::job::{JobError, JobStatus, Video, VideoJob};
@@ -10,8 +10,8 @@ use crate::job::{JobError, JobStatus, Video, VideoJob};
 const ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";
 const URL: &str = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4";
 
-fn answer(status: u16, body: impl Into<String>) -> Answer {
-    Answer { status, body: body.into().into(), ..Answer::default() }
+fn answer(status: u16, body: impl Into<String>) -> Response {
+    Response { status, body: body.into().into(), ..Response::default() }
 }
 
 fn pending() -> VideoJob {
@@ -60,7 +60,7 @@ fn creates_that_are_accepted() {
     }
 }
 
-fn assert_lost(answer: &Answer, words: &str) {
+fn assert_lost(answer: &Response, words: &str) {
     match created(answer) {
         Err(Error::SubmitUnknown { message, status_code, .. }) => {
             assert_eq!(status_code, Some(answer.status));
@@ -141,7 +141,7 @@ fn an_id_in_a_damaged_answer_stands_in_the_error() {
 }
 
 fn accepted_id(body: impl Into<Vec<u8>>) -> String {
-    let answer = Answer { status: 200, body: body.into().into(), ..Answer::default() };
+    let answer = Response { status: 200, body: body.into().into(), ..Response::default() };
     created(&answer).unwrap_or_else(|error| panic!("{answer:?}: {error}")).request_id
 }
 
@@ -169,7 +169,7 @@ fn no_cosmetic_field_loses_an_id() {
         assert_eq!(accepted_id(body.clone()), ID, "{body}");
     }
     assert_eq!(accepted_id([b"{\"prompt\": \"caf\xe9\", \"id\": \"", ID.as_bytes(), b"\"}"].concat()), ID);
-    let cut = Answer { is_cut: true, ..answer(200, format!(r#"{{"id": "{ID}", "thumbnail": "AAAA"#)) };
+    let cut = Response { is_cut: true, ..answer(200, format!(r#"{{"id": "{ID}", "thumbnail": "AAAA"#)) };
     assert_eq!(created(&cut).unwrap().request_id, ID);
 }
 
@@ -301,7 +301,7 @@ fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
         assert_lost(&answer(200, body), "cannot be used");
     }
     let cut = answer(200, r#"{"code": "resource-exhausted", "error": "Too many requests", "x": "AAAA"#);
-    assert_lost(&Answer { is_cut: true, ..cut }, "cannot be used");
+    assert_lost(&Response { is_cut: true, ..cut }, "cannot be used");
     // Where a refusal names a job, the job counts.
     assert_eq!(
         accepted_id(r#"{"code": "resource-exhausted", "error": "Too many requests", "data": {"task_id": "x"}}"#),

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use super::Answer;
-use super::failure::failure;
+use crate::response::Response;
+use super::error_body::failure;
 use super::response::{created, job};
 use crate::error::{Error, Result};
-use crate::job::{JobStatus, VideoJob, check_request_id};
+use crate::job::{JobStatus, VideoJob};
+use crate::request_id::check_request_id;
 
 const ID: &str = "asked-for";
 const SECRET: &str = "SECRETSIGNATURE";
@@ -118,13 +119,13 @@ fn mutate(target: &mut Value, at: usize, value: Value) {
     }
 }
 
-fn answer(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
     let (retry_after, location) = (Some(Duration::from_secs(1)), Some(LINK.into()));
-    Answer { status, retry_after, location, body: body.into().into(), ..Answer::default() }
+    Response { status, retry_after, location, body: body.into().into(), ..Response::default() }
 }
 
 /// Reads the answer in every way and looks at what comes of it.
-fn check(answer: &Answer) {
+fn check(answer: &Response) {
     let asked = job(ID, answer);
     if let Ok(job) = &asked {
         assert_eq!(job.request_id, ID);
@@ -139,14 +140,14 @@ fn check(answer: &Answer) {
     check_error(&failure(answer));
 }
 
-fn check_result(answer: &Answer, result: Result<VideoJob>) {
+fn check_result(answer: &Response, result: Result<VideoJob>) {
     match result {
         Ok(job) => check_job(answer, job),
         Err(error) => check_error(&error),
     }
 }
 
-fn check_job(answer: &Answer, job: VideoJob) {
+fn check_job(answer: &Response, job: VideoJob) {
     assert!(job.progress.is_none_or(|percent| percent <= 100));
     assert!(job.status != JobStatus::Done || job.progress == Some(100));
     assert!(job.error.is_none() || job.is_terminal());

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::words;
-use crate::job::{JobStatus, check_request_id};
+use super::scalars;
+use crate::job::JobStatus;
+use crate::request_id::check_request_id;
 use crate::secrets::MARK;
 
 /// The names an id goes by, the most trusted first.
@@ -74,8 +75,8 @@ pub(super) fn salvaged(text: &str) -> Option<String> {
 impl Ids {
     fn add_all<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
         // Beside an id in words, a number is mostly the row of some table.
-        let (words, numbers): (Vec<_>, Vec<_>) = values.partition(|value| value.starts_with('"'));
-        for value in words.iter().chain(&numbers) {
+        let (texts, numbers): (Vec<_>, Vec<_>) = values.partition(|value| value.starts_with('"'));
+        for value in texts.iter().chain(&numbers) {
             self.add(value);
         }
     }
@@ -132,8 +133,10 @@ fn plain(name: &str) -> String {
 /// Whether a value in place of an object looks like an id, and not like a sentence or a status.
 fn is_bare(value: &str) -> bool {
     let Some(id) = id(value) else { return false };
-    let word = words::normal(&id);
-    !id.contains(char::is_whitespace) && words::status(&word) == JobStatus::Unknown && !REPORTS.contains(&word.as_str())
+    let word = scalars::normal(&id);
+    !id.contains(char::is_whitespace)
+        && scalars::status(&word) == JobStatus::Unknown
+        && !REPORTS.contains(&word.as_str())
 }
 
 /// A value that is as long as ids are, and has digits as they have.

@@ -90,8 +90,9 @@ pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
     let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
     let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
     let best = ends_in_video(&known).unwrap_or_default();
-    let told = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
-    told.or_else(|| only(videos.map(|found| found.link)))
+    let job_payload = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
+    job_payload
+        .or_else(|| only(videos.map(|found| found.link)))
         .or_else(|| bare.first().copied())
         .or_else(|| only(named.map(|found| found.link)))
         .map(str::to_owned)
@@ -128,13 +129,13 @@ fn at<'a>(object: &'a Map<String, Value>, place: &[&str]) -> Option<&'a str> {
     rest.iter().try_fold(object.get(*first)?, step)?.as_str().map(str::trim)
 }
 
-struct Found<'a> {
+struct FoundLink<'a> {
     name: &'a str,
     link: &'a str,
 }
 
 /// Every http(s) address that may be the result. The depth is bounded by the JSON reader.
-fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<Found<'a>>) {
+fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<FoundLink<'a>>) {
     for (name, value) in object {
         if !names_other(name) {
             collect_value(name, value, found);
@@ -149,9 +150,9 @@ fn names_other(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).chain(capitals).any(begins)
 }
 
-fn collect_value<'a>(name: &'a str, value: &'a Value, found: &mut Vec<Found<'a>>) {
+fn collect_value<'a>(name: &'a str, value: &'a Value, found: &mut Vec<FoundLink<'a>>) {
     match value {
-        Value::String(link) if is_absolute(link.trim()) => found.push(Found { name, link: link.trim() }),
+        Value::String(link) if is_absolute(link.trim()) => found.push(FoundLink { name, link: link.trim() }),
         Value::Array(items) => items.iter().for_each(|item| collect_value(name, item, found)),
         Value::Object(object) => collect(object, found),
         _ => {}

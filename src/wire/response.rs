@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::excerpt::{clean, excerpt, redact};
-use super::failure::{Asked, explained, is_page, refusal, spoken, unreadable};
+use super::error_body::{RequestKind, explained, is_page, refusal, spoken, unreadable};
+use super::error_fields::ErrorFields;
 use super::ids::Ids;
-use super::lenient::{self, Ending, Json};
-use super::problem::Problem;
-use super::told::{self, Believed, Flaw, Reading, Told};
-use super::{Answer, ids, words};
-use crate::error::{ApiErrorKind, Error, Result, shorten};
+use super::job_payload::{self, JobPayload, ParseError, ParseResult, Reading};
+use super::{ids, scalars};
+use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::{JobError, JobStatus, VideoJob};
+use crate::lenient_json::{self, Ending, Json};
+use crate::redact::shorten;
+use crate::redact::{excerpt, redact, sanitize};
+use crate::response::Response;
 
 const ACCEPTED: u16 = 202;
 const REQUEST_TIMEOUT: u16 = 408;
@@ -31,18 +33,18 @@ struct Document {
 /// The job that an answer to `GET /videos/{request_id}` tells of, whatever the HTTP status.
 ///
 /// Moderation is a state of the job, also where the service reports it as an HTTP error.
-pub fn job(request_id: &str, answer: &Answer) -> Result<VideoJob> {
-    decoded(request_id, answer).map_err(|error| error.concerning(request_id))
+pub fn job(request_id: &str, answer: &Response) -> Result<VideoJob> {
+    decoded(request_id, answer).map_err(|error| error.with_request_id(request_id))
 }
 
 /// The job that an answer to a create accepted, whatever the HTTP status.
 ///
 /// Where the answer does not say whether a job was started, the error is [`Error::SubmitUnknown`].
-pub fn created(answer: &Answer) -> Result<VideoJob> {
+pub fn created(answer: &Response) -> Result<VideoJob> {
     match answer.status {
         200..=299 => accepted(answer),
-        REQUEST_TIMEOUT => Err(lost(answer, &explained(answer, Asked::ToCreate).to_string())),
-        300..=499 => Err(explained(answer, Asked::ToCreate)),
+        REQUEST_TIMEOUT => Err(lost(answer, &explained(answer, RequestKind::Create).to_string())),
+        300..=499 => Err(explained(answer, RequestKind::Create)),
         _ => Err(refused_or_lost(answer)),
     }
 }
@@ -58,7 +60,7 @@ pub fn other_ids(job: &VideoJob) -> Vec<String> {
 /// The ids in a text that is valid JSON.
 fn named_in(text: &str) -> Ids {
     let takes_bare = serde_json::from_str(text).is_ok_and(|value: Value| match &value {
-        Value::Object(map) => told::is_acceptance(map),
+        Value::Object(map) => job_payload::is_acceptance(map),
         _ => false,
     });
     ids::read(text, takes_bare)
@@ -71,7 +73,7 @@ pub fn field_names(raw: &str) -> String {
     if let Ok(Value::Object(map)) = serde_json::from_str(raw) {
         list_fields("", &map, &mut names);
     }
-    let shown: Vec<String> = names.iter().take(FIELDS_LIMITS.0).map(|name| clean(name, FIELDS_LIMITS.1)).collect();
+    let shown: Vec<String> = names.iter().take(FIELDS_LIMITS.0).map(|name| sanitize(name, FIELDS_LIMITS.1)).collect();
     let rest = if shown.len() < names.len() { ", …" } else { "" };
     format!("{}{rest}", shown.join(", "))
 }
@@ -87,36 +89,36 @@ fn list_fields(prefix: &str, map: &Map<String, Value>, names: &mut Vec<String>) 
     }
 }
 
-fn decoded(request_id: &str, answer: &Answer) -> Result<VideoJob> {
+fn decoded(request_id: &str, answer: &Response) -> Result<VideoJob> {
     if !(200..300).contains(&answer.status) {
-        return moderated(request_id, answer).ok_or_else(|| explained(answer, Asked::AfterJob));
+        return moderated(request_id, answer).ok_or_else(|| explained(answer, RequestKind::GetJob));
     }
     if answer.body.trim_ascii().is_empty() {
         let empty = || unreadable(answer, "it is empty");
         return if answer.status == ACCEPTED { Ok(VideoJob::pending(request_id)) } else { Err(empty()) };
     }
     if is_page(&answer.body) {
-        return Err(explained(answer, Asked::AfterJob));
+        return Err(explained(answer, RequestKind::GetJob));
     }
-    let unusable = |flaw: Flaw| spoken(answer).unwrap_or_else(|| unreadable(answer, &flaw));
+    let unusable = |flaw: ParseError| spoken(answer).unwrap_or_else(|| unreadable(answer, &flaw));
     let document = document(answer).map_err(unusable)?;
-    match told::read(&document.map).map_err(|flaw| unreadable(answer, &flaw))? {
-        Reading::Refusal => moderated(request_id, answer).ok_or_else(|| explained(answer, Asked::AfterJob)),
-        Reading::Job(told) if told.says_nothing() && answer.status != ACCEPTED => {
+    match job_payload::read(&document.map).map_err(|flaw| unreadable(answer, &flaw))? {
+        Reading::Refusal => moderated(request_id, answer).ok_or_else(|| explained(answer, RequestKind::GetJob)),
+        Reading::Job(job_payload) if job_payload.says_nothing() && answer.status != ACCEPTED => {
             Err(unreadable(answer, "it says nothing of a job"))
         }
-        Reading::Job(told) => Ok(told.into_job(request_id, document.text)),
+        Reading::Job(job_payload) => Ok(job_payload.into_job(request_id, document.text)),
     }
 }
 
-fn document(answer: &Answer) -> Believed<Document> {
+fn document(answer: &Response) -> ParseResult<Document> {
     let unreadable = |error: serde_json::Error| {
-        Flaw::from(format!("it is not readable JSON (line {}, column {})", error.line(), error.column()))
+        ParseError::from(format!("it is not readable JSON (line {}, column {})", error.line(), error.column()))
     };
     only_object(answer.json().map_err(unreadable)?, ids::ENCODINGS)
 }
 
-fn only_object(json: Json<'_>, encodings: usize) -> Believed<Document> {
+fn only_object(json: Json<'_>, encodings: usize) -> ParseResult<Document> {
     match json.value {
         Value::Object(map) => Ok(Document { map, text: json.text.into() }),
         Value::Array(mut items) if items.len() == 1 => match items.pop() {
@@ -124,7 +126,7 @@ fn only_object(json: Json<'_>, encodings: usize) -> Believed<Document> {
             _ => Err(NO_OBJECT.into()),
         },
         // Some gateways encode an answer twice, and those behind others once more.
-        Value::String(inner) if encodings > 0 => match lenient::parse(inner.as_bytes(), Ending::Whole) {
+        Value::String(inner) if encodings > 0 => match lenient_json::parse(inner.as_bytes(), Ending::Whole) {
             Ok(json) => only_object(json, encodings - 1),
             Err(_) => Err(NO_OBJECT.into()),
         },
@@ -135,16 +137,16 @@ fn only_object(json: Json<'_>, encodings: usize) -> Believed<Document> {
 const NO_OBJECT: &str = "it is JSON, but not an object";
 
 /// The failed job that an error body stands for, if it names moderation.
-fn moderated(request_id: &str, answer: &Answer) -> Option<VideoJob> {
+fn moderated(request_id: &str, answer: &Response) -> Option<VideoJob> {
     if (300..400).contains(&answer.status) {
         return None;
     }
     let Document { map, text } = document(answer).ok()?;
-    let error = Problem::of_map(&map).reason().filter(JobError::is_moderation)?;
+    let error = ErrorFields::of_map(&map).reason().filter(JobError::is_moderation)?;
     Some(VideoJob {
         status: JobStatus::Failed,
-        model: words::text(map.get("model")),
-        usage: told::usage(&map),
+        model: scalars::text(map.get("model")),
+        usage: job_payload::usage(&map),
         error: Some(error),
         raw: Some(text),
         ..VideoJob::pending(request_id)
@@ -152,7 +154,7 @@ fn moderated(request_id: &str, answer: &Answer) -> Option<VideoJob> {
 }
 
 /// A create's answer with a status of success: a job, if it can be named.
-fn accepted(answer: &Answer) -> Result<VideoJob> {
+fn accepted(answer: &Response) -> Result<VideoJob> {
     let unusable = |flaw: &str| format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status);
     if is_page(&answer.body) {
         let what = unusable("it is an HTML page, so base_url or the path looks wrong");
@@ -163,7 +165,7 @@ fn accepted(answer: &Answer) -> Result<VideoJob> {
         Ok(document) => document,
         Err(flaw) => return Err(refused().unwrap_or_else(|| named_by(answer, begun_id(answer), &unusable(&flaw)))),
     };
-    let ids = ids::read(&document.text, told::is_acceptance(&document.map));
+    let ids = ids::read(&document.text, job_payload::is_acceptance(&document.map));
     if let Some(id) = ids.usable.first() {
         return Ok(started(id, answer, document));
     }
@@ -174,41 +176,41 @@ fn accepted(answer: &Answer) -> Result<VideoJob> {
         return Err(refusal);
     }
     match ids.vague {
-        Some(id) if !told::is_refusal(&document.map) => Ok(started(&id, answer, document)),
+        Some(id) if !job_payload::is_refusal(&document.map) => Ok(started(&id, answer, document)),
         id => Err(named_by(answer, id.or(ids.doubtful), &unusable("it names no usable job id"))),
     }
 }
 
 /// The id in an answer that is damaged, or breaks off behind it.
-pub(crate) fn begun_id(answer: &Answer) -> Option<String> {
+pub(crate) fn begun_id(answer: &Response) -> Option<String> {
     let read = |json: Json<'_>| {
         let Ids { usable, vague, .. } = named_in(&json.text);
         usable.into_iter().next().or(vague)
     };
-    let begun = lenient::parse(&answer.body, Ending::Cut).ok().and_then(read);
-    begun.or_else(|| ids::salvaged(&lenient::decode(&answer.body)).filter(|_| !is_page(&answer.body)))
+    let begun = lenient_json::parse(&answer.body, Ending::Cut).ok().and_then(read);
+    begun.or_else(|| ids::salvaged(&lenient_json::decode(&answer.body)).filter(|_| !is_page(&answer.body)))
 }
 
 /// The id in the object with which an HTML page ends: some servers write their warnings before the answer.
-fn id_behind_page(answer: &Answer) -> Option<String> {
-    let json = lenient::behind_page(&answer.body)?;
+fn id_behind_page(answer: &Response) -> Option<String> {
+    let json = lenient_json::behind_page(&answer.body)?;
     named_in(&json).usable.into_iter().next()
 }
 
 /// The job just named, with whatever else is told of it. Once there is an id, nothing else in the answer may lose it.
-fn started(id: &str, answer: &Answer, document: Document) -> VideoJob {
+fn started(id: &str, answer: &Response, document: Document) -> VideoJob {
     let Document { map, text } = document;
-    let bare = |text| VideoJob { model: words::text(map.get("model")), raw: Some(text), ..VideoJob::pending(id) };
-    match told::read(&map) {
-        Ok(Reading::Job(told)) if !told.speaks_of_the_create() => told.into_job(id, text),
+    let bare = |text| VideoJob { model: scalars::text(map.get("model")), raw: Some(text), ..VideoJob::pending(id) };
+    match job_payload::read(&map) {
+        Ok(Reading::Job(job_payload)) if !job_payload.speaks_of_the_create() => job_payload.into_job(id, text),
         Ok(Reading::Refusal) => moderated(id, answer).unwrap_or_else(|| bare(text)),
         _ => bare(text),
     }
 }
 
 /// A create's answer with any other status: refused where it says so, else its outcome is unknown.
-fn refused_or_lost(answer: &Answer) -> Error {
-    let error = explained(answer, Asked::ToCreate);
+fn refused_or_lost(answer: &Response) -> Error {
+    let error = explained(answer, RequestKind::Create);
     match &error {
         Error::Api(api) if api.not_started || api.kind == ApiErrorKind::BadRequest => error,
         _ => lost(answer, &error.to_string()),
@@ -216,17 +218,17 @@ fn refused_or_lost(answer: &Answer) -> Error {
 }
 
 /// The outcome of a create is unknown, and its answer may name a job that cannot be asked after as it is.
-fn named_by(answer: &Answer, id: Option<String>, what: &str) -> Error {
+fn named_by(answer: &Response, id: Option<String>, what: &str) -> Error {
     let Some(id) = id.map(|id| shorten(&redact(&id), ID_LIMITS.0)) else { return lost(answer, what) };
     let what = format!("{what}. It names the job {:?}", shorten(&id, ID_LIMITS.1));
     Error::SubmitUnknown { message: unknown(answer, &what), status_code: Some(answer.status), request_id: Some(id) }
 }
 
-fn lost(answer: &Answer, what: &str) -> Error {
+fn lost(answer: &Response, what: &str) -> Error {
     Error::SubmitUnknown { message: unknown(answer, what), status_code: Some(answer.status), request_id: None }
 }
 
-fn unknown(answer: &Answer, what: &str) -> String {
+fn unknown(answer: &Response, what: &str) -> String {
     let body = excerpt(&answer.body);
     let body = if body.is_empty() { "The answer was empty.".into() } else { format!("The answer: {body}") };
     format!(
@@ -234,7 +236,7 @@ fn unknown(answer: &Answer, what: &str) -> String {
     )
 }
 
-impl Told {
+impl JobPayload {
     /// Whether neither a status nor an id nor a progress is given.
     fn says_nothing(&self) -> bool {
         self.status.is_none() && !self.named && self.progress.is_none()

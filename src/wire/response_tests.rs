@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Answer;
+use crate::response::Response;
 use super::response::{field_names, job};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::{FileOutput, JobError, JobStatus, Usage, Video, VideoJob};
@@ -12,20 +12,20 @@ const ID: &str = "f5f35814-953e-b094-5a2c-4a90014a58cb";
 const OTHER_ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";
 const URL: &str = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4";
 
-fn answer(status: u16, body: impl Into<String>) -> Answer {
-    Answer { status, body: body.into().into(), ..Answer::default() }
+fn answer(status: u16, body: impl Into<String>) -> Response {
+    Response { status, body: body.into().into(), ..Response::default() }
 }
 
-fn ask(body: &Value) -> Result<VideoJob> {
+fn poll(body: &Value) -> Result<VideoJob> {
     job(ID, &answer(200, body.to_string()))
 }
 
-fn told(status: JobStatus) -> VideoJob {
+fn job_payload(status: JobStatus) -> VideoJob {
     VideoJob { status, ..VideoJob::pending(ID) }
 }
 
 fn done(video: Option<Video>) -> VideoJob {
-    VideoJob { progress: Some(100), video, ..told(JobStatus::Done) }
+    VideoJob { progress: Some(100), video, ..job_payload(JobStatus::Done) }
 }
 
 fn linked() -> Option<Video> {
@@ -34,7 +34,7 @@ fn linked() -> Option<Video> {
 
 fn failed(code: Option<&str>, message: &str) -> VideoJob {
     let error = JobError { code: code.map(Into::into), message: message.into() };
-    VideoJob { error: Some(error), ..told(JobStatus::Failed) }
+    VideoJob { error: Some(error), ..job_payload(JobStatus::Failed) }
 }
 
 fn cost(ticks: i64) -> Option<Usage> {
@@ -47,7 +47,7 @@ fn model() -> Option<String> {
 
 fn assert_table(table: Vec<(Value, VideoJob)>) {
     for (body, expected) in table {
-        let job = ask(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let job = poll(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
         assert_eq!(job, expected, "{body}");
         assert_eq!(job.raw.as_deref(), Some(body.to_string().as_str()));
     }
@@ -64,9 +64,9 @@ fn assert_invalid(result: Result<VideoJob>, what: &str) {
 fn stored_files() {
     let ask_for = |video: serde_json::Value| {
         let body = json!({"status": "done", "video": video});
-        ask(&body).unwrap().video.unwrap()
+        poll(&body).unwrap().video.unwrap()
     };
-    let told = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
+    let job_payload = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
         "expires_at": 1_773_297_002, "public_url": "https://a.example/f", "public_url_expires_at": 1_773_297_003,
         "public_url_error": "none"}});
     let file = FileOutput {
@@ -83,7 +83,7 @@ fn stored_files() {
         storage_error: Some("no room".into()),
         ..Video::default()
     };
-    assert_eq!(ask_for(told), expected);
+    assert_eq!(ask_for(job_payload), expected);
     let odd =
         ask_for(json!({"url": URL, "file_output": {"file_id": 7, "expires_at": "soon"}, "storage_error": {"code": 1}}));
     assert_eq!(odd.file_output, Some(Box::default()));
@@ -98,12 +98,15 @@ fn flat() {
     let withheld = Video { url: None, duration: Some(6.0), respect_moderation: Some(false), ..Video::default() };
     let nothing = Video { url: None, duration: Some(0.0), respect_moderation: Some(true), ..Video::default() };
     assert_table(vec![
-        (json!({"request_id": ID}), told(JobStatus::Pending)),
-        (json!({"request_id": "x", "id": "task_x"}), told(JobStatus::Pending)),
-        (json!({"status": "pending", "progress": 0}), VideoJob { progress: Some(0), ..told(JobStatus::Pending) }),
+        (json!({"request_id": ID}), job_payload(JobStatus::Pending)),
+        (json!({"request_id": "x", "id": "task_x"}), job_payload(JobStatus::Pending)),
+        (
+            json!({"status": "pending", "progress": 0}),
+            VideoJob { progress: Some(0), ..job_payload(JobStatus::Pending) },
+        ),
         (
             json!({"status": "processing", "progress": 81, "model": "grok-imagine-video"}),
-            VideoJob { progress: Some(81), model: model(), ..told(JobStatus::Processing) },
+            VideoJob { progress: Some(81), model: model(), ..job_payload(JobStatus::Processing) },
         ),
         (
             json!({"status": "done", "video": {"url": URL, "duration": 1, "respect_moderation": true},
@@ -131,7 +134,7 @@ fn flat() {
             json!({"status": "failed", "model": "", "video": {"duration": 0, "respect_moderation": true}, "error": "…"}),
             VideoJob { video: Some(nothing), ..failed(None, "…") },
         ),
-        (json!({"status": "expired"}), told(JobStatus::Expired)),
+        (json!({"status": "expired"}), job_payload(JobStatus::Expired)),
         (
             json!({"status": "done", "response": {"model": "grok-imagine-video", "video": {"url": URL}}}),
             VideoJob { model: model(), ..done(linked()) },
@@ -141,19 +144,19 @@ fn flat() {
 
 #[test]
 fn details_that_vary() {
-    let processing = || told(JobStatus::Processing);
+    let processing = || job_payload(JobStatus::Processing);
     assert_table(vec![
         (json!({"status": "processing", "progress": " 45 %"}), VideoJob { progress: Some(45), ..processing() }),
         (json!({"status": "processing", "progress": 101, "model": null, "usage": {}}), processing()),
         (json!({"status": "processing", "usage": {"tokens": 5}, "video": {}, "error": ""}), processing()),
         (json!({"status": "processing", "error": {"message": "hiccup"}}), processing()),
-        (json!({"status": "moving", "progress": 5}), VideoJob { progress: Some(5), ..told(JobStatus::Unknown) }),
-        (json!({"status": "", "id": "x"}), told(JobStatus::Pending)),
+        (json!({"status": "moving", "progress": 5}), VideoJob { progress: Some(5), ..job_payload(JobStatus::Unknown) }),
+        (json!({"status": "", "id": "x"}), job_payload(JobStatus::Pending)),
         (json!({"status": "done", "error": {}, "progress": 12}), done(None)),
         (json!({"status": "done", "error": [], "video": null}), done(None)),
         (json!({"status": "done", "error": {"code": "", "message": ""}}), done(None)),
         (json!({"status": "done", "video": {"url": URL}, "error": "storage failed"}), done(linked())),
-        (json!({"status": "failed"}), told(JobStatus::Failed)),
+        (json!({"status": "failed"}), job_payload(JobStatus::Failed)),
         (json!({"status": "failed", "message": "no room"}), failed(None, "no room")),
         (json!({"status": "failed", "error": ["a", {"code": "c", "message": "b"}]}), failed(Some("c"), "a; b")),
         (json!({"status": "failed", "code": "c", "error": "a"}), failed(Some("c"), "a")),
@@ -191,7 +194,7 @@ fn the_documented_envelope() {
 
 #[test]
 fn envelopes_that_run() {
-    let at = |status, progress| VideoJob { progress: Some(progress), ..told(status) };
+    let at = |status, progress| VideoJob { progress: Some(progress), ..job_payload(status) };
     let nothing = json!(null);
     assert_table(vec![
         (record("NOT_START", &json!({"progress": "10%"}), &nothing), at(JobStatus::Pending, 10)),
@@ -202,19 +205,19 @@ fn envelopes_that_run() {
             record("IN_PROGRESS", &json!({"progress": "30%"}), &json!({"status": "pending", "progress": 81})),
             at(JobStatus::Processing, 81),
         ),
-        (record("UNKNOWN", &json!({}), &nothing), told(JobStatus::Unknown)),
-        (record("UNKNOWN", &json!({}), &json!({"status": "processing"})), told(JobStatus::Processing)),
+        (record("UNKNOWN", &json!({}), &nothing), job_payload(JobStatus::Unknown)),
+        (record("UNKNOWN", &json!({}), &json!({"status": "processing"})), job_payload(JobStatus::Processing)),
         (record("UNKNOWN", &json!({}), &json!({"status": "failed", "error": "a"})), failed(None, "a")),
-        (record("RETRYING", &json!({}), &json!({"status": "queued"})), told(JobStatus::Queued)),
-        (record("RETRYING", &json!({}), &json!({"status": "failed", "error": "a"})), told(JobStatus::Unknown)),
-        (json!({"code": "success", "data": OTHER_ID}), told(JobStatus::Pending)),
-        (json!({"code": "success", "data": {"task_id": OTHER_ID}}), told(JobStatus::Pending)),
+        (record("RETRYING", &json!({}), &json!({"status": "queued"})), job_payload(JobStatus::Queued)),
+        (record("RETRYING", &json!({}), &json!({"status": "failed", "error": "a"})), job_payload(JobStatus::Unknown)),
+        (json!({"code": "success", "data": OTHER_ID}), job_payload(JobStatus::Pending)),
+        (json!({"code": "success", "data": {"task_id": OTHER_ID}}), job_payload(JobStatus::Pending)),
     ]);
 }
 
 #[test]
 fn an_envelope_that_runs_believes_only_a_link() {
-    let running = VideoJob { progress: Some(30), ..told(JobStatus::Processing) };
+    let running = VideoJob { progress: Some(30), ..job_payload(JobStatus::Processing) };
     let inner = |inner: Value| record("IN_PROGRESS", &json!({"progress": "30%"}), &inner);
     assert_table(vec![
         (inner(json!({"status": "done", "video": {"url": URL}})), done(linked())),
@@ -285,7 +288,7 @@ fn envelopes_that_are_over() {
 }
 
 fn expired(video: Option<Video>) -> VideoJob {
-    VideoJob { video, ..told(JobStatus::Expired) }
+    VideoJob { video, ..job_payload(JobStatus::Expired) }
 }
 
 #[test]
@@ -302,7 +305,7 @@ fn contradictions() {
         record("FAILURE", &json!({"fail_reason": "a"}), &json!({"status": "done", "video": {"url": URL}})),
         record("FAILURE", &json!({"fail_reason": URL}), &json!({"video": {"url": URL}})),
     ] {
-        assert_invalid(ask(&body), &body.to_string());
+        assert_invalid(poll(&body), &body.to_string());
     }
 }
 
@@ -329,7 +332,7 @@ fn what_is_not_an_answer() {
         json!({"code": "success", "data": ""}),
         json!({"code": "success", "data": {"status": 1}}),
     ] {
-        assert_invalid(ask(&body), &body.to_string());
+        assert_invalid(poll(&body), &body.to_string());
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_record = format!("{}{}", r#"{"data":"#.repeat(5000), "}".repeat(5000));
@@ -366,20 +369,20 @@ fn no_cosmetic_field_makes_a_job_unreadable() {
         assert!(serde_json::from_str::<&serde_json::value::RawValue>(raw).is_ok(), "{raw}");
         assert!(serde_json::to_string(&job).is_ok());
     }
-    let bytes = Answer { body: b"{\"status\": \"queued\", \"prompt\": \"caf\xe9\"}"[..].into(), ..answer(200, "") };
+    let bytes = Response { body: b"{\"status\": \"queued\", \"prompt\": \"caf\xe9\"}"[..].into(), ..answer(200, "") };
     let read = job(ID, &bytes).unwrap();
     assert_eq!(
         (read.status, read.raw.as_deref()),
         (JobStatus::Queued, Some(r#"{"status": "queued", "prompt": "café"}"#))
     );
-    let failed = ask(&json!({"status": "failed", "video": "x", "error": "a"})).unwrap();
+    let failed = poll(&json!({"status": "failed", "video": "x", "error": "a"})).unwrap();
     assert_eq!(failed.status, JobStatus::Failed, "its video is not needed");
 }
 
 #[test]
 fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
     let done = format!(r#"{{"status": "done", "video": {{"url": "{URL}"}}, "thumbnail": "AAAA"#);
-    let cut = Answer { is_cut: true, ..answer(200, done.clone()) };
+    let cut = Response { is_cut: true, ..answer(200, done.clone()) };
     assert_eq!(job(ID, &cut).unwrap(), self::done(linked()));
     assert_invalid(job(ID, &answer(200, done)), "cut by somebody else");
 }
@@ -407,7 +410,7 @@ fn links_are_found_where_gateways_put_them() {
         let mut inner = place.clone();
         inner["status"] = "completed".into();
         for body in [flat, record("SUCCESS", &json!({}), &place), record("SUCCESS", &json!({}), &inner)] {
-            let job = ask(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+            let job = poll(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
             assert_eq!((job.status, job.url()), (JobStatus::Done, Some(URL)), "{body}");
         }
     }
@@ -421,9 +424,9 @@ fn no_other_link_is_taken_for_the_video() {
         json!({"status": "done", "a": URL, "b": "https://a.b/other.mp4"}),
         json!({"status": "done", "video": {"url": "", "respect_moderation": false}, "url": URL}),
     ] {
-        assert_eq!(ask(&body).unwrap().url(), None, "{body}");
+        assert_eq!(poll(&body).unwrap().url(), None, "{body}");
     }
-    let running = ask(&json!({"status": "processing", "video_url": URL})).unwrap();
+    let running = poll(&json!({"status": "processing", "video_url": URL})).unwrap();
     assert_eq!((running.status, running.url()), (JobStatus::Processing, None));
 }
 
@@ -441,7 +444,7 @@ fn the_fields_that_came_are_named() {
 fn every_terminal_word_ends_a_job() {
     for word in ["aborted", "rejected", "timeout", "timed_out", "Timed-Out", "ABORTED"] {
         for body in [json!({"status": word}), record(word, &json!({}), &json!(null))] {
-            let job = ask(&body).unwrap();
+            let job = poll(&body).unwrap();
             assert_eq!((job.status, job.is_blocked()), (JobStatus::Failed, false), "{body}");
         }
     }
@@ -453,17 +456,17 @@ fn every_terminal_word_ends_a_job() {
             record(word, &json!({"fail_reason": "no"}), &json!(null)),
             record(word, &json!({}), &json!({"status": "done", "video": {"url": URL}})),
         ] {
-            let job = ask(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
+            let job = poll(&body).unwrap_or_else(|error| panic!("{body}: {error}"));
             assert!(job.is_blocked(), "{body}: {job:?}");
         }
     }
-    assert!(ask(&json!({"status": "rejected", "error": "rejected by content moderation"})).unwrap().is_blocked());
+    assert!(poll(&json!({"status": "rejected", "error": "rejected by content moderation"})).unwrap().is_blocked());
 }
 
 #[test]
 fn ids_that_are_numbers_name_a_job() {
     for body in [json!({"request_id": 7}), json!({"code": "success", "data": 7}), json!({"data": {"task_id": 7}})] {
-        assert_eq!(ask(&body).unwrap(), told(JobStatus::Pending), "{body}");
+        assert_eq!(poll(&body).unwrap(), job_payload(JobStatus::Pending), "{body}");
     }
 }
 
@@ -479,7 +482,7 @@ fn an_unreadable_answer_is_quoted_without_secrets() {
 #[test]
 fn not_ready() {
     for body in ["", " \r\n", "{}", r#"{"status":"pending"}"#, r#"{"model":""}"#] {
-        assert_eq!(job(ID, &answer(202, body)).unwrap(), told(JobStatus::Pending), "{body}");
+        assert_eq!(job(ID, &answer(202, body)).unwrap(), job_payload(JobStatus::Pending), "{body}");
     }
     assert!(job(ID, &answer(202, "")).unwrap().raw.is_none());
     let body = r#"{"status":"pending","progress":24}"#;
@@ -499,22 +502,22 @@ fn moderation_is_a_state_of_the_job() {
     let relayed = json!({"error": {"code": "internal_error", "message": said}, "model": "grok-imagine-video"});
     let task = json!({"code": "fail", "message": said, "data": null});
     for status in [200, 202, 400, 403, 422, 500, 503] {
-        let ask = |body: &Value| job(ID, &answer(status, body.to_string())).unwrap();
+        let poll = |body: &Value| job(ID, &answer(status, body.to_string())).unwrap();
         let expected = VideoJob { usage: cost(2_500_000_000), ..failed(Some(sentence), said) };
-        assert_eq!(ask(&seen), expected, "{status}");
-        assert_eq!(ask(&seen).raw.as_deref(), Some(seen.to_string().as_str()));
-        assert!(ask(&seen).is_blocked());
-        assert_eq!(ask(&newer), failed(Some("imagine:content-moderated"), "no"));
-        assert_eq!(ask(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), said) });
-        assert_eq!(ask(&task), failed(Some("fail"), said));
+        assert_eq!(poll(&seen), expected, "{status}");
+        assert_eq!(poll(&seen).raw.as_deref(), Some(seen.to_string().as_str()));
+        assert!(poll(&seen).is_blocked());
+        assert_eq!(poll(&newer), failed(Some("imagine:content-moderated"), "no"));
+        assert_eq!(poll(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), said) });
+        assert_eq!(poll(&task), failed(Some("fail"), said));
     }
     assert_invalid(job(ID, &answer(302, seen.to_string())), "a redirect is none");
     let unmet = json!({"status": "moderated", "error": said});
-    assert_eq!(ask(&unmet).unwrap(), failed(None, said));
+    assert_eq!(poll(&unmet).unwrap(), failed(None, said));
     let withheld = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
-    assert!(ask(&withheld).unwrap().is_blocked());
+    assert!(poll(&withheld).unwrap().is_blocked());
     let no_link = json!({"status": "done", "error": said});
-    assert!(ask(&no_link).unwrap().is_blocked());
+    assert!(poll(&no_link).unwrap().is_blocked());
 }
 
 #[test]

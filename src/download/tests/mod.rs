@@ -1,12 +1,14 @@
 //! Downloads from a scripted server on loopback.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::config::{Secret, Settings};
-use crate::retry::Backoff;
+use crate::config::Settings;
+use crate::secrets::Secret;
+use crate::transport::retry::Backoff;
 use server::{Reply, Server};
 
 mod server;
@@ -83,7 +85,7 @@ impl Bench {
     where
         R: Future<Output = Result<Option<String>>> + Send,
     {
-        let order = Order { link, path: &self.path(), options: &self.options, job: Some(&self.job) };
+        let order = DownloadRequest { link, path: &self.path(), options: &self.options, job: Some(&self.job) };
         files.keep(order, &Events::default(), refresh).await
     }
 
@@ -98,7 +100,7 @@ impl Bench {
         assert_eq!(std::fs::read(self.path()).unwrap(), body);
         assert_eq!(self.names(), ["a.mp4"]);
         assert_eq!((download.path.clone(), download.bytes), (self.path(), body.len() as u64));
-        assert_eq!(download.sha256, writer::hexadecimal(&Sha256::digest(body)));
+        assert_eq!(download.sha256, crate::hexadecimal::encode(Sha256::digest(body)));
     }
 }
 
@@ -532,7 +534,7 @@ async fn after_the_deadline_nothing_is_asked() {
     bench.options.deadline = Some(Instant::now());
     let result = bench.keep(&files(&server.address), "/a").await;
     assert!(matches!(result, Err(Error::WaitTimeout { .. })), "{result:?}");
-    let order = Order { link: "/a", path: &bench.path(), options: &bench.options, job: None };
+    let order = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
     let result = files(&server.address).keep(order, &Events::default(), || async { Ok(None) }).await;
     assert!(matches!(result, Err(Error::Download(_))), "{result:?}");
     assert!(server.seen().is_empty() && bench.names().is_empty());
@@ -581,7 +583,7 @@ async fn passing_trouble_is_retried() {
             }
         }
     });
-    let order = Order { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, job: None };
+    let order = DownloadRequest { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, job: None };
     files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
     assert_eq!(*retries.lock().unwrap(), [(1, "/a".into()), (2, "/a".into()), (3, "/a".into())]);
 }
@@ -608,17 +610,17 @@ async fn no_connection_at_all() {
     for api in [&address, &redirecting.address] {
         let bench = Bench::new();
         let error = bench.keep(&files(api), "/a?sig=secret").await.unwrap_err();
-        let Error::ConnectionFailed(trouble) = error else { panic!("{error:?}") };
-        assert!(trouble.not_sent && trouble.request_id.as_deref() == Some("job-1"), "{trouble:?}");
-        assert!(!trouble.message.contains("secret") && trouble.message.contains("/a"), "{}", trouble.message);
+        let Error::ConnectionFailed(failure) = error else { panic!("{error:?}") };
+        assert!(failure.not_sent && failure.request_id.as_deref() == Some("job-1"), "{failure:?}");
+        assert!(!failure.message.contains("secret") && failure.message.contains("/a"), "{}", failure.message);
         assert!(bench.names().is_empty());
     }
 }
 
 #[tokio::test]
 async fn silence_ends_an_attempt() {
-    let impatient = |address: &str| {
-        let config = Config { timeout: Duration::from_millis(50), max_retries: 0, ..config(address) };
+    let impatient = |url_policy: &str| {
+        let config = Config { timeout: Duration::from_millis(50), max_retries: 0, ..config(url_policy) };
         Files::with_waiting(&config, QUICK).unwrap()
     };
     let server = Server::start(|_, _| Reply::file(&video(100)).body(&video(50)).hanging()).await;
@@ -626,8 +628,8 @@ async fn silence_ends_an_attempt() {
     assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("too long"), "{message}");
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let error = Bench::new().keep(&impatient(&address), "/a").await.unwrap_err();
+    let url_policy = format!("http://{}", listener.local_addr().unwrap());
+    let error = Bench::new().keep(&impatient(&url_policy), "/a").await.unwrap_err();
     assert!(matches!(error, Error::RequestTimeout(_)), "{error:?}");
 }
 
@@ -657,10 +659,10 @@ async fn whatever_refuses_a_link_it_is_refreshed_once_and_at_once() {
         Reply::file(b"<!doctype html><p>Sign in").header("content-type", "text/html"),
         Reply::status(200).body(b"expired"),
     ];
-    for refusal in refusals.into_iter().chain(early).chain(pages).chain(expired_links()) {
+    for http_error in refusals.into_iter().chain(early).chain(pages).chain(expired_links()) {
         let (server, files) = store(move |_, seen| match seen.path.as_str() {
             "/new" => Reply::file(&video(100)),
-            _ => refusal.clone(),
+            _ => http_error.clone(),
         })
         .await;
         let link = |name| format!("{}/{name}", server.address);
@@ -688,8 +690,8 @@ async fn a_page_in_place_of_a_video_is_asked_for_no_more_than_twice() {
 
 #[tokio::test]
 async fn an_expired_link_is_not_waited_for() {
-    for refusal in expired_links().into_iter().chain([Reply::file(b"").instead(401)]) {
-        let (server, files) = store(move |_, _| refusal.clone()).await;
+    for http_error in expired_links().into_iter().chain([Reply::file(b"").instead(401)]) {
+        let (server, files) = store(move |_, _| http_error.clone()).await;
         let link = |name| format!("{}/{name}", server.address);
         for (fresh, requests) in [(None, 1), (Some(link("old")), 1), (Some(link("older")), 2)] {
             let before = server.seen().len();
@@ -705,15 +707,15 @@ async fn an_expired_link_is_not_waited_for() {
 #[tokio::test]
 async fn a_file_that_comes_some_moments_after_its_link_is_waited_for() {
     let early = [403, 404, 202, 204, 200].map(|status| Reply::file(b"").instead(status));
-    for refusal in early.into_iter().chain([Reply::status(200)]) {
+    for http_error in early.into_iter().chain([Reply::status(200)]) {
         for has_job in [true, false] {
-            let refusal = refusal.clone();
+            let http_error = http_error.clone();
             let script =
-                move |number, _: &server::Seen| if number < 5 { refusal.clone() } else { Reply::file(&video(100)) };
+                move |number, _: &server::Seen| if number < 5 { http_error.clone() } else { Reply::file(&video(100)) };
             let (server, files) = store(script).await;
             let (bench, link) = (Bench::new(), format!("{}/a", server.address));
             let job = has_job.then_some(&bench.job);
-            let order = Order { link: &link, path: &bench.path(), options: &bench.options, job };
+            let order = DownloadRequest { link: &link, path: &bench.path(), options: &bench.options, job };
             let fresh = has_job.then(|| link.clone());
             let download = files.keep(order, &Events::default(), || async { Ok(fresh) }).await.unwrap();
             bench.assert_kept(&download, &video(100));
@@ -745,29 +747,29 @@ async fn a_file_that_never_comes_is_not_waited_for_for_ever() {
 async fn one_look_tells_how_a_link_stands() {
     let of = |status, body: &'static str| Reply::file(body.as_bytes()).instead(status);
     for (reply, expected) in [
-        (of(206, "x"), Standing::Good),
-        (of(200, "whole"), Standing::Good),
-        (of(503, ""), Standing::Good),
-        (of(429, ""), Standing::Good),
-        (of(403, ""), Standing::Missing),
-        (of(404, ""), Standing::Missing),
-        (of(416, ""), Standing::Missing),
-        (of(202, ""), Standing::Missing),
-        (of(200, ""), Standing::Missing),
-        (of(410, ""), Standing::Gone),
-        (of(401, ""), Standing::Gone),
-        (of(400, ""), Standing::Gone),
-        (of(403, "Request has expired"), Standing::Gone),
-        (of(405, ""), Standing::Refused),
+        (of(206, "x"), LinkStatus::Good),
+        (of(200, "whole"), LinkStatus::Good),
+        (of(503, ""), LinkStatus::Good),
+        (of(429, ""), LinkStatus::Good),
+        (of(403, ""), LinkStatus::Missing),
+        (of(404, ""), LinkStatus::Missing),
+        (of(416, ""), LinkStatus::Missing),
+        (of(202, ""), LinkStatus::Missing),
+        (of(200, ""), LinkStatus::Missing),
+        (of(410, ""), LinkStatus::Gone),
+        (of(401, ""), LinkStatus::Gone),
+        (of(400, ""), LinkStatus::Gone),
+        (of(403, "Request has expired"), LinkStatus::Gone),
+        (of(405, ""), LinkStatus::Refused),
     ] {
         let (server, files) = store(move |number, _| if number < 3 { reply.clone() } else { of(206, "x") }).await;
         let link = format!("{}/a", server.address);
-        assert_eq!(files.standing(&link).await.unwrap(), expected);
+        assert_eq!(files.link_status(&link).await.unwrap(), expected);
         assert_eq!(server.seen()[0].header("range"), Some("bytes=0-0"));
-        let appears = matches!(expected, Standing::Good | Standing::Missing);
+        let appears = matches!(expected, LinkStatus::Good | LinkStatus::Missing);
         assert_eq!(files.appears(&link).await.unwrap(), appears, "{expected:?}");
     }
-    assert_eq!(files("http://127.0.0.1:9").standing("http://127.0.0.1:9/a").await.unwrap(), Standing::Good);
+    assert_eq!(files("http://127.0.0.1:9").link_status("http://127.0.0.1:9/a").await.unwrap(), LinkStatus::Good);
 }
 
 #[tokio::test]
@@ -817,11 +819,11 @@ async fn a_target_that_appears_meanwhile_is_spared() {
 async fn cancellation_leaves_nothing_behind() {
     let server = Server::start(|_, _| Reply::file(&video(1000)).body(&video(500)).hanging()).await;
     let bench = Bench::new();
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let events = Events::to(move |event| tell.send(event).unwrap());
+    let (emit, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let events = Events::to(move |event| emit.send(event).unwrap());
     let files = files(&server.address);
     {
-        let order = Order { link: "/a", path: &bench.path(), options: &bench.options, job: None };
+        let order = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
         let mut download = std::pin::pin!(files.keep(order, &events, || async { Ok(None) }));
         tokio::select! {
             _ = &mut download => panic!("ended"),
@@ -845,7 +847,7 @@ async fn events_begin_at_nothing_and_end_at_all() {
             }
         }
     });
-    let order = Order { link: "/a", path: &bench.path(), options: &bench.options, job: Some(&bench.job) };
+    let order = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: Some(&bench.job) };
     files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
     let seen = seen.lock().unwrap();
     let of = |received| (Some("job-1".into()), received, Some(5_000_000));
@@ -878,6 +880,6 @@ fn the_future_can_go_to_another_thread() {
     fn check<T: Send>(_: &T) {}
     let files = files("http://127.0.0.1:1");
     let (options, events) = (Options::default(), Events::default());
-    let order = Order { link: "/a", path: Path::new("a.mp4"), options: &options, job: None };
+    let order = DownloadRequest { link: "/a", path: Path::new("a.mp4"), options: &options, job: None };
     check(&files.keep(order, &events, || async { Ok(None) }));
 }

@@ -128,15 +128,15 @@ fn track_size(track: &[u8]) -> Option<Size> {
 /// The boxes of an MP4 file or of a box, up to the first that is broken.
 struct Boxes<'a>(&'a [u8]);
 
-struct Part<'a> {
+struct Mp4Box<'a> {
     kind: &'a [u8],
     content: &'a [u8],
 }
 
 impl<'a> Iterator for Boxes<'a> {
-    type Item = Part<'a>;
+    type Item = Mp4Box<'a>;
 
-    fn next(&mut self) -> Option<Part<'a>> {
+    fn next(&mut self) -> Option<Mp4Box<'a>> {
         let kind = self.0.get(4..8)?;
         let (from, size) = match big(self.0, 0, 4)? {
             // Up to the end.
@@ -146,7 +146,7 @@ impl<'a> Iterator for Boxes<'a> {
         };
         let content = self.0.get(from..size)?;
         self.0 = self.0.get(size..)?;
-        Some(Part { kind, content })
+        Some(Mp4Box { kind, content })
     }
 }
 

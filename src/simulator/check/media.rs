@@ -7,7 +7,7 @@ use crate::simulator::clips;
 
 /// A film, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::simulator) struct Film {
+pub(in crate::simulator) struct ClipInfo {
     pub(in crate::simulator) seconds: f64,
     pub(in crate::simulator) ratio: &'static str,
     pub(in crate::simulator) resolution: Resolution,
@@ -15,8 +15,8 @@ pub(in crate::simulator) struct Film {
 
 /// What the service itself has under a source.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::simulator) enum Own {
-    Film(Film),
+pub(in crate::simulator) enum OwnFile {
+    ClipInfo(ClipInfo),
     /// It is no longer to be had, or never was.
     Gone,
     /// The source is somewhere else.
@@ -24,16 +24,16 @@ pub(in crate::simulator) enum Own {
 }
 
 /// Looks a source up among the service's own files.
-pub(in crate::simulator) type Lookup<'a> = &'a dyn Fn(Source<'_>) -> Own;
+pub(in crate::simulator) type Lookup<'a> = &'a dyn Fn(Source<'_>) -> OwnFile;
 
 /// What a film elsewhere is taken for: nothing is ever fetched.
-const ELSEWHERE: Film = Film { seconds: 6.0, ratio: clips::WIDE, resolution: Resolution::P480 };
+const ELSEWHERE: ClipInfo = ClipInfo { seconds: 6.0, ratio: clips::WIDE, resolution: Resolution::P480 };
 
 /// The size of an image, where it can be seen without fetching it.
 pub(super) fn image(at: &str, source: Source<'_>, own: Lookup<'_>) -> Result<Option<Size>, Refusal> {
     let not_an_image = || bad(&format!("{at}: the data does not contain a valid JPG, PNG or WebP image."));
     // All that the service has are films.
-    if own(source) != Own::Elsewhere {
+    if own(source) != OwnFile::Elsewhere {
         return Err(not_an_image());
     }
     let Some(data) = data(at, source, "image")? else { return Ok(None) };
@@ -41,18 +41,18 @@ pub(super) fn image(at: &str, source: Source<'_>, own: Lookup<'_>) -> Result<Opt
 }
 
 /// What is known of a film.
-pub(super) fn film(at: &str, source: Source<'_>, own: Lookup<'_>) -> Result<Film, Refusal> {
+pub(super) fn film(at: &str, source: Source<'_>, own: Lookup<'_>) -> Result<ClipInfo, Refusal> {
     match own(source) {
-        Own::Film(film) => return Ok(film),
-        Own::Gone => return Err(bad(&format!("{at}: could not download the video: 403 Forbidden."))),
-        Own::Elsewhere => {}
+        OwnFile::ClipInfo(film) => return Ok(film),
+        OwnFile::Gone => return Err(bad(&format!("{at}: could not download the video: 403 Forbidden."))),
+        OwnFile::Elsewhere => {}
     }
     let Some(data) = data(at, source, "video")? else { return Ok(ELSEWHERE) };
     let mp4 = content::mp4(&data).ok_or_else(|| bad(&format!("{at}: the data does not contain a valid MP4 video.")))?;
     let ratio = mp4.size.map_or(clips::WIDE, |(width, height)| clips::nearest_ratio(width, height));
     let is_large = mp4.size.is_some_and(|(width, height)| width.min(height) >= 720);
     let resolution = if is_large { Resolution::P720 } else { Resolution::P480 };
-    Ok(Film { seconds: mp4.seconds, ratio, resolution })
+    Ok(ClipInfo { seconds: mp4.seconds, ratio, resolution })
 }
 
 /// A clip or a voice. What formats are taken is not documented, so none is refused.

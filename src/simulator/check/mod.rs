@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::clips;
-pub(super) use media::{Film, Lookup, Own};
+pub(super) use media::{ClipInfo, Lookup, OwnFile};
 use read::Create;
 pub(super) use read::Source;
 
@@ -208,13 +208,13 @@ fn extended(create: &Create<'_>, own: Lookup<'_>) -> Result<Video, Refusal> {
 }
 
 /// What comes of a film: its second price is for reading it.
-fn changed(film: Film, seconds: u32, rendered: u32) -> Video {
+fn changed(film: ClipInfo, seconds: u32, rendered: u32) -> Video {
     let resolution = film.resolution.min(Resolution::P720);
     let ticks = Model::Base.per_second(resolution) * i64::from(rendered) + CENT * i64::from(whole(film.seconds).max(1));
     Video { seconds: seconds.min(clips::LONGEST), ratio: film.ratio, resolution, ticks }
 }
 
-fn source_film(create: &Create<'_>, own: Lookup<'_>) -> Result<Film, Refusal> {
+fn source_film(create: &Create<'_>, own: Lookup<'_>) -> Result<ClipInfo, Refusal> {
     let source = create.video.ok_or_else(|| unprocessable("video", "missing field"))?;
     media::film("video", source, own)
 }

@@ -10,13 +10,13 @@ const LONG: &str = "http://127.0.0.1:1/vidgen/long";
 const SHORT: &str = "http://127.0.0.1:1/vidgen/short";
 const GONE: &str = "http://127.0.0.1:1/vidgen/gone";
 
-fn own(source: Source<'_>) -> Own {
-    let film = |seconds, ratio, resolution| Own::Film(Film { seconds, ratio, resolution });
+fn own(source: Source<'_>) -> OwnFile {
+    let film = |seconds, ratio, resolution| OwnFile::ClipInfo(ClipInfo { seconds, ratio, resolution });
     match source {
         Source::Url(LONG) => film(25.0, "3:4", Resolution::P1080),
         Source::Url(SHORT) => film(1.0, "1:1", Resolution::P480),
-        Source::Url(GONE) => Own::Gone,
-        _ => Own::Elsewhere,
+        Source::Url(GONE) => OwnFile::Gone,
+        _ => OwnFile::Elsewhere,
     }
 }
 

@@ -1,0 +1,128 @@
+//! The client of the service that the verbs share: connections, limits, and what is known of jobs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::aliases::Aliases;
+use crate::config::Config;
+use crate::download::Files;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::job::VideoJob;
+use crate::request_id::check_request_id;
+use crate::response::Response;
+use crate::transport::http::{Http, Pool};
+use crate::wire::response;
+
+/// For so long after a create, "no such job" means "not there yet".
+const CREATE_VISIBILITY_DELAY: Duration = Duration::from_secs(30);
+
+/// A client of the service. Clones share connections and limits.
+#[derive(Debug, Clone)]
+pub struct ApiClient {
+    shared: Arc<Shared>,
+    pub(super) events: Events,
+    pub(super) pool: Pool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Arc<Config>,
+    http: Http,
+    files: OnceLock<Files>,
+    /// When the jobs of the last moments were accepted.
+    recently_created: Mutex<HashMap<String, Instant>>,
+    /// The other ids of jobs that have several.
+    aliases: Mutex<Aliases>,
+}
+
+impl ApiClient {
+    /// A client as configured. Nothing is connected yet.
+    pub(crate) fn new(config: Arc<Config>) -> Result<Self> {
+        let shared = Shared {
+            http: Http::new(Arc::clone(&config), response::begun_id)?,
+            files: OnceLock::new(),
+            recently_created: Mutex::default(),
+            aliases: Mutex::default(),
+            config,
+        };
+        Ok(Self { shared: Arc::new(shared), events: Events::default(), pool: Pool::default() })
+    }
+
+    /// The same client, with `events` for what happens.
+    pub(crate) fn observed(&self, events: Events) -> Self {
+        Self { events: self.shared.config.secrets.hidden_in_events(events), ..self.clone() }
+    }
+
+    /// The same client for a runtime that runs only while its caller waits in it: its queries keep
+    /// connections of their own, which nobody else could serve.
+    pub(crate) fn driven_by_caller(&self) -> Self {
+        Self { pool: Pool::Caller, ..self.clone() }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.shared.http
+    }
+
+    pub(super) fn files(&self) -> Result<&Files> {
+        if let Some(files) = self.shared.files.get() {
+            return Ok(files);
+        }
+        let files = Files::new(&self.shared.config)?;
+        Ok(self.shared.files.get_or_init(|| files))
+    }
+
+    /// Refuses what cannot be a job's id, and the key, which would be shown wherever an id is.
+    pub(super) fn check_id(&self, request_id: &str) -> Result<()> {
+        if self.shared.config.secrets.is_in(request_id) {
+            return Err(Error::invalid("job", "the API key was given as a job; give the request_id of the job"));
+        }
+        check_request_id(request_id)
+    }
+
+    /// The job that an answer tells of. A link from which a secret was taken is remembered as it came.
+    pub(super) fn with_link(
+        &self,
+        answer: &Response,
+        read: impl Fn(&Response) -> Result<VideoJob>,
+    ) -> Result<VideoJob> {
+        let job = read(answer)?;
+        if let (Some(original), Some(shown)) = (&answer.original, job.url())
+            && let Ok(whole) = read(&Response { body: original.clone(), ..answer.clone() })
+            && let Some(link) = whole.url().filter(|link| *link != shown)
+        {
+            self.shared.config.secrets.remember_link(shown, link);
+        }
+        Ok(job)
+    }
+
+    pub(super) fn remember_created(&self, request_id: &str) {
+        let now = Instant::now();
+        let mut recently_created = self.shared.recently_created.lock().unwrap_or_else(PoisonError::into_inner);
+        recently_created.retain(|_, accepted| now.duration_since(*accepted) < CREATE_VISIBILITY_DELAY);
+        recently_created.insert(request_id.to_owned(), now);
+    }
+
+    pub(super) fn accepted_at(&self, request_id: &str) -> Option<Instant> {
+        self.shared.recently_created.lock().unwrap_or_else(PoisonError::into_inner).get(request_id).copied()
+    }
+
+    pub(super) fn is_recently_created(&self, request_id: &str) -> bool {
+        self.accepted_at(request_id).is_some_and(|accepted| accepted.elapsed() < CREATE_VISIBILITY_DELAY)
+    }
+
+    pub(super) fn remember_aliases(&self, job: &VideoJob) {
+        self.aliases().remember(&job.request_id, response::other_ids(job));
+    }
+
+    pub(super) fn aliases(&self) -> MutexGuard<'_, Aliases> {
+        self.shared.aliases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

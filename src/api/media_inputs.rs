@@ -1,0 +1,119 @@
+//! Media made ready to be sent: looked at or, for an earlier render, with a link that is good.
+
+use crate::download::LinkStatus;
+use crate::error::{DownloadErrorKind, Error, Result};
+use crate::job::{Video, VideoJob};
+use crate::media::{Inline, Media, PreparedMedia, Role, look_at_bytes, look_at_file};
+use crate::request::{Operation, PrepareMedia};
+use crate::request_id::check_request_id;
+
+use super::client::ApiClient;
+use crate::threads::blocking;
+
+/// Prepares the media of one request.
+pub(super) struct MediaPreparer<'a> {
+    /// Whom to ask for fresh links; nobody leaves links as they are.
+    pub(super) client: Option<&'a ApiClient>,
+    pub(super) operation: Operation,
+}
+
+impl PrepareMedia<Media> for MediaPreparer<'_> {
+    type Output = PreparedMedia;
+
+    async fn prepare(&self, field: &'static str, role: Role, media: Media) -> Result<PreparedMedia> {
+        match media {
+            Media::Url(url) => Ok(PreparedMedia::Url(url)),
+            Media::FileId(id) if id.trim().is_empty() => {
+                Err(Error::invalid(field, format!("{field}: the file_id is empty")))
+            }
+            Media::FileId(id) => Ok(PreparedMedia::FileId(id)),
+            Media::Data(bytes) => self.inline(blocking(move || look_at_bytes(field, role, &bytes)).await?),
+            Media::File(path) => self.inline(blocking(move || look_at_file(field, role, &path)).await?),
+            Media::Job(_) | Media::Video(_) if role == Role::Image => Err(Error::invalid(
+                field,
+                format!("{field} takes an image; an earlier render can be edited or extended"),
+            )),
+            Media::Job(job) => self.job(*job).await,
+            Media::Video(video) => self.video(&video).await,
+        }
+    }
+}
+
+impl MediaPreparer<'_> {
+    fn inline(&self, inline: Inline) -> Result<PreparedMedia> {
+        if let Some(video) = inline.video {
+            self.operation.check_source(video)?;
+        }
+        Ok(PreparedMedia::Inline(inline))
+    }
+
+    async fn job(&self, job: VideoJob) -> Result<PreparedMedia> {
+        check_request_id(&job.request_id)?;
+        if !job.is_terminal() {
+            let words =
+                format!("job {} is not over yet: wait for it first, then pass what wait returns", job.request_id);
+            return Err(Error::invalid("video", words));
+        }
+        let job = job.into_result()?;
+        let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
+        self.check_length(video)?;
+        let Some(client) = self.client else { return as_it_is(video).ok_or_else(|| no_link(&job.request_id)) };
+        if let Some(link) = &video.url
+            && client.link_status(link).await? == LinkStatus::Good
+        {
+            return client.absolute(link);
+        }
+        let fresh = client.get(&job).await?.into_result()?;
+        let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
+        latest(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
+    }
+
+    /// Of a bare video no job is known that could be asked for a fresh link.
+    async fn video(&self, video: &Video) -> Result<PreparedMedia> {
+        self.check_length(video)?;
+        let nothing = || Error::invalid("video", "this video has no url: it was withheld or delivered elsewhere");
+        let Some(client) = self.client.filter(|_| video.url.is_some()) else {
+            return as_it_is(video).ok_or_else(nothing);
+        };
+        latest(client, video).await?.ok_or_else(expired)
+    }
+
+    fn check_length(&self, video: &Video) -> Result<()> {
+        // Some answers say 0 for a length that they do not know.
+        video.duration.filter(|seconds| *seconds > 0.0).map_or(Ok(()), |seconds| self.operation.check_length(seconds))
+    }
+}
+
+/// A video by its link, which there is no other for, or by what the service itself keeps.
+async fn latest(client: &ApiClient, video: &Video) -> Result<Option<PreparedMedia>> {
+    let kept = stored(video);
+    let Some(link) = &video.url else { return Ok(kept) };
+    let is_good = match client.link_status(link).await? {
+        // What is refused to this machine may be had by the service.
+        LinkStatus::Good | LinkStatus::Refused => true,
+        LinkStatus::Missing if kept.is_none() => client.appears(link).await?,
+        LinkStatus::Missing | LinkStatus::Gone => false,
+    };
+    if is_good { client.absolute(link).map(Some) } else { Ok(kept) }
+}
+
+fn as_it_is(video: &Video) -> Option<PreparedMedia> {
+    video.url.clone().map(PreparedMedia::Url).or_else(|| stored(video))
+}
+
+/// What the service itself keeps lasts longer than a link.
+fn stored(video: &Video) -> Option<PreparedMedia> {
+    video.file_output.as_ref()?.file_id.clone().map(PreparedMedia::FileId)
+}
+
+fn no_link(request_id: &str) -> Error {
+    Error::invalid("video", format!("the answer for job {request_id} holds no link to its video"))
+}
+
+fn expired() -> Error {
+    Error::download(
+        DownloadErrorKind::VideoUrlExpired,
+        "the link to the earlier video is no longer good, and the service gives no other; nothing was created. \
+         If you kept the file, pass its path",
+    )
+}

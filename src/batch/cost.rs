@@ -1,0 +1,27 @@
+//! What jobs and items cost, in ticks.
+
+use crate::job::{JobStatus, VideoJob};
+use crate::journal::{Attempt, AttemptState, Entry};
+use crate::pricing;
+
+/// What a job that is over cost: what the service reports, else what was expected of one that is done.
+pub(crate) fn cost(job: &VideoJob, estimate: i64) -> i64 {
+    match (&job.usage, job.status) {
+        (Some(usage), _) => usage.cost_in_usd_ticks,
+        (None, JobStatus::Done) => estimate,
+        (None, _) => 0,
+    }
+}
+
+/// What was spent on an item, or must be counted as spent.
+pub(super) fn spent(entry: &Entry) -> i128 {
+    let of_attempt = |attempt: &Attempt| {
+        let estimate = attempt.order.estimate_ticks.unwrap_or_default();
+        match &attempt.state {
+            AttemptState::Refused { .. } => 0,
+            AttemptState::Unknown { .. } | AttemptState::Accepted { .. } => estimate,
+            AttemptState::Over { job } | AttemptState::Saved { job, .. } => cost(job, estimate),
+        }
+    };
+    pricing::total(entry.attempts.iter().map(of_attempt))
+}

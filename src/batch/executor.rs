@@ -1,0 +1,450 @@
+//! Brings one item to its end: submits, polls, downloads, and records each step.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::budget::{Budget, Reservation};
+use super::cost::cost;
+use super::item::{Item, ItemOutcome, LastSeen, Rendered};
+use super::plan::{NextStep, Wanted, exists, plan};
+use super::rules::{OnExisting, OnUnknown, Retry, Rules};
+use crate::api::ApiClient;
+use crate::download;
+use crate::error::{ApiErrorKind, DownloadErrorKind, Error, JournalErrorKind, Result};
+use crate::job::VideoJob;
+use crate::journal::{AttemptRef, AttemptState, Claim, Entry, IntentDetails, Journal, Run};
+use crate::pricing::Prices;
+use crate::request::VideoRequest;
+use crate::request::fingerprint::{file_sha256, fingerprint};
+use crate::saved_file::Download;
+use crate::stop_reason::StopReason;
+use crate::submission::{self, CreateAttempt, CreatedJob, intent_details};
+use crate::threads::blocking;
+use crate::watch::{FinishedJob, WaitOptions};
+
+/// How items are brought to their end.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub(crate) journal: Arc<Journal>,
+    /// The service that items are bought from.
+    pub(crate) service: String,
+    pub(crate) rules: Rules,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) prices: Prices,
+    pub(crate) downloads: Semaphore,
+    pub(crate) wait_options: WaitOptions,
+    pub(crate) max_bytes: u64,
+    pub(crate) deadline: Option<Instant>,
+    /// The run that this belongs to, if it is one through a whole folder.
+    pub(crate) run: Option<Arc<Run>>,
+    /// Creates under way, which are recorded even when their item is given up.
+    pub(crate) creates_under_way: TaskTracker,
+    /// Creates at once: each is in doubt until it is answered, should this process end.
+    pub(crate) creates: Semaphore,
+}
+
+/// How often in a row another caller may be first before the claims contradict the lines.
+const MAX_LOST_RACES: u32 = 20;
+/// How many creates are sent at once.
+pub(crate) const CREATES: usize = 32;
+
+impl Executor {
+    /// The item that a request for one file is.
+    pub(crate) async fn item_of_file(&self, request: VideoRequest, path: &Path) -> Result<Item> {
+        let (journal, path) = (Arc::clone(&self.journal), path.to_owned());
+        blocking(move || {
+            let sha256 = fingerprint(&request)?;
+            let mark = sha256.get(..16).unwrap_or_default();
+            let id = format!("{}#{mark}", journal.relative(&path).display());
+            let id = journal.same_render(&id, &sha256, &path).unwrap_or(id);
+            Ok(Item { id, request, sha256, path, columns: None })
+        })
+        .await
+    }
+
+    /// Brings one item to its end.
+    pub(crate) async fn run(&self, api: &ApiClient, item: &Item) -> ItemOutcome {
+        let mut seen = LastSeen::default();
+        let result = self.advance(api, item, &mut seen).await;
+        let result = match (result, &seen.job) {
+            // An earlier attempt's job has nothing to do with a create that failed.
+            (Err(error), Some(job)) if !seen.is_earlier => Err(error.with_request_id(&job.request_id)),
+            (result, _) => result,
+        };
+        ItemOutcome { seen, result }
+    }
+
+    /// What an item is that has its end already. Cheap, and buys nothing.
+    pub(crate) fn is_done(&self, item: &Item) -> Option<Result<Rendered>> {
+        let entry = self.journal.entry(&item.id)?;
+        match self.plan(&entry, item, self.rules) {
+            Ok(NextStep::Nothing { job, file }) if !self.rules.verify => match self.intact(&file) {
+                Ok(true) => Some(Ok(self.made_before(*job, file))),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Takes note of columns that are others than they were.
+    pub(crate) fn describe(&self, item: &Item) {
+        let Some(columns) = &item.columns else { return };
+        let entry = self.journal.entry(&item.id);
+        if entry.is_some_and(|entry| !entry.attempts.is_empty() && entry.columns() != Some(columns)) {
+            self.journal.described(&item.id, columns);
+        }
+    }
+
+    async fn advance(&self, api: &ApiClient, item: &Item, seen: &mut LastSeen) -> Result<Rendered> {
+        let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
+        let _file = match &self.run {
+            // A run has read all claims at its beginning, and gives each item a file of its own.
+            Some(_) => None,
+            None => Some(Box::pin(self.begin_alone(item)).await?),
+        };
+        let (mut rules, mut lost_races) = (self.rules, 0);
+        let job = loop {
+            match Box::pin(self.left_to_do(item, rules, seen)).await? {
+                NextStep::Nothing { job, file } => {
+                    if Box::pin(self.check_intact(&file)).await? {
+                        return Ok(self.made_before(*job, file));
+                    }
+                    break *job;
+                }
+                NextStep::Fetch(job) => break *job,
+                NextStep::Follow { job, accepted_at, estimate } => {
+                    let reservation = self.budget.resume(estimate);
+                    let accepted = Box::pin(self.accepted_instant(&item.id, accepted_at)).await;
+                    break Box::pin(self.follow(api, *job, accepted, reservation, seen)).await?;
+                }
+                NextStep::Submit => {
+                    // The semaphore is never closed.
+                    let slot = self.creates.acquire().await.ok();
+                    // Boxed: what one phase needs is free again in the next, and thousands wait.
+                    let created = Box::pin(self.submit(api, item, &claim)).await?;
+                    drop(slot);
+                    let Some((CreatedJob { job, warning }, reservation)) = created else {
+                        // Another caller was first, and has made anew what was to be made anew.
+                        lost_races += 1;
+                        if lost_races == MAX_LOST_RACES {
+                            return Err(self.contradiction(&item.id));
+                        }
+                        rules = rules.after_lost_race(self.journal.entry(&item.id).as_ref().and_then(Entry::current));
+                        continue;
+                    };
+                    (seen.job, seen.warning, seen.is_earlier) = (Some(job.clone()), warning, false);
+                    break Box::pin(self.follow(api, job, None, reservation, seen)).await?;
+                }
+            }
+        };
+        let file = Box::pin(self.fetch(api, &job, &item.path, seen)).await?;
+        Ok(Rendered { job, file, resumed: false })
+    }
+
+    /// What is left to do for an item on which nobody else is at work, and what was seen of it before.
+    async fn left_to_do(&self, item: &Item, rules: Rules, seen: &mut LastSeen) -> Result<NextStep> {
+        let mut entry = self.journal.entry(&item.id).unwrap_or_default();
+        if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
+            self.journal.check_not_busy(&item.id, current).await?;
+        }
+        if let Some(lost) = entry.current().filter(|current| matches!(current.state, AttemptState::Unknown { .. })) {
+            self.journal.look_again(&item.id, lost).await?;
+            entry = self.journal.entry(&item.id).unwrap_or_default();
+        }
+        let planned = self.plan(&entry, item, rules);
+        if rules.on_existing != OnExisting::Error {
+            seen.job = entry.current().and_then(|attempt| attempt.state.job());
+        }
+        let next = planned?;
+        seen.is_earlier = next == NextStep::Submit;
+        if next == NextStep::Submit {
+            self.check_not_hidden(&item.id, rules)?;
+            return Ok(next);
+        }
+        if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
+            self.journal.take_over(AttemptRef { id: &item.id, attempt: &current.name }).await?;
+            // Whoever began it may have left half a file behind.
+            if let (None, Some(folder)) = (&self.run, item.path.parent().map(Path::to_owned)) {
+                blocking(move || {
+                    crate::process::remove_abandoned(&folder);
+                    Ok(())
+                })
+                .await?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Reads what a run reads at its beginning, and takes the item's file on.
+    async fn begin_alone(&self, item: &Item) -> Result<Claim> {
+        self.journal.adopt_claims_of(&item.id).await?;
+        let (journal, path) = (Arc::clone(&self.journal), item.path.clone());
+        let path = blocking(move || Ok(journal.relative(&path))).await?;
+        self.journal.claim_file(&item.id, &path).await
+    }
+
+    /// When a job that is followed on was accepted.
+    async fn accepted_instant(&self, id: &str, accepted_at: f64) -> Option<Instant> {
+        let entry = self.journal.entry(id)?;
+        Instant::now().checked_sub(self.journal.age_of(entry.current()?, accepted_at).await?)
+    }
+
+    /// Claims that are taken again and again by attempts of which nothing can be known.
+    fn contradiction(&self, id: &str) -> Error {
+        let words = format!(
+            "the claims of {id:?} in {} do not agree with its lines: nothing is bought; look for its job in the \
+             provider's console",
+            self.journal.folder().display()
+        );
+        Error::journal(JournalErrorKind::Other, words, None)
+    }
+
+    /// Refuses to buy what a damaged line may say was bought.
+    fn check_not_hidden(&self, id: &str, rules: Rules) -> Result<()> {
+        if rules.on_unknown == OnUnknown::Resubmit {
+            return Ok(());
+        }
+        let Some(damage) = self.journal.damage_of(id) else { return Ok(()) };
+        let words = format!(
+            "{}, and may emit of {id:?}: it is not bought; look for its job in the provider's console, or pass \
+             on_unknown=\"resubmit\" to buy it all the same",
+            damage.words()
+        );
+        Err(Error::journal(JournalErrorKind::Other, words, None))
+    }
+
+    fn plan(&self, entry: &Entry, item: &Item, rules: Rules) -> Result<NextStep> {
+        plan(entry, Wanted { id: &item.id, sha256: &item.sha256, service: &self.service }, rules)
+    }
+
+    // ---- steps --------------------------------------------------------------------------------
+
+    /// Submits an item's create, as the attempt that follows all that is known. `None` means that another caller was
+    /// first.
+    async fn submit(
+        &self,
+        api: &ApiClient,
+        item: &Item,
+        claim: &Arc<Claim>,
+    ) -> Result<Option<(CreatedJob, Reservation)>> {
+        if let Err(taken) = self.check_target(&item.path) {
+            return self.unless_known_now(item, taken).await;
+        }
+        let prepared = api.prepare(item.request.clone()).await?;
+        self.check_deadline()?;
+        let mut reservation = self.budget.reserve(self.prices.estimate(&item.request)).await?;
+        let permit = api.acquire_create_permit_until(self.deadline).await;
+        let permit = permit.map_err(|error| self.check_deadline().err().unwrap_or(error))?;
+        if let Some(stop) =
+            self.check_run().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved()))
+        {
+            return Err(stop.error());
+        }
+        let details = IntentDetails {
+            path: Some(self.journal.relative(&item.path)),
+            service: self.service.clone(),
+            ..intent_details(&item.request, &item.sha256, reservation.amount())
+        };
+        let entry = self.journal.entry(&item.id).unwrap_or_default();
+        let (n, follows) = (entry.next_number(), entry.current().map(|attempt| attempt.name.clone()));
+        let (api, journal, id, columns) =
+            (api.clone(), Arc::clone(&self.journal), item.id.clone(), item.columns.clone());
+        let until = self.deadline;
+        let claim = Arc::clone(claim);
+        let create = self.creates_under_way.track_future(async move {
+            let _claim = claim;
+            let attempt = CreateAttempt { id: &id, n, follows, details, columns, until };
+            let created = submission::submit(&api, permit, &journal, attempt, &prepared).await;
+            if matches!(created, Ok(Some(_)) | Err(Error::SubmitUnknown { .. })) {
+                reservation.spend();
+            }
+            created.map(|created| created.map(|created| (created, reservation)))
+        });
+        let created = submission::run_to_end(create).await.unwrap_or_else(|| Err(StopReason::Caller.error()));
+        match created {
+            Ok(None) => self.refresh().await?,
+            Err(error) => return Err(self.stopped_by(error)),
+            Ok(Some(_)) => {}
+        }
+        created
+    }
+
+    /// What a target that is taken means: whoever rendered the same item just now has put its file there.
+    async fn unless_known_now<T>(&self, item: &Item, taken: Error) -> Result<Option<T>> {
+        let before = self.journal.entry(&item.id);
+        self.refresh().await?;
+        if self.journal.entry(&item.id) == before { Err(taken) } else { Ok(None) }
+    }
+
+    async fn refresh(&self) -> Result<()> {
+        let journal = Arc::clone(&self.journal);
+        blocking(move || journal.refresh()).await
+    }
+
+    /// Why a run may buy nothing more: another one took the folder over.
+    async fn check_run(&self) -> Result<Option<StopReason>> {
+        let Some(run) = &self.run else { return Ok(None) };
+        let is_over = run.is_superseded().await?;
+        if is_over {
+            self.budget.stop(StopReason::Superseded);
+        }
+        Ok(is_over.then_some(StopReason::Superseded))
+    }
+
+    /// The error of a create that failed. Some errors stop all other creates too.
+    fn stopped_by(&self, error: Error) -> Error {
+        if matches!(error, Error::NotBought(_)) {
+            return self.check_deadline().err().unwrap_or(error);
+        }
+        let Error::Api(refusal) = &error else { return error };
+        match refusal.kind {
+            ApiErrorKind::Authentication | ApiErrorKind::PermissionDenied => self.budget.stop(StopReason::Key),
+            ApiErrorKind::InsufficientBalance => self.budget.stop(StopReason::Balance),
+            _ => {}
+        }
+        error
+    }
+
+    async fn follow(
+        &self,
+        api: &ApiClient,
+        job: VideoJob,
+        accepted: Option<Instant>,
+        reservation: Reservation,
+        seen: &mut LastSeen,
+    ) -> Result<VideoJob> {
+        let known = self.journal.render_times_of(&job.request_id);
+        let ended = async { api.follow(job, WaitOptions { known, ..self.remaining_wait() }, accepted)?.await }.await;
+        let FinishedJob { job, render_time } = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                if let Error::WaitTimeout { job, .. } = &error {
+                    seen.job = Some((**job).clone());
+                }
+                return Err(error);
+            }
+        };
+        (seen.job, seen.render_time) = (Some(job.clone()), render_time);
+        let cost = cost(&job, reservation.amount());
+        reservation.settle(cost);
+        seen.note(self.journal.terminal(&job, render_time).await);
+        job.into_result()
+    }
+
+    async fn fetch(&self, api: &ApiClient, job: &VideoJob, path: &Path, seen: &mut LastSeen) -> Result<Download> {
+        // The semaphore is never closed.
+        let _slot = self.downloads.acquire().await.ok();
+        let options = self.options();
+        let file = if path.is_file() && !options.overwrite {
+            self.recognise(api, job, path, &options).await?
+        } else {
+            match api.fetch(job, path, &options).await {
+                // Somebody else who follows the same job was faster.
+                Err(_) if path.is_file() && !options.overwrite => self.recognise(api, job, path, &options).await?,
+                kept => kept?,
+            }
+        };
+        seen.note(self.journal.saved(&job.request_id, &file).await);
+        Ok(file)
+    }
+
+    /// A file that is there already is this job's if its content is: a run may have ended between putting it in
+    /// place and writing that down.
+    async fn recognise(
+        &self,
+        api: &ApiClient,
+        job: &VideoJob,
+        path: &Path,
+        options: &download::Options,
+    ) -> Result<Download> {
+        let name = format!(".recognised.{}.{:016x}.part", crate::process::tag(), fastrand::u64(..));
+        let unverified = self.journal.folder().join(name);
+        let fetched = api.fetch(job, &unverified, options).await?;
+        let (there, sha256) = (path.to_owned(), fetched.sha256.clone());
+        let is_same = tokio::task::spawn_blocking(move || {
+            // What is left in the journal's folder harms nobody.
+            let _ = std::fs::remove_file(&unverified);
+            file_sha256(&there).is_ok_and(|sum| sum == sha256)
+        });
+        if is_same.await.unwrap_or(false) {
+            return Ok(Download { path: path.to_owned(), ..fetched });
+        }
+        let words = format!(
+            "{} is there and is not the video of job {}, which is paid for: download that job to another path",
+            path.display(),
+            job.request_id
+        );
+        Err(Error::download(DownloadErrorKind::Other, words))
+    }
+
+    // ---- checks -------------------------------------------------------------------------------
+
+    fn options(&self) -> download::Options {
+        download::Options {
+            max_bytes: self.max_bytes,
+            overwrite: self.rules.on_existing == OnExisting::Overwrite,
+            deadline: self.deadline,
+        }
+    }
+
+    fn check_target(&self, path: &Path) -> Result<()> {
+        let is_taken = self.rules.retry != Retry::All && !self.options().overwrite && path.is_file();
+        if is_taken {
+            let words =
+                format!("{} is there, is not of this journal's making, and is not adopted by its name", path.display());
+            return Err(exists(&words));
+        }
+        download::check_target(path, &self.options())
+    }
+
+    fn check_deadline(&self) -> Result<()> {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.budget.stop(StopReason::Deadline);
+            return Err(StopReason::Deadline.error());
+        }
+        Ok(())
+    }
+
+    fn remaining_wait(&self) -> WaitOptions {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = match (self.wait_options.timeout, left) {
+            (Some(timeout), Some(left)) => Some(timeout.min(left)),
+            (timeout, left) => timeout.or(left),
+        };
+        WaitOptions { timeout: timeout.map(|timeout| timeout.max(Duration::from_millis(1))), ..self.wait_options }
+    }
+
+    /// Whether a kept file is still there; one of another size is nobody's to replace.
+    fn intact(&self, file: &Download) -> Result<bool> {
+        let path = self.journal.absolute(&file.path);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() && found.len() == file.bytes => Ok(true),
+            Ok(_) => Err(exists(&format!("{} is there and is not what was kept there", path.display()))),
+            Err(_) => Ok(false),
+        }
+    }
+
+    async fn check_intact(&self, file: &Download) -> Result<bool> {
+        let is_there = self.intact(file)?;
+        if !is_there || !self.rules.verify {
+            return Ok(is_there);
+        }
+        let path = self.journal.absolute(&file.path);
+        let (there, sha256) = (path.clone(), file.sha256.clone());
+        let same = tokio::task::spawn_blocking(move || file_sha256(&there).is_ok_and(|sum| sum == sha256));
+        if same.await.unwrap_or(false) {
+            return Ok(true);
+        }
+        Err(exists(&format!("{} is there and its hash is not the one it was kept with", path.display())))
+    }
+
+    fn made_before(&self, job: VideoJob, file: Download) -> Rendered {
+        let path = self.journal.absolute(&file.path);
+        Rendered { job, file: Download { path, ..file }, resumed: true }
+    }
+}

@@ -1,0 +1,341 @@
+//! Runs the items of a batch, a bounded number at a time.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::budget::Budget;
+use super::cost::spent;
+use super::executor::{self, Executor};
+use super::item::{Item, ItemOutcome, LastSeen, Rendered};
+use super::rules::Rules;
+use crate::api::ApiClient;
+use crate::download;
+use crate::error::{Error, Result};
+use crate::event::{Event, Events};
+use crate::job::VideoJob;
+use crate::journal::{AttemptState, Entry, Journal};
+use crate::pricing::{self, Prices};
+use crate::request::VideoRequest;
+use crate::stop_reason::StopReason;
+use crate::watch::WaitOptions;
+
+/// How long creates that are on their way are heard when a batch is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a batch is worked through.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Renders under way at once.
+    pub concurrency: usize,
+    /// Files fetched at once.
+    pub max_downloads: usize,
+    /// What may be spent under this journal, in US dollars.
+    pub max_cost_usd: Option<f64>,
+    /// How many jobs may be bought in this run.
+    pub max_jobs: Option<u64>,
+    /// How long this run may take.
+    pub deadline: Option<Duration>,
+    /// What to do about what is there.
+    pub rules: Rules,
+    /// What renders are expected to cost.
+    pub prices: Prices,
+    /// How long to wait for one job, and how often to ask.
+    pub wait_options: WaitOptions,
+    /// The largest file that is kept.
+    pub max_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            max_downloads: 16,
+            max_cost_usd: None,
+            max_jobs: None,
+            deadline: None,
+            rules: Rules::default(),
+            prices: Prices::default(),
+            wait_options: WaitOptions::default(),
+            max_bytes: download::Options::default().max_bytes,
+        }
+    }
+}
+
+/// What became of one item.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The item.
+    pub id: String,
+    /// The last that is known of its job.
+    pub job: Option<VideoJob>,
+    /// From acceptance to the end of the job, if both were seen.
+    pub render_time: Option<Duration>,
+    /// What the caller should know besides.
+    pub warning: Option<String>,
+    /// The file, or what went wrong.
+    pub result: Result<Rendered>,
+}
+
+/// What a batch has to say.
+#[derive(Debug)]
+pub enum BatchStep {
+    /// There is room for one more item.
+    NeedsItem,
+    /// One is at its end.
+    ItemFinished(Box<Outcome>),
+    /// All are, and no more will come.
+    Drained,
+}
+
+/// A hold on a batch that works while somebody waits for it.
+#[derive(Debug, Clone)]
+pub struct BatchHandle {
+    executor: Arc<Executor>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl BatchHandle {
+    /// Buys nothing more; what is under way goes on.
+    pub fn stop(&self) {
+        self.executor.budget.stop(StopReason::Caller);
+    }
+
+    /// Why nothing more is bought, if that is so.
+    #[must_use]
+    pub fn stopped(&self) -> Option<StopReason> {
+        self.executor.budget.stopped()
+    }
+
+    /// What was spent or reserved under this journal, in US dollars.
+    #[must_use]
+    pub fn spent_usd(&self) -> f64 {
+        self.executor.budget.spent_usd()
+    }
+
+    /// How many items are under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+}
+
+/// Renders under way.
+#[derive(Debug)]
+pub struct Batch {
+    api: ApiClient,
+    executor: Arc<Executor>,
+    concurrency: usize,
+    tasks: JoinSet<Outcome>,
+    in_flight: Arc<AtomicUsize>,
+    names: HashMap<Id, String>,
+    events: Option<mpsc::UnboundedReceiver<Event>>,
+    sender: Option<mpsc::UnboundedSender<Event>>,
+    is_open: bool,
+}
+
+impl Batch {
+    /// A batch under `journal`. `observation` says whether its events are wanted.
+    pub(crate) async fn begin(
+        api: &ApiClient,
+        journal: Arc<Journal>,
+        settings: Settings,
+        observation: Observation,
+    ) -> Result<Self> {
+        settings.prices.check()?;
+        let run = Arc::new(journal.run().await?);
+        journal.adopt_claims().await?;
+        let spent = pricing::total(journal.entries().iter().map(|(_, entry)| spent(entry)));
+        let budget = Budget::new(settings.max_cost_usd.map(pricing::ticks), spent, settings.max_jobs);
+        let (sender, events) = mpsc::unbounded_channel();
+        let is_observed = observation == Observation::Events;
+        Ok(Self {
+            api: api.clone(),
+            executor: Arc::new(Executor {
+                journal,
+                service: api.config().service().to_owned(),
+                rules: settings.rules,
+                budget: Arc::new(budget),
+                prices: settings.prices,
+                downloads: Semaphore::new(settings.max_downloads.max(1)),
+                wait_options: settings.wait_options,
+                max_bytes: settings.max_bytes,
+                deadline: settings.deadline.and_then(|time| Instant::now().checked_add(time)),
+                run: Some(Arc::clone(&run)),
+                creates_under_way: TaskTracker::new(),
+                creates: Semaphore::new(executor::CREATES),
+            }),
+            concurrency: settings.concurrency.max(1),
+            tasks: JoinSet::new(),
+            in_flight: Arc::default(),
+            names: HashMap::new(),
+            events: is_observed.then_some(events),
+            sender: is_observed.then_some(sender),
+            is_open: true,
+        })
+    }
+
+    /// What there is to do or to know next. Events are sender while it waits.
+    pub async fn step(&mut self, listener: &Events) -> BatchStep {
+        loop {
+            if self.has_room() {
+                self.tell_the_rest(listener);
+                return BatchStep::NeedsItem;
+            }
+            tokio::select! {
+                biased;
+                event = next_event(&mut self.events) => listener.emit(|| event),
+                ended = self.tasks.join_next_with_id() => {
+                    self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
+                    self.tell_the_rest(listener);
+                    return match ended {
+                        Some(Ok((id, outcome))) => {
+                            self.names.remove(&id);
+                            BatchStep::ItemFinished(Box::new(outcome))
+                        }
+                        Some(Err(failure)) => {
+                            let id = self.names.remove(&failure.id()).unwrap_or_default();
+                            let words = format!("internal error in vidjob, please report it: {failure}");
+                            BatchStep::ItemFinished(Box::new(Outcome { id, job: None, render_time: None, warning: None, result: Err(Error::NotBought(words)) }))
+                        }
+                        None => BatchStep::Drained,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Whether one more item is wanted now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.check_deadline();
+        self.is_open && self.tasks.len() < self.concurrency && self.executor.budget.stopped().is_none()
+    }
+
+    /// Takes an item in; one that has its end already is given back at once. Must be called on a runtime.
+    pub fn feed(&mut self, item: Item) -> Option<Outcome> {
+        if let Some(result) = self.executor.is_done(&item) {
+            self.executor.describe(&item);
+            let job = result.as_ref().ok().map(|made| made.job.clone());
+            return Some(Outcome { id: item.id, job, render_time: None, warning: None, result });
+        }
+        let (executor, api) = (Arc::clone(&self.executor), self.api.observed(self.events_of(&item.id)));
+        let name = item.id.clone();
+        let handle = self.tasks.spawn(async move {
+            executor.describe(&item);
+            let ItemOutcome { seen: LastSeen { job, render_time, warning, .. }, result } =
+                executor.run(&api, &item).await;
+            Outcome { id: item.id, job, render_time, warning, result }
+        });
+        self.names.insert(handle.id(), name);
+        self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
+        None
+    }
+
+    /// Takes in what was bought and is not at its end; gives how many items that are. Must be called on a runtime.
+    pub fn feed_unfinished(&mut self) -> usize {
+        let items = unfinished(&self.executor.journal);
+        let count = items.len();
+        for item in items {
+            if let Some(folder) = item.path.parent() {
+                // If it cannot be made, the item's own error will say so.
+                let _ = std::fs::create_dir_all(folder);
+            }
+            self.feed(item);
+        }
+        self.finish();
+        count
+    }
+
+    /// No more items will come.
+    pub fn finish(&mut self) {
+        self.is_open = false;
+    }
+
+    /// Lets go of all that is under way, once the creates that are on their way have been heard.
+    pub async fn close(&mut self) {
+        self.executor.budget.stop(StopReason::Caller);
+        self.tasks.shutdown().await;
+        self.executor.creates_under_way.close();
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.executor.creates_under_way.wait()).await;
+        if let Some(run) = &self.executor.run {
+            run.end().await;
+        }
+    }
+
+    /// The journal of this batch.
+    #[must_use]
+    pub fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.executor.journal)
+    }
+
+    /// A hold on this batch.
+    #[must_use]
+    pub fn handle(&self) -> BatchHandle {
+        BatchHandle { executor: Arc::clone(&self.executor), in_flight: Arc::clone(&self.in_flight) }
+    }
+
+    fn check_deadline(&self) {
+        if self.executor.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.executor.budget.stop(StopReason::Deadline);
+        }
+    }
+
+    fn events_of(&self, id: &str) -> Events {
+        let Some(sender) = self.sender.clone() else { return Events::default() };
+        let id: Arc<str> = id.into();
+        Events::to(move |event| {
+            // Nobody listens any more once the batch is gone.
+            let _ = sender.send(Event::OfItem { id: Arc::clone(&id), event: Box::new(event) });
+        })
+    }
+
+    fn tell_the_rest(&mut self, listener: &Events) {
+        while let Some(event) = self.events.as_mut().and_then(|events| events.try_recv().ok()) {
+            listener.emit(|| event);
+        }
+    }
+}
+
+/// Whether somebody listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observation {
+    /// Events are wanted.
+    Events,
+    /// Events are not even made.
+    None,
+}
+
+async fn next_event(events: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Event {
+    let received = match events {
+        Some(events) => events.recv().await,
+        None => None,
+    };
+    match received {
+        Some(event) => event,
+        None => std::future::pending().await,
+    }
+}
+
+/// The items that are bought and not at their end. Their requests are of no more use, and are left out.
+fn unfinished(journal: &Journal) -> Vec<Item> {
+    let open = |(id, entry): (String, Entry)| {
+        let attempt = entry.current()?.clone();
+        let job = match &attempt.state {
+            AttemptState::Accepted { .. } => attempt.state.job()?,
+            AttemptState::Over { job } if job.as_ref().clone().into_result().is_ok() => (**job).clone(),
+            _ => return None,
+        };
+        let path = attempt.order.path.unwrap_or_else(|| PathBuf::from(format!("videos/{}.mp4", job.file_stem())));
+        let (sha256, path) = (attempt.order.request_sha256, journal.absolute(&path));
+        Some(Item { id, request: VideoRequest::default(), sha256, path, columns: entry.columns().cloned() })
+    };
+    journal.entries().into_iter().filter_map(open).collect()
+}

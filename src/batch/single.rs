@@ -1,0 +1,68 @@
+//! Renders one file, with the journal beside it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::budget::Budget;
+use super::executor::Executor;
+use super::item::ItemOutcome;
+use super::rules::{OnExisting, OnUnknown, Retry, Rules};
+use crate::api::ApiClient;
+use crate::error::Result;
+use crate::job::VideoJob;
+use crate::journal::Journal;
+use crate::pricing::Prices;
+use crate::request::VideoRequest;
+use crate::saved_file::Download;
+use crate::watch::WaitOptions;
+
+/// How one file is rendered.
+#[derive(Debug)]
+pub(crate) struct RenderSettings {
+    pub(crate) on_existing: OnExisting,
+    pub(crate) on_unknown: OnUnknown,
+    pub(crate) wait_options: WaitOptions,
+    pub(crate) max_bytes: u64,
+}
+
+/// What `render` returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderOutput {
+    /// The job, done.
+    pub job: VideoJob,
+    /// The file, saved.
+    pub file: Download,
+    /// What the caller should know besides.
+    pub warning: Option<String>,
+}
+
+/// Renders `request` to `path`, or continues where an earlier call stopped.
+pub(crate) async fn render_one(
+    api: &ApiClient,
+    journal: Arc<Journal>,
+    settings: RenderSettings,
+    request: VideoRequest,
+    path: &Path,
+) -> Result<RenderOutput> {
+    let RenderSettings { on_existing, on_unknown, wait_options, max_bytes } = settings;
+    let executor = Executor {
+        rules: Rules { on_existing, on_unknown, retry: Retry::All, verify: false },
+        budget: Arc::new(Budget::new(None, 0, None)),
+        prices: Prices::default(),
+        downloads: Semaphore::new(1),
+        wait_options,
+        max_bytes,
+        deadline: None,
+        creates_under_way: TaskTracker::new(),
+        creates: Semaphore::new(1),
+        service: api.config().service().to_owned(),
+        run: None,
+        journal,
+    };
+    let item = executor.item_of_file(request, path).await?;
+    let ItemOutcome { seen, result } = executor.run(api, &item).await;
+    result.map(|rendered| RenderOutput { job: rendered.job, file: rendered.file, warning: seen.warning })
+}

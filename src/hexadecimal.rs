@@ -1,0 +1,12 @@
+//! Bytes as hexadecimal digits.
+
+use std::fmt::Write as _;
+
+/// The bytes in lower-case hexadecimal.
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,99 @@
+//! What makes two requests the same: all they say, and the content of their files.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{PrepareMedia, VideoRequest};
+use crate::error::{Error, Result};
+use crate::media::{Media, Role};
+
+/// The SHA-256 of a request, in hexadecimal. Reads its files: blocks.
+pub(crate) fn fingerprint(request: &VideoRequest) -> Result<String> {
+    let said = request.clone().prepared(&Said).now_or_never();
+    let unfinished = || Err(Error::invalid("request", "the request cannot be compared"));
+    let said = said.unwrap_or_else(unfinished)?;
+    let text = serde_json::to_vec(&said).map_err(|error| Error::invalid("extra", error.to_string()))?;
+    Ok(crate::hexadecimal::encode(Sha256::digest(text)))
+}
+
+/// Media as what they stand for.
+struct Said;
+
+impl PrepareMedia<Media> for Said {
+    type Output = Value;
+
+    async fn prepare(&self, field: &'static str, _role: Role, media: Media) -> Result<Value> {
+        Ok(match media {
+            Media::Url(url) => json!({ "url": url }),
+            Media::FileId(id) => json!({ "file_id": id }),
+            Media::Data(bytes) => json!({ "sha256": crate::hexadecimal::encode(Sha256::digest(&bytes)) }),
+            Media::File(path) => {
+                let unreadable = |error: io::Error| {
+                    Error::invalid(field, format!("{field}: {} cannot be read: {error}", path.display()))
+                };
+                json!({ "sha256": file_sha256(&path).map_err(unreadable)? })
+            }
+            // A link is made anew each time, the job stays what it is.
+            Media::Job(job) => json!({ "job": job.request_id }),
+            Media::Video(video) => {
+                let url = video.url.as_deref().and_then(|url| url.split('?').next());
+                json!({ "video": url, "file": video.file_output.as_ref().and_then(|file| file.file_id.as_ref()) })
+            }
+        })
+    }
+}
+
+pub(crate) fn file_sha256(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(crate::hexadecimal::encode(digest.finalize())),
+            length => digest.update(chunk.split_at(length).0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(fields: Value) -> String {
+        fingerprint(&serde_json::from_value(fields).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_same_is_the_same_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [("a", "one"), ("b", "one"), ("c", "two")] {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let file = |name: &str| json!({"prompt": "x", "image": {"path": folder.path().join(name)}});
+        assert_eq!(of(file("a")), of(file("b")));
+        assert_eq!(of(file("a")), of(json!({"prompt": "x", "image": "data:image/png;base64,b25l"})));
+        assert_ne!(of(file("a")), of(file("c")));
+        assert_eq!(of(json!({"prompt": "x"})).len(), 64);
+        assert_ne!(of(json!({"prompt": "x"})), of(json!({"prompt": "x", "duration": 5})));
+        assert_eq!(
+            of(json!({"prompt": "x", "extra": {"a": 1, "b": 2}})),
+            of(json!({"prompt": "x", "extra": {"b": 2, "a": 1}}))
+        );
+        let link = |sig: &str| {
+            let video = json!({"url": format!("https://a.example/v.mp4?sig={sig}"), "duration": 5.0, "respect_moderation": true});
+            json!({"prompt": "x", "operation": "edit", "video": {"video": video}})
+        };
+        assert_eq!(of(link("1")), of(link("2")));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there() {
+        let request: VideoRequest = serde_json::from_value(json!({"prompt": "x", "image": {"path": "/none"}})).unwrap();
+        assert!(matches!(fingerprint(&request), Err(Error::InvalidRequest { field: "image", .. })));
+    }
+}

@@ -1,0 +1,62 @@
+//! Why nothing more is submitted. No I/O.
+
+use crate::error::Error;
+
+/// Why nothing more is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopReason {
+    /// The money is spent or reserved.
+    Budget,
+    /// As many jobs as allowed were bought.
+    Jobs,
+    /// The time is over.
+    Deadline,
+    /// The service refuses the key.
+    Key,
+    /// The service says that no money is left.
+    Balance,
+    /// The caller said so.
+    Caller,
+    /// Another run took the folder over.
+    Superseded,
+}
+
+impl StopReason {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Jobs => "max_jobs",
+            Self::Deadline => "deadline",
+            Self::Key => "key",
+            Self::Balance => "balance",
+            Self::Caller => "caller",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Budget => "max_cost_usd would be exceeded",
+            Self::Jobs => "max_jobs is reached",
+            Self::Deadline => "the deadline is over",
+            Self::Key => "the service refuses the key",
+            Self::Balance => "the service says that no money is left",
+            Self::Caller => "the batch was told to stop",
+            Self::Superseded => "another run took this folder over while this process stood still",
+        }
+    }
+
+    /// Whether it also keeps back what has its reservation already: a limit that is reached does not.
+    #[must_use]
+    pub const fn bars_reserved(self) -> bool {
+        !matches!(self, Self::Budget | Self::Jobs)
+    }
+
+    /// The error of an item that was not bought.
+    #[must_use]
+    pub fn error(self) -> Error {
+        Error::NotBought(format!("not bought: {}", self.words()))
+    }
+}

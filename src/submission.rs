@@ -1,0 +1,162 @@
+//! Creates under a journal: the intent is recorded before the create is sent, and the outcome after it.
+
+use std::future::Future;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{ApiClient, PreparedCreate};
+use crate::error::{Error, Result};
+use crate::job::VideoJob;
+use crate::journal::{self, AttemptRef, Columns, IntentDetails, Journal, NewAttempt};
+use crate::request::VideoRequest;
+use crate::stop_reason::StopReason;
+use crate::transport::http::CreatePermit;
+
+/// The creates of this process whose outcome will be recorded. A fork replaces it.
+static PENDING: LazyLock<Mutex<TaskTracker>> = LazyLock::new(Mutex::default);
+
+/// What is to be created, and as which attempt.
+#[derive(Debug)]
+pub(crate) struct CreateAttempt<'a> {
+    /// The item.
+    pub(crate) id: &'a str,
+    /// The attempt's number.
+    pub(crate) n: u32,
+    /// The attempt that it follows.
+    pub(crate) follows: Option<String>,
+    pub(crate) details: IntentDetails,
+    pub(crate) columns: Option<Columns>,
+    /// When it is too late to send it.
+    pub(crate) until: Option<Instant>,
+}
+
+/// A job that was just created.
+#[derive(Debug)]
+pub(crate) struct CreatedJob {
+    pub(crate) job: VideoJob,
+    /// Why it is not recorded, if it is not.
+    pub(crate) warning: Option<String>,
+}
+
+/// Runs a create to its end in a task of its own: its outcome is recorded even when the caller stops waiting.
+/// `None` means that the runtime is shutting down.
+pub(crate) async fn run_to_end<T: Send + 'static>(
+    create: impl Future<Output = Result<T>> + Send + 'static,
+) -> Option<Result<T>> {
+    let tracked = pending().track_future(create);
+    tokio::spawn(tracked).await.ok()
+}
+
+/// Returns when no create of this process is pending.
+#[cfg(feature = "python")]
+pub(crate) async fn all_recorded() {
+    let pending = pending();
+    pending.close();
+    pending.wait().await;
+}
+
+/// After a fork: the creates of the parent are not this process's.
+#[cfg(feature = "python")]
+pub(crate) fn forget_pending() {
+    std::mem::forget(std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner)));
+}
+
+fn pending() -> TaskTracker {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Submits an item's create under a journal. `None` means that another caller claimed the attempt first.
+pub(crate) async fn submit(
+    api: &ApiClient,
+    permit: CreatePermit,
+    journal: &Journal,
+    attempt: CreateAttempt<'_>,
+    prepared: &PreparedCreate,
+) -> Result<Option<CreatedJob>> {
+    let CreateAttempt { id, follows, n, details, columns, until } = attempt;
+    let next = NewAttempt { attempt: new_attempt_name(), n, follows };
+    // Taken before the claim is visible: other processes count from there.
+    let claimed = Instant::now();
+    if !journal.begin(id, &next, details, columns).await? {
+        return Ok(None);
+    }
+    let attempt = AttemptRef { id, attempt: &next.attempt };
+    let may_send = || async {
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Err(StopReason::Deadline.error());
+        }
+        // A suspended process may have been taken for dead meanwhile.
+        let is_in_time = claimed.elapsed() < journal::SEND_TIMEOUT || journal.may_send(id, n).await?;
+        if is_in_time { Ok(()) } else { Err(claim_too_old()) }
+    };
+    let sent = if claimed.elapsed() < journal::SEND_TIMEOUT {
+        api.submit(permit, prepared, &next.attempt, until, may_send).await
+    } else {
+        Err(claim_too_old())
+    };
+    let job = recorded(journal, attempt, sent).await?;
+    // The job is paid for: it is polled even where its acceptance cannot be recorded yet.
+    let warning = journal
+        .accepted(attempt, &job, Some(n))
+        .await
+        .err()
+        .map(|error| format!("job {} was accepted, and is followed without a record: {error}", job.request_id));
+    Ok(Some(CreatedJob { job, warning }))
+}
+
+/// Submits a create that belongs to no item.
+pub(crate) async fn submit_single(
+    api: &ApiClient,
+    permit: CreatePermit,
+    journal: &Arc<Journal>,
+    details: IntentDetails,
+    prepared: &PreparedCreate,
+) -> Result<VideoJob> {
+    let name = new_attempt_name();
+    let attempt = AttemptRef { id: &name, attempt: &name };
+    let _claim = journal.claim(&name).await?;
+    journal.intent(attempt, details).await?;
+    let sent = api.submit(permit, prepared, &name, None, || async { Ok(()) }).await;
+    let job = recorded(journal, attempt, sent).await?;
+    journal.accepted_and_released(attempt, &job).await?;
+    Ok(job)
+}
+
+/// A name for one create, kept over its safe repetitions.
+pub(crate) fn new_attempt_name() -> String {
+    format!("vidjob-{:032x}", fastrand::u128(..))
+}
+
+/// What the journal records of a request. `estimate` is in ticks.
+pub(crate) fn intent_details(request: &VideoRequest, sha256: &str, estimate: i64) -> IntentDetails {
+    IntentDetails {
+        operation: request.operation.as_str().to_owned(),
+        service: String::new(),
+        request_sha256: sha256.to_owned(),
+        prompt: request.prompt.clone(),
+        model: request.model.clone(),
+        duration: request.duration,
+        resolution: request.resolution.clone(),
+        estimate_ticks: (estimate > 0).then_some(estimate),
+        path: None,
+    }
+}
+
+async fn recorded(journal: &Journal, attempt: AttemptRef<'_>, sent: Result<VideoJob>) -> Result<VideoJob> {
+    if let Err(error) = &sent {
+        // The error itself says more than that it could not be recorded.
+        let _ = journal.rejected(attempt, error).await;
+    }
+    sent
+}
+
+/// Only the owner of a claim knows whether its create was sent; here it was not.
+fn claim_too_old() -> Error {
+    Error::NotBought(
+        "not bought: this process stood still between claiming the item and sending it, so nothing was sent; \
+         run the same call again"
+            .into(),
+    )
+}

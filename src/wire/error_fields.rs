@@ -1,0 +1,281 @@
+//! The service's words for what went wrong, in whatever form they come.
+
+use serde_json::{Map, Value};
+
+use super::scalars::text;
+use crate::job::JobError;
+use crate::redact::sanitize;
+
+/// How much of a code is kept, in characters.
+const CODE_LIMIT: usize = 100;
+/// How much of the reason of a failed job is kept, in characters; `raw` has all of it.
+const REASON_LIMIT: usize = 2000;
+
+/// What a body or an `error` field says is wrong, word for word: not yet fit to be shown.
+#[derive(Debug, Default)]
+pub(super) struct ErrorFields {
+    code: Option<String>,
+    /// A code that stands only in the text.
+    hint: Option<String>,
+    class: Option<String>,
+    message: Option<String>,
+}
+
+impl ErrorFields {
+    /// The problem of which a whole body speaks.
+    pub(super) fn of_body(body: &Value) -> Self {
+        match body {
+            Value::Object(map) => Self::of_map(map),
+            other => Self::of_value(other),
+        }
+    }
+
+    /// The problem of which a text speaks: plain words, JSON once more, or `code: '…', message: "…"`.
+    pub(super) fn of_text(words: &str) -> Self {
+        let nested = nested(words).map(|value| Self::of_body(&value)).filter(|problem| !problem.is_empty());
+        if let Some(problem) = nested {
+            return problem;
+        }
+        let (code, message) = labelled(words).unwrap_or_else(|| (None, words.to_owned()));
+        Self { hint: code.or_else(|| marker(words)), message: Some(message), ..Self::default() }
+    }
+
+    /// The problem of which an object speaks, in its `error` or beside it.
+    pub(super) fn of_map(map: &Map<String, Value>) -> Self {
+        Self::of_error(map).or(Self::beside(map))
+    }
+
+    /// This problem, with what only `other` says.
+    fn or(self, other: Self) -> Self {
+        let Self { code, hint, class, message } = self;
+        let (code, spare) = if code.is_some() { (code, other.code) } else { (other.code, None) };
+        Self {
+            code,
+            hint: hint.or(other.hint).or(spare),
+            class: class.or(other.class),
+            message: message.or(other.message),
+        }
+    }
+
+    /// This problem, with the message from where an object has its result, if it has none elsewhere.
+    pub(super) fn or_said_elsewhere(self, map: &Map<String, Value>) -> Self {
+        const PLACES: [&str; 4] = ["data", "result", "output", "response"];
+        let said = PLACES.into_iter().filter_map(|place| map.get(place).filter(|value| value.is_string()));
+        said.into_iter().map(Self::of_value).fold(self, Self::or)
+    }
+
+    /// What the `error` field of an object says: an object, a text or a list.
+    pub(super) fn of_error(map: &Map<String, Value>) -> Self {
+        let Some(error) = map.get("error").or_else(|| map.get("errors")) else { return Self::default() };
+        let problem = Self::of_value(error);
+        if problem.is_empty() && !is_blank(error) {
+            return Self { message: Some(error.to_string()), ..Self::default() };
+        }
+        problem
+    }
+
+    /// What an object says of itself: `code`, `type` and `message`.
+    pub(super) fn beside(map: &Map<String, Value>) -> Self {
+        const WORDS: [&str; 4] = ["message", "msg", "detail", "error_description"];
+        let said = WORDS.into_iter().find_map(|key| {
+            let problem = Self::of_value(map.get(key)?);
+            problem.message.is_some().then_some(problem)
+        });
+        let own = Self { code: map.get("code").and_then(code), class: text(map.get("type")), ..Self::default() };
+        own.or(said.unwrap_or_default())
+    }
+
+    fn of_value(value: &Value) -> Self {
+        match value {
+            Value::Object(map) => Self::of_map(map),
+            Value::Array(items) => Self::of_list(items),
+            Value::String(words) if !words.trim().is_empty() => Self::of_text(words),
+            other => Self { message: scalar(other), ..Self::default() },
+        }
+    }
+
+    fn of_list(items: &[Value]) -> Self {
+        let mut all: Vec<Self> = items.iter().map(Self::of_value).collect();
+        let messages: Vec<String> = all.iter_mut().filter_map(|problem| problem.message.take()).collect();
+        let merged = all.into_iter().reduce(Self::or).unwrap_or_default();
+        Self { message: (!messages.is_empty()).then(|| messages.join("; ")), ..merged }
+    }
+
+    /// Whether nothing is said to be wrong.
+    pub(super) fn is_empty(&self) -> bool {
+        self.code.is_none() && self.message.is_none()
+    }
+
+    /// The code, fit to be shown. A bare number says less than a code in the text.
+    pub(super) fn code(&self) -> Option<String> {
+        let is_number = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
+        let code = match (&self.code, &self.hint) {
+            (Some(code), Some(hint)) if is_number(code) => Some(hint),
+            (code, hint) => code.as_ref().or(hint.as_ref()),
+        };
+        code.map(|code| sanitize(code, CODE_LIMIT)).filter(|code| !code.is_empty())
+    }
+
+    /// The message, fit to be shown, at most `limit` characters.
+    pub(super) fn message(&self, limit: usize) -> Option<String> {
+        self.message.as_deref().map(|words| sanitize(words, limit)).filter(|words| !words.is_empty())
+    }
+
+    /// The code as the HTTP status that it may repeat.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.code.as_deref()?.parse().ok()
+    }
+
+    /// Everything that was said, in lower case, to look for words in.
+    pub(super) fn words(&self) -> String {
+        let all = [&self.code, &self.hint, &self.class, &self.message];
+        all.into_iter().flatten().map(|words| words.to_lowercase()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The reason of a failed job, if anything is said to be wrong.
+    pub(super) fn reason(&self) -> Option<JobError> {
+        if self.is_empty() {
+            return None;
+        }
+        let code = self.code();
+        let message = self.message(REASON_LIMIT).or_else(|| code.clone());
+        Some(JobError { message: message.unwrap_or_else(|| "the service gave no readable reason".into()), code })
+    }
+}
+
+/// JSON inside a text.
+fn nested(text: &str) -> Option<Value> {
+    text.trim_start().starts_with(['{', '[', '"']).then(|| serde_json::from_str(text).ok())?
+}
+
+/// The parts of `code: 'a sentence', message: "what is wrong"`, as gRPC libraries write it.
+fn labelled(text: &str) -> Option<(Option<String>, String)> {
+    let text = text.trim_start();
+    let code = ["code:", "status:"].into_iter().find_map(|label| text.strip_prefix(label))?;
+    let message = text.split_once("message:")?.1;
+    let message = quoted(message.trim_start()).filter(|message| !message.trim().is_empty())?;
+    let code = quoted(code.trim_start()).or_else(|| Some(code.split(',').next()?.trim().to_owned()));
+    Some((code.filter(|code| !code.is_empty()), message))
+}
+
+/// The text between the quotation marks that `text` begins with.
+fn quoted(text: &str) -> Option<String> {
+    let mut rest = text.chars();
+    let mark = rest.next().filter(|mark| matches!(mark, '\'' | '"'))?;
+    let mut inside = String::new();
+    while let Some(next) = rest.next() {
+        match next {
+            '\\' => inside.push(rest.next()?),
+            _ if next == mark => return Some(inside),
+            _ => inside.push(next),
+        }
+    }
+    None
+}
+
+/// The slug in xAI's marker `[WKE=slug]`.
+fn marker(text: &str) -> Option<String> {
+    let (slug, _) = text.split_once("[WKE=")?.1.split_once(']')?;
+    Some(slug.trim().to_owned()).filter(|slug| !slug.is_empty())
+}
+
+/// Whether a `code` says that all is well.
+pub(super) fn is_success(value: &Value) -> bool {
+    match value {
+        Value::String(code) => ["success", "ok"].iter().any(|word| code.trim().eq_ignore_ascii_case(word)),
+        Value::Number(code) => matches!(code.as_i64(), Some(0 | 200)),
+        _ => false,
+    }
+}
+
+/// A code that names a problem.
+fn code(value: &Value) -> Option<String> {
+    if is_success(value) { None } else { scalar(value) }
+}
+
+/// A value that is a word or a number; `false` and 0 say nothing.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(_) => text(Some(value)),
+        Value::Number(number) if number.as_f64() != Some(0.0) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a value says nothing at all.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Object(map) => map.values().all(is_blank),
+        Value::Array(items) => items.iter().all(is_blank),
+        scalar_value => scalar(scalar_value).is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_form_of_error() {
+        let table = [
+            (json!({"error": {"message": "m", "type": "comet_api_error", "param": "", "code": "c"}}), Some("c"), "m"),
+            (json!({"error": {"message": "m", "code": ""}}), None, "m"),
+            (json!({"error": {"message": "m", "code": 13}}), Some("13"), "m"),
+            (json!({"error": {"code": "c"}}), Some("c"), "c"),
+            (json!({"code": "a sentence", "error": "m"}), Some("a sentence"), "m"),
+            (json!({"error": "m"}), None, "m"),
+            (json!({"error": ["m", {"code": "c", "message": "n"}]}), Some("c"), "m; n"),
+            (json!([{"error": {"message": "m"}}]), None, "m"),
+            (json!({"code": "task_not_exist", "message": "m", "data": null}), Some("task_not_exist"), "m"),
+            (json!({"detail": [{"loc": ["body"], "msg": "field required"}]}), None, "field required"),
+            (json!({"error": {"reason": "new"}}), None, r#"{"reason":"new"}"#),
+            (json!({"error": true}), None, "true"),
+            (json!("m"), None, "m"),
+            (json!({"detail": "m"}), None, "m"),
+            (json!({"error": r#"{"code": "c", "message": "m"}"#}), Some("c"), "m"),
+            (json!({"code": "fail", "message": r#"{"error": {"code": "c", "message": "m"}}"#}), Some("fail"), "m"),
+            (json!(r#"{"error": "{\"message\": \"m\"}"}"#), None, "m"),
+            (json!({"error": "{not json"}), None, "{not json"),
+            (
+                json!({"code": "c", "error": r#"code: 'A sentence', message: "A \"bad\" image.""#}),
+                Some("c"),
+                r#"A "bad" image."#,
+            ),
+            (json!({"error": r#"code: 'A sentence', message: "m""#}), Some("A sentence"), "m"),
+            (json!({"error": r#"status: InvalidArgument, message: "m", details: []"#}), Some("InvalidArgument"), "m"),
+            (json!({"error": r#"code: 'A sentence', message: """#}), None, r#"code: 'A sentence', message: """#),
+            (json!({"code": 429, "error": "No. [WKE=a:b]"}), Some("a:b"), "No. [WKE=a:b]"),
+            (json!({"code": "c", "error": "No. [WKE=a:b]"}), Some("c"), "No. [WKE=a:b]"),
+            (json!({"error": "No. [WKE=a:b"}), None, "No. [WKE=a:b"),
+        ];
+        for (body, code, message) in table {
+            let reason = ErrorFields::of_body(&body).reason();
+            assert_eq!(reason, Some(JobError { code: code.map(Into::into), message: message.into() }), "{body}");
+        }
+    }
+
+    #[test]
+    fn nothing_wrong() {
+        for body in [
+            json!({}),
+            json!([]),
+            json!(null),
+            json!({"error": null}),
+            json!({"error": ""}),
+            json!({"error": {}}),
+            json!({"error": []}),
+            json!({"error": false}),
+            json!({"error": {"code": "", "message": ""}}),
+            json!({"code": "success", "message": ""}),
+            json!({"code": "SUCCESS"}),
+            json!({"code": 0}),
+            json!({"code": 200, "message": ""}),
+        ] {
+            assert_eq!(ErrorFields::of_body(&body).reason(), None, "{body}");
+        }
+    }
+}
