@@ -253,7 +253,7 @@ def test_what_is_there_already(cli: Cli, at: list[str], simulator: Simulator) ->
     assert cli(*words)[0] == 0
     code, _, err = cli(*words, "--on-existing", "error")
     assert (code, len(simulator.accepted)) == (3, 1)
-    assert "; --on-existing overwrite makes it anew" in err
+    assert "; pass --on-existing overwrite to render it again" in err
     file = Path("out/videos/i0.mp4")
     file.write_bytes(bytes(file.stat().st_size))
     assert cli(*words)[0] == 0
