@@ -1,8 +1,8 @@
-"""Takes the pictures of notebooks that the README and the pages beside this file show.
+"""Takes the pictures of notebooks for the README and docs/notebooks.md.
 
-    pip install '.[test,eyes]' && python docs/pictures.py
+    pip install '.[test]' --group browser && python docs/pictures.py
 
-It runs the example notebooks in a JupyterLab, in a headless Chromium.
+It runs the example notebooks in JupyterLab, in a headless Chromium.
 """
 
 from __future__ import annotations
