@@ -186,7 +186,7 @@ deny:
         echo "advisories: the database cannot be fetched"
     fi
 
-# Measure the coverage of both languages by the Python tests and the Rust tests: target/coverage.
+# Measure the coverage of both languages by the Rust and the Python tests. Killed processes and Python subprocesses do not count.
 coverage *args:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -198,11 +198,28 @@ coverage *args:
     cargo llvm-cov clean --workspace
     cargo test --quiet --features python,pyo3/abi3-py310
     VIRTUAL_ENV="{{ venv }}" maturin develop --skip-install
-    pytest -q --cov=vidjob --cov-report="lcov:$out/python.lcov" --cov-report=term "$@"
-    cargo llvm-cov report --lcov --output-path "$out/rust.lcov"
-    cargo llvm-cov report --summary-only
+    status=0
+    pytest -q --cov=vidjob --cov-report="lcov:$out/python.lcov" "$@" || status=$?
+    # The profiles of killed processes are incomplete.
+    cargo llvm-cov report --failure-mode all --lcov --output-path "$out/rust.lcov"
     cat "$out/python.lcov" "$out/rust.lcov" >"$out/all.lcov"
-    echo "both languages: $out/all.lcov"
+    awk -v root="$PWD" '
+        /^SF:/ { file = substr($0, 4); sub(root "/", "", file) }
+        /^DA:/ { split($0, part, /[:,]/); lines[file]++; missed[file] += part[3] == 0 }
+        END {
+            for (file in lines) {
+                language = file ~ /[.]rs$/ ? "Rust" : "Python"
+                all[language] += lines[file]
+                gone[language] += missed[file]
+                printf "%5d of %5d lines missed  %s\n", missed[file], lines[file], file | "sort -rn | head -30"
+            }
+            close("sort -rn | head -30")
+            for (language in all)
+                printf "%s: %.1f %% of %d lines\n", language, 100 - 100 * gone[language] / all[language], all[language]
+        }' "$out/all.lcov"
+    echo "line by line: $out/all.lcov"
+    echo "the extension is instrumented now: run 'just build' to replace it"
+    exit "$status"
 
 # Compare speed and memory with other clients: about half an hour. `just bench --quick` shows that it runs.
 bench *args:
