@@ -1,8 +1,8 @@
-"""Takes the pictures of notebooks that the README and the pages beside this file show.
+"""Takes the pictures of notebooks for the README and docs/notebooks.md.
 
-    pip install '.[test,eyes]' && python docs/pictures.py
+    pip install '.[test]' --group browser && python docs/pictures.py
 
-It runs the example notebooks in a JupyterLab, in a headless Chromium.
+It runs the example notebooks in JupyterLab, in a headless Chromium.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from eyes import lab, missing, opened  # noqa: E402 - found by the line above
 
 
 class Picture(NamedTuple):
-    """A code cell of a notebook with what it shows.
+    """A picture of a code cell with its output.
 
     Attributes:
-        name: The picture's.
-        notebook: The example that it is of.
-        cell: Which of the code cells.
-        moment: What the cell says when the picture is taken, as a regular expression; without one, at the end.
-        height: Where it is cut off, in pixels.
+        name: File name without extension.
+        notebook: Name of the example notebook.
+        cell: Index of the code cell.
+        moment: Output at which the picture is taken, as a regular expression; by default, at the end.
+        height: Height at which the picture is cropped, in pixels.
     """
 
     name: str
@@ -77,7 +77,7 @@ def _take(pictures: list[Picture], name: str, folder: Path) -> None:
 
 
 def _keep(png: bytes, picture: Picture) -> None:
-    """Keeps a picture with few colours: it is a few kilobytes."""
+    """Saves a picture with few colours, which makes it a few kilobytes."""
     path = DOCS / "pictures" / f"{picture.name}.png"
     with Image.open(BytesIO(png)) as image:
         shown = image.convert("RGB").crop((0, 0, image.width, min(image.height, picture.height)))

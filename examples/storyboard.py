@@ -1,7 +1,7 @@
-"""Three shots at once, the last one extended: a small storyboard.
+"""A small storyboard: three shots at once, the last one extended.
 
-python storyboard.py                # with COMETAPI_KEY set: this costs money
-python storyboard.py --simulate     # on this machine: no key, no cost
+python storyboard.py                # needs COMETAPI_KEY, and costs money
+python storyboard.py --simulate     # runs the service on this machine: no key, no cost
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENDING = "The boat grows small against the rising sun, gulls follow it."
 
 
 async def tell(client: VideoClient, folder: Path) -> list[RenderResult]:
-    """Makes the shots at once, then the ending, and keeps them all. The same again goes on where it was left."""
+    """Renders the shots at once, then the ending. The same call again resumes."""
     shots = [client.render_async(request, folder / f"{name}.mp4") for name, request in SHOTS.items()]
     results = await asyncio.gather(*shots)
     ending = VideoRequest(ENDING, operation="extend", video=results[-1].job, duration=4)
@@ -29,7 +29,7 @@ async def tell(client: VideoClient, folder: Path) -> list[RenderResult]:
 
 
 def main() -> None:
-    """Reads the arguments, and shows what was made."""
+    """Parses the arguments and prints what was made."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulate", action="store_true", help="run the service on this machine")
     parser.add_argument("-o", "--output", type=Path, default=Path("storyboard"), metavar="DIR")

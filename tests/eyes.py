@@ -41,7 +41,7 @@ def missing() -> str | None:
         import jupyterlab  # noqa: F401
         import playwright  # noqa: F401
     except ImportError as error:
-        return f"{error.name} is not installed: pip install '.[test,eyes]'"
+        return f"{error.name} is not installed: pip install --group browser"
     return None if _chromium() else "no Chromium on the PATH"
 
 

@@ -197,7 +197,7 @@ class XaiSdk:
         with warnings.catch_warnings():
             # What it and its dependencies import, and how, is theirs.
             warnings.simplefilter("ignore")
-            self._video = pytest.importorskip("xai_sdk.sync.video", reason="xai-sdk is not installed: vidjob[peers]")
+            self._video = pytest.importorskip("xai_sdk.sync.video", reason="needs pip install --group conformance")
             self._pb = importlib.import_module("xai_sdk.proto").video_pb2
             self._to_dict = importlib.import_module("google.protobuf.json_format").MessageToDict
 

@@ -1,0 +1,203 @@
+"""The README and the pages of docs/: their Python runs, their commands exist, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vidjob
+from support import KEY, Cli
+from vidjob import Simulator, VideoClient, VideoRequest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+ROOT = Path(__file__).parent.parent
+MEDIA = ROOT / "tests" / "media"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    for line in block.splitlines()
+    if line.startswith("vidjob ")
+]
+#: Arguments of one page that another page explains.
+EXPLAINED_ELSEWHERE = {"max_bytes", "poll_interval", "progress"}
+#: What the pages call their files.
+FILES = {
+    "drawing.png": "picture.png",
+    "boat.png": "picture.png",
+    "anna.jpg": "baseline.jpg",
+    "clip.mp4": "h264.mp4",
+}
+
+
+def names_in(page: str) -> set[str]:
+    """The words that stand as code in a page."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"[\w-]+", code)}
+
+
+def python_of(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+WITH_PYTHON = [page for page in PAGES if python_of(page)]
+
+
+class _FastSimulator:
+    """A simulator whose jobs take no time, with a client that polls often."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._simulator = Simulator(**{**settings, "render_seconds": 0.02, "spread": 0.0})
+
+    def client(self, **settings: Any) -> VideoClient:
+        return _client_of(self._simulator.base_url)(**settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._simulator, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._simulator.close()
+
+
+def _client_of(base_url: str) -> type[VideoClient]:
+    class Client(VideoClient):
+        """A client of the simulator, unless told otherwise."""
+
+        def __init__(self, api_key: str = KEY, **settings: Any) -> None:
+            super().__init__(api_key, **{"base_url": base_url, **settings})
+
+    def polling_often(verb: str) -> Any:
+        original = getattr(VideoClient, verb)
+
+        def call(self: VideoClient, *args: Any, **kwargs: Any) -> Any:
+            return original(self, *args, **{"poll_interval": 0.02, **kwargs})
+
+        return call
+
+    for verb in ("wait", "watch", "render", "render_many", "resume"):
+        setattr(Client, verb, polling_often(verb))
+        setattr(Client, f"{verb}_async", polling_often(f"{verb}_async"))
+    return Client
+
+
+def _run(code: str, page: Path, names: dict[str, Any]) -> None:
+    compiled = compile(code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(compiled, names)  # noqa: S307 - code of this repository
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=[page.name for page in WITH_PYTHON])
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = pytest.importorskip("matplotlib.figure")
+    pandas = pytest.importorskip("pandas")
+    fast = _FastSimulator()
+    client = _client_of(fast.base_url)
+    monkeypatch.setattr(vidjob, "VideoClient", client)
+    monkeypatch.setattr(vidjob, "Simulator", _FastSimulator)
+    monkeypatch.chdir(tmp_path)
+    for name, source in FILES.items():
+        shutil.copy(MEDIA / source, tmp_path / name)
+    names: dict[str, Any] = {
+        "__name__": "page",
+        "figure": figures.Figure(),
+        "pandas": pandas,
+        "frame": pandas.DataFrame({"prompt": ["A candle"]}),
+    }
+    with fast, contextlib.redirect_stdout(io.StringIO()):
+        for code in python_of(page):
+            _run(code, page, names)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=shlex.join)
+def test_the_commands_of_the_pages_exist(command: list[str], cli: Cli) -> None:
+    end = command.index("&&") if "&&" in command else len(command)
+    name, *arguments = command[1:end]
+    code, shown, _ = cli(name, "--help")
+    assert code == 0
+    options = set(re.findall(r"--?[\w-]+", shown))
+    assert {word for word in arguments if word.startswith("-")} <= options
+
+
+def test_links_lead_to_files_and_headings() -> None:
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            file = page.parent / path if path else page
+            if "://" not in target and not (file.exists() and (not anchor or anchor in _anchors(file))):
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_exception_is_explained() -> None:
+    exceptions = {
+        name
+        for name, value in vars(vidjob).items()
+        if isinstance(value, type) and issubclass(value, vidjob.VidjobError)
+    }
+    assert exceptions <= names_in("errors.md")
+
+
+@pytest.mark.parametrize(
+    ("page", "function"),
+    [
+        ("client.md", VideoClient),
+        ("requests.md", VideoRequest),
+        ("batches.md", VideoClient.render_many),
+        ("testing.md", Simulator),
+    ],
+)
+def test_every_argument_is_explained(page: str, function: Any) -> None:
+    arguments = set(inspect.signature(function).parameters) - {"self"}
+    assert arguments - names_in(page) - EXPLAINED_ELSEWHERE == set()
+
+
+def test_the_table_of_faults_is_that_of_the_simulator() -> None:
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*`) \| ([a-z, ]+) \|", text.partition("## Faults")[2], re.MULTILINE)
+    told = {(kind, on) for kinds, ons in rows for kind in re.findall(r"\w+", kinds) for on in ons.split(", ")}
+    kinds = {kind for kind, _ in told}
+    with Simulator() as simulator:
+        accepted = {
+            (kind, on) for kind in kinds for on in ("create", "get", "download") if _injects(simulator, kind, on)
+        }
+    assert told == accepted
+    assert kinds >= set(re.findall(r"``(\w+)`` \(", inspect.getdoc(Simulator.inject) or ""))
+
+
+def _injects(simulator: Simulator, kind: Any, on: Any) -> bool:
+    try:
+        simulator.inject(kind, on=on)
+    except ValueError:
+        return False
+    return True
+
+
+def test_the_paths_that_contributing_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:src|python|tests|docs|benches)/[\w./]*)`|(?<=[` ])(tests/\w+\.py)", text)
+    named = {path for pair in paths for path in pair if path}
+    assert len(named) > 10
+    assert {path for path in named if not (ROOT / path).exists()} == set()
