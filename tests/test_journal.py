@@ -174,7 +174,6 @@ def test_a_render_of_another_process(face: Face, tmp_path: Path) -> None:
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as other:
             while not simulator.accepted:
                 assert other.poll() is None
-            # The answer is written down a moment after it was given.
             with pytest.raises(vidjob.AlreadyRunning, match=f"process {other.pid} on"):
                 face(client, "render", "x", tmp_path / "a.mp4")
             os.kill(other.pid, signal.SIGKILL)

@@ -269,7 +269,9 @@ def test_max_jobs(face: Face, simulator: Simulator, client: VideoClient, tmp_pat
 
 def test_deadline(face: Face, tmp_path: Path) -> None:
     with Simulator(render_seconds=60) as simulator, simulator.client() as client:
-        results = many(face, client, rows(2), tmp_path, deadline=0.5)
+        results = many(face, client, rows(2), tmp_path, timeout=0)
+        assert [type(result.error) for result in results] == [vidjob.WaitTimeout] * 2
+        results = many(face, client, rows(2), tmp_path, deadline=0.3)
         assert [type(result.error) for result in results] == [vidjob.WaitTimeout] * 2
         assert {result.error.request_id for result in results if result.error} == {
             entry["request_id"] for entry in simulator.accepted

@@ -739,3 +739,55 @@ def test_thousands_on_one_connection(simulator: Simulator) -> None:
         for _ in range(2000):
             connection.request("GET", f"{link.path}/videos/{request_id}", headers=AUTHORIZED)
             assert connection.getresponse().read()
+
+
+# ---- the clock --------------------------------------------------------------------------------
+
+
+def test_a_paused_clock_keeps_a_job_as_it_is_until_it_is_advanced() -> None:
+    with Simulator(render_seconds=8, spread=0, queue_seconds=2) as simulator, simulator.client() as client:
+        simulator.pause()
+        job = client.generate("a candle")
+        seen = []
+        for _ in range(6):
+            seen += [client.get(job), client.get(job)]
+            simulator.advance(2)
+    told = [(str(job.status), job.progress) for job in seen]
+    assert told[::2] == told[1::2]
+    assert told[::2] == [
+        ("pending", None),
+        ("processing", 0),
+        ("processing", 25),
+        ("processing", 50),
+        ("processing", 75),
+        ("done", 100),
+    ]
+
+
+def test_links_and_rate_limits_follow_the_clock() -> None:
+    with Simulator(render_seconds=1, spread=0, link_seconds=100, creates_per_second=1) as simulator:
+        simulator.pause()
+        request_id = create(simulator)
+        assert ask(simulator, "POST", "/videos/generations", {"prompt": "x"})[0] == 429
+        simulator.advance(1)
+        create(simulator)
+        link = finished(simulator, request_id)["url"]
+        simulator.advance(99)
+        assert ask(simulator, "GET", link)[0] == 200
+        simulator.advance(1)
+        assert ask(simulator, "GET", link)[0] == 403
+        assert simulator.requests[-1]["at"] - simulator.requests[0]["at"] == pytest.approx(101)
+
+
+def test_a_resumed_clock_goes_on() -> None:
+    with Simulator(render_seconds=0.05, spread=0) as simulator:
+        simulator.pause()
+        request_id = create(simulator)
+        simulator.resume()
+        assert finished(simulator, request_id)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_a_clock_is_not_advanced_by_what_is_no_time(simulator: Simulator, seconds: float) -> None:
+    with pytest.raises(ValueError, match="seconds must be a finite number from 0 up"):
+        simulator.advance(seconds)

@@ -644,6 +644,26 @@ class Simulator:
     ) -> None:
         """Answers the next matching request with exactly this; several are used in order."""
 
+    def pause(self) -> None:
+        """Stops the simulator's clock, so that a test does not depend on how fast the machine is.
+
+        Jobs, links and rate limits stay as they are until ``advance`` or ``resume`` is called. Requests are still
+        answered, and the client's own waits still take real time. Pausing twice is fine.
+        """
+
+    def advance(self, seconds: float) -> None:
+        """Moves the simulator's clock ahead at once, whether it is paused or not.
+
+        Args:
+            seconds: By how much; a job that renders for 8 seconds is over after ``advance(8)``.
+
+        Raises:
+            ValueError: ``seconds`` is negative or not finite.
+        """
+
+    def resume(self) -> None:
+        """Lets a paused clock go on from where it is."""
+
     def close(self) -> None:
         """Stops the service. Closing twice is fine."""
 

@@ -181,6 +181,18 @@ impl Simulator {
         Ok(())
     }
 
+    fn pause(&self) {
+        self.0.pause();
+    }
+
+    fn resume(&self) {
+        self.0.resume();
+    }
+
+    fn advance(&self, seconds: f64) -> PyResult<()> {
+        self.0.advance(seconds).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
     }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::check::{Film, Own, Purchase, Source};
+use super::clock::Clock;
 use super::files::File;
 use super::life::{End, Life, State};
 use super::links::{self, Link, Moment, Stored};
@@ -83,7 +84,7 @@ pub(super) struct Ledger {
     pub(super) canned: VecDeque<(On, Canned)>,
     pub(super) chance: fastrand::Rng,
     address: SocketAddr,
-    started: Instant,
+    pub(super) clock: Clock,
     started_at: SystemTime,
     jobs: Vec<Job>,
     by_id: HashMap<String, usize>,
@@ -104,7 +105,7 @@ impl Ledger {
             canned: VecDeque::new(),
             chance: fastrand::Rng::with_seed(options.seed),
             address,
-            started: Instant::now(),
+            clock: Clock::new(),
             started_at: SystemTime::now(),
             jobs: Vec::new(),
             by_id: HashMap::new(),
@@ -114,9 +115,9 @@ impl Ledger {
         }
     }
 
-    /// Seconds since the start.
+    /// Seconds since the start, on the simulator's clock.
     pub(super) fn now(&self) -> f64 {
-        self.started.elapsed().as_secs_f64()
+        self.clock.now()
     }
 
     /// Remembers a request, and forgets the oldest.
