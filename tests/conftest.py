@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ import pytest
 from support import KEY, Cli, Face, Run
 from vidjob import Simulator, VideoClient
 from vidjob.cli import main
+
+
+def pytest_configure() -> None:
+    """Lets the processes that tests start be interrupted, also where the shell ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["blocking", "asyncio"])

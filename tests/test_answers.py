@@ -339,7 +339,7 @@ def test_a_wait_that_hears_only_odd_answers_ends_with_its_timeout_and_says_so(fa
         client_of(service) as client,
         pytest.raises(vidjob.WaitTimeout, match="lastly, instead of an answer: ") as caught,
     ):
-        face(client, "wait", ID, poll_interval=0.02, timeout=0.1)
+        face(client, "wait", ID, poll_interval=0.02, timeout=0.5)
     assert caught.value.job is not None
     assert caught.value.job.progress == 40
 

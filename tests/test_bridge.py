@@ -113,7 +113,6 @@ def test_exits_are_quiet_with_anything_pending(run_python: Run, kind: str) -> No
 def test_ctrl_c_ends_a_call_that_waits_for_an_answer(run_python: Run) -> None:
     program = """
         import os, signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def interrupted(verb, argument):
             before = len(accepted)

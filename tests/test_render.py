@@ -96,8 +96,6 @@ INTERRUPTED = """
     import asyncio, os, signal, sys
     import vidjob
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
     sent, notes = [], []
 
     def interrupt(job):

@@ -18,6 +18,8 @@ use super::{Canned, Fault, FaultKind, On, Options, body};
 /// How many requests are remembered.
 const REQUESTS: usize = 10_000;
 const FORBIDDEN: u16 = 403;
+/// Sums of seconds are not exact: after `advance(8)`, a job of 8 seconds is over.
+const ROUNDING: f64 = 1e-6;
 
 /// One entry of the ledger: a create that was accepted.
 #[derive(Debug, Clone, Serialize)]
@@ -73,6 +75,18 @@ pub(super) struct Job {
     refusal: u16,
     /// Whether its file has been sent where the request said.
     is_sent: bool,
+}
+
+impl Link {
+    fn is_over(&self, now: f64, life: f64) -> bool {
+        now - self.issued + ROUNDING >= life
+    }
+}
+
+impl Job {
+    fn state_at(&self, now: f64) -> State {
+        self.life.state_at(now - self.entry.accepted_at + ROUNDING)
+    }
 }
 
 /// Everything, behind one lock that is never held across an await.
@@ -228,7 +242,7 @@ impl Ledger {
         let now = self.now();
         let job = self.job(request_id)?;
         job.entry.queries += 1;
-        Some(job.life.state_at(now - job.entry.accepted_at))
+        Some(job.state_at(now))
     }
 
     /// A link to a job's file that is good now; there is none to what is sent elsewhere.
@@ -236,7 +250,7 @@ impl Ledger {
         let (now, address, life_of_links) = (self.now(), self.address, self.options.link_seconds);
         let signature = self.chance.u64(..);
         let job = self.job(request_id).filter(|job| job.purchase.upload_url.is_none())?;
-        if job.link.as_ref().is_none_or(|link| now - link.issued >= life_of_links) {
+        if job.link.as_ref().is_none_or(|link| link.is_over(now, life_of_links)) {
             job.link = Some(Link { signature, issued: now });
         }
         let signature = job.link.as_ref()?.signature;
@@ -260,7 +274,7 @@ impl Ledger {
         let now = self.now();
         let Some(job) = self.find(request_id) else { return false };
         let is_temporary =
-            |link: &Link| links::hex(link.signature) == signature && now - link.issued < self.options.link_seconds;
+            |link: &Link| links::hex(link.signature) == signature && !link.is_over(now, self.options.link_seconds);
         job.link.as_ref().is_some_and(is_temporary)
             || job.stored.as_ref().is_some_and(|stored| stored.is_public(signature, now))
     }
@@ -304,7 +318,7 @@ impl Ledger {
 
     fn has_stored(&self, job: &Job) -> bool {
         let now = self.now();
-        let is_done = job.life.state_at(now - job.entry.accepted_at) == State::Over(End::Done);
+        let is_done = job.state_at(now) == State::Over(End::Done);
         is_done && job.stored.as_ref().is_some_and(|stored| stored.is_kept(now))
     }
 }
