@@ -13,14 +13,14 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Exponential backoff with full jitter: uniform between nothing and a bound that doubles.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     pub(crate) first: Duration,
     pub(crate) most: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_millis(500), most: Duration::from_secs(8) }
+        Self::doubling_from(Duration::from_millis(500))
     }
 }
 
@@ -28,6 +28,12 @@ impl Default for Backoff {
 const NO_CHANNEL: Backoff = Backoff { first: Duration::from_secs(10), most: MAX_RETRY_AFTER };
 
 impl Backoff {
+    /// The bound doubles four times.
+    #[must_use]
+    pub fn doubling_from(first: Duration) -> Self {
+        Self { first, most: first.saturating_mul(16) }
+    }
+
     /// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
     /// The service's own word is a lower bound.
     pub(crate) fn delay(self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
@@ -69,11 +75,11 @@ pub fn certainly_not_started(error: &Error) -> bool {
 
 /// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
 #[must_use]
-pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
+pub fn backoff(usual: Backoff, error: &Error, attempt: u32, jitter: f64) -> Duration {
     if matches!(error, Error::Api(error) if error.not_started) {
         return NO_CHANNEL.delay(attempt, 0.5 + jitter / 2.0, error.retry_after());
     }
-    Backoff::default().delay(attempt, jitter, error.retry_after())
+    usual.delay(attempt, jitter, error.retry_after())
 }
 
 /// Repeats an exchange while that is right.
@@ -81,6 +87,8 @@ pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
 pub struct Retries {
     /// How often at the most.
     pub most: u32,
+    /// How long to wait before each.
+    pub backoff: Backoff,
     /// Which failures are worth it.
     pub when: fn(&Error) -> bool,
     /// No pause lasts beyond this moment.
@@ -103,7 +111,7 @@ impl Retries {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let delay = backoff(&error, attempt, fastrand::f64());
+            let delay = backoff(self.backoff, &error, attempt, fastrand::f64());
             if is_rate_limit(&error) {
                 slow_down(delay);
             }
@@ -180,6 +188,19 @@ mod tests {
         }
     }
 
+    fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
+        super::backoff(Backoff::default(), error, attempt, jitter)
+    }
+
+    #[test]
+    fn the_first_delay_may_be_another() {
+        let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
+        let quick = Backoff::doubling_from(Duration::from_millis(10));
+        let most: Vec<_> =
+            (0..6).map(|attempt| super::backoff(quick, &error, attempt, 1.0).as_millis()).collect();
+        assert_eq!(most, [10, 20, 40, 80, 160, 160]);
+    }
+
     #[test]
     fn backoff_doubles_up_to_a_bound_and_honours_the_service() {
         let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
@@ -217,7 +238,7 @@ mod tests {
                 std::future::ready(Err(Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)))))
             };
             let result: Result<()> =
-                Retries { most, when: worth_repeating, until: None }.run("/x", &events, |_| {}, exchange).await;
+                Retries { most, backoff: Backoff::default(), when: worth_repeating, until: None }.run("/x", &events, |_| {}, exchange).await;
             assert!(result.is_err());
             assert_eq!(u32::try_from(calls.len()).unwrap(), most + 1);
             assert_eq!(calls.last(), Some(&start.elapsed()), "nothing is waited for after the last attempt");
@@ -236,7 +257,8 @@ mod tests {
         let limited =
             ApiError { retry_after: Some(Duration::from_secs(30)), ..ApiError::of(ApiErrorKind::RateLimited, 429) };
         let start = Instant::now();
-        let retries = Retries { most: 1, when: worth_repeating, until: Some(start + Duration::from_secs(2)) };
+        let until = Some(start + Duration::from_secs(2));
+        let retries = Retries { most: 1, backoff: Backoff::default(), when: worth_repeating, until };
         let exchange = || std::future::ready(Err::<(), _>(Error::Api(Box::new(limited.clone()))));
         assert!(retries.run("/x", &Events::default(), |_| {}, exchange).await.is_err());
         assert_eq!(start.elapsed(), Duration::from_secs(2));
@@ -249,7 +271,7 @@ mod tests {
         let paused = std::cell::Cell::new(Duration::ZERO);
         let mut calls = 0;
         let start = tokio::time::Instant::now();
-        let result = Retries { most: 3, when: worth_repeating, until: None }
+        let result = Retries { most: 3, backoff: Backoff::default(), when: worth_repeating, until: None }
             .run(
                 "/x",
                 &Events::default(),

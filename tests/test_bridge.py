@@ -14,7 +14,7 @@ import pytest
 
 import raw
 import vidjob
-from support import KEY, Run
+from support import Run, quick_client
 from vidjob import Simulator, VideoClient
 
 #: A client whose every call stays unanswered, and what may still be pending when the process ends.
@@ -229,7 +229,7 @@ def test_calls_in_several_threads_run_in_parallel() -> None:
 
     with (
         raw.RawService(reply) as service,
-        VideoClient(KEY, base_url=service.base_url, max_retries=0) as client,
+        quick_client(service, max_retries=0) as client,
         ThreadPoolExecutor(4) as threads,
     ):
         assert [job.status for job in threads.map(client.get, ["abc"] * 4)] == ["queued"] * 4
@@ -285,7 +285,7 @@ def test_under_uvloop(simulator: Simulator, client: VideoClient) -> None:
 def test_a_thousand_at_once_on_many_loops(simulator: Simulator) -> None:
     for _ in range(2000):
         simulator.respond("get", body='{"status": "queued"}')
-    client = VideoClient(KEY, base_url=simulator.base_url)
+    client = quick_client(simulator)
 
     async def main() -> int:
         return len(await asyncio.gather(*(client.get_async("abc") for _ in range(500))))

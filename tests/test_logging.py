@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support import KEY, Face, Run
+from support import KEY, Face, Run, quick_client
 from vidjob import JobFailed, ServerError, Simulator, VideoClient
 
 PNG = (Path(__file__).parent / "media" / "picture.png").read_bytes()
@@ -108,11 +108,11 @@ def test_no_key_no_signed_link_no_file_in_any_record(
         leak = f'{{"error": "no: Bearer {KEY}, https://cdn.example/v.mp4?X-Amz-Signature=secret, {_as_uri(PNG)}"}}'
         for _ in range(4):
             simulator.respond("get", status=503, body=leak)
-        with VideoClient(KEY, base_url=simulator.base_url, max_retries=1, on_event=events.append) as client:
+        with quick_client(simulator, max_retries=1, on_event=events.append) as client:
             job = face(client, "generate", "it moves", image=PNG)
             with pytest.raises(ServerError):
                 face(client, "get", job)
-        with VideoClient(KEY, base_url=simulator.base_url, max_retries=4, on_event=events.append) as client:
+        with quick_client(simulator, max_retries=4, on_event=events.append) as client:
             assert face(client, "render", "a candle", tmp_path / "a.mp4", image=PNG, poll_interval=0.05).ok
     assert any(record.name == "vidjob.http" and "retry" in record.getMessage() for record in caplog.records)
     everything = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records) + repr(events)

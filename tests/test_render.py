@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import vidjob
-from support import KEY, Face, Run
+from support import Face, Run, quick_client
 from vidjob import JobStatus, Simulator, VideoClient
 
 
@@ -19,7 +19,7 @@ from vidjob import JobStatus, Simulator, VideoClient
 def test_the_whole_path_in_every_shape(face: Face, tmp_path: Path, shape: str) -> None:
     with (
         Simulator(shape, render_seconds=0.2) as simulator,  # type: ignore[arg-type]
-        VideoClient(KEY, base_url=simulator.base_url) as client,
+        quick_client(simulator) as client,
     ):
         seen = []
         result = face(

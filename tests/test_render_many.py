@@ -452,7 +452,8 @@ def test_what_was_learned_sets_the_pace(face: Face, simulator: Simulator, client
     simulator.pause()
     # Without experience, the first poll comes after 4.5 s or more: here, only the last one, at the timeout.
     orders = [{"id": "like the others", "prompt": "x", "duration": 2}, {"id": "longer", "prompt": "x", "duration": 9}]
-    many(face, client, orders, tmp_path, poll_interval=None, timeout=2)
+    with VideoClient(KEY, base_url=simulator.base_url) as paced:
+        many(face, paced, orders, tmp_path, poll_interval=None, timeout=2)
     polls = {entry["body"]["duration"]: entry["queries"] for entry in simulator.accepted[10:]}
     assert polls[2] >= 2
     assert polls[9] == 1, "another duration is another matter"

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, Run
+from support import KEY, Face, Run, quick_client
 from vidjob import Simulator, VideoClient
 
 MEDIA = Path(__file__).parent / "media"
@@ -148,11 +148,11 @@ def test_a_file_that_changes_in_between_is_not_sent(face: Face, simulator: Simul
         if event["event"] == "retry":
             padded(source, MEGABYTE // 2)
 
-    with VideoClient(KEY, base_url=simulator.base_url) as client:
+    with quick_client(simulator) as client:
         # Callbacks come on the caller's thread while the pause of a second passes.
         simulator.inject("rate_limited", on="create", retry_after=1)
         with pytest.raises(vidjob.InvalidRequest, match="changed while it was sent; nothing was created") as caught:
-            face(VideoClient(KEY, base_url=simulator.base_url, on_event=shrink), "edit", "x", source)
+            face(quick_client(simulator, on_event=shrink), "edit", "x", source)
         assert caught.value.field == "video"
         assert simulator.accepted == []
         face(client, "edit", "x", source)

@@ -559,7 +559,10 @@ class Simulator:
         """Every request that came, with the answer's status: the last 10,000."""
 
     def client(self, **settings: Any) -> VideoClient:
-        """A client of this simulator; takes ``VideoClient``'s arguments."""
+        """A client of this simulator; takes ``VideoClient``'s arguments.
+
+        It polls every 0.02 s (``poll_interval=None``: paced, as elsewhere) and begins to retry after 0.01 s.
+        """
 
     def inject(
         self,
@@ -689,6 +692,8 @@ class Client:
         headers: list[tuple[str, str]] = ...,
         journal: str | PathLike[str] | None = None,
         max_job_age: float | None = None,
+        poll_interval: float | None = None,
+        retry_delay: float | None = None,
     ) -> Self: ...
     def copy(self) -> Client: ...
     def barred(self, fault: str) -> Client: ...

@@ -193,7 +193,14 @@ impl VideoClient {
         Ok(Box::pin(async move { watch.end(|job| self.events.tell(|| Event::Status(job.clone()))).await }))
     }
 
+    fn retries(&self, when: fn(&Error) -> bool, until: Option<Instant>) -> Retries {
+        let config = &self.shared.config;
+        Retries { most: config.max_retries, backoff: config.backoff, when, until }
+    }
+
     fn watch_since(&self, accepted: Option<Instant>, job: VideoJob, patience: Patience) -> Watch<Self> {
+        let poll_interval = patience.poll_interval.or(self.shared.config.poll_interval);
+        let patience = Patience { poll_interval, ..patience };
         self.remember_aliases(&job);
         let own = self.accepted_at(&job.request_id);
         let watch = Watch::new(self.clone(), job, own.or(accepted), patience);
@@ -405,7 +412,7 @@ impl VideoClient {
     ) -> Result<VideoJob> {
         let (http, events) = (&self.shared.http, &self.events);
         let Prepared { path, body } = prepared;
-        let retries = Retries { most: self.shared.config.max_retries, when: certainly_not_started, until };
+        let retries = self.retries(certainly_not_started, until);
         let mut first = Some(turn);
         let may_send = &may_send;
         let job = retries
@@ -551,7 +558,7 @@ impl VideoClient {
     async fn ask_by(&self, name: &str, request_id: &str) -> Result<Snapshot> {
         let http = &self.shared.http;
         let (events, path) = (&self.events, &format!("/videos/{}", path_segment(name)));
-        let retries = Retries { most: self.shared.config.max_retries, when: worth_repeating, until: None };
+        let retries = self.retries(worth_repeating, None);
         retries
             .run(
                 path,

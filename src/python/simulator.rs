@@ -146,6 +146,8 @@ impl Simulator {
         let all = PyDict::new(py);
         all.set_item("api_key", "simulator")?;
         all.set_item("base_url", self.base_url())?;
+        all.set_item("poll_interval", 0.02)?;
+        all.set_item("retry_delay", 0.01)?;
         if let Some(settings) = settings {
             all.update(settings.as_mapping())?;
         }
