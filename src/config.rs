@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::proxies::Proxies;
 use crate::redact::url_for_message;
@@ -50,6 +51,10 @@ pub struct Settings {
     pub journal: Option<PathBuf>,
     /// Seconds after which a job that is not over is given up; none: never.
     pub max_job_age: Option<f64>,
+    /// Seconds between polls; none: paced.
+    pub poll_interval: Option<f64>,
+    /// Seconds before the first retry.
+    pub retry_delay: Option<f64>,
 }
 
 /// A client's configuration, checked.
@@ -83,6 +88,10 @@ pub struct Config {
     pub(crate) secrets: Secrets,
     /// After so long a job that is not over is given up.
     pub max_job_age: Option<Duration>,
+    /// Between polls of waits that do not have their own; `None`: paced.
+    pub poll_interval: Option<Duration>,
+    /// Between retries.
+    pub backoff: Backoff,
 }
 
 impl Config {
@@ -103,8 +112,7 @@ impl Config {
             secrets: Secrets::new(secrets),
             api_key,
             key_variable,
-            timeout: Duration::try_from_secs_f64(positive("timeout", settings.timeout.unwrap_or(60.0))?)
-                .map_err(|_| Error::Configuration("timeout is too long".into()))?,
+            timeout: duration("timeout", settings.timeout.unwrap_or(60.0))?,
             max_retries: settings.max_retries.unwrap_or(4),
             requests_per_second: settings
                 .requests_per_second
@@ -116,6 +124,11 @@ impl Config {
             headers,
             journal: settings.journal,
             max_job_age: settings.max_job_age.map(max_job_age).transpose()?.flatten(),
+            poll_interval: settings.poll_interval.map(|given| duration("poll_interval", given)).transpose()?,
+            backoff: match settings.retry_delay {
+                Some(given) => Backoff::doubling_from(duration("retry_delay", given)?),
+                None => Backoff::default(),
+            },
             base_url,
             proxies: Arc::new(proxies),
         };
@@ -232,6 +245,11 @@ fn positive(name: &str, number: f64) -> Result<f64> {
         return Ok(number);
     }
     Err(Error::Configuration(format!("{name} must be a number above 0, not {number}")))
+}
+
+fn duration(name: &str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(positive(name, seconds)?)
+        .map_err(|_| Error::Configuration(format!("{name} is too long")))
 }
 
 /// What is longer than the clock can hold is no limit.
@@ -442,6 +460,10 @@ mod tests {
         assert!(refused(|s| s.max_concurrent_requests = Some(0)));
         assert!(refused(|s| s.max_job_age = Some(0.0)));
         assert!(refused(|s| s.max_job_age = Some(f64::NAN)));
+        assert!(refused(|s| s.poll_interval = Some(0.0)));
+        assert!(refused(|s| s.poll_interval = Some(f64::INFINITY)));
+        assert!(refused(|s| s.retry_delay = Some(0.0)));
+        assert!(refused(|s| s.retry_delay = Some(1e300)));
         assert!(refused(|s| s.proxy = Some("nonsense".into())));
         assert!(refused(|s| s.ca_file = Some("/nowhere/ca.pem".into())));
         assert!(refused(|s| s.headers = vec![("Authorization".into(), "x".into())]));

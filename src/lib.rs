@@ -3,6 +3,7 @@
 //! Dependencies point one way, in the order of this list: values without I/O, then what is asked for, JSON, one
 //! exchange, when to poll, files, the verbs, the journal, batches, the client, and on top the simulator and Python.
 
+pub mod backoff;
 mod body_part;
 pub mod config;
 pub mod error;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,15 @@ from typing import Any
 
 import pytest
 
-from support import KEY, Cli, Face, Run
+from support import KEY, Cli, Face, Run, quick_client
 from vidjob import Simulator, VideoClient
 from vidjob.cli import main
+
+
+def pytest_configure() -> None:
+    """Lets the processes that tests start be interrupted, also where the shell ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -32,13 +39,13 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(render_seconds=0.2, spread=0.1) as simulator:
+    with Simulator(render_seconds=0.02, spread=0.1) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def client(simulator: Simulator) -> Iterator[VideoClient]:
-    with VideoClient(KEY, base_url=simulator.base_url, max_retries=2, timeout=10) as client:
+    with quick_client(simulator, max_retries=2, timeout=10) as client:
         yield client
 
 

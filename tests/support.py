@@ -55,9 +55,15 @@ class Face:
 
 
 def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
-    """The results of ``render_many``, of clips that are done soon."""
-    results: list[RenderResult] = face(client, "render_many", *args, **{"poll_interval": 0.02, **kwargs})
+    """The results of ``render_many``."""
+    results: list[RenderResult] = face(client, "render_many", *args, **kwargs)
     return results
+
+
+def quick_client(service: Any, **settings: Any) -> VideoClient:
+    """A client of a service on this machine that polls and retries soon."""
+    quick = {"base_url": service.base_url, "poll_interval": 0.02, "retry_delay": 0.01}
+    return VideoClient(KEY, **{**quick, **settings})
 
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals of POSIX")

@@ -15,7 +15,7 @@ import pytest
 
 import vidjob
 from raw import RawService, answer, in_turn
-from support import KEY, Face
+from support import KEY, Face, quick_client
 from vidjob import JobStatus, VideoClient, VidjobError
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
@@ -36,7 +36,7 @@ ZSTD = bytes.fromhex(
 
 
 def client_of(service: RawService, **settings: Any) -> VideoClient:
-    return VideoClient(KEY, base_url=service.base_url, **{"max_retries": 0, "timeout": 10, **settings})
+    return quick_client(service, **{"max_retries": 0, "timeout": 10, "retry_delay": 0.01, **settings})
 
 
 def with_text(text: str) -> Callable[[dict[str, Any]], bytes]:
@@ -339,7 +339,7 @@ def test_a_wait_that_hears_only_odd_answers_ends_with_its_timeout_and_says_so(fa
         client_of(service) as client,
         pytest.raises(vidjob.WaitTimeout, match="lastly, instead of an answer: ") as caught,
     ):
-        face(client, "wait", ID, poll_interval=0.02, timeout=0.1)
+        face(client, "wait", ID, poll_interval=0.02, timeout=0.5)
     assert caught.value.job is not None
     assert caught.value.job.progress == 40
 

@@ -7,13 +7,14 @@ import os
 import sys
 import textwrap
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+import raw
 import vidjob
-from support import KEY, Run
+from support import Run, quick_client
 from vidjob import Simulator, VideoClient
 
 #: A client whose every call stays unanswered, and what may still be pending when the process ends.
@@ -109,16 +110,15 @@ def test_exits_are_quiet_with_anything_pending(run_python: Run, kind: str) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
-def test_ctrl_c_comes_through_within_a_tenth_of_a_second(run_python: Run) -> None:
-    """The quickest of five shows the mechanism; a busy machine may delay single ones."""
+def test_ctrl_c_ends_a_call_that_waits_for_an_answer(run_python: Run) -> None:
     program = """
         import os, signal
 
         def interrupted(verb, argument):
-            sent = []
+            before = len(accepted)
             def interrupt():
-                time.sleep(0.2)
-                sent.append(time.monotonic())
+                while len(accepted) == before:
+                    time.sleep(0.005)
                 os.kill(os.getpid(), signal.SIGINT)
             threading.Thread(target=interrupt).start()
             try:
@@ -126,15 +126,15 @@ def test_ctrl_c_comes_through_within_a_tenth_of_a_second(run_python: Run) -> Non
                 if verb == "watch":
                     list(result)
             except KeyboardInterrupt as stop:
-                return time.monotonic() - sent[0], *getattr(stop, "__notes__", [])
+                return getattr(stop, "__notes__", [])
 
         for verb, argument in (("get", "abc"), ("wait", "abc"), ("generate", "x"), ("watch", "abc")):
-            answers = [interrupted(verb, argument) for _ in range(5)]
-            print(verb, min(answers)[0] < 0.1, *answers[0][1:])
+            for _ in range(2):
+                print(verb, *interrupted(verb, argument))
     """
     done = run_python(SILENT_SERVER + textwrap.dedent(program))
-    verbs = [line.split()[:2] for line in done.stdout.splitlines()]
-    assert verbs == [[verb, "True"] for verb in ("get", "wait", "generate", "watch")], done.stderr
+    verbs = [line.split()[0] for line in done.stdout.splitlines()]
+    assert verbs == [verb for verb in ("get", "wait", "generate", "watch") for _ in range(2)], done.stderr
     if sys.version_info >= (3, 11):
         assert "client.wait('abc')" in done.stdout
         assert "may exist and be billed" in done.stdout
@@ -148,16 +148,19 @@ def test_a_cancellation_that_does_not_wake_the_loop_is_seen_soon(run_python: Run
         async def main():
             task = asyncio.ensure_future(client.wait_async("abc"))
             signal.signal(signal.SIGINT, lambda *_: task.cancel())
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-            began = time.monotonic()
+            def interrupt():
+                while not accepted:
+                    time.sleep(0.005)
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Thread(target=interrupt).start()
             try:
                 await task
             except asyncio.CancelledError:
-                print(time.monotonic() - began < 5)
+                print("cancelled")
         asyncio.new_event_loop().run_until_complete(main())
     """
     done = run_python(SILENT_SERVER + textwrap.dedent(program), "-W", "ignore")
-    assert done.stdout.split() == ["True"], done.stderr
+    assert done.stdout.split() == ["cancelled"], done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -216,20 +219,20 @@ def test_multiprocessing_by_every_start_method(simulator: Simulator, run_python:
     assert set(done.stdout.split()) == {"pending"}, done.stderr
 
 
-def test_a_call_in_a_second_thread_runs_in_parallel(simulator: Simulator, client: VideoClient) -> None:
-    simulator.inject("hang", on="get", times=4, seconds=1)
-    for _ in range(4):
-        simulator.respond("get", body='{"status": "queued"}')
-    start = time.monotonic()
-    threads = [threading.Thread(target=client.get, args=("abc",)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    beats = 0
-    while any(thread.is_alive() for thread in threads):
-        beats += 1
-        time.sleep(0.01)
-    assert time.monotonic() - start < 3
-    assert beats > 10, "the interpreter went on meanwhile"
+def test_calls_in_several_threads_run_in_parallel() -> None:
+    """The service answers none of them before all of them have come, and it needs the interpreter for that."""
+    together = threading.Barrier(4, timeout=30)
+
+    def reply(_method: str, _path: str) -> bytes:
+        together.wait()
+        return raw.answer({"status": "queued"})
+
+    with (
+        raw.RawService(reply) as service,
+        quick_client(service, max_retries=0) as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        assert [job.status for job in threads.map(client.get, ["abc"] * 4)] == ["queued"] * 4
 
 
 def test_blocking_verbs_work_inside_a_running_loop(simulator: Simulator, client: VideoClient) -> None:
@@ -258,10 +261,8 @@ def test_twins_are_coroutines(simulator: Simulator, client: VideoClient) -> None
 def test_a_timeout_drops_the_request(simulator: Simulator, client: VideoClient) -> None:
     async def main() -> None:
         simulator.inject("hang", on="get", seconds=30)
-        start = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.get_async("abc"), 0.2)
-        assert time.monotonic() - start < 10
 
     asyncio.run(main())
 
@@ -284,7 +285,7 @@ def test_under_uvloop(simulator: Simulator, client: VideoClient) -> None:
 def test_a_thousand_at_once_on_many_loops(simulator: Simulator) -> None:
     for _ in range(2000):
         simulator.respond("get", body='{"status": "queued"}')
-    client = VideoClient(KEY, base_url=simulator.base_url)
+    client = quick_client(simulator)
 
     async def main() -> int:
         return len(await asyncio.gather(*(client.get_async("abc") for _ in range(500))))

@@ -126,7 +126,10 @@ def test_6_a_deadline(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY)
     with Simulator(render_seconds=60) as slow:
         service = ["--base-url", slow.base_url, "--api-key-file", "key"]
+        # How many are bought before the deadline depends on the machine.
         code, out, _ = cli("batch", orders(2), "-o", "out", "--deadline", "0.4", *OFTEN, *service)
+        assert (code, int(pairs(out).get("pending", 0))) == (6, len(slow.accepted))
+        code, out, _ = cli("batch", "rows.jsonl", "-o", "out", "--timeout", "0", *service)
         assert (code, pairs(out)["pending"]) == (6, "2")
         code, out, _ = cli("resume", "out", "--deadline", "0.2", *OFTEN, *service)
         assert code == 6
@@ -264,14 +267,17 @@ def test_what_is_there_already(cli: Cli, at: list[str], simulator: Simulator) ->
 
 
 def test_6_a_timeout(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.pause()
     code, out, err = cli("batch", orders(1), "-o", "out", "--timeout", "0.01", *at)
     assert (code, pairs(out)["pending"]) == (6, "1")
     assert err.splitlines()[-2] == "error: 1 pending"
+    simulator.advance(60)
     assert cli("batch", "rows.jsonl", "-o", "out", *OFTEN, *at)[0] == 0
     assert len(simulator.accepted) == 1
 
 
 def test_4_resume_with_a_key_that_is_refused(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.pause()
     assert cli("batch", orders(1), "-o", "out", "--timeout", "0.01", *at)[0] == 6
     for _ in range(9):
         simulator.respond("get", status=401, body='{"error": "no"}')
@@ -345,9 +351,10 @@ def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: 
     assert cli("jobs", "out") == (2, "", "error: there is no journal in out\n")
     assert cli("resume", "out", *at) == (2, "", "error: there is no journal in out\n")
     assert not Path("out").exists()
-    for result in client.render_many([{"id": f"i{n}", "prompt": f"{n}"} for n in range(3)], "out", poll_interval=0.05):
-        assert result.ok
-        break
+    simulator.pause()
+    rows = [{"id": f"i{n}", "prompt": f"{n}"} for n in range(3)]
+    assert not any(result.ok for result in client.render_many(rows, "out", timeout=0))
+    simulator.resume()
     code, out, err = cli("jobs", "out")
     assert (code, err) == (0, "")
     heading, *rows = out.splitlines()
@@ -356,7 +363,7 @@ def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: 
     code, out, _ = cli("resume", "out", "--json", *OFTEN, *at)
     assert code == 0
     told = json.loads(out)
-    assert told["saved"] == told["items"] <= 2
+    assert told["saved"] == told["items"] == 3
     assert (told["failed"], told["folder"]) == (0, "out")
     code, out, _ = cli("jobs", "out", "--json")
     assert [record["state"] for record in json.loads(out)] == ["saved"] * 3
@@ -400,13 +407,15 @@ def wait_until_bought(process: subprocess.Popen[str], simulator: Simulator, coun
 
 @POSIX
 def test_130_the_first_ctrl_c_keeps_what_is_bought(cli: Cli, key: list[str]) -> None:
-    with Simulator(render_seconds=2, spread=0) as simulator:
+    with Simulator(render_seconds=0.05) as simulator:
+        simulator.pause()
         service = ["--base-url", simulator.base_url, *key]
         words = ["batch", orders(4), "-o", "two words", "--concurrency", "2", *OFTEN, *service]
         with begin(*words) as process:
             wait_until_bought(process, simulator, 2)
             process.send_signal(signal.SIGINT)
             said = wait_for(process, "buying has stopped")
+            simulator.resume()
             out, err = process.communicate(timeout=30)
         assert process.returncode == 130
         assert said == "buying has stopped; 2 under way are still kept; Ctrl-C again leaves at once\n"
@@ -424,20 +433,18 @@ def test_130_the_first_ctrl_c_keeps_what_is_bought(cli: Cli, key: list[str]) -> 
 def test_130_the_second_ctrl_c_leaves(cli: Cli, key: list[str]) -> None:
     with Simulator(render_seconds=60, spread=0) as simulator:
         service = ["--base-url", simulator.base_url, *key]
-        with begin("batch", orders(4), "-o", "out", "--concurrency", "2", "--json", "-q", *OFTEN, *service) as process:
+        with begin("batch", orders(4), "-o", "out", "--concurrency", "2", "--json", *OFTEN, *service) as process:
             wait_until_bought(process, simulator, 2)
             process.send_signal(signal.SIGINT)
+            wait_for(process, "buying has stopped")
             process.send_signal(signal.SIGINT)
-            # Two that come together may be taken for one.
-            while process.poll() is None:
-                time.sleep(0.3)
-                process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=30)
         assert process.returncode == 130
         assert (json.loads(out)["saved"], json.loads(out)["stopped"]) == (0, "caller")
-        assert err.splitlines()[0] == "error: interrupted; 2 jobs go on"
-        assert err.splitlines()[1].startswith("to continue: vidjob batch rows.jsonl -o out ")
-        assert len(err.splitlines()) == 2
+        *_, reason, command = err.splitlines()
+        assert reason == "error: interrupted; 2 jobs go on"
+        assert command.startswith("to continue: vidjob batch rows.jsonl -o out ")
+        assert "Traceback" not in err
         assert len(simulator.accepted) == 2
         assert [record["state"] for record in json.loads(cli("jobs", "out", "--json")[1])] == ["accepted"] * 2
 
@@ -462,7 +469,7 @@ def test_130_ctrl_c_while_lines_are_awaited(key: list[str]) -> None:
 def test_130_resume_leaves_at_once(client: VideoClient, key: list[str]) -> None:
     with Simulator(render_seconds=60, spread=0) as simulator:
         with simulator.client() as slow:
-            slow.render_many(["x"], "out", deadline=0.3).__next__()
+            slow.render_many(["x"], "out", timeout=0).__next__()
         service = ["--base-url", simulator.base_url, *key]
         with begin("resume", "out", "--jsonl", *OFTEN, *service) as process:
             assert process.stdout is not None

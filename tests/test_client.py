@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pickle
 import subprocess
 import sys
@@ -53,6 +54,10 @@ def test_keys_in_the_environment_go_home_only(monkeypatch: pytest.MonkeyPatch) -
         {"requests_per_second": 0},
         {"creates_per_second": -1},
         {"max_concurrent_requests": 0},
+        {"poll_interval": 0},
+        {"poll_interval": float("inf")},
+        {"retry_delay": -1},
+        {"retry_delay": float("nan")},
         {"proxy": "nonsense"},
         {"ca_file": "/nowhere/ca.pem"},
         {"headers": {"Authorization": "Bearer x"}},
@@ -176,34 +181,89 @@ def test_an_observers_mistake_costs_nothing(face: Face, simulator: Simulator, ca
     assert "a callback failed" in caplog.text
 
 
-def test_requests_per_second_are_kept(simulator: Simulator) -> None:
-    async def ask(client: VideoClient) -> None:
-        await asyncio.gather(*(client.get_async("abc") for _ in range(6)))
+def test_requests_per_second_are_kept(face: Face, simulator: Simulator) -> None:
+    async def ask_too_soon(client: VideoClient) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.get_async("abc"), 0.1)
 
-    for _ in range(6):
-        simulator.respond("get", body='{"status": "queued"}')
-    with VideoClient(KEY, base_url=simulator.base_url, requests_per_second=20) as client:
-        asyncio.run(ask(client))
-    times = [request["at"] for request in simulator.requests]
-    assert times[-1] - times[0] >= 0.24
+    simulator.respond("get", body='{"status": "queued"}')
+    with VideoClient(KEY, base_url=simulator.base_url, requests_per_second=0.001) as client:
+        face(client, "get", "abc")
+        asyncio.run(ask_too_soon(client))
+    assert len(simulator.requests) == 1
 
 
 def test_a_429_slows_the_whole_client(simulator: Simulator) -> None:
+    told = asyncio.Event()
+
+    def heard(event: Any) -> None:
+        if event["event"] == "retry":
+            told.set()
+
     async def ask(client: VideoClient) -> None:
         first = asyncio.create_task(client.get_async("first"))
-        while not simulator.requests:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-        await client.get_async("second")
-        await first
+        await told.wait()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.get_async("second"), 0.1)
+        first.cancel()
 
-    simulator.respond("get", status=429, headers={"Retry-After": "1"})
-    for _ in range(2):
-        simulator.respond("get", body='{"status": "queued"}')
-    with VideoClient(KEY, base_url=simulator.base_url) as client:
+    simulator.respond("get", status=429, headers={"Retry-After": "30"})
+    with VideoClient(KEY, base_url=simulator.base_url, on_event=heard) as client:
         asyncio.run(ask(client))
-    times = [request["at"] for request in simulator.requests]
-    assert min(times[1:]) - times[0] >= 0.95
+    assert len(simulator.requests) == 1
+
+
+def test_poll_interval_of_the_client_holds_for_every_wait_without_its_own(
+    face: Face, simulator: Simulator, tmp_path: Path
+) -> None:
+    simulator.pause()
+    with VideoClient(KEY, base_url=simulator.base_url, poll_interval=0.01) as client:
+        job = client.generate("a candle")
+        # A paced wait polls first after 4.5 seconds, and at its timeout.
+        for verb, argument in (("wait", job), ("watch", job)):
+            with pytest.raises(vidjob.WaitTimeout):
+                face(client, verb, argument, timeout=1)
+        with pytest.raises(vidjob.WaitTimeout):
+            face(client, "render", "a lamp", tmp_path / "a.mp4", timeout=1)
+        face(client, "render_many", ["a tree"], tmp_path / "many", timeout=1)
+        polls = [entry["queries"] for entry in simulator.accepted]
+        assert polls[0] > 4
+        assert min(polls[1:]) > 2
+        with pytest.raises(vidjob.WaitTimeout):
+            face(client, "wait", job, timeout=0.1, poll_interval=60)
+        assert simulator.accepted[0]["queries"] == polls[0] + 1
+
+
+def test_retry_delay_of_the_client_bounds_its_retries(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+    delays: list[float] = []
+
+    def heard(event: Any) -> None:
+        if event["event"] == "retry":
+            delays.append(event["delay"])
+
+    settings = {"base_url": simulator.base_url, "on_event": heard, "poll_interval": 0.01, "retry_delay": 0.001}
+    with VideoClient(KEY, **settings) as client:  # type: ignore[arg-type]
+        simulator.inject("rate_limited", on="create", times=3)
+        simulator.inject("reset", on="get", times=3)
+        simulator.inject("reset", on="download", times=3)
+        assert face(client, "render", "a candle", tmp_path / "a.mp4").ok
+    assert len(delays) >= 6
+    assert max(delays) <= 0.004
+
+
+@pytest.mark.parametrize("copied", [copy.copy, lambda client: pickle.loads(pickle.dumps(client))])  # noqa: S301
+def test_poll_interval_and_retry_delay_travel(simulator: Simulator, copied: Any) -> None:
+    client = VideoClient(KEY, base_url=simulator.base_url, poll_interval=0.5, retry_delay=2, pickle_key=True)
+    settings = copied(client)._settings
+    assert (settings["poll_interval"], settings["retry_delay"]) == (0.5, 2)
+
+
+def test_a_client_of_the_simulator_polls_and_retries_soon(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+    with simulator.client() as client:
+        assert (client._settings["poll_interval"], client._settings["retry_delay"]) == (0.02, 0.01)
+        assert face(client, "render", "a candle", tmp_path / "a.mp4").ok
+    with simulator.client(poll_interval=None, retry_delay=0.5) as client:
+        assert (client._settings["poll_interval"], client._settings["retry_delay"]) == (None, 0.5)
 
 
 def test_importing_costs_little() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face
+from support import Face, quick_client
 from vidjob import JobStatus, Simulator, VideoClient
 
 
@@ -119,7 +119,7 @@ def test_a_503_that_says_nothing_started_is_repeated(face: Face, simulator: Simu
     simulator.respond("create", status=503, body=body)
     with (
         pytest.raises(vidjob.ServerError),
-        VideoClient(KEY, base_url=simulator.base_url, max_retries=0) as patient,
+        quick_client(simulator, max_retries=0) as patient,
     ):
         face(patient, "generate", "a candle")
     assert simulator.accepted == []

@@ -6,7 +6,6 @@ import socket
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -335,7 +334,6 @@ def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, lo
 
 
 def test_an_unknown_certificate_is_refused_at_once(face: Face, secure: Server) -> None:
-    start = time.monotonic()
     with (
         VideoClient(KEY, base_url=f"https://localhost:{secure.port}/v1") as client,
         pytest.raises(vidjob.ConnectionFailed, match="ca_file") as caught,
@@ -344,7 +342,6 @@ def test_an_unknown_certificate_is_refused_at_once(face: Face, secure: Server) -
     assert "certificate" in str(caught.value)
     assert secure.connections == 1, "trying again cannot help"
     assert secure.lines == []
-    assert time.monotonic() - start < 5
 
 
 def test_a_certificate_of_a_ca_file(face: Face, secure: Server, ca_file: Path) -> None:

@@ -6,15 +6,16 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 
 import raw
 import vidjob
-from support import KEY, POSIX, Face, Run, many
+from support import POSIX, Face, Run, many, quick_client
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -97,10 +98,10 @@ def test_a_journal_elsewhere_is_good_when_all_is_moved_together(
 ) -> None:
     base = tmp_path / "base"
     (base / "clips").mkdir(parents=True)
-    with VideoClient(KEY, base_url=simulator.base_url, journal=base / "journal") as client:
+    with quick_client(simulator, journal=base / "journal") as client:
         leave(face, client, base / "clips" / "a.mp4")
     base.rename(tmp_path / "moved")
-    with VideoClient(KEY, base_url=simulator.base_url, journal=tmp_path / "moved" / "journal") as client:
+    with quick_client(simulator, journal=tmp_path / "moved" / "journal") as client:
         assert face(client, "render", "A candle.", tmp_path / "moved" / "clips" / "a.mp4", **OFTEN).ok
     assert len(simulator.accepted) == 1
 
@@ -111,7 +112,7 @@ def test_paths_are_those_of_the_call_wherever_the_program_goes_meanwhile(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "in.png").write_bytes((Path(__file__).parent / "media" / "picture.png").read_bytes())
     monkeypatch.chdir(tmp_path)
-    recorder = VideoClient(KEY, base_url=simulator.base_url, journal="journal")
+    recorder = quick_client(simulator, journal="journal")
     request = vidjob.VideoRequest("It moves.", image=Path("in.png"))
     recorder.generate(request)
     rows: list[Any] = ["x", {"prompt": "y", "image": {"path": "in.png"}}]
@@ -190,7 +191,7 @@ def test_processes_that_want_the_same_items_at_once_buy_each_once(
 def test_threads_that_want_the_same_item_at_once_buy_it_once(
     simulator: Simulator, tmp_path: Path, clients: int
 ) -> None:
-    made = [VideoClient(KEY, base_url=simulator.base_url, creates_per_second=20) for _ in range(clients)]
+    made = [quick_client(simulator, creates_per_second=20) for _ in range(clients)]
 
     def render(number: int) -> object:
         try:
@@ -208,8 +209,8 @@ def test_threads_that_want_the_same_item_at_once_buy_it_once(
 def test_tasks_that_want_the_same_item_at_once_buy_it_once(simulator: Simulator, tmp_path: Path) -> None:
     async def run() -> list[Any]:
         async with (
-            VideoClient(KEY, base_url=simulator.base_url) as one,
-            VideoClient(KEY, base_url=simulator.base_url) as other,
+            quick_client(simulator) as one,
+            quick_client(simulator) as other,
         ):
             calls = [client.render_async("A candle.", tmp_path / "a.mp4", **OFTEN) for client in (one, other, one)]
             return await asyncio.gather(*calls, return_exceptions=True)
@@ -224,7 +225,7 @@ def test_whoever_comes_second_gets_what_the_first_one_bought(
     face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     """The journal is read before the request is hashed and prepared; meanwhile somebody else may have finished."""
-    other = VideoClient(KEY, base_url=simulator.base_url)
+    other = quick_client(simulator)
     path = tmp_path / "a.mp4"
     once: list[object] = []
 
@@ -233,7 +234,7 @@ def test_whoever_comes_second_gets_what_the_first_one_bought(
             once.append(None)
 
     first = face(client, "render", "A candle.", path, **OFTEN)
-    late = VideoClient(KEY, base_url=simulator.base_url, on_event=prepares)
+    late = quick_client(simulator, on_event=prepares)
     second = face(late, "render", "A candle.", path, **OFTEN)
     assert (first.sha256, first.id) == (second.sha256, second.id)
     assert face(other, "render", "A candle.", path, **OFTEN).sha256 == first.sha256
@@ -327,7 +328,7 @@ def test_nothing_is_bought_without_a_record(
 
 
 def test_a_create_is_not_sent_when_its_journal_is_gone(face: Face, simulator: Simulator, tmp_path: Path) -> None:
-    with VideoClient(KEY, base_url=simulator.base_url, journal=tmp_path / "journal") as client:
+    with quick_client(simulator, journal=tmp_path / "journal") as client:
         face(client, "generate", "a")
         shutil.rmtree(tmp_path / "journal")
         with pytest.raises(vidjob.JournalError, match="removed or replaced"):
@@ -365,7 +366,7 @@ def test_a_damaged_line_is_named_and_its_item_is_not_bought_until_the_user_says_
     bought = len(simulator.accepted)
     segment, number = damage(tmp_path, event, "a")
     rows = [{"id": i, "prompt": i} for i in "abc"]
-    with VideoClient(KEY, base_url=simulator.base_url) as client, pytest.warns(RuntimeWarning, match="damaged") as told:
+    with quick_client(simulator) as client, pytest.warns(RuntimeWarning, match="damaged") as told:
         results = {result.id: result for result in many(face, client, rows, tmp_path)}
     assert f"line {number} of {segment} is damaged" in str(told[0].message)
     prompts = Counter(entry["body"]["prompt"] for entry in simulator.accepted)
@@ -375,7 +376,7 @@ def test_a_damaged_line_is_named_and_its_item_is_not_bought_until_the_user_says_
     assert results["b"].ok
     assert results["c"].ok, "others are bought"
     assert len(simulator.accepted) == bought + 1
-    with VideoClient(KEY, base_url=simulator.base_url) as client, pytest.warns(RuntimeWarning, match="damaged"):
+    with quick_client(simulator) as client, pytest.warns(RuntimeWarning, match="damaged"):
         results = {result.id: result for result in many(face, client, rows, tmp_path, on_unknown="resubmit")}
     assert results["a"].ok
 
@@ -391,7 +392,7 @@ def test_an_item_whose_lines_are_gone_is_known_by_its_claim(
     assert run_python(textwrap.dedent(program), simulator.base_url, str(tmp_path)).returncode == 0
     for file in [*(tmp_path / ".vidjob").glob("*.jsonl"), *(tmp_path / "videos").iterdir()]:
         file.unlink()
-    with VideoClient(KEY, base_url=simulator.base_url) as client:
+    with quick_client(simulator) as client:
         [result] = many(face, client, [{"id": "a", "prompt": "a"}], tmp_path)
         assert isinstance(result.error, vidjob.SubmitUnknown)
         assert [record.state for record in client.jobs(tmp_path)] == ["unknown"]
@@ -438,8 +439,9 @@ def test_a_claim_that_is_left_alone_is_resubmitted_when_that_is_asked_for(
 
 def test_two_requests_for_one_file_at_once_are_not_both_bought(tmp_path: Path) -> None:
     with (
-        Simulator(render_seconds=2.5, spread=0.0) as simulator,
-        VideoClient(base_url=simulator.base_url, api_key=KEY) as client,
+        Simulator(render_seconds=0.01) as simulator,
+        quick_client(simulator) as client,
+        ThreadPoolExecutor(2) as pool,
     ):
 
         def ask(prompt: str) -> object:
@@ -448,11 +450,14 @@ def test_two_requests_for_one_file_at_once_are_not_both_bought(tmp_path: Path) -
             except vidjob.VidjobError as error:
                 return error
 
-        with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(ask, ["one", "two"]))
+        simulator.pause()
+        calls = [pool.submit(ask, prompt) for prompt in ("one", "two")]
+        # The one that was bought goes on until the clock does.
+        over, under_way = wait(calls, return_when=FIRST_COMPLETED)
+        assert [type(call.result()) for call in over] == [vidjob.AlreadyRunning]
+        simulator.resume()
+        assert [type(call.result()) for call in under_way] == [vidjob.RenderResult]
         assert len(simulator.accepted) == 1
-        [refused] = [result for result in results if isinstance(result, vidjob.VidjobError)]
-        assert isinstance(refused, vidjob.AlreadyRunning)
 
 
 def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(face: Face, tmp_path: Path) -> None:
@@ -472,10 +477,10 @@ def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(fac
     with raw.RawService(reply) as service:
 
         def client() -> VideoClient:
-            return VideoClient(KEY, base_url=service.base_url, max_retries=0)
+            return quick_client(service, max_retries=0)
 
         with client() as first, pytest.raises(vidjob.WaitTimeout):
-            face(first, "render", "x", tmp_path / "a.mp4", timeout=0.2, **OFTEN)
+            face(first, "render", "x", tmp_path / "a.mp4", timeout=0, **OFTEN)
         is_ready = True
         with client() as second:
             [record] = second.jobs(tmp_path)
@@ -489,7 +494,7 @@ def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(fac
 def test_the_id_of_a_create_without_an_outcome_stays_known(face: Face, tmp_path: Path) -> None:
     with raw.RawService(lambda *_: raw.answer(b'{"request_id": "job-7", "x": "ab')) as service:
         for _ in range(2):
-            with VideoClient(KEY, base_url=service.base_url, max_retries=0) as client:
+            with quick_client(service, max_retries=0) as client:
                 with pytest.raises(vidjob.SubmitUnknown) as caught:
                     face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
                 assert caught.value.request_id == "job-7"
@@ -501,10 +506,11 @@ def test_the_id_of_a_create_without_an_outcome_stays_known(face: Face, tmp_path:
 def test_nothing_is_bought_after_the_deadline(face: Face, simulator: Simulator, tmp_path: Path, status: int) -> None:
     body = '{"error": {"code": "get_channel_failed", "message": "no available channel"}}'
     simulator.respond("create", status=status, headers={"Retry-After": "3"}, body=body)
-    with VideoClient(KEY, base_url=simulator.base_url) as client:
+    with quick_client(simulator) as client:
         [result] = many(face, client, ["x"], tmp_path, deadline=0.5)
     assert isinstance(result.error, vidjob.NotBought)
-    assert len(simulator.requests) == 1
+    assert len(simulator.requests) <= 1
+    assert simulator.accepted == []
 
 
 def test_a_file_in_the_place_of_a_journal_is_no_empty_journal(client: VideoClient, tmp_path: Path) -> None:
@@ -529,44 +535,63 @@ def accepted_by(client: VideoClient) -> str | None:
     return None
 
 
-def test_a_create_that_was_cancelled_is_recorded_when_its_answer_comes(simulator: Simulator, tmp_path: Path) -> None:
-    simulator.inject("hang", on="create", seconds=0.5)
-    with VideoClient(KEY, base_url=simulator.base_url, journal=tmp_path / "journal") as client:
+def test_a_create_that_was_cancelled_is_recorded_when_its_answer_comes(tmp_path: Path) -> None:
+    has_come, may_answer = threading.Event(), threading.Event()
+
+    def reply(_method: str, _path: str) -> bytes:
+        has_come.set()
+        may_answer.wait(60)
+        return raw.answer({"request_id": "job-1"})
+
+    with (
+        raw.RawService(reply) as service,
+        quick_client(service, journal=tmp_path / "journal") as client,
+    ):
 
         async def run() -> None:
             call = asyncio.create_task(client.generate_async("x"))
-            while not simulator.requests:
-                await asyncio.sleep(0.01)
+            while not has_come.is_set():
+                await asyncio.sleep(0.005)
             call.cancel()
-            with suppress(asyncio.CancelledError):
+            with pytest.raises(asyncio.CancelledError):
                 await call
 
         asyncio.run(run())
-        assert accepted_by(client) == simulator.accepted[0]["request_id"]
+        may_answer.set()
+        assert accepted_by(client) == "job-1"
 
 
 @POSIX
-def test_a_create_that_was_interrupted_is_recorded_before_the_process_ends(
-    simulator: Simulator, tmp_path: Path, run_python: Run
-) -> None:
+def test_a_create_that_was_interrupted_is_recorded_before_the_process_ends(tmp_path: Path) -> None:
     program = """
         import signal, sys, vidjob
         client = vidjob.VideoClient("k" * 20, base_url=sys.argv[1], journal=sys.argv[2])
         def late(*_):
             raise TimeoutError("late")
         signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
         try:
             client.generate("x")
         except TimeoutError as error:
-            print(error, getattr(error, "request_id", None))
+            print(error, getattr(error, "request_id", None), flush=True)
     """
-    simulator.inject("hang", on="create", seconds=1.0)
-    done = run_python(textwrap.dedent(program), simulator.base_url, str(tmp_path / "journal"))
-    assert done.stdout == "late None\n", done.stderr
-    [job] = simulator.accepted
-    with VideoClient(KEY, base_url=simulator.base_url, journal=tmp_path / "journal") as client:
-        assert [record.request_id for record in client.jobs()] == [job["request_id"]]
+    has_come, may_answer = threading.Event(), threading.Event()
+
+    def reply(_method: str, _path: str) -> bytes:
+        has_come.set()
+        may_answer.wait(60)
+        return raw.answer({"request_id": "job-1"})
+
+    with raw.RawService(reply) as service:
+        arguments = [sys.executable, "-c", textwrap.dedent(program), service.base_url, str(tmp_path / "journal")]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert has_come.wait(60)
+            process.send_signal(signal.SIGALRM)
+            assert process.stdout.readline() == "late None\n"
+            may_answer.set()
+            assert process.wait(60) == 0
+        with quick_client(service, journal=tmp_path / "journal") as client:
+            assert [record.request_id for record in client.jobs()] == ["job-1"]
 
 
 def test_an_exception_in_a_wait_carries_the_job(face: Face, client: VideoClient, tmp_path: Path) -> None:

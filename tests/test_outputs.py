@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, Run, many
+from support import Face, Run, many, quick_client
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -141,7 +141,7 @@ def test_metadata_of_version_0_1_keeps_its_columns(client: VideoClient, tmp_path
     )
     before = described(tmp_path)
     assert before["a"]["scene"] == 1
-    with VideoClient(KEY, base_url=client.base_url) as other:
+    with quick_client(client) as other:
         list(other.render_many([{"id": "b", "prompt": "y"}], tmp_path, **OFTEN))
     assert described(tmp_path)["a"] == before["a"]
 

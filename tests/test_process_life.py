@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, POSIX, Face, Run
+from support import POSIX, Face, Run, quick_client
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -134,7 +134,7 @@ def test_a_disk_that_fills_up_between_create_and_acceptance_loses_no_job(
     if verb == "generate":
         assert "JournalError: " in done.stderr
         assert f"(job {job['request_id']})" in done.stderr
-    with VideoClient(KEY, base_url=simulator.base_url) as client:
+    with quick_client(simulator) as client:
         [record] = client.jobs(tmp_path)
         expected = {"generate": "accepted"}.get(verb, "saved")
         if writes == "3-3":
@@ -254,7 +254,7 @@ def test_an_orphan_does_not_keep_its_dead_parents_item(simulator: Simulator, tmp
         group = int(process.stdout.readline())
         process.wait(30)
     try:
-        with VideoClient(KEY, base_url=simulator.base_url) as client:
+        with quick_client(simulator) as client:
             assert client.render("x", tmp_path / "a.mp4", **OFTEN).ok
     finally:
         os.killpg(group, 9)

@@ -131,9 +131,8 @@ def test_cancelling_stops_the_questions(simulator: Simulator, client: VideoClien
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.03)  # a question may have been on its way
         return len(simulator.requests)
 
     count = asyncio.run(cancelled())
-    time.sleep(0.2)
-    assert len(simulator.requests) == count
+    time.sleep(0.2)  # enough for twenty polls
+    assert len(simulator.requests) <= count + 1, "one poll may have been on its way"

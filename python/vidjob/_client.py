@@ -62,6 +62,8 @@ class VideoClient:
         headers: Mapping[str, str] | None = None,
         journal: str | os.PathLike[str] | None = None,
         max_job_age: float | None = 86_400.0,
+        poll_interval: float | None = None,
+        retry_delay: float = 0.5,
         on_event: Callable[[Event], object] | None = None,
         pickle_key: bool = False,
     ) -> None:
@@ -86,6 +88,10 @@ class VideoClient:
             max_job_age: Seconds after which a job that is still not over is given up with ``WaitTimeout``, even in a
                 wait without ``timeout``: links live for about a day. They count from acceptance where that is known,
                 else from the beginning of the wait. ``None``: never.
+            poll_interval: Seconds between polls, for every wait that does not give its own. Default: paced, see
+                [watch][vidjob.VideoClient.watch].
+            retry_delay: The longest wait before the first retry, in seconds; it doubles with each further one, up to
+                16 times. A longer ``Retry-After`` of the service is honoured.
             on_event: Called with one dict of plain JSON types per event, on the caller's thread (or
                 event loop): ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``.
                 What it raises is logged and otherwise ignored.
@@ -117,6 +123,8 @@ class VideoClient:
             # Once, now: the working directory may be another one at the next create.
             "journal": None if journal is None else arguments.absolute(journal),
             "max_job_age": max_job_age,
+            "poll_interval": poll_interval,
+            "retry_delay": retry_delay,
             "on_event": on_event,
             "pickle_key": pickle_key,
         }
@@ -134,6 +142,8 @@ class VideoClient:
             headers=list(self._settings["headers"].items()),
             journal=self._settings["journal"],
             max_job_age=max_job_age,
+            poll_interval=poll_interval,
+            retry_delay=retry_delay,
         )
 
     # ---- asking ------------------------------------------------------------------------------

@@ -560,7 +560,10 @@ class Simulator:
         """Every request that came, with the answer's status: the last 10,000."""
 
     def client(self, **settings: Any) -> VideoClient:
-        """A client of this simulator; takes ``VideoClient``'s arguments."""
+        """A client of this simulator; takes ``VideoClient``'s arguments.
+
+        It polls every 0.02 s (``poll_interval=None``: paced, as elsewhere) and begins to retry after 0.01 s.
+        """
 
     def inject(
         self,
@@ -645,6 +648,26 @@ class Simulator:
     ) -> None:
         """Answers the next matching request with exactly this; several are used in order."""
 
+    def pause(self) -> None:
+        """Stops the simulator's clock, so that a test does not depend on how fast the machine is.
+
+        Jobs, links and rate limits stay as they are until ``advance`` or ``resume`` is called. Requests are still
+        answered, and the client's own waits still take real time. Pausing twice is fine.
+        """
+
+    def advance(self, seconds: float) -> None:
+        """Moves the simulator's clock ahead at once, whether it is paused or not.
+
+        Args:
+            seconds: By how much; a job that renders for 8 seconds is over after ``advance(8)``.
+
+        Raises:
+            ValueError: ``seconds`` is negative or not finite.
+        """
+
+    def resume(self) -> None:
+        """Lets a paused clock go on from where it is."""
+
     def close(self) -> None:
         """Stops the service. Closing twice is fine."""
 
@@ -670,6 +693,8 @@ class Client:
         headers: list[tuple[str, str]] = ...,
         journal: str | PathLike[str] | None = None,
         max_job_age: float | None = None,
+        poll_interval: float | None = None,
+        retry_delay: float | None = None,
     ) -> Self: ...
     def copy(self) -> Client: ...
     def barred(self, fault: str) -> Client: ...

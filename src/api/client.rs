@@ -15,6 +15,7 @@ use crate::job::VideoJob;
 use crate::request_id::check_request_id;
 use crate::response::Response;
 use crate::transport::http::{Http, Pool};
+use crate::transport::retry::Retries;
 use crate::wire::response;
 
 /// For so long after a create, "no such job" means "not there yet".
@@ -65,6 +66,11 @@ impl ApiClient {
 
     pub(crate) fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    pub(super) fn retries(&self, when: fn(&Error) -> bool, until: Option<Instant>) -> Retries {
+        let config = self.config();
+        Retries { most: config.max_retries, backoff: config.backoff, when, until }
     }
 
     pub(super) fn http(&self) -> &Http {

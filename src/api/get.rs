@@ -4,7 +4,7 @@ use super::client::ApiClient;
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::VideoJob;
 use crate::request_id::path_segment;
-use crate::transport::retry::{Retries, is_retryable};
+use crate::transport::retry::is_retryable;
 use crate::watch::{PollJob, Snapshot};
 use crate::wire::response;
 
@@ -41,7 +41,7 @@ impl ApiClient {
     async fn ask_by(&self, name: &str, request_id: &str) -> Result<Snapshot> {
         let http = self.http();
         let (events, path) = (&self.events, &format!("/videos/{}", path_segment(name)));
-        let retries = Retries { most: self.config().max_retries, when: is_retryable, until: None };
+        let retries = self.retries(is_retryable, None);
         retries
             .run(
                 path,

@@ -13,7 +13,7 @@ use crate::job::VideoJob;
 use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::transport::http::CreatePermit;
-use crate::transport::retry::{Retries, is_safe_to_resubmit};
+use crate::transport::retry::is_safe_to_resubmit;
 use crate::transport::upload::Upload;
 use crate::wire::{create_body, response};
 
@@ -63,7 +63,7 @@ impl ApiClient {
     ) -> Result<VideoJob> {
         let (http, events) = (self.http(), &self.events);
         let PreparedCreate { path, body } = prepared;
-        let retries = Retries { most: self.config().max_retries, when: is_safe_to_resubmit, until };
+        let retries = self.retries(is_safe_to_resubmit, until);
         let mut first = Some(permit);
         let may_send = &may_send;
         let job = retries

@@ -31,6 +31,8 @@ impl ApiClient {
     }
 
     fn watch_since(&self, accepted: Option<Instant>, job: VideoJob, wait_options: WaitOptions) -> Watch<Self> {
+        let poll_interval = wait_options.poll_interval.or(self.config().poll_interval);
+        let wait_options = WaitOptions { poll_interval, ..wait_options };
         self.remember_aliases(&job);
         let own = self.accepted_at(&job.request_id);
         let watch = Watch::new(self.clone(), job, own.or(accepted), wait_options);

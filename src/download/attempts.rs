@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::transport::retry::Backoff;
+use crate::backoff::Backoff;
 
 /// So much more of a file sets the count of failures back; of a small file a hundredth does.
 const PROGRESS: u64 = 64 << 10;

@@ -159,7 +159,7 @@ impl From<Reason> for LinkStatus {
 impl Files {
     /// A client for files beside the API's.
     pub fn new(config: &Config) -> Result<Self> {
-        Self::with_waiting(config, Waiting::default())
+        Self::with_waiting(config, Waiting { backoff: config.backoff, ..Waiting::default() })
     }
 
     fn with_waiting(config: &Config, waiting: Waiting) -> Result<Self> {

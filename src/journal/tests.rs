@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::record::*;
 use super::log::about;
 use super::paths::canonical;
+use super::record::*;
 use super::run::STANDSTILL;
 use super::store::Created;
 use super::*;
 use crate::error::{Error, JournalErrorKind, Result};
+use crate::job::JobStatus;
 use crate::job::VideoJob;
 use crate::process::Owner;
 use crate::saved_file::Download;
 use crate::wire::response::other_ids;
-use crate::job::JobStatus;
 
 const WHICH: AttemptRef<'_> = AttemptRef { id: "a", attempt: "vidjob-1" };
 

@@ -165,7 +165,7 @@ impl Client {
     #[new]
     #[pyo3(signature = (*, api_key=None, base_url=None, timeout=None, max_retries=None, requests_per_second=None,
         creates_per_second=None, max_concurrent_requests=None, proxy=None, ca_file=None, headers=Vec::new(), journal=None,
-        max_job_age=None))]
+        max_job_age=None, poll_interval=None, retry_delay=None))]
     #[expect(clippy::too_many_arguments, reason = "a constructor names every setting")]
     fn new(
         py: Python<'_>,
@@ -181,6 +181,8 @@ impl Client {
         headers: Vec<(String, String)>,
         journal: Option<PathBuf>,
         max_job_age: Option<f64>,
+        poll_interval: Option<f64>,
+        retry_delay: Option<f64>,
     ) -> PyResult<Self> {
         let settings = Settings {
             api_key: api_key.map(Secret::new),
@@ -195,6 +197,8 @@ impl Client {
             headers,
             journal,
             max_job_age,
+            poll_interval,
+            retry_delay,
         };
         // What is no text is made one that nothing takes, or it would be passed over.
         let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());

@@ -148,6 +148,8 @@ impl Simulator {
         let all = PyDict::new(py);
         all.set_item("api_key", "simulator")?;
         all.set_item("base_url", self.base_url())?;
+        all.set_item("poll_interval", 0.02)?;
+        all.set_item("retry_delay", 0.01)?;
         if let Some(settings) = settings {
             all.update(settings.as_mapping())?;
         }
@@ -181,6 +183,18 @@ impl Simulator {
         let headers = headers.unwrap_or_default().into_iter().collect();
         self.0.respond(self::on(on)?, ScriptedResponse { status, headers, body: body.0 });
         Ok(())
+    }
+
+    fn pause(&self) {
+        self.0.pause();
+    }
+
+    fn resume(&self) {
+        self.0.resume();
+    }
+
+    fn advance(&self, seconds: f64) -> PyResult<()> {
+        self.0.advance(seconds).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     fn close(&self, py: Python<'_>) {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::check::{ClipInfo, OwnFile, Purchase, Source};
+use super::clock::Clock;
 use super::files::File;
 use super::links::{self, Link, Moment, Stored};
 use super::timeline::{JobEnd, JobState, JobTimeline};
@@ -17,6 +18,8 @@ use super::{Endpoint, Fault, FaultKind, Options, ScriptedResponse, body};
 /// How many requests are remembered.
 const REQUESTS: usize = 10_000;
 const FORBIDDEN: u16 = 403;
+/// Sums of seconds are not exact: after `advance(8)`, a job of 8 seconds is over.
+const ROUNDING: f64 = 1e-6;
 
 /// One entry of the ledger: a create that was accepted.
 #[derive(Debug, Clone, Serialize)]
@@ -74,6 +77,18 @@ pub(super) struct Job {
     is_sent: bool,
 }
 
+impl Link {
+    fn is_over(&self, now: f64, life: f64) -> bool {
+        now - self.issued + ROUNDING >= life
+    }
+}
+
+impl Job {
+    fn state_at(&self, now: f64) -> JobState {
+        self.timeline.state_at(now - self.entry.accepted_at + ROUNDING)
+    }
+}
+
 /// Everything, behind one lock that is never held across an await.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -83,7 +98,7 @@ pub(super) struct Ledger {
     pub(super) canned: VecDeque<(Endpoint, ScriptedResponse)>,
     pub(super) chance: fastrand::Rng,
     address: SocketAddr,
-    started: Instant,
+    pub(super) clock: Clock,
     started_at: SystemTime,
     jobs: Vec<Job>,
     by_id: HashMap<String, usize>,
@@ -104,7 +119,7 @@ impl Ledger {
             canned: VecDeque::new(),
             chance: fastrand::Rng::with_seed(options.seed),
             address,
-            started: Instant::now(),
+            clock: Clock::new(),
             started_at: SystemTime::now(),
             jobs: Vec::new(),
             by_id: HashMap::new(),
@@ -114,9 +129,9 @@ impl Ledger {
         }
     }
 
-    /// Seconds since the start.
+    /// Seconds since the start, on the simulator's clock.
     pub(super) fn now(&self) -> f64 {
-        self.started.elapsed().as_secs_f64()
+        self.clock.now()
     }
 
     /// Remembers a request, and forgets the oldest.
@@ -236,7 +251,7 @@ impl Ledger {
         let now = self.now();
         let job = self.job(request_id)?;
         job.entry.queries += 1;
-        Some(job.timeline.state_at(now - job.entry.accepted_at))
+        Some(job.state_at(now))
     }
 
     /// A link to a job's file that is good now; there is none to what is sent elsewhere.
@@ -244,7 +259,7 @@ impl Ledger {
         let (now, address, life_of_links) = (self.now(), self.address, self.options.link_seconds);
         let signature = self.chance.u64(..);
         let job = self.job(request_id).filter(|job| job.purchase.upload_url.is_none())?;
-        if job.link.as_ref().is_none_or(|link| now - link.issued >= life_of_links) {
+        if job.link.as_ref().is_none_or(|link| link.is_over(now, life_of_links)) {
             job.link = Some(Link { signature, issued: now });
         }
         let signature = job.link.as_ref()?.signature;
@@ -268,7 +283,7 @@ impl Ledger {
         let now = self.now();
         let Some(job) = self.find(request_id) else { return false };
         let is_temporary =
-            |link: &Link| links::hex(link.signature) == signature && now - link.issued < self.options.link_seconds;
+            |link: &Link| links::hex(link.signature) == signature && !link.is_over(now, self.options.link_seconds);
         job.link.as_ref().is_some_and(is_temporary)
             || job.stored.as_ref().is_some_and(|stored| stored.is_public(signature, now))
     }
@@ -314,7 +329,7 @@ impl Ledger {
 
     fn has_stored(&self, job: &Job) -> bool {
         let now = self.now();
-        let is_done = job.timeline.state_at(now - job.entry.accepted_at) == JobState::Over(JobEnd::Done);
+        let is_done = job.state_at(now) == JobState::Over(JobEnd::Done);
         is_done && job.stored.as_ref().is_some_and(|stored| stored.is_kept(now))
     }
 }

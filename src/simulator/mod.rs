@@ -5,6 +5,7 @@ mod answers;
 mod body;
 mod check;
 mod clips;
+mod clock;
 mod connection;
 mod files;
 mod ledger;
@@ -371,6 +372,26 @@ impl Simulator {
     /// Scripts the answer to the next matching request; several are used in order.
     pub fn respond(&self, on: Endpoint, answer: ScriptedResponse) {
         ledger::lock(&self.ledger).canned.push_back((on, answer));
+    }
+
+    /// Stops the simulator's clock: jobs, links and rate limits stay as they are.
+    pub fn pause(&self) {
+        ledger::lock(&self.ledger).clock.pause();
+    }
+
+    /// Lets a paused clock go on from where it was paused.
+    pub fn resume(&self) {
+        ledger::lock(&self.ledger).clock.resume();
+    }
+
+    /// Moves the clock ahead, whether it is paused or not; `seconds` is finite and not negative.
+    pub fn advance(&self, seconds: f64) -> std::io::Result<()> {
+        if !seconds.is_finite() || seconds < 0.0 {
+            let words = format!("seconds must be a finite number from 0 up, not {seconds}");
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, words));
+        }
+        ledger::lock(&self.ledger).clock.advance(seconds);
+        Ok(())
     }
 
     /// Every create that was accepted, in order.

@@ -5,37 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::backoff::{Backoff, MAX_RETRY_AFTER};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 
-/// The longest `Retry-After` that is waited for.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// Exponential backoff with full jitter: uniform between nothing and a bound that doubles.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Backoff {
-    pub(crate) first: Duration,
-    pub(crate) most: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { first: Duration::from_millis(500), most: Duration::from_secs(8) }
-    }
-}
-
 /// A model without a free channel is not to be had within seconds.
 const NO_CHANNEL: Backoff = Backoff { first: Duration::from_secs(10), most: MAX_RETRY_AFTER };
-
-impl Backoff {
-    /// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
-    /// The service's own word is a lower bound.
-    pub(crate) fn delay(self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
-        let bound = self.first.saturating_mul(1 << attempt.min(16)).min(self.most);
-        let delay = bound.mul_f64(jitter.clamp(0.0, 1.0));
-        retry_after.map_or(delay, |asked| asked.min(MAX_RETRY_AFTER).max(delay))
-    }
-}
 
 /// Whether an exchange that may be repeated at will (a query) is worth repeating.
 #[must_use]
@@ -69,11 +44,11 @@ pub fn is_safe_to_resubmit(error: &Error) -> bool {
 
 /// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
 #[must_use]
-pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
+pub fn backoff(usual: Backoff, error: &Error, attempt: u32, jitter: f64) -> Duration {
     if matches!(error, Error::Api(error) if error.not_started) {
         return NO_CHANNEL.delay(attempt, 0.5 + jitter / 2.0, error.retry_after());
     }
-    Backoff::default().delay(attempt, jitter, error.retry_after())
+    usual.delay(attempt, jitter, error.retry_after())
 }
 
 /// Repeats an exchange while that is right.
@@ -81,6 +56,8 @@ pub fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
 pub struct Retries {
     /// How often at the most.
     pub most: u32,
+    /// How long to wait before each.
+    pub backoff: Backoff,
     /// Which failures are worth it.
     pub when: fn(&Error) -> bool,
     /// No pause lasts beyond this moment.
@@ -103,7 +80,7 @@ impl Retries {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let delay = backoff(&error, attempt, fastrand::f64());
+            let delay = backoff(self.backoff, &error, attempt, fastrand::f64());
             if is_rate_limit(&error) {
                 slow_down(delay);
             }
@@ -180,6 +157,18 @@ mod tests {
         }
     }
 
+    fn backoff(error: &Error, attempt: u32, jitter: f64) -> Duration {
+        super::backoff(Backoff::default(), error, attempt, jitter)
+    }
+
+    #[test]
+    fn the_first_delay_may_be_another() {
+        let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
+        let quick = Backoff::doubling_from(Duration::from_millis(10));
+        let most: Vec<_> = (0..6).map(|attempt| super::backoff(quick, &error, attempt, 1.0).as_millis()).collect();
+        assert_eq!(most, [10, 20, 40, 80, 160, 160]);
+    }
+
     #[test]
     fn backoff_doubles_up_to_a_bound_and_honours_the_service() {
         let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
@@ -216,8 +205,9 @@ mod tests {
                 calls.push(start.elapsed());
                 std::future::ready(Err(Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)))))
             };
-            let result: Result<()> =
-                Retries { most, when: is_retryable, until: None }.run("/x", &events, |_| {}, exchange).await;
+            let result: Result<()> = Retries { most, backoff: Backoff::default(), when: is_retryable, until: None }
+                .run("/x", &events, |_| {}, exchange)
+                .await;
             assert!(result.is_err());
             assert_eq!(u32::try_from(calls.len()).unwrap(), most + 1);
             assert_eq!(calls.last(), Some(&start.elapsed()), "nothing is waited for after the last attempt");
@@ -236,7 +226,8 @@ mod tests {
         let limited =
             ApiError { retry_after: Some(Duration::from_secs(30)), ..ApiError::of(ApiErrorKind::RateLimited, 429) };
         let start = Instant::now();
-        let retries = Retries { most: 1, when: is_retryable, until: Some(start + Duration::from_secs(2)) };
+        let until = Some(start + Duration::from_secs(2));
+        let retries = Retries { most: 1, backoff: Backoff::default(), when: is_retryable, until };
         let exchange = || std::future::ready(Err::<(), _>(Error::Api(Box::new(limited.clone()))));
         assert!(retries.run("/x", &Events::default(), |_| {}, exchange).await.is_err());
         assert_eq!(start.elapsed(), Duration::from_secs(2));
@@ -249,7 +240,7 @@ mod tests {
         let paused = std::cell::Cell::new(Duration::ZERO);
         let mut calls = 0;
         let start = tokio::time::Instant::now();
-        let result = Retries { most: 3, when: is_retryable, until: None }
+        let result = Retries { most: 3, backoff: Backoff::default(), when: is_retryable, until: None }
             .run(
                 "/x",
                 &Events::default(),

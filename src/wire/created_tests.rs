@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::response::Response;
 use super::response::{created, other_ids};
 use crate::error::{ApiErrorKind, Error};
 use crate::job::{JobError, JobStatus, Video, VideoJob};
+use crate::response::Response;
 
 const ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";
 const URL: &str = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4";

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::response::Response;
 use super::error_body::failure;
 use crate::error::{ApiError, ApiErrorKind, Error};
+use crate::response::Response;
 
 fn answer(status: u16, body: &str) -> Response {
     Response { status, body: body.to_owned().into(), ..Response::default() }

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use crate::response::Response;
 use super::error_body::failure;
 use super::response::{created, job};
 use crate::error::{Error, Result};
 use crate::job::{JobStatus, VideoJob};
 use crate::request_id::check_request_id;
+use crate::response::Response;
 
 const ID: &str = "asked-for";
 const SECRET: &str = "SECRETSIGNATURE";

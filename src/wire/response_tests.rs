@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::response::Response;
 use super::response::{field_names, job};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::job::{FileOutput, JobError, JobStatus, Usage, Video, VideoJob};
+use crate::response::Response;
 
 const ID: &str = "f5f35814-953e-b094-5a2c-4a90014a58cb";
 const OTHER_ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";

@@ -6,9 +6,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::backoff::Backoff;
 use crate::config::Settings;
 use crate::secrets::Secret;
-use crate::transport::retry::Backoff;
 use server::{Reply, Server};
 
 mod server;
