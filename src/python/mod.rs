@@ -15,6 +15,7 @@ mod owned;
 mod request;
 mod simulator;
 mod values;
+mod vocabulary;
 
 /// The compiled part of vidjob; its own names are private, and may change.
 #[pyo3::pymodule(name = "_native")]
@@ -33,6 +34,8 @@ mod native {
     use super::simulator::Simulator;
     #[pymodule_export]
     use super::values::{Download, FileOutput, JobError, Usage, Video, VideoJob};
+    #[pymodule_export]
+    use super::vocabulary::{error_names, event_names, is_terminal_status, request_fields, statuses};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -427,3 +427,17 @@ fn prices_in_thousandths_of_a_dollar() {
         assert_eq!(ticks, thousandths * 10_000_000, "{operation:?} {fields}");
     }
 }
+
+#[test]
+fn each_operation_reads_the_fields_that_it_takes_and_no_others() {
+    use crate::request::{FIELDS, Operation as Asked};
+
+    for (operation, asked) in [(Generation, Asked::Generate), (Edit, Asked::Edit), (Extension, Asked::Extend)] {
+        for field in FIELDS.iter().filter(|field| field.key != "*") {
+            let mut body = json!({"prompt": "x", "video": {"url": SHORT}});
+            body[field.key] = Value::Null;
+            let is_read = matches!(ask(operation, &body), Err((422, words)) if words.contains(field.key));
+            assert_eq!(is_read, field.operations.contains(&asked), "{} of {operation:?} in read.rs", field.name);
+        }
+    }
+}
