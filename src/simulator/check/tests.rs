@@ -49,7 +49,7 @@ fn png(width: u32, height: u32) -> Value {
 
 /// A film of this length, by changing the header of another.
 fn film(seconds: f64) -> Value {
-    let mut bytes = clips::clip("9:16", 5).to_vec();
+    let mut bytes = clips::clip("9:16", 5);
     let at = bytes.windows(4).position(|kind| kind == b"mvhd").unwrap() + 4;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
     let units = (seconds * 1000.0).round() as u32;
