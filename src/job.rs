@@ -6,50 +6,57 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobStatus {
-    /// Accepted; nothing more is known yet.
-    Pending,
-    /// Waiting for a renderer.
-    Queued,
-    /// Being rendered.
-    Processing,
-    /// Over: the video is ready.
-    Done,
-    /// Over: no video came of it.
-    Failed,
-    /// Over: the video was made and its content is gone.
-    Expired,
-    /// A word this version does not know; waiting goes on.
-    Unknown,
+macro_rules! statuses {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, is_terminal: $is_terminal:literal;)*) => {
+        /// Where a job stands.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum JobStatus {
+            $($(#[$doc])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl JobStatus {
+            /// Every status, in the order of a job's life.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word used in JSON and in Python.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),*
+                }
+            }
+
+            /// Whether the job is over, well or badly.
+            #[must_use]
+            pub const fn is_terminal(self) -> bool {
+                match self {
+                    $(Self::$variant => $is_terminal),*
+                }
+            }
+
+            /// The status of this word.
+            pub(crate) fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|status| status.as_str() == word)
+            }
+        }
+    };
 }
 
-impl JobStatus {
-    /// Every status, in the order of a job's life.
-    pub const ALL: [Self; 7] =
-        [Self::Pending, Self::Queued, Self::Processing, Self::Done, Self::Failed, Self::Expired, Self::Unknown];
-
-    /// The word used in JSON and in Python.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Queued => "queued",
-            Self::Processing => "processing",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether the job is over, well or badly.
-    #[must_use]
-    pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Expired)
-    }
+statuses! {
+    /// Accepted; nothing more is known yet.
+    Pending = "pending", is_terminal: false;
+    /// Waiting for a renderer.
+    Queued = "queued", is_terminal: false;
+    /// Being rendered.
+    Processing = "processing", is_terminal: false;
+    /// Over: the video is ready.
+    Done = "done", is_terminal: true;
+    /// Over: no video came of it.
+    Failed = "failed", is_terminal: true;
+    /// Over: the video was made and its content is gone.
+    Expired = "expired", is_terminal: true;
+    /// A word this version does not know; waiting goes on.
+    Unknown = "unknown", is_terminal: false;
 }
 
 /// The video of a job.

@@ -113,11 +113,7 @@ fn seconds(request: &VideoRequest) -> (f64, f64) {
 }
 
 fn images(request: &VideoRequest) -> f64 {
-    let count = request.reference_images.len()
-        + request.keyframes.len()
-        + usize::from(request.image.is_some())
-        + usize::from(request.last_frame.is_some());
-    u32::try_from(count).map_or(0.0, f64::from)
+    u32::try_from(request.image_count()).map_or(0.0, f64::from)
 }
 
 /// An amount in ticks, held within what fits.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob._columns import is_array, said, shown
 from vidjob._errors import InvalidRequest, VidjobError
-from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
+from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice, request_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -349,16 +349,23 @@ def _keyframe(place: _Place, value: object) -> Keyframe:
     return Keyframe(_media(place, value["image"]), moment)
 
 
+#: How the fields of each kind are read.
+_READERS: dict[str, Callable[[_Place, Any], object]] = {
+    "text": _text,
+    "seconds": _whole,
+    "flag": _flag,
+    "video": _media,
+    "image": _media,
+    "images": _images,
+    "audios": _audios,
+    "keyframes": _keyframes,
+    "storage": _storage,
+    "extra": _extra,
+}
+
 #: The fields that rows may have, and how each is read.
 FIELDS: dict[str, Callable[[_Place, Any], object]] = {
-    **dict.fromkeys(("prompt", "operation", "aspect_ratio", "resolution", "model", "user", "upload_url"), _text),
-    **dict.fromkeys(("image", "last_frame", "video"), _media),
-    "reference_images": _images,
-    "reference_audios": _audios,
-    "keyframes": _keyframes,
-    "duration": _whole,
-    "generate_audio": _flag,
-    "storage_options": _storage,
-    "extra": _extra,
+    "operation": _text,
+    **{field["name"]: _READERS[field["kind"]] for field in request_fields()},
     "output": _output,
 }

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from vidjob._columns import said, shown
 from vidjob._errors import InvalidRequest
+from vidjob._native import request_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["PROMPTS", "check_names", "is_table", "no_prompt", "rows_of_arrow_batches", "rows_of_table"]
 
+_FRAMES = (field["name"] for field in request_fields() if field["kind"] in {"image", "keyframes"})
 #: What one of must stand in every row: what to show, or a frame to begin with.
-PROMPTS = frozenset({"prompt", "image", "last_frame", "keyframes", "body"})
+PROMPTS = frozenset({"prompt", "body", *_FRAMES})
 _SERIES = (("pandas", "Series"), ("pandas", "Index"), ("polars", "Series"))
 _ARRAYS = (("pyarrow", "Array"), ("pyarrow", "ChunkedArray"))
 

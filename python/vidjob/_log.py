@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from vidjob._native import is_terminal_status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,6 @@ _loggers: dict[str, Logger] = {}
 #: The same ones, each once: they are asked at every call.
 _distinct: list[Logger] = []
 
-_TERMINAL = {"done", "failed", "expired"}
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -55,7 +56,7 @@ def _level(event: Mapping[str, Any]) -> int:
     kind = event["event"]
     is_news = (
         kind in {"retry", "accepted"}
-        or (kind == "status" and event["status"] in _TERMINAL)
+        or (kind == "status" and is_terminal_status(event["status"]))
         or (kind == "download" and event["received"] == event["total"])
     )
     return _INFO if is_news else _DEBUG

@@ -5,7 +5,7 @@ from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, TypedDict, final
 
 from typing_extensions import Self
 
@@ -34,10 +34,15 @@ __all__ = [
     "__version__",
     "check_target",
     "encode_png",
+    "error_names",
     "estimate_usd",
+    "event_names",
     "fingerprint",
+    "is_terminal_status",
     "process_tag",
     "read_journal",
+    "request_fields",
+    "statuses",
 ]
 
 __version__: str
@@ -785,6 +790,22 @@ class Outcome:
     @property
     def error(self) -> BaseException | None: ...
 
+class _Field(TypedDict):
+    name: str
+    key: str
+    kind: Literal["text", "seconds", "flag", "video", "image", "images", "audios", "keyframes", "storage", "extra"]
+    operations: list[Operation]
+    description: str
+
+def request_fields() -> list[_Field]:
+    """The fields of a request except ``operation``, from which what lists them again is made."""
+
+def statuses() -> dict[str, bool]:
+    """Every status, and whether a job with it is over."""
+
+def is_terminal_status(status: str) -> bool: ...
+def event_names() -> list[str]: ...
+def error_names() -> list[str]: ...
 def check_target(keep: dict[str, Any]) -> None: ...
 def estimate_usd(request: VideoRequest, prices: Mapping[str, Any] | None = None) -> float | None: ...
 def fingerprint(request: VideoRequest) -> str: ...

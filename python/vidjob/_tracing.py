@@ -6,6 +6,8 @@ import os
 import sys
 from time import time_ns
 
+from vidjob._native import is_terminal_status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,6 @@ __all__ = ["BatchSpans", "CallSpans", "tracer"]
 _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _OPERATIONS = {"generate": "generate_video", "edit": "edit_video", "extend": "extend_video"}
 _OUTPUTS = ("duration", "aspect_ratio", "resolution", "generate_audio")
-_TERMINAL = {"done", "failed", "expired"}
 
 
 def tracer() -> Tracer | None:
@@ -86,7 +87,7 @@ class CallSpans:
             self._request_id, self._job = event["request_id"], job
             if self._phase == "submit":  # bought in an earlier run
                 self._phase = "wait"
-            if event["status"] in _TERMINAL:
+            if is_terminal_status(event["status"]):
                 self._over("wait", "download", None if event["status"] == "done" else _code(event, job))
         elif kind == "download":
             self._bytes = event["received"]

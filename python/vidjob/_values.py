@@ -6,6 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from vidjob._display import Displayed
+from vidjob._native import is_terminal_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class JobStatus(str, Enum):
     @property
     def is_terminal(self) -> bool:
         """Whether a job with this status is over."""
-        return self in (JobStatus.DONE, JobStatus.FAILED, JobStatus.EXPIRED)
+        return is_terminal_status(self.value)
 
 
 class RenderResult(Displayed):

@@ -6,6 +6,8 @@ import os
 import time
 from abc import ABC, abstractmethod
 
+from vidjob._native import is_terminal_status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +32,6 @@ _ID_HEAD = 8
 _BAR_WIDTH = 12
 _WIDE = 100
 _STATUS_WIDTH = len("downloading")
-_TERMINAL = ("done", "failed", "expired")
 
 
 # ---- words -----------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Row:
     @property
     def milestone(self) -> str:
         """Changes when a plain line is due: at the start, at the end, and when the file is there."""
-        if not self.status or self.status in {*_TERMINAL, "downloaded"}:
+        if not self.status or is_terminal_status(self.status) or self.status == "downloaded":
             return self.status
         return "done" if self.status == "downloading" else "under way"
 
@@ -157,7 +158,7 @@ class Row:
 
     def _stands(self, status: str, percent: int | None, now: float) -> None:
         self.status, self.percent = status, percent
-        self._ended = now if status in _TERMINAL else None
+        self._ended = now if is_terminal_status(status) else None
         self._pace.saw((percent or 0) / 100, now)
 
     def _arrives(self, received: int, total: int | None, now: float) -> None:

@@ -15,11 +15,11 @@ pub(super) fn raise(py: Python<'_>, error: Error) -> PyErr {
 fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let message = error.to_string();
     let fields = PyDict::new(py);
-    let class = match error {
-        Error::Configuration(_) => "ConfigurationError",
+    let class = error.class();
+    match error {
+        Error::Configuration(_) | Error::NotBought(_) => {}
         Error::InvalidRequest { field, .. } => {
             fields.set_item("field", field)?;
-            "InvalidRequest"
         }
         Error::Api(error) => {
             fields.set_item("status_code", error.status_code)?;
@@ -27,75 +27,98 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("request_id", error.request_id)?;
             fields.set_item("retry_after", error.retry_after.map(|pause| pause.as_secs_f64()))?;
             fields.set_item("body", error.body)?;
-            api_class(error.kind)
         }
-        Error::ConnectionFailed(failure) => {
+        Error::ConnectionFailed(failure) | Error::RequestTimeout(failure) => {
             fields.set_item("request_id", failure.request_id)?;
-            "ConnectionFailed"
-        }
-        Error::RequestTimeout(failure) => {
-            fields.set_item("request_id", failure.request_id)?;
-            "RequestTimeout"
         }
         Error::InvalidResponse { body, request_id, .. } => {
             fields.set_item("body", body)?;
             fields.set_item("request_id", request_id)?;
-            "InvalidResponse"
         }
         Error::SubmitUnknown { status_code, request_id, .. } => {
             fields.set_item("status_code", status_code)?;
             fields.set_item("request_id", request_id)?;
-            "SubmitUnknown"
         }
-        Error::JobFailed(job) => of_job(&fields, *job, "JobFailed")?,
-        Error::JobExpired(job) => of_job(&fields, *job, "JobExpired")?,
-        Error::JobBlocked(job) => of_job(&fields, *job, "JobBlocked")?,
-        Error::WaitTimeout { job, .. } => of_job(&fields, *job, "WaitTimeout")?,
+        Error::JobFailed(job) | Error::JobExpired(job) | Error::JobBlocked(job) | Error::WaitTimeout { job, .. } => {
+            fields.set_item("request_id", &job.request_id)?;
+            fields.set_item("job", VideoJob::from_inner(*job))?;
+        }
         Error::Download(error) => {
             fields.set_item("request_id", error.request_id)?;
             fields.set_item("errno", error.errno)?;
-            download_class(error.kind)
         }
         Error::Journal(error) => {
             fields.set_item("request_id", error.request_id)?;
             fields.set_item("errno", error.errno)?;
-            match error.kind {
-                JournalErrorKind::AlreadyRunning => "AlreadyRunning",
-                JournalErrorKind::Other => "JournalError",
-            }
         }
-        Error::NotBought(_) => "NotBought",
-    };
+    }
     let class = registry::get(py, "exception")?.call1((class,))?.cast_into::<PyType>()?;
     Ok(PyErr::from_value(class.call((message,), Some(&fields))?))
 }
 
-fn of_job(fields: &Bound<'_, PyDict>, job: crate::job::VideoJob, class: &'static str) -> PyResult<&'static str> {
-    fields.set_item("request_id", &job.request_id)?;
-    fields.set_item("job", VideoJob::from_inner(job))?;
-    Ok(class)
+macro_rules! classes {
+    ($kind:ident $((by kind: $($nested:ident),*))?: $($variant:ident => $class:literal,)*) => {
+        impl $kind {
+            /// The name of the exception class.
+            fn class(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $class,)*
+                    $($(Self::$nested(error) => error.kind.class(),)*)?
+                }
+            }
+        }
+
+        impl Classes for $kind {
+            const CLASSES: &[&str] = &[$($class),*];
+        }
+    };
 }
 
-fn api_class(kind: ApiErrorKind) -> &'static str {
-    match kind {
-        ApiErrorKind::Authentication => "AuthenticationError",
-        ApiErrorKind::PermissionDenied => "PermissionDenied",
-        ApiErrorKind::InsufficientBalance => "InsufficientBalance",
-        ApiErrorKind::NotFound => "NotFound",
-        ApiErrorKind::BadRequest => "BadRequest",
-        ApiErrorKind::RateLimited => "RateLimited",
-        ApiErrorKind::Server => "ServerError",
-        ApiErrorKind::Other => "APIError",
-    }
+trait Classes {
+    /// Every exception class that stands for an error of this kind.
+    const CLASSES: &[&str];
 }
 
-fn download_class(kind: DownloadErrorKind) -> &'static str {
-    match kind {
-        DownloadErrorKind::VideoUrlExpired => "VideoUrlExpired",
-        DownloadErrorKind::UnsafeUrl => "UnsafeUrl",
-        DownloadErrorKind::NotAVideo => "NotAVideo",
-        DownloadErrorKind::IncompleteDownload => "IncompleteDownload",
-        DownloadErrorKind::TooLarge => "TooLarge",
-        DownloadErrorKind::Other => "DownloadError",
-    }
+classes! { Error (by kind: Api, Download, Journal):
+    Configuration => "ConfigurationError",
+    InvalidRequest => "InvalidRequest",
+    ConnectionFailed => "ConnectionFailed",
+    RequestTimeout => "RequestTimeout",
+    InvalidResponse => "InvalidResponse",
+    SubmitUnknown => "SubmitUnknown",
+    JobFailed => "JobFailed",
+    JobExpired => "JobExpired",
+    JobBlocked => "JobBlocked",
+    WaitTimeout => "WaitTimeout",
+    NotBought => "NotBought",
+}
+
+classes! { ApiErrorKind:
+    Authentication => "AuthenticationError",
+    PermissionDenied => "PermissionDenied",
+    InsufficientBalance => "InsufficientBalance",
+    NotFound => "NotFound",
+    BadRequest => "BadRequest",
+    RateLimited => "RateLimited",
+    Server => "ServerError",
+    Other => "APIError",
+}
+
+classes! { DownloadErrorKind:
+    VideoUrlExpired => "VideoUrlExpired",
+    UnsafeUrl => "UnsafeUrl",
+    NotAVideo => "NotAVideo",
+    IncompleteDownload => "IncompleteDownload",
+    TooLarge => "TooLarge",
+    Other => "DownloadError",
+}
+
+classes! { JournalErrorKind:
+    AlreadyRunning => "AlreadyRunning",
+    Other => "JournalError",
+}
+
+/// Every exception class that can be raised.
+pub(super) fn classes() -> Vec<&'static str> {
+    [Error::CLASSES, ApiErrorKind::CLASSES, DownloadErrorKind::CLASSES, JournalErrorKind::CLASSES].concat()
 }

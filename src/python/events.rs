@@ -6,6 +6,32 @@ use pyo3::types::PyDict;
 use super::values::VideoJob;
 use crate::event::Event;
 
+macro_rules! event_names {
+    ($($variant:ident => $name:literal,)*) => {
+        impl Event {
+            /// Every name that an event can have.
+            pub(super) const NAMES: &[&str] = &[$($name),*];
+
+            /// Its name in Python and in JSON; that of what happened, where it is of an item.
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)*
+                    Self::OfItem { event, .. } => event.name(),
+                }
+            }
+        }
+    };
+}
+
+event_names! {
+    Request => "request",
+    Retry => "retry",
+    Accepted => "accepted",
+    Status => "status",
+    Download => "download",
+    Tick => "tick",
+}
+
 /// An event as a dictionary of plain JSON types, and the job it shows, if it shows one.
 pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDict>, Option<VideoJob>)> {
     if let Event::OfItem { id, event } = event {
@@ -14,9 +40,9 @@ pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDi
         return Ok((told, job));
     }
     let told = PyDict::new(py);
+    told.set_item("event", event.name())?;
     let job = match event {
         Event::Request { method, path, status_code, elapsed } => {
-            told.set_item("event", "request")?;
             told.set_item("method", method)?;
             told.set_item("path", path)?;
             told.set_item("status_code", status_code)?;
@@ -24,7 +50,6 @@ pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDi
             None
         }
         Event::Retry { path, attempt, delay, reason } => {
-            told.set_item("event", "retry")?;
             told.set_item("path", path)?;
             told.set_item("attempt", attempt)?;
             told.set_item("delay", delay.as_secs_f64())?;
@@ -32,30 +57,23 @@ pub(super) fn describe(py: Python<'_>, event: Event) -> PyResult<(Bound<'_, PyDi
             None
         }
         Event::Accepted(job) => {
-            told.set_item("event", "accepted")?;
             told.set_item("request_id", &job.request_id)?;
             Some(job)
         }
         Event::Status(job) => {
-            told.set_item("event", "status")?;
             told.set_item("request_id", &job.request_id)?;
             told.set_item("status", job.status.as_str())?;
             told.set_item("progress", job.progress)?;
             Some(job)
         }
         Event::Download { request_id, received, total } => {
-            told.set_item("event", "download")?;
             told.set_item("request_id", request_id)?;
             told.set_item("received", received)?;
             told.set_item("total", total)?;
             None
         }
-        Event::Tick => {
-            told.set_item("event", "tick")?;
-            None
-        }
-        // Taken apart above; an item has no items.
-        Event::OfItem { .. } => None,
+        // Of an item: taken apart above.
+        Event::Tick | Event::OfItem { .. } => None,
     };
     Ok((told, job.map(VideoJob::from_inner)))
 }

@@ -20,6 +20,7 @@ mod request;
 mod runtime;
 mod simulator;
 mod values;
+mod vocabulary;
 mod waker;
 
 /// The compiled part of vidjob; its own names are private, and may change.
@@ -41,6 +42,8 @@ mod native {
     use super::simulator::Simulator;
     #[pymodule_export]
     use super::values::{Download, FileOutput, JobError, Usage, Video, VideoJob};
+    #[pymodule_export]
+    use super::vocabulary::{error_names, event_names, is_terminal_status, request_fields, statuses};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -4,16 +4,18 @@ use std::hash::Hash;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyList, PyString, PyTuple, PyType};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::arguments::{flag, number, text, whole, wrong_type};
 use super::values::{Validate, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
 use super::{blocking, errors, json, media};
 use crate::client::VideoClient;
 use crate::error::Error;
+use crate::media::Media;
 use crate::redact::text_for_message;
-use crate::request::{self, Audio, Operation};
+use crate::request::{self, Audio, FIELDS, Operation, request_fields};
 
 // ---- the parts --------------------------------------------------------------------------------
 
@@ -218,7 +220,8 @@ impl Validate for request::StorageOptions {
 impl Validate for request::VideoRequest {
     fn malformed(py: Python<'_>, path: &str, words: &str) -> PyErr {
         let first = path.split(['.', '[']).next().unwrap_or_default();
-        let field = FIELDS.into_iter().find(|field| *field == first).unwrap_or("request");
+        let mut names = FIELDS.iter().map(|field| field.name).chain(["operation"]);
+        let field = names.find(|name| *name == first).unwrap_or("request");
         let place = if field == "request" { String::new() } else { format!("{path}: ") };
         errors::raise(py, Error::invalid(field, format!("{place}{words}")))
     }
@@ -230,201 +233,80 @@ impl Validate for request::VideoRequest {
 
 type Any<'py> = Bound<'py, PyAny>;
 
-value_methods!(VideoRequest {
-    #[new]
-    #[pyo3(signature = (prompt=None, *, operation="generate", video=None, image=None, reference_images=None,
-        reference_audios=None, last_frame=None, keyframes=None, duration=None, aspect_ratio=None, resolution=None,
-        generate_audio=None, model=None, user=None, upload_url=None, storage_options=None, extra=None))]
-    #[expect(clippy::too_many_arguments, reason = "a constructor names every field")]
-    fn new(
-        py: Python<'_>,
-        prompt: Option<Any<'_>>,
-        #[pyo3(from_py_with = operation_word)] operation: &'static str,
-        video: Option<Any<'_>>,
-        image: Option<Any<'_>>,
-        reference_images: Option<Any<'_>>,
-        reference_audios: Option<Any<'_>>,
-        last_frame: Option<Any<'_>>,
-        keyframes: Option<Any<'_>>,
-        duration: Option<Any<'_>>,
-        aspect_ratio: Option<Any<'_>>,
-        resolution: Option<Any<'_>>,
-        generate_audio: Option<Any<'_>>,
-        model: Option<Any<'_>>,
-        user: Option<Any<'_>>,
-        upload_url: Option<Any<'_>>,
-        storage_options: Option<Any<'_>>,
-        extra: Option<Any<'_>>,
-    ) -> PyResult<Self> {
-        let one = |field, argument: Option<Any<'_>>| argument.map(|argument| media::media(field, &argument)).transpose();
-        let said = |field, argument: Option<Any<'_>>| argument.map(|argument| text(field, &argument)).transpose();
-        let inner = request::VideoRequest {
-            operation: operation_of(operation).unwrap_or_default(),
-            prompt: said("prompt", prompt)?,
-            video: one("video", video)?,
-            image: one("image", image)?,
-            reference_images: many("reference_images", reference_images, |item| media::media("reference_images", item))?,
-            reference_audios: many("reference_audios", reference_audios, audio)?,
-            last_frame: one("last_frame", last_frame)?,
-            keyframes: many("keyframes", keyframes, keyframe)?,
-            duration: duration.map(|duration| whole("duration", &duration)).transpose()?,
-            aspect_ratio: said("aspect_ratio", aspect_ratio)?,
-            resolution: said("resolution", resolution)?,
-            generate_audio: generate_audio.map(|audio| flag("generate_audio", &audio)).transpose()?,
-            model: said("model", model)?,
-            user: said("user", user)?,
-            upload_url: said("upload_url", upload_url)?,
-            storage_options: storage_options.map(|options| storage(&options)).transpose()?,
-            extra: extra.map(|extra| json::object("extra", &extra)).transpose()?.unwrap_or_default(),
-        };
-        inner.check().map_err(|error| errors::raise(py, error))?;
-        Ok(Self::from_inner(inner))
-    }
+/// The class, of the rows in `request/fields.rs`: one argument and one property for each.
+macro_rules! class {
+    (
+        $class:ident
+        $prompt:ident: $_a:ty, $_b:ident, $_c:literal, $_d:tt, $_e:literal;
+        $($name:ident: $type:ty, $kind:ident, $key:literal, $operations:tt, $description:literal;)*
+    ) => {
+        value_methods!($class {
+            #[new]
+            #[pyo3(signature = ($prompt=None, *, operation="generate", $($name=None),*))]
+            #[expect(clippy::too_many_arguments, reason = "a constructor names every field")]
+            fn new(
+                py: Python<'_>,
+                $prompt: Option<Any<'_>>,
+                #[pyo3(from_py_with = operation_word)] operation: &'static str,
+                $($name: Option<Any<'_>>),*
+            ) -> PyResult<Self> {
+                let inner = request::VideoRequest {
+                    operation: operation_of(operation).unwrap_or_default(),
+                    $prompt: Argument::read(stringify!($prompt), $prompt)?,
+                    $($name: Argument::read(stringify!($name), $name)?),*
+                };
+                inner.check().map_err(|error| errors::raise(py, error))?;
+                Ok(Self::from_inner(inner))
+            }
 
-    #[classattr]
-    fn __match_args__() -> (&'static str,) {
-        ("prompt",)
-    }
+            #[classattr]
+            fn __match_args__() -> (&'static str,) {
+                (stringify!($prompt),)
+            }
 
-    #[classattr]
-    fn _fields(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
-        PyTuple::new(py, FIELDS)
-    }
+            #[classattr]
+            fn _fields(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+                PyTuple::new(py, [stringify!($prompt), "operation", $(stringify!($name)),*])
+            }
 
-    /// The JSON body that would be sent, with media shortened.
-    fn preview<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let request = self.inner.clone();
-        let body = blocking::block_on(py, None, |_| VideoClient::preview(request))?;
-        to_dict(py, &body)
-    }
+            /// The JSON body that would be sent, with media shortened.
+            fn preview<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                let request = self.inner.clone();
+                let body = blocking::block_on(py, None, |_| VideoClient::preview(request))?;
+                to_dict(py, &body)
+            }
 
-    /// The same request, with the files that it names as the working directory makes them now.
-    fn _anchored(&self) -> Self {
-        Self::from_inner(self.inner.clone().anchored())
-    }
+            /// The same request, with the files that it names as the working directory makes them now.
+            fn _anchored(&self) -> Self {
+                Self::from_inner(self.inner.clone().anchored())
+            }
 
-    #[getter]
-    fn path(&self) -> &'static str {
-        self.inner.operation.path()
-    }
+            #[getter]
+            fn path(&self) -> &'static str {
+                self.inner.operation.path()
+            }
 
-    #[getter]
-    fn operation(&self) -> &'static str {
-        self.inner.operation.as_str()
-    }
+            #[getter]
+            fn operation(&self) -> &'static str {
+                self.inner.operation.as_str()
+            }
 
-    #[getter]
-    fn prompt(&self) -> Option<&str> {
-        self.inner.prompt.as_deref()
-    }
+            #[getter]
+            fn $prompt<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+                self.inner.$prompt.show(py)
+            }
 
-    #[getter]
-    fn video<'py>(&self, py: Python<'py>) -> PyResult<Option<Any<'py>>> {
-        self.inner.video.as_ref().map(|video| media::to_python(py, video)).transpose()
-    }
-
-    #[getter]
-    fn image<'py>(&self, py: Python<'py>) -> PyResult<Option<Any<'py>>> {
-        self.inner.image.as_ref().map(|image| media::to_python(py, image)).transpose()
-    }
-
-    #[getter]
-    fn reference_images<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let images = self.inner.reference_images.iter().map(|image| media::to_python(py, image));
-        PyTuple::new(py, images.collect::<PyResult<Vec<_>>>()?)
-    }
-
-    #[getter]
-    fn reference_audios<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let audios = self.inner.reference_audios.iter().map(|audio| match audio {
-            Audio::VoiceId(voice_id) => {
-                let inner = Named { voice_id: voice_id.clone() };
-                Ok(Bound::new(py, Voice::from_inner(inner))?.into_any())
-            },
-            Audio::Url(url) => Ok(PyString::new(py, url).into_any()),
+            $(
+                #[getter]
+                fn $name<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+                    self.inner.$name.show(py)
+                }
+            )*
         });
-        PyTuple::new(py, audios.collect::<PyResult<Vec<_>>>()?)
-    }
+    };
+}
 
-    #[getter]
-    fn last_frame<'py>(&self, py: Python<'py>) -> PyResult<Option<Any<'py>>> {
-        self.inner.last_frame.as_ref().map(|image| media::to_python(py, image)).transpose()
-    }
-
-    #[getter]
-    fn keyframes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let keyframes = self.inner.keyframes.iter().map(|keyframe| Bound::new(py, Keyframe::from_inner(keyframe.clone())));
-        PyTuple::new(py, keyframes.collect::<PyResult<Vec<_>>>()?)
-    }
-
-    #[getter]
-    fn duration(&self) -> Option<i64> {
-        self.inner.duration
-    }
-
-    #[getter]
-    fn aspect_ratio(&self) -> Option<&str> {
-        self.inner.aspect_ratio.as_deref()
-    }
-
-    #[getter]
-    fn resolution(&self) -> Option<&str> {
-        self.inner.resolution.as_deref()
-    }
-
-    #[getter]
-    fn generate_audio(&self) -> Option<bool> {
-        self.inner.generate_audio
-    }
-
-    #[getter]
-    fn model(&self) -> Option<&str> {
-        self.inner.model.as_deref()
-    }
-
-    #[getter]
-    fn user(&self) -> Option<&str> {
-        self.inner.user.as_deref()
-    }
-
-    #[getter]
-    fn upload_url(&self) -> Option<&str> {
-        self.inner.upload_url.as_deref()
-    }
-
-    #[getter]
-    fn storage_options(&self) -> Option<StorageOptions> {
-        self.inner.storage_options.clone().map(StorageOptions::from_inner)
-    }
-
-    #[getter]
-    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Option<Any<'py>>> {
-        if self.inner.extra.is_empty() {
-            return Ok(None);
-        }
-        to_dict(py, &self.inner.extra).map(Some)
-    }
-});
-
-const FIELDS: [&str; 17] = [
-    "prompt",
-    "operation",
-    "video",
-    "image",
-    "reference_images",
-    "reference_audios",
-    "last_frame",
-    "keyframes",
-    "duration",
-    "aspect_ratio",
-    "resolution",
-    "generate_audio",
-    "model",
-    "user",
-    "upload_url",
-    "storage_options",
-    "extra",
-];
+request_fields!(class VideoRequest);
 
 fn operation_of(word: &str) -> Option<Operation> {
     Operation::ALL.into_iter().find(|operation| operation.as_str() == word)
@@ -439,33 +321,138 @@ fn operation_word(argument: &Any<'_>) -> PyResult<&'static str> {
     })
 }
 
-/// The items of a sequence; a single item in its place is a mistake that is worth a word.
-fn many<T>(field: &'static str, argument: Option<Any<'_>>, read: impl Fn(&Any<'_>) -> PyResult<T>) -> PyResult<Vec<T>> {
-    let Some(argument) = argument else { return Ok(Vec::new()) };
-    let is_sequence = argument.is_instance_of::<pyo3::types::PyList>() || argument.is_instance_of::<PyTuple>();
-    if !is_sequence {
-        return Err(PyTypeError::new_err(format!("{field} must be a list or a tuple")));
-    }
-    argument.try_iter()?.map(|item| read(&item?)).collect()
+// ---- the fields -------------------------------------------------------------------------------
+
+/// The value of a field, as an argument and as a property.
+trait Argument: Sized {
+    fn read(field: &'static str, argument: Option<Any<'_>>) -> PyResult<Self>;
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>>;
 }
 
-fn audio(argument: &Any<'_>) -> PyResult<Audio> {
-    if let Ok(voice) = argument.cast::<Voice>() {
-        return Ok(Audio::VoiceId(voice.get().inner.voice_id.clone()));
-    }
-    if !argument.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err("reference_audios takes Voice values and addresses of clips (str)"));
-    }
-    text("reference_audios", argument).map(Audio::Url)
+/// One value, which may be missing.
+trait Single: Sized {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self>;
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>>;
 }
 
-fn keyframe(argument: &Any<'_>) -> PyResult<request::Keyframe> {
-    let keyframe = argument.cast::<Keyframe>().map_err(|_| PyTypeError::new_err("keyframes takes Keyframe values"))?;
-    Ok(keyframe.get().inner.clone())
+impl<T: Single> Argument for Option<T> {
+    fn read(field: &'static str, argument: Option<Any<'_>>) -> PyResult<Self> {
+        argument.map(|argument| T::read(field, &argument)).transpose()
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        self.as_ref().map_or_else(|| Ok(py.None().into_bound(py)), |value| value.show(py))
+    }
 }
 
-fn storage(argument: &Any<'_>) -> PyResult<request::StorageOptions> {
-    let options = argument.cast::<StorageOptions>();
-    let wrong = |_| wrong_type("storage_options", "a StorageOptions", argument);
-    Ok(options.map_err(wrong)?.get().inner.clone())
+impl<T: Single> Argument for Vec<T> {
+    /// A single item in the place of a sequence is a mistake that is worth a word.
+    fn read(field: &'static str, argument: Option<Any<'_>>) -> PyResult<Self> {
+        let Some(argument) = argument else { return Ok(Self::new()) };
+        let is_sequence = argument.is_instance_of::<PyList>() || argument.is_instance_of::<PyTuple>();
+        if !is_sequence {
+            return Err(PyTypeError::new_err(format!("{field} must be a list or a tuple")));
+        }
+        argument.try_iter()?.map(|item| T::read(field, &item?)).collect()
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        let items = self.iter().map(|item| item.show(py)).collect::<PyResult<Vec<_>>>()?;
+        Ok(PyTuple::new(py, items)?.into_any())
+    }
+}
+
+impl Argument for Map<String, Value> {
+    fn read(field: &'static str, argument: Option<Any<'_>>) -> PyResult<Self> {
+        Ok(argument.map(|argument| json::object(field, &argument)).transpose()?.unwrap_or_default())
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        if self.is_empty() { Ok(py.None().into_bound(py)) } else { to_dict(py, self) }
+    }
+}
+
+impl Single for String {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        text(field, argument)
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        Ok(PyString::new(py, self).into_any())
+    }
+}
+
+impl Single for i64 {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        whole(field, argument)
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        Ok(self.into_pyobject(py)?.into_any())
+    }
+}
+
+impl Single for bool {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        flag(field, argument)
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        Ok(PyBool::new(py, *self).to_owned().into_any())
+    }
+}
+
+impl Single for Media {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        media::media(field, argument)
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        media::to_python(py, self)
+    }
+}
+
+impl Single for Audio {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        if let Ok(voice) = argument.cast::<Voice>() {
+            return Ok(Self::VoiceId(voice.get().inner.voice_id.clone()));
+        }
+        if !argument.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err(format!("{field} takes Voice values and addresses of clips (str)")));
+        }
+        text(field, argument).map(Self::Url)
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        match self {
+            Self::VoiceId(voice_id) => {
+                Ok(Bound::new(py, Voice::from_inner(Named { voice_id: voice_id.clone() }))?.into_any())
+            }
+            Self::Url(url) => Ok(PyString::new(py, url).into_any()),
+        }
+    }
+}
+
+impl Single for request::Keyframe {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        let wrong = |_| PyTypeError::new_err(format!("{field} takes Keyframe values"));
+        Ok(argument.cast::<Keyframe>().map_err(wrong)?.get().inner.clone())
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        Ok(Bound::new(py, Keyframe::from_inner(self.clone()))?.into_any())
+    }
+}
+
+impl Single for request::StorageOptions {
+    fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
+        let wrong = |_| wrong_type(field, "a StorageOptions", argument);
+        Ok(argument.cast::<StorageOptions>().map_err(wrong)?.get().inner.clone())
+    }
+
+    fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
+        Ok(Bound::new(py, StorageOptions::from_inner(self.clone()))?.into_any())
+    }
 }

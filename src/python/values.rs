@@ -553,8 +553,5 @@ fn status_to(py: Python<'_>, status: JobStatus) -> PyResult<Bound<'_, PyAny>> {
 }
 
 fn status_from(word: &str) -> PyResult<JobStatus> {
-    JobStatus::ALL
-        .into_iter()
-        .find(|status| status.as_str() == word)
-        .ok_or_else(|| PyValueError::new_err(format!("{word:?} is not a status of a job")))
+    JobStatus::of(word).ok_or_else(|| PyValueError::new_err(format!("{word:?} is not a status of a job")))
 }

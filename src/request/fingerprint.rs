@@ -92,6 +92,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fingerprint_is_the_hash_of_the_fields_in_an_order_that_stays() {
+        // Journals hold fingerprints: with another order every item would be a new one, and be bought again.
+        let text = concat!(
+            r#"{"operation":"generate","prompt":"x","image":{"url":"https://a.example/i.png"},"#,
+            r#""reference_images":[{"file_id":"file-1"}],"reference_audios":[{"voice_id":"ara"}],"#,
+            r#""last_frame":{"file_id":"file-2"},"keyframes":[{"image":{"file_id":"file-3"},"timestamp":1.5}],"#,
+            r#""duration":5,"aspect_ratio":"9:16","resolution":"720p","generate_audio":false,"model":"m","user":"u","#,
+            r#""upload_url":"https://a.example/put","storage_options":{"filename":"a.mp4","public_url":false},"#,
+            r#""extra":{"seed":7}}"#,
+        );
+        let mut fields: Value = serde_json::from_str(text).unwrap();
+        fields["image"] = json!("https://a.example/i.png");
+        assert_eq!(of(fields), hexadecimal(Sha256::digest(text)));
+        let text = r#"{"operation":"edit","prompt":"x","video":{"file_id":"file-1"}}"#;
+        assert_eq!(of(serde_json::from_str(text).unwrap()), hexadecimal(Sha256::digest(text)));
+    }
+
+    #[test]
     fn a_file_that_is_not_there() {
         let request: VideoRequest = serde_json::from_value(json!({"prompt": "x", "image": {"path": "/none"}})).unwrap();
         assert!(matches!(fingerprint(&request), Err(Error::InvalidRequest { field: "image", .. })));

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Audio, Operation, StorageOptions, VideoRequest};
+use super::{Audio, FIELDS, Operation, StorageOptions, VideoRequest};
 use crate::error::{Error, Result};
 use crate::media::{VideoInfo, is_address};
 use crate::redact::{shorten, text_for_message};
@@ -33,6 +33,8 @@ const ADDED: RangeInclusive<i64> = 1..=10;
 const EXTENDED: RangeInclusive<f64> = 2.0..=30.0;
 /// What lies about one frame beyond a limit is left to the service.
 const TOLERANCE: f64 = 0.05;
+/// What edits and extensions have from their source, unless they take it themselves.
+const FROM_SOURCE: [&str; 3] = ["duration", "aspect_ratio", "resolution"];
 /// H.264, H.265 and AV1.
 const CODECS: [[u8; 4]; 5] = [*b"avc1", *b"avc3", *b"hvc1", *b"hev1", *b"av01"];
 
@@ -43,9 +45,8 @@ struct Model {
     resolutions: &'static [&'static str],
     /// `None`: it takes no reference images.
     references: Option<References>,
-    takes_reference_audios: bool,
-    /// The last frame and keyframes.
-    takes_pinned_frames: bool,
+    /// Those of the fields that not every model takes.
+    inputs: &'static [&'static str],
     /// Edits and extensions.
     changes_videos: bool,
 }
@@ -66,24 +67,21 @@ static MODELS: [Model; 3] = [
         names: &["grok-imagine-video", "grok-imagine-video-beta"],
         resolutions: &["480p", "720p"],
         references: Some(References { most: 7, longest: 10, resolutions: &["480p", "720p"], with_image: false }),
-        takes_reference_audios: false,
-        takes_pinned_frames: false,
+        inputs: &["reference_images"],
         changes_videos: true,
     },
     Model {
         names: &["grok-imagine-video-1.5", "grok-imagine-video-1.5-preview", "grok-imagine-video-1.5-2026-05-30"],
         resolutions: &["480p", "720p", "1080p"],
         references: Some(References { most: 14, longest: 15, resolutions: &["480p", "720p"], with_image: true }),
-        takes_reference_audios: true,
-        takes_pinned_frames: true,
+        inputs: &["reference_images", "reference_audios", "last_frame", "keyframes"],
         changes_videos: false,
     },
     Model {
         names: &["grok-imagine-video-1.5-lite"],
         resolutions: &["480p", "720p", "1080p"],
         references: None,
-        takes_reference_audios: false,
-        takes_pinned_frames: false,
+        inputs: &[],
         changes_videos: false,
     },
 ];
@@ -142,12 +140,9 @@ impl<M> VideoRequest<M> {
 
     /// xAI documents it of a first frame and, in its newer guide, of references; its SDK knows it of pinned frames.
     fn needs_no_prompt(&self) -> bool {
-        let images = ["image", "input_reference", "reference_images", "last_frame", "keyframes"];
-        let has_images = self.image.is_some()
-            || self.last_frame.is_some()
-            || !self.reference_images.is_empty()
-            || !self.keyframes.is_empty()
-            || images.iter().any(|name| self.extra.contains_key(*name));
+        let images = FIELDS.iter().filter(|field| field.kind.is_image()).map(|field| field.name);
+        let has_images =
+            self.image_count() > 0 || images.chain(["input_reference"]).any(|name| self.extra.contains_key(name));
         self.operation == Operation::Generate && has_images
     }
 
@@ -162,7 +157,10 @@ impl<M> VideoRequest<M> {
     // ---- generations --------------------------------------------------------------------------
 
     fn check_generation(&self) -> Result<()> {
-        refuse("video", self.video.is_some(), "a generation begins with no video; ask for an edit or an extension")?;
+        if self.video.is_some() {
+            let words = "a generation begins with no video; ask for an edit or an extension";
+            return Err(Error::invalid("video", words));
+        }
         within("duration", self.duration, DURATION)?;
         if let Some(ratio) = &self.aspect_ratio {
             one_of("aspect_ratio", ratio, &ASPECT_RATIOS)?;
@@ -192,16 +190,12 @@ impl<M> VideoRequest<M> {
             );
             return Err(Error::invalid("resolution", words));
         }
-        let asked: [(&'static str, bool, Takes); 4] = [
-            ("reference_images", !self.reference_images.is_empty(), |model| model.references.is_some()),
-            ("reference_audios", !self.reference_audios.is_empty(), |model| model.takes_reference_audios),
-            ("last_frame", self.last_frame.is_some(), |model| model.takes_pinned_frames),
-            ("keyframes", !self.keyframes.is_empty(), |model| model.takes_pinned_frames),
-        ];
-        for (field, is_given, takes) in asked {
-            if is_given && !takes(model) {
-                let words = format!("{field} is not supported by {}; leave it out{}", model.name(), or_model(takes));
-                return Err(Error::invalid(field, words));
+        for field in FIELDS.iter().filter(|field| self.has(field)) {
+            let takes = |model: &Model| model.inputs.contains(&field.name);
+            if MODELS.iter().any(takes) && !takes(model) {
+                let name = field.name;
+                let words = format!("{name} is not supported by {}; leave it out{}", model.name(), or_model(takes));
+                return Err(Error::invalid(name, words));
             }
         }
         match &model.references {
@@ -270,26 +264,13 @@ impl<M> VideoRequest<M> {
 
     fn check_edit(&self) -> Result<()> {
         self.check_source_given()?;
-        for (field, is_given) in [
-            ("duration", self.duration.is_some()),
-            ("aspect_ratio", self.aspect_ratio.is_some()),
-            ("resolution", self.resolution.is_some()),
-        ] {
-            refuse(field, is_given, format!("an edit takes its {field} from its source; leave it out"))?;
-        }
-        self.refuse_inputs_of_generations("an edit")
+        self.refuse_what_is_not_taken("an edit")
     }
 
     fn check_extension(&self) -> Result<()> {
         self.check_source_given()?;
         within("duration", self.duration, ADDED)?;
-        for (field, is_given) in
-            [("aspect_ratio", self.aspect_ratio.is_some()), ("resolution", self.resolution.is_some())]
-        {
-            refuse(field, is_given, format!("an extension takes its {field} from its source; leave it out"))?;
-        }
-        refuse("user", self.user.is_some(), "an extension takes no user; leave it out")?;
-        self.refuse_inputs_of_generations("an extension")
+        self.refuse_what_is_not_taken("an extension")
     }
 
     fn check_source_given(&self) -> Result<()> {
@@ -308,23 +289,18 @@ impl<M> VideoRequest<M> {
         }
     }
 
-    fn refuse_inputs_of_generations(&self, what: &str) -> Result<()> {
-        let given = [
-            ("image", self.image.is_some()),
-            ("reference_images", !self.reference_images.is_empty()),
-            ("reference_audios", !self.reference_audios.is_empty()),
-            ("last_frame", self.last_frame.is_some()),
-            ("keyframes", !self.keyframes.is_empty()),
-            ("generate_audio", self.generate_audio.is_some()),
-        ];
-        for (field, is_given) in given {
-            refuse(field, is_given, format!("{what} takes no {field}; leave it out"))?;
+    fn refuse_what_is_not_taken(&self, what: &str) -> Result<()> {
+        let mut refused = FIELDS.iter().filter(|field| !field.operations.contains(&self.operation) && self.has(field));
+        let from_source = refused.clone().find(|field| FROM_SOURCE.contains(&field.name));
+        match from_source.or_else(|| refused.next()).map(|field| field.name) {
+            Some(name) if from_source.is_some() => {
+                Err(Error::invalid(name, format!("{what} takes its {name} from its source; leave it out")))
+            }
+            Some(name) => Err(Error::invalid(name, format!("{what} takes no {name}; leave it out"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
-
-type Takes = fn(&Model) -> bool;
 
 /// Advice to use the first model that takes it, or nothing.
 fn or_model(takes: impl Fn(&Model) -> bool) -> String {
@@ -405,10 +381,6 @@ fn check_address(field: &'static str, address: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(field, format!("{field} must be an http(s) address, not {:?}", text_for_message(address))))
-}
-
-fn refuse(field: &'static str, is_given: bool, words: impl Into<String>) -> Result<()> {
-    if is_given { Err(Error::invalid(field, words)) } else { Ok(()) }
 }
 
 fn within(field: &'static str, value: Option<i64>, range: RangeInclusive<i64>) -> Result<()> {

@@ -4,13 +4,19 @@ use std::future::Future;
 use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::Result;
 use crate::media::{Media, Role};
 
+mod fields;
 pub(crate) mod fingerprint;
 mod limits;
+
+pub(crate) use fields::FIELDS;
+pub use fields::VideoRequest;
+#[cfg(feature = "python")]
+pub(crate) use fields::request_fields;
 
 /// A way to make a video.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,63 +56,6 @@ impl Operation {
     }
 }
 
-/// An order for one video. `M` is what its media are: as the caller has them, or ready to be sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VideoRequest<M = Media> {
-    /// Which way to make it.
-    #[serde(default)]
-    pub operation: Operation,
-    /// What to show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<String>,
-    /// What an edit or an extension begins with.
-    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
-    pub video: Option<M>,
-    /// The first frame.
-    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
-    pub image: Option<M>,
-    /// Images of who or what is to appear.
-    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
-    pub reference_images: Vec<M>,
-    /// Voices that are to be heard.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reference_audios: Vec<Audio>,
-    /// The last frame.
-    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
-    pub last_frame: Option<M>,
-    /// Frames at given moments.
-    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
-    pub keyframes: Vec<Keyframe<M>>,
-    /// Seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration: Option<i64>,
-    /// Such as `16:9`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aspect_ratio: Option<String>,
-    /// Such as `720p`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolution: Option<String>,
-    /// Whether the video has sound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generate_audio: Option<bool>,
-    /// The model, or the service's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// The caller's end user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Where the service delivers the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upload_url: Option<String>,
-    /// How the service keeps the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_options: Option<StorageOptions>,
-    /// Merged into the body last.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub extra: Map<String, Value>,
-}
-
 /// A frame that is given for a moment of the video.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,30 +91,6 @@ pub struct StorageOptions {
     /// For how many seconds that address is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url_expires_after: Option<i64>,
-}
-
-impl<M> Default for VideoRequest<M> {
-    fn default() -> Self {
-        Self {
-            operation: Operation::default(),
-            prompt: None,
-            video: None,
-            image: None,
-            reference_images: Vec::new(),
-            reference_audios: Vec::new(),
-            last_frame: None,
-            keyframes: Vec::new(),
-            duration: None,
-            aspect_ratio: None,
-            resolution: None,
-            generate_audio: None,
-            model: None,
-            user: None,
-            upload_url: None,
-            storage_options: None,
-            extra: Map::new(),
-        }
-    }
 }
 
 impl<M> VideoRequest<M> {
@@ -230,9 +155,7 @@ impl VideoRequest {
     /// sent.
     #[must_use]
     pub fn anchored(mut self) -> Self {
-        let images = self.reference_images.iter_mut().chain(self.keyframes.iter_mut().map(|frame| &mut frame.image));
-        let single = [&mut self.video, &mut self.image, &mut self.last_frame].into_iter().flatten();
-        for media in images.chain(single) {
+        for media in self.media_mut() {
             if let Media::File(path) = media
                 && let Ok(whole) = std::path::absolute(&*path)
             {
@@ -240,50 +163,5 @@ impl VideoRequest {
             }
         }
         self
-    }
-}
-
-impl<M> VideoRequest<M> {
-    /// The same request, its media made ready.
-    pub async fn prepared<P: PrepareMedia<M>>(self, by: &P) -> Result<VideoRequest<P::Output>> {
-        let mut reference_images = Vec::with_capacity(self.reference_images.len());
-        for image in self.reference_images {
-            reference_images.push(by.prepare("reference_images", Role::Image, image).await?);
-        }
-        let mut keyframes = Vec::with_capacity(self.keyframes.len());
-        for Keyframe { image, timestamp } in self.keyframes {
-            keyframes.push(Keyframe { image: by.prepare("keyframes", Role::Image, image).await?, timestamp });
-        }
-        Ok(VideoRequest {
-            video: one(by, "video", Role::Video, self.video).await?,
-            image: one(by, "image", Role::Image, self.image).await?,
-            last_frame: one(by, "last_frame", Role::Image, self.last_frame).await?,
-            reference_images,
-            keyframes,
-            operation: self.operation,
-            prompt: self.prompt,
-            reference_audios: self.reference_audios,
-            duration: self.duration,
-            aspect_ratio: self.aspect_ratio,
-            resolution: self.resolution,
-            generate_audio: self.generate_audio,
-            model: self.model,
-            user: self.user,
-            upload_url: self.upload_url,
-            storage_options: self.storage_options,
-            extra: self.extra,
-        })
-    }
-}
-
-async fn one<M, P: PrepareMedia<M>>(
-    by: &P,
-    field: &'static str,
-    role: Role,
-    media: Option<M>,
-) -> Result<Option<P::Output>> {
-    match media {
-        Some(media) => Ok(Some(by.prepare(field, role, media).await?)),
-        None => Ok(None),
     }
 }

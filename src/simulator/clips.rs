@@ -2,41 +2,19 @@
 
 macro_rules! clips {
     ($($ratio:literal $name:literal),* $(,)?) => {
-        [$(($ratio, [
-            include_bytes!(concat!("clips/", $name, "-01.mp4")).as_slice(),
-            include_bytes!(concat!("clips/", $name, "-02.mp4")),
-            include_bytes!(concat!("clips/", $name, "-03.mp4")),
-            include_bytes!(concat!("clips/", $name, "-04.mp4")),
-            include_bytes!(concat!("clips/", $name, "-05.mp4")),
-            include_bytes!(concat!("clips/", $name, "-06.mp4")),
-            include_bytes!(concat!("clips/", $name, "-07.mp4")),
-            include_bytes!(concat!("clips/", $name, "-08.mp4")),
-            include_bytes!(concat!("clips/", $name, "-09.mp4")),
-            include_bytes!(concat!("clips/", $name, "-10.mp4")),
-            include_bytes!(concat!("clips/", $name, "-11.mp4")),
-            include_bytes!(concat!("clips/", $name, "-12.mp4")),
-            include_bytes!(concat!("clips/", $name, "-13.mp4")),
-            include_bytes!(concat!("clips/", $name, "-14.mp4")),
-            include_bytes!(concat!("clips/", $name, "-15.mp4")),
-            include_bytes!(concat!("clips/", $name, "-16.mp4")),
-            include_bytes!(concat!("clips/", $name, "-17.mp4")),
-            include_bytes!(concat!("clips/", $name, "-18.mp4")),
-            include_bytes!(concat!("clips/", $name, "-19.mp4")),
-            include_bytes!(concat!("clips/", $name, "-20.mp4")),
-            include_bytes!(concat!("clips/", $name, "-21.mp4")),
-            include_bytes!(concat!("clips/", $name, "-22.mp4")),
-            include_bytes!(concat!("clips/", $name, "-23.mp4")),
-            include_bytes!(concat!("clips/", $name, "-24.mp4")),
-            include_bytes!(concat!("clips/", $name, "-25.mp4")),
-        ])),*]
+        [$(($ratio, include_bytes!(concat!("clips/", $name, ".mp4")).as_slice())),*]
     };
 }
 
 /// The longest clip, in seconds.
 pub(super) const LONGEST: u32 = 25;
+const FRAMES_PER_SECOND: u32 = 8;
+/// Units of a second in the headers of the file and of its track.
+const FILE_TIMESCALE: u32 = 1000;
+const TRACK_TIMESCALE: u32 = 16_384;
 
-/// By aspect ratio, then by seconds from 1.
-static CLIPS: [(&str, [&[u8]; LONGEST as usize]); 9] = clips! {
+/// The longest clip of each aspect ratio; shorter ones are its beginning.
+static CLIPS: [(&str, &[u8]); 9] = clips! {
     "16:9" "16x9", "1:1" "1x1", "9:16" "9x16", "4:3" "4x3", "3:4" "3x4", "3:2" "3x2", "2:3" "2x3", "21:9" "21x9",
     "5:2" "5x2",
 };
@@ -64,10 +42,62 @@ fn proportion(name: &str) -> f64 {
 }
 
 /// A clip of this aspect ratio (16:9 if there is none such) and length.
-pub(super) fn clip(ratio: &str, seconds: u32) -> &'static [u8] {
-    let clips = CLIPS.iter().find(|(known, _)| *known == ratio).map_or(&CLIPS[0].1, |(_, clips)| clips);
-    let at = usize::try_from(seconds).unwrap_or(usize::MAX).clamp(1, clips.len()) - 1;
-    clips[at]
+pub(super) fn clip(ratio: &str, seconds: u32) -> Vec<u8> {
+    let whole = CLIPS.iter().find(|(known, _)| *known == ratio).map_or(CLIPS[0].1, |(_, clip)| clip);
+    beginning(whole, seconds.clamp(1, LONGEST)).unwrap_or_else(|| whole.to_vec())
+}
+
+/// The beginning of a clip of `make.py`, which has one track, one chunk and one key frame. No box moves: a `free` box
+/// takes the room of the frame sizes that are left out.
+fn beginning(whole: &[u8], seconds: u32) -> Option<Vec<u8>> {
+    let mut clip = Mp4(whole.to_vec());
+    let frames = seconds * FRAMES_PER_SECOND;
+    for (kind, offset, value) in [
+        (b"mvhd", 16, seconds * FILE_TIMESCALE),
+        (b"tkhd", 20, seconds * FILE_TIMESCALE),
+        (b"elst", 8, seconds * FILE_TIMESCALE),
+        (b"mdhd", 16, seconds * TRACK_TIMESCALE),
+        (b"stts", 8, frames),
+        (b"stsc", 12, frames),
+        (b"stsz", 8, frames),
+    ] {
+        let at = clip.content(kind)? + offset;
+        clip.set(at, value)?;
+    }
+    let table = clip.content(b"stsz")?;
+    let rest = table + 12 + 4 * index(frames)?;
+    let length: u32 = (table + 12..rest).step_by(4).map(|at| clip.get(at)).sum::<Option<u32>>()?;
+    clip.set(table - 8, 20 + 4 * frames)?;
+    if seconds < LONGEST {
+        clip.set(rest, 4 * (LONGEST * FRAMES_PER_SECOND - frames))?;
+        clip.set(rest + 4, u32::from_be_bytes(*b"free"))?;
+    }
+    let media = clip.content(b"mdat")?;
+    clip.set(media - 8, 8 + length)?;
+    clip.0.truncate(media + index(length)?);
+    Some(clip.0)
+}
+
+fn index(number: u32) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
+struct Mp4(Vec<u8>);
+
+impl Mp4 {
+    /// Where the content of the first box of this kind begins.
+    fn content(&self, kind: &[u8]) -> Option<usize> {
+        Some(self.0.windows(4).position(|window| window == kind)? + 4)
+    }
+
+    fn get(&self, at: usize) -> Option<u32> {
+        Some(u32::from_be_bytes(*self.0.get(at..)?.first_chunk()?))
+    }
+
+    fn set(&mut self, at: usize, number: u32) -> Option<()> {
+        *self.0.get_mut(at..)?.first_chunk_mut()? = number.to_be_bytes();
+        Some(())
+    }
 }
 
 #[cfg(test)]
@@ -77,11 +107,19 @@ mod tests {
     #[test]
     fn every_clip_is_an_mp4_of_its_own() {
         let mut seen = std::collections::HashSet::new();
-        for (ratio, clips) in &CLIPS {
-            for (at, clip) in clips.iter().enumerate() {
-                assert_eq!(&clip[4..8], b"ftyp", "{ratio} {at}");
-                assert!(seen.insert(*clip), "{ratio} {at}");
+        for (ratio, whole) in &CLIPS {
+            for seconds in 1..=LONGEST {
+                let bytes = clip(ratio, seconds);
+                assert_eq!(&bytes[4..8], b"ftyp", "{ratio} {seconds}");
+                let clip = Mp4(bytes.clone());
+                let media = clip.content(b"mdat").unwrap();
+                assert_eq!(clip.get(media - 8), u32::try_from(bytes.len() - media + 8).ok(), "{ratio} {seconds}");
+                let timescales = (FILE_TIMESCALE, TRACK_TIMESCALE);
+                let read = |kind: &[u8]| clip.get(clip.content(kind).unwrap() + 12).unwrap();
+                assert_eq!((read(b"mvhd"), read(b"mdhd")), timescales);
+                assert!(seen.insert(bytes), "{ratio} {seconds}");
             }
+            assert_eq!(clip(ratio, LONGEST), *whole);
         }
         assert_eq!(seen.len(), 225);
     }

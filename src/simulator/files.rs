@@ -30,7 +30,7 @@ impl File {
     /// The file of a job: its clip, its id in a `free` box (players pass over those), and padding up to `bytes`.
     pub(super) fn of(request_id: &str, ratio: &str, seconds: u32, bytes: Option<u64>) -> Self {
         let clip = clips::clip(ratio, seconds);
-        let mut head = BytesMut::from(clip);
+        let mut head = BytesMut::from(clip.as_slice());
         let tag = request_id.as_bytes();
         put_free_box(&mut head, BOX_HEADER + tag.len() as u64);
         head.put_slice(tag);

@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::media::{Kind, Source};
-    use crate::request::Operation;
+    use crate::request::{FIELDS, Operation};
 
     const NEW: &str = "grok-imagine-video-1.5";
 
@@ -266,6 +266,38 @@ mod tests {
                 "seed": 7,
             })
         );
+    }
+
+    #[test]
+    fn every_field_of_the_table_is_sent_under_its_key() {
+        let request = VideoRequest {
+            operation: Operation::Generate,
+            prompt: Some("a candle".into()),
+            video: Some(url("v.mp4")),
+            image: Some(url("i.png")),
+            reference_images: vec![url("r.png")],
+            reference_audios: vec![Audio::VoiceId("ara".into())],
+            last_frame: Some(url("l.png")),
+            keyframes: vec![Keyframe { image: url("k.png"), timestamp: 1.5 }],
+            duration: Some(5),
+            aspect_ratio: Some("9:16".into()),
+            resolution: Some("720p".into()),
+            generate_audio: Some(false),
+            model: Some(NEW.into()),
+            user: Some("u".into()),
+            upload_url: Some("https://a.example/put".into()),
+            storage_options: Some(StorageOptions::default()),
+            extra: json!({"*": 7}).as_object().unwrap().clone(),
+        };
+        for field in FIELDS {
+            assert!(request.has(field), "{}", field.name);
+        }
+        let sent = value(request);
+        let keys: Vec<_> = FIELDS.iter().map(|field| field.key).collect();
+        for key in &keys {
+            assert!(sent.get(key).is_some(), "{key} is not sent");
+        }
+        assert_eq!(sent.as_object().unwrap().len(), keys.len(), "{sent}");
     }
 
     #[test]

@@ -14,15 +14,14 @@ pub(super) fn normal(word: &str) -> String {
 /// What a [`normal`] word means.
 pub(super) fn status(word: &str) -> JobStatus {
     match word {
-        "pending" | "not_start" => JobStatus::Pending,
-        "queued" | "submitted" => JobStatus::Queued,
-        "processing" | "in_progress" | "running" | "generating" => JobStatus::Processing,
-        "done" | "completed" | "succeeded" | "success" | "ready" => JobStatus::Done,
-        "failed" | "failure" | "error" | "cancelled" | "canceled" | "aborted" | "rejected" | "timeout"
-        | "timed_out" | "timedout" => JobStatus::Failed,
+        "not_start" => JobStatus::Pending,
+        "submitted" => JobStatus::Queued,
+        "in_progress" | "running" | "generating" => JobStatus::Processing,
+        "completed" | "succeeded" | "success" | "ready" => JobStatus::Done,
+        "failure" | "error" | "cancelled" | "canceled" | "aborted" | "rejected" | "timeout" | "timed_out"
+        | "timedout" => JobStatus::Failed,
         _ if is_moderated(word) => JobStatus::Failed,
-        "expired" => JobStatus::Expired,
-        _ => JobStatus::Unknown,
+        _ => JobStatus::of(word).unwrap_or(JobStatus::Unknown),
     }
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import vidjob
 from vidjob._columns import clean
+from vidjob._native import request_fields
 from vidjob.cli import options
 from vidjob.cli.failures import Exit, Trail
 from vidjob.cli.following import Following, cost, show_job, size, trail_of_file
@@ -199,34 +200,14 @@ def render_arguments(parser: argparse.ArgumentParser) -> None:
 
 # ---- requests ---------------------------------------------------------------------------------
 
-_FIELDS = (
-    "image",
-    "reference_images",
-    "reference_audios",
-    "last_frame",
-    "keyframes",
-    "video",
-    "duration",
-    "aspect_ratio",
-    "resolution",
-    "generate_audio",
-    "model",
-    "user",
-    "upload_url",
-    "extra",
-)
-
 
 def _request(args: argparse.Namespace, operation: str, video: vidjob.VideoJob | None = None) -> vidjob.VideoRequest:
-    fields: dict[str, Any] = {name: getattr(args, name, None) for name in _FIELDS}
+    names = [field["name"] for field in request_fields()]
+    fields: dict[str, Any] = {name: getattr(args, name, None) for name in names}
+    fields["storage_options"] = _storage(args)
     if video is not None:
         fields["video"] = video
-    return vidjob.VideoRequest(
-        args.prompt,
-        operation=operation,  # type: ignore[arg-type]
-        storage_options=_storage(args),
-        **fields,
-    )
+    return vidjob.VideoRequest(operation=operation, **fields)  # type: ignore[arg-type]
 
 
 def _storage(args: argparse.Namespace) -> vidjob.StorageOptions | None:

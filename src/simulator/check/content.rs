@@ -219,12 +219,12 @@ mod tests {
 
     #[test]
     fn films() {
-        let clip = |ratio, seconds| mp4(clips::clip(ratio, seconds));
+        let clip = |ratio, seconds| mp4(&clips::clip(ratio, seconds));
         assert_eq!(clip("16:9", 5), Some(Mp4 { seconds: 5.0, size: Some((192, 108)) }));
         assert_eq!(clip("2:3", 25), Some(Mp4 { seconds: 25.0, size: Some((112, 168)) }));
         let whole = clips::clip("1:1", 3);
         assert_eq!(mp4(&whole[..40]), None, "cut off");
-        let mut quicktime = whole.to_vec();
+        let mut quicktime = whole.clone();
         quicktime[8..12].copy_from_slice(b"qt  ");
         assert_eq!(mp4(&quicktime), None);
         assert_eq!(mp4(&png_of(1, 1)), None);
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn whatever_comes_is_no_panic() {
         let mut chance = fastrand::Rng::with_seed(1);
-        let seeds = [clips::clip("1:1", 1).to_vec(), png_of(3, 4), b"\xFF\xD8\xFF\xC0\0\x04".to_vec()];
+        let seeds = [clips::clip("1:1", 1), png_of(3, 4), b"\xFF\xD8\xFF\xC0\0\x04".to_vec()];
         for round in 0..20_000 {
             let mut bytes = seeds[round % seeds.len()].clone();
             for _ in 0..4 {

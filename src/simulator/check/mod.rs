@@ -176,15 +176,12 @@ fn generated(create: &Create<'_>, model: Model, own: Lookup<'_>) -> Result<Video
     }
     pinned(create, seconds, own)?;
     let of_image = || size.map_or(clips::WIDE, |(width, height)| clips::nearest_ratio(width, height));
-    let images = [create.image, create.last_frame].iter().flatten().count()
-        + create.reference_images.len()
-        + create.keyframes.len();
     Ok(Video {
         seconds,
         ratio: create.ratio.unwrap_or_else(of_image),
         resolution,
         ticks: model.per_second(resolution) * i64::from(seconds)
-            + model.per_image() * i64::try_from(images).unwrap_or_default(),
+            + model.per_image() * i64::try_from(create.images()).unwrap_or_default(),
     })
 }
 

@@ -75,14 +75,16 @@ impl<'a> Create<'a> {
             }
         };
         // Images can be animated by themselves.
-        let has_images = create.image.is_some()
-            || create.last_frame.is_some()
-            || !create.reference_images.is_empty()
-            || !create.keyframes.is_empty();
-        if create.prompt.is_none() && !has_images {
+        if create.prompt.is_none() && create.images() == 0 {
             return Err(unprocessable("prompt", "missing field"));
         }
         Ok(create)
+    }
+
+    /// How many images are given.
+    pub(super) fn images(&self) -> usize {
+        let single = [self.image, self.last_frame].iter().flatten().count();
+        single + self.reference_images.len() + self.keyframes.len()
     }
 
     fn generation(self, body: &Fields<'a>) -> Read<Self> {

@@ -49,7 +49,7 @@ fn png(width: u32, height: u32) -> Value {
 
 /// A film of this length, by changing the header of another.
 fn film(seconds: f64) -> Value {
-    let mut bytes = clips::clip("9:16", 5).to_vec();
+    let mut bytes = clips::clip("9:16", 5);
     let at = bytes.windows(4).position(|kind| kind == b"mvhd").unwrap() + 4;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
     let units = (seconds * 1000.0).round() as u32;
@@ -425,5 +425,19 @@ fn prices_in_thousandths_of_a_dollar() {
     for (operation, fields, thousandths) in cases {
         let ticks = bought(operation, &with(fields.clone())).ticks;
         assert_eq!(ticks, thousandths * 10_000_000, "{operation:?} {fields}");
+    }
+}
+
+#[test]
+fn each_operation_reads_the_fields_that_it_takes_and_no_others() {
+    use crate::request::{FIELDS, Operation as Asked};
+
+    for (operation, asked) in [(Generation, Asked::Generate), (Edit, Asked::Edit), (Extension, Asked::Extend)] {
+        for field in FIELDS.iter().filter(|field| field.key != "*") {
+            let mut body = json!({"prompt": "x", "video": {"url": SHORT}});
+            body[field.key] = Value::Null;
+            let is_read = matches!(ask(operation, &body), Err((422, words)) if words.contains(field.key));
+            assert_eq!(is_read, field.operations.contains(&asked), "{} of {operation:?} in read.rs", field.name);
+        }
     }
 }

@@ -1,4 +1,4 @@
-"""Makes the simulator's clips: H.264 test patterns, one for each duration and aspect ratio.
+"""Makes the simulator's clips: an H.264 test pattern for each aspect ratio, of which shorter clips are the beginning.
 
 pip install imageio-ffmpeg && python make.py
 """
@@ -23,16 +23,16 @@ SIZES = {
 }
 COLOURS = ["0x264653", "0x2a9d8f", "0x8ab17d", "0xb5838d", "0x6d597a", "0x355070", "0x7f5539", "0x588157", "0x9c6644"]
 FRAMES_PER_SECOND = 8
+SECONDS = 25
 
 
-def make(ratio: str, colour: str, seconds: int) -> None:
-    """Makes one clip: a square that crosses a coloured field once."""
+def make(ratio: str, colour: str) -> None:
+    """Makes one clip: a square that crosses a coloured field every 5 s."""
     width, height = SIZES[ratio]
     side = min(width, height) // 4
-    source = f"color=c={colour}:s={width}x{height}:r={FRAMES_PER_SECOND}:d={seconds}"
-    square = f"color=c=0xf4a261:s={side}x{side}:r={FRAMES_PER_SECOND}:d={seconds}"
-    across = f"overlay=x='(W-w)*t/{seconds}':y='(H-h)*(0.5+0.5*sin(2*PI*t/3))'"
-    name = f"{ratio.replace(':', 'x')}-{seconds:02}.mp4"
+    source = f"color=c={colour}:s={width}x{height}:r={FRAMES_PER_SECOND}:d={SECONDS}"
+    square = f"color=c=0xf4a261:s={side}x{side}:r={FRAMES_PER_SECOND}:d={SECONDS}"
+    across = "overlay=x='(W-w)*(0.5-0.5*cos(PI*t/5))':y='(H-h)*(0.5+0.5*sin(2*PI*t/3))'"
     subprocess.run(
         [
             imageio_ffmpeg.get_ffmpeg_exe(),
@@ -50,25 +50,26 @@ def make(ratio: str, colour: str, seconds: int) -> None:
             "-filter_complex",
             f"[0][1]{across},format=yuv420p",
             "-t",
-            str(seconds),
+            str(SECONDS),
             "-c:v",
             "libx264",
             "-preset",
             "veryslow",
             "-crf",
             "38",
+            # One key frame, and frames in the order in which they are shown: the beginning stands by itself.
             "-g",
-            "64",
+            "10000",
             "-bf",
-            "2",
+            "0",
             "-x264-params",
-            "sei=0",
+            "sei=0:scenecut=0",
             "-bitexact",
             "-map_metadata",
             "-1",
             "-movflags",
             "+faststart",
-            name,
+            f"{ratio.replace(':', 'x')}.mp4",
         ],
         check=True,
         cwd=Path(__file__).parent,
@@ -76,5 +77,4 @@ def make(ratio: str, colour: str, seconds: int) -> None:
 
 
 for ratio, colour in zip(SIZES, COLOURS, strict=True):
-    for seconds in range(1, 26):
-        make(ratio, colour, seconds)
+    make(ratio, colour)
