@@ -128,7 +128,7 @@ def test_stop_ends_a_blocking_call_at_once(kernel: Kernel, job: str, progress: s
     elapsed, said, errors = stopped(kernel, f"client.wait(job, poll_interval=0.2{progress})")
     assert errors == ["KeyboardInterrupt"]
     assert elapsed < 0.5
-    assert f"job {job} goes on; client.wait('{job}') follows it again" in said
+    assert f"job {job} is still running; client.wait('{job}') waits for it" in said
     settled(kernel)
 
 
@@ -138,7 +138,7 @@ def test_stop_ends_a_blocking_call_in_an_awaiting_cell_at_once(kernel: Kernel, j
     elapsed, said, errors = stopped(kernel, f"await asyncio.sleep(0); {verb}")
     assert errors == ["CancelledError"]
     assert elapsed < 0.5
-    assert "follows it again" in said or "the same call again goes on from there" in said
+    assert "waits for it" in said or "run the same call again to continue" in said
     settled(kernel)
     assert kernel.run("import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)") == "True\n"
     assert job
@@ -154,7 +154,7 @@ def test_stop_ends_an_awaiting_cell_within_half_a_second(kernel: Kernel, job: st
 
 def test_the_line_that_goes_on_stands_below_the_cell(kernel: Kernel, job: str) -> None:
     _elapsed, said, _errors = stopped(kernel, "await client.wait_async(job, poll_interval=0.2)")
-    assert f"job {job} goes on; client.wait('{job}') follows it again" in said
+    assert f"job {job} is still running; client.wait('{job}') waits for it" in said
 
 
 def _everything(kernel: Kernel, until: str) -> str:
@@ -172,7 +172,7 @@ def _everything(kernel: Kernel, until: str) -> str:
 def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) -> None:
     _elapsed, said, errors = stopped(kernel, MANY)
     assert errors in (["CancelledError"], ["KeyboardInterrupt"])
-    assert said.count(" goes on; ") == 10
+    assert said.count(" is still running; ") == 10
     assert "... and 21 more" in said
     assert job
     settled(kernel)
@@ -189,7 +189,7 @@ def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) ->
 def test_stop_lets_go_of_a_batch(kernel: Kernel, job: str, code: str) -> None:
     kernel.run(ORDERS)
     _elapsed, said, _errors = stopped(kernel, code)
-    assert "jobs go on at the service; the same call again goes on from there" in said
+    assert "jobs are still running; run the same call again to continue" in said
     assert job
     settled(kernel)
     before = int(kernel.run("print(len(simulator.accepted))"))

@@ -230,7 +230,8 @@ def test_a_create_may_queue_longer_than_the_timeout(simulator: Simulator) -> Non
     async def main() -> list[object]:
         with VideoClient(KEY, base_url=simulator.base_url, timeout=0.3, max_retries=0, requests_per_second=2) as client:
             creates = (client.generate_async("x") for _ in range(3))
-            return await asyncio.gather(*creates, return_exceptions=True)
+            outcomes: list[object] = await asyncio.gather(*creates, return_exceptions=True)
+            return outcomes
 
     outcomes = asyncio.run(main())
     assert [type(outcome) for outcome in outcomes] == [vidjob.VideoJob] * 3, outcomes

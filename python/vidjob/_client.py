@@ -957,6 +957,7 @@ class VideoClient:
 #: Modules that the verbs use, and ``import vidjob`` does not import.
 _USED = (
     "vidjob._batch.batch",
+    "vidjob._batch.naming",
     "vidjob._journal",
     "vidjob._media",
     "vidjob._notebook.jupyter",
