@@ -19,11 +19,11 @@ import vidjob
 from support import Cli, Face
 from test_render_many import by_id, many
 from vidjob import FileId, Keyframe, RenderResult, Simulator, StorageOptions, VideoClient, VideoRequest, Voice, _columns
-from vidjob._batch import Plan, planned
+from vidjob._batch.naming import Naming
+from vidjob._batch.plan import Plan, planned
+from vidjob._batch.results import Results
+from vidjob._batch.rows import read
 from vidjob._columns import plain
-from vidjob._naming import Naming
-from vidjob._results import Results
-from vidjob._rows import read
 
 IMAGE = "https://a.example/i.png"
 NEW = "grok-imagine-video-1.5"

@@ -273,7 +273,8 @@ def test_under_uvloop(simulator: Simulator, client: VideoClient) -> None:
 
     async def main() -> list[Any]:
         jobs = await asyncio.gather(*(client.generate_async("x") for _ in range(50)))
-        return await asyncio.gather(*(client.wait_async(job, poll_interval=0.1) for job in jobs))
+        done: list[Any] = await asyncio.gather(*(client.wait_async(job, poll_interval=0.1) for job in jobs))
+        return done
 
     loop = uvloop.new_event_loop()
     try:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -303,7 +304,7 @@ def test_1_a_file_that_does_not_arrive(cli: Cli, at: list[str], simulator: Simul
     first, second = err.splitlines()
     assert first.startswith("error: ")
     said, _, command = second.partition(": ")
-    assert said == "the video is paid for; this gets it"
+    assert said == "the video is paid for; to download it"
     assert cli(*shlex.split(command)[1:])[0] == 0
     assert Path("a.mp4").is_file()
 
@@ -327,7 +328,7 @@ def test_1_unexpected(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError("a\nb")
 
     monkeypatch.setattr(VideoClient, "get", burst)
-    assert cli("get", ID, *at) == (1, "", "error: RuntimeError: a b\nVIDJOB_DEBUG=1 shows where\n")
+    assert cli("get", ID, *at) == (1, "", "error: RuntimeError: a b\nset VIDJOB_DEBUG=1 for a traceback\n")
     monkeypatch.setenv("VIDJOB_DEBUG", "1")
     assert "Traceback" in cli("get", ID, *at)[2]
 
@@ -365,7 +366,7 @@ def test_130_interrupted(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
         err = process.stderr.read()
     request_id = simulator.accepted[0]["request_id"]
     *_, said, command = err.splitlines()
-    assert said == "error: interrupted; the job goes on"
+    assert said == "error: interrupted; the job is still running"
     assert command == f"to continue: vidjob download {request_id} -o 'a b.mp4' {shlex.join(at)}"
     assert "Traceback" not in err
     simulator.advance(60)
@@ -383,7 +384,7 @@ def test_130_interrupted_during_a_create(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert err == "error: interrupted; a create may have been on its way: a job may exist and be billed\n"
+    assert err == "error: interrupted; a create may have been sent: a job may exist and be billed\n"
 
 
 @POSIX
@@ -479,8 +480,8 @@ def test_a_bar_on_a_terminal(slow: tuple[Simulator, list[str]]) -> None:
     assert code == 0
     assert out.startswith("file ")
     frames = seen.split("\r")
-    assert any("processing" in frame and "█░" in frame for frame in frames)
-    assert "downloaded   ████████████  100%" in seen
+    assert any("processing" in frame and "%|█" in frame for frame in frames)
+    assert re.search(r"downloaded  100%\|█+\|", seen)
     assert seen.endswith("\n")
     assert seen.count("\n") == 1
 
@@ -618,13 +619,9 @@ def test_demo_redraws_three_rows_on_a_terminal() -> None:
     code, out, seen = on_a_terminal("demo", program=QUICK)
     assert code == 0
     assert "sha256" in out
-    assert "\x1b[2A" in seen
-    rows = seen.rpartition("\x1b[2A")[2].splitlines()
-    assert [row.split()[:2] for row in rows if row.strip()][:3] == [
-        ["candle", "downloaded"],
-        ["waves", "downloaded"],
-        ["city", "downloaded"],
-    ]
+    assert seen.count("\x1b[A\x1b[A") >= 3
+    for name in ("candle", "waves ", "city  "):
+        assert f"\r{name}  downloaded  100%" in seen
 
 
 @POSIX
@@ -652,7 +649,7 @@ def test_doctor(cli: Cli, at: list[str]) -> None:
     code, out, err = cli("doctor", *at)
     assert (code, err) == (0, "")
     assert {line.split()[0] for line in out.splitlines()} <= {"ok", "warn"}
-    assert out.splitlines()[-1].startswith("ok    network    the service answers, and takes the key")
+    assert out.splitlines()[-1].startswith("ok    network    the service responds and accepts the key")
     assert KEY not in out
 
 
@@ -697,8 +694,8 @@ def test_doctor_finds_nobody(cli: Cli, at: list[str], simulator: Simulator) -> N
 
 
 def test_doctor_does_not_hang(cli: Cli, at: list[str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor._PATIENCE <= 15
-    monkeypatch.setattr(doctor, "_PATIENCE", 0.2)
+    assert doctor._TIMEOUT <= 15
+    monkeypatch.setattr(doctor, "_TIMEOUT", 0.2)
     simulator.inject("hang", on="get", seconds=30)
     code, out, _ = cli("doctor", "--json", *at)
     assert (code, checks(out)["network"][0]) == (1, "FAIL")
@@ -788,7 +785,7 @@ def test_creates(
     [entry] = simulator.accepted
     assert (entry["operation"], entry["body"]) == (path, body)
     assert out.splitlines() == [f"request_id  {entry['request_id']}", "status      pending"]
-    assert err.splitlines()[-1] == f"to keep it: vidjob download {entry['request_id']} {shlex.join(at)}"
+    assert err.splitlines()[-1] == f"to save it: vidjob download {entry['request_id']} {shlex.join(at)}"
     code, out, _ = cli("render", *line[1:], "--operation", line[0], *OFTEN, "-o", "a.mp4", *at)
     if "--upload-url" in line:
         assert code == 2

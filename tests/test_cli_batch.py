@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +19,14 @@ import pytest
 
 import vidjob
 from support import KEY, OFTEN, POSIX, Cli, begin
-from test_board import Clock, Terminal
+from test_board import Clock
 from test_cli import on_a_terminal
 from vidjob import RenderResult, Simulator, VideoClient
-from vidjob.cli.running import again, exit_of_run
-from vidjob.cli.totals import Totals
-from vidjob.progress import duration
+from vidjob._progress.bars import BatchBars, tqdm_class
+from vidjob._progress.batch_progress import BatchProgress
+from vidjob._progress.formatting import format_duration
+from vidjob.cli.batch_run import again, exit_of_run
+from vidjob.cli.plain_lines import BatchLines
 
 MEDIA = Path(__file__).parent / "media"
 
@@ -102,7 +105,7 @@ def test_3_failed_items(cli: Cli, at: list[str], simulator: Simulator) -> None:
     assert [*err.splitlines()[-3:]] == [
         "error: 1 failed",
         "the reasons are in out/errors.jsonl",
-        "--retry-failed buys what failed again",
+        "--retry-failed buys failed items again",
     ]
     code, out, _ = cli("batch", "rows.jsonl", "-o", "out", "--retry-failed", *OFTEN, *at)
     assert (code, len(simulator.accepted)) == (0, 3)
@@ -179,7 +182,9 @@ def test_dry_run_tells_every_mistake(cli: Cli) -> None:
     said = err.splitlines()
     assert len(said) == 4
     for line, words in zip(
-        said, ["order 2 (b): duration", "order 3 (a): the same id", "leads out of", "Portable Document"], strict=True
+        said,
+        ["order 2 (b): duration", "order 3 (a): another request has the same id", "leads out of", "Portable Document"],
+        strict=True,
     ):
         assert words in line
 
@@ -293,7 +298,7 @@ def test_5_no_money_left(cli: Cli, at: list[str], simulator: Simulator) -> None:
     simulator.respond("create", status=402, body='{"error": "insufficient balance"}')
     code, _, err = cli("batch", orders(3), "-o", "out", "--concurrency", "1", *OFTEN, *at)
     assert code == 5
-    assert "no money is left" in err
+    assert "no money left" in err
 
 
 def test_lines_are_pulled_as_there_is_room(
@@ -418,7 +423,7 @@ def test_130_the_first_ctrl_c_keeps_what_is_bought(cli: Cli, key: list[str]) -> 
             simulator.resume()
             out, err = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert said == "buying has stopped; 2 under way are still kept; Ctrl-C again leaves at once\n"
+        assert said == "buying has stopped; 2 under way will be saved; press Ctrl-C again to leave at once\n"
         assert pairs(out)["saved"] == "2"
         *_, reason, command = err.splitlines()
         assert reason == "error: interrupted"
@@ -442,7 +447,7 @@ def test_130_the_second_ctrl_c_leaves(cli: Cli, key: list[str]) -> None:
         assert process.returncode == 130
         assert (json.loads(out)["saved"], json.loads(out)["stopped"]) == (0, "caller")
         *_, reason, command = err.splitlines()
-        assert reason == "error: interrupted; 2 jobs go on"
+        assert reason == "error: interrupted; 2 jobs are still running"
         assert command.startswith("to continue: vidjob batch rows.jsonl -o out ")
         assert "Traceback" not in err
         assert len(simulator.accepted) == 2
@@ -478,7 +483,7 @@ def test_130_resume_leaves_at_once(client: VideoClient, key: list[str]) -> None:
             out, err = process.communicate(timeout=30)
         assert process.returncode == 130
         assert json.loads(out.splitlines()[-1])["event"] == "result"
-        assert err.splitlines()[-2] == "error: interrupted; 1 jobs go on"
+        assert err.splitlines()[-2] == "error: interrupted; 1 jobs are still running"
         assert err.splitlines()[-1] == "to continue: " + shlex.join(
             ["vidjob", "resume", "out", "--jsonl", *OFTEN, *service]
         )
@@ -529,71 +534,89 @@ def ended(name: str) -> RenderResult:
     return RenderResult(name, path=Path("a.mp4"))
 
 
-def test_totals_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    clock, terminal = Clock(), Terminal()
-    totals = Totals(20, terminal, clock)
+class Screen(io.StringIO):
+    """A terminal of which only what is written is kept."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def frames(self) -> list[str]:
+        return [" ".join(frame.split()) for frame in re.split(r"[\r\n]|\x1b\[A", self.getvalue()) if frame.strip()]
+
+
+def bars(screen: Screen, total: int, clock: Clock) -> BatchBars:
+    return BatchBars(partial(tqdm_class(), file=screen, mininterval=0), total, clock)
+
+
+def test_a_batch_on_a_terminal_has_one_line_of_totals_and_bars_of_jobs() -> None:
+    clock, screen = Clock(), Screen()
+    batch = bars(screen, 20, clock)
     for number in range(10):
         clock.now += 1
-        totals.hears({**ACCEPTED, "id": f"i{number}"})
-    assert "0 of 20 done, 10 under way" in terminal.getvalue()
-    rows = terminal.frames[-9:]
-    assert sum("pending" in row for row in rows) == 8
-    for number in range(4):
-        clock.now += 1
-        totals.ended(ended(f"i{number}"))
-    totals.ended(RenderResult("i4", error=vidjob.JobFailed("no")))
-    assert "4 of 20 done, 5 under way, 1 failed, 0.00 USD" in totals.text
-    assert totals.text.endswith("left")
-    totals.close()
-    assert terminal.getvalue().endswith("\n")
+        batch.on_event({**ACCEPTED, "id": f"i{number}"})
+    assert "0 of 20 done, 10 under way" in screen.getvalue()
+    assert len({frame.split()[0] for frame in screen.frames if "pending" in frame}) == 8
+    batch.close()
+    assert "0 of 20 done" in screen.frames[-1]
 
 
-def test_totals_make_room_for_words_and_leave_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    clock, terminal = Clock(), Terminal()
-    totals = Totals(3, terminal, clock)
-    totals.say("first")
+def test_lines_are_printed_above_the_bars(capsys: pytest.CaptureFixture[str]) -> None:
+    clock, screen = Clock(), Screen()
+    batch = bars(screen, 3, clock)
+    batch.print_above("first")
     for number in range(2):
         clock.now += 1
-        totals.hears({**ACCEPTED, "id": f"i{number}"})
-    totals.say("i0 failed")
-    assert terminal.getvalue().startswith("first\n")
-    above, _, below = terminal.getvalue().partition("\x1b[2A\r\x1b[Ji0 failed\n")
-    assert "i1" in above
-    assert [line.strip()[:2] for line in below.splitlines()] == ["0", "i0", "i1"] or below.count("\n") == 2
-    totals.close()
-    totals.say("late")
-    last = terminal.getvalue().rpartition("\x1b[2A\n")
-    assert last[1:] == ("\x1b[2A\n", "")
-    assert "i1" not in last[0].rpartition("\x1b[2A")[2]
+        batch.on_event({**ACCEPTED, "id": f"i{number}"})
+    batch.print_above("i0 failed")
+    batch.close()
+    batch.print_above("late")
+    assert screen.frames.index("first") < screen.frames.index("i0 failed") < len(screen.frames) - 1
+    assert "late" not in screen.frames
+    assert capsys.readouterr() == ("", "")
+
+
+def test_totals_of_a_batch() -> None:
+    clock = Clock()
+    batch = BatchProgress(20, clock)
+    for number in range(10):
+        clock.now += 1
+        batch.on_event({**ACCEPTED, "id": f"i{number}"})
+    for number in range(4):
+        clock.now += 1
+        batch.on_result(ended(f"i{number}"))
+    batch.on_result(RenderResult("i4", error=vidjob.JobFailed("no")))
+    assert "4 of 20 done, 5 under way, 1 failed, 0.00 USD" in batch.text
+    assert batch.text.endswith("left")
 
 
 @pytest.mark.parametrize("progress", [None, 50])
-def test_the_end_is_foretold_from_those_under_way_too(progress: int | None) -> None:
+def test_the_time_left_counts_jobs_under_way_too(progress: int | None) -> None:
     clock = Clock()
-    totals = Totals(20, io.StringIO(), clock)
+    totals = BatchProgress(20, clock)
     for number in range(8):
-        totals.hears({**ACCEPTED, "id": f"i{number}"})
+        totals.on_event({**ACCEPTED, "id": f"i{number}"})
     clock.now += 60
     for number in range(2):
-        totals.ended(ended(f"i{number}"))
+        totals.on_result(ended(f"i{number}"))
     assert "left" not in totals.text, "too few to tell"
-    totals.ended(RenderResult("known", path=Path("a.mp4"), resumed=True))
-    totals.ended(ended("i2"))
+    totals.on_result(RenderResult("known", path=Path("a.mp4"), resumed=True))
+    totals.on_result(ended("i2"))
     for number in range(3, 8):
         status = {"event": "status", "request_id": "x", "status": "processing", "progress": progress}
-        totals.hears({**status, "id": f"i{number}"})
+        totals.on_event({**status, "id": f"i{number}"})
     # 19 are to be made, 3 are, and 5 are halfway, or as old as those that ended.
     left = 60 / 5.5 * 13.5 if progress else 60 / 7.75 * 11.25
-    assert totals.text.endswith(f"1:00, {duration(left)} left")
+    assert totals.text.endswith(f"1:00, {format_duration(left)} left")
 
 
 def test_what_was_not_bought_has_not_failed() -> None:
-    totals = Totals(5, io.StringIO(), Clock())
+    totals = BatchProgress(5, Clock())
     for error in (vidjob.NotBought("no"), vidjob.WaitTimeout("no"), vidjob.JobBlocked("no")):
-        totals.ended(RenderResult("a", error=error))
-    totals.forget(1)
+        totals.on_result(RenderResult("a", error=error))
+    totals.remove_duplicates(1)
     assert totals.text.startswith("0 of 4 done, 1 failed, 0.00 USD")
 
 
@@ -603,17 +626,16 @@ def test_a_batch_on_a_terminal(simulator: Simulator, key: list[str], environment
     service = ["--base-url", simulator.base_url, *key]
     code, out, seen = on_a_terminal("batch", orders(4), "-o", "out", *OFTEN, *service, **environment)
     assert (code, pairs(out)["saved"]) == (0, "4")
-    assert re.search("4 of 4 done, 0.40 USD, 0:0[0-9] *(\r|\n)", seen)
+    assert re.search(r"4 of 4 done, 0.40 USD, 0:0[0-9]\s", seen)
     assert ("█" in seen) is ("\x1b[" in seen) is (not environment)
-    assert "\x1b[3" not in seen.replace("\x1b[3A", "")
 
 
 def test_totals_in_a_log() -> None:
     clock, log = Clock(), io.StringIO()
-    totals = Totals(None, log, clock)
+    totals = BatchLines(None, log, clock)
     for second in range(100):
         clock.now += 1
-        totals.hears({**ACCEPTED, "id": f"i{second}"})
+        totals.on_event({**ACCEPTED, "id": f"i{second}"})
     assert len(log.getvalue().splitlines()) == 3
     totals.close()
     assert log.getvalue().splitlines()[-1].startswith("0 done, 100 under way")

@@ -11,7 +11,7 @@ import pytest
 import vidjob
 from support import Cli
 from vidjob import Keyframe, Simulator, StorageOptions, VideoClient, VideoRequest, Voice
-from vidjob._rows import Row, read, row_of
+from vidjob._batch.rows import Row, read, row_of
 
 NEW = "grok-imagine-video-1.5"
 IMAGE = "https://a.example/i.png"

@@ -122,7 +122,7 @@ MANY = "await asyncio.gather(*(client.wait_async(each, poll_interval=0.2) for ea
 def test_stop_ends_a_blocking_call_at_once(kernel: Kernel, job: str, progress: str) -> None:
     said, errors = stopped(kernel, f"client.wait(job, poll_interval=0.2{progress})")
     assert errors == ["KeyboardInterrupt"]
-    assert f"job {job} goes on; client.wait('{job}') follows it again" in said
+    assert f"job {job} is still running; client.wait('{job}') waits for it" in said
     settled(kernel)
 
 
@@ -131,7 +131,7 @@ def test_stop_ends_a_blocking_call_in_an_awaiting_cell_at_once(kernel: Kernel, j
     kernel.run(ORDERS)
     said, errors = stopped(kernel, f"await asyncio.sleep(0); {verb}")
     assert errors == ["CancelledError"]
-    assert "follows it again" in said or "the same call again goes on from there" in said
+    assert "waits for it" in said or "run the same call again to continue" in said
     settled(kernel)
     assert kernel.run("import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)") == "True\n"
     assert job
@@ -159,7 +159,7 @@ def _everything(kernel: Kernel, until: str) -> str:
 def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) -> None:
     said, errors = stopped(kernel, MANY)
     assert errors in (["CancelledError"], ["KeyboardInterrupt"])
-    assert said.count(" goes on; ") == 10
+    assert said.count(" is still running; ") == 10
     assert "... and 21 more" in said
     assert job
     settled(kernel)
@@ -176,7 +176,7 @@ def test_many_waits_end_together_and_say_so_briefly(kernel: Kernel, job: str) ->
 def test_stop_lets_go_of_a_batch(kernel: Kernel, job: str, code: str) -> None:
     kernel.run(ORDERS)
     said, _errors = stopped(kernel, code)
-    assert "jobs go on at the service; the same call again goes on from there" in said
+    assert "jobs are still running; run the same call again to continue" in said
     assert job
     settled(kernel)
     before = int(kernel.run("print(len(simulator.accepted))"))

@@ -89,7 +89,7 @@ def test_a_quick_look(run_python: Run, level: str, shown: set[str]) -> None:
 def test_a_quick_look_at_nothing_says_what_there_is(run_python: Run) -> None:
     result = run_python(PROGRAM, env={"VIDJOB_LOG": "loud"})
     assert result.returncode == 0
-    assert result.stderr == "VIDJOB_LOG is 'loud', and can be debug, info, warning, error\n"
+    assert result.stderr == "VIDJOB_LOG must be one of debug, info, warning, error, not 'loud'\n"
 
 
 def test_a_program_with_its_own_logging_keeps_it(run_python: Run) -> None:

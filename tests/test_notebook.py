@@ -202,7 +202,7 @@ def test_a_file_that_is_gone(here: Path) -> None:
     path.unlink()
     page = shown(value)
     assert page.all("video") == []
-    assert "is not there any more" in page.text
+    assert "no longer exists" in page.text
 
 
 def test_a_failed_render_tells_the_error_without_its_link() -> None:

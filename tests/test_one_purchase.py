@@ -213,7 +213,8 @@ def test_tasks_that_want_the_same_item_at_once_buy_it_once(simulator: Simulator,
             quick_client(simulator) as other,
         ):
             calls = [client.render_async("A candle.", tmp_path / "a.mp4", **OFTEN) for client in (one, other, one)]
-            return await asyncio.gather(*calls, return_exceptions=True)
+            results: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+            return results
 
     told = asyncio.run(run())
     assert len(simulator.accepted) == 1

@@ -60,7 +60,7 @@ def test_a_file_of_somebody_else_is_left_as_it_is(
     (tmp_path / name).write_text(text, encoding="utf-8")
     if orders == ["refused"]:
         simulator.respond("create", status=400, body='{"error": "no"}')
-    with pytest.warns(RuntimeWarning, match=f"{name} is not an output of vidjob"):
+    with pytest.warns(RuntimeWarning, match=f"{name} was not written by vidjob"):
         many(face, client, orders, tmp_path)
     assert (tmp_path / name).read_text(encoding="utf-8") == text
 
@@ -214,5 +214,5 @@ def test_whoever_asks_a_run_that_was_replaced_is_told(client: VideoClient, tmp_p
 
     old = begin()
     assert len(list(client.render_many(rows("a", "b"), tmp_path, **OFTEN))) == 2
-    with pytest.raises(vidjob.AlreadyRunning, match="closed when another one began"):
+    with pytest.raises(vidjob.AlreadyRunning, match="closed when another one started"):
         next(old)

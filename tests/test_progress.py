@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from support import POSIX, Face, Run
 from vidjob import NotBought, RenderResult, Simulator, VideoClient
-from vidjob._bars import BatchBars, JobBar
+from vidjob._progress.bars import BatchBars, JobBar
 from vidjob.progress import Display
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
@@ -83,9 +83,9 @@ def test_a_bar_tells_status_percent_and_the_time_left(screen: Screen, bars: Any)
     clock = Clock()
     bar = JobBar(bars, clock)
     for event in (status("queued"), status("processing", 10), status("processing", 60), download(500, 2000)):
-        bar.hears(event)
+        bar.on_event(event)
         clock.now += 10
-    bar.hears(download(2000, 2000))
+    bar.on_event(download(2000, 2000))
     bar.close()
     bar.close()
     queued, first, second, part, whole = (
@@ -102,11 +102,11 @@ def test_a_bar_tells_status_percent_and_the_time_left(screen: Screen, bars: Any)
 
 def test_a_bar_shows_the_time_while_nothing_is_heard(screen: Screen, bars: Any) -> None:
     bar = JobBar(bars)
-    bar.hears(status("processing", 10))
+    bar.on_event(status("processing", 10))
     drawn = len(screen.frames)
     bar.tick()
     assert len(screen.frames) == drawn + 1
-    bar.hears(status("done", 100))
+    bar.on_event(status("done", 100))
     drawn = len(screen.frames)
     bar.tick()
     assert len(screen.frames) == drawn, "what is over stays as it is"
@@ -122,7 +122,7 @@ def test_no_more_than_ten_redraws_a_second(screen: Screen, bars: Any) -> None:
     clock = Clock()
     bar = JobBar(bars, clock)
     for count in range(1000):
-        bar.hears(download(count, 1000))
+        bar.on_event(download(count, 1000))
         clock.now += 0.001
     assert 5 <= len(screen.frames) <= 12
     bar.close()
@@ -131,7 +131,7 @@ def test_no_more_than_ten_redraws_a_second(screen: Screen, bars: Any) -> None:
 def _now(screen: Screen) -> list[str]:
     """What was drawn last for the count, and for each job that still has a bar."""
     frames = screen.frames
-    count = next(at for at in range(len(frames) - 1, -1, -1) if "jobs" in frames[at])
+    count = next(at for at in range(len(frames) - 1, -1, -1) if " of " in frames[at])
     return list(dict.fromkeys(frames[count:]))
 
 
@@ -139,25 +139,25 @@ def test_a_batch_counts_and_shows_the_first_jobs_under_way(screen: Screen, bars:
     clock = Clock()
     batch = BatchBars(bars, 20, clock)
     for number in range(12):
-        batch.hears(status("processing", number, id=f"item-{number:02}"))
+        batch.on_event(status("processing", number, id=f"item-{number:02}"))
     clock.now += 1
     batch.tick()
     last = _now(screen)
     assert "12 under way" in last[0]
     assert [frame.split()[0] for frame in last[1:]] == [f"item-{number:02}" for number in range(8)]
-    batch.ended(RenderResult("item-00", path=Path("a.mp4")))
-    batch.ended(RenderResult("item-01", error=NotBought("no")))
+    batch.on_result(RenderResult("item-00", path=Path("a.mp4")))
+    batch.on_result(RenderResult("item-01", error=NotBought("no")))
     clock.now += 1
     batch.tick()
     last = _now(screen)
-    assert "2/20" in last[0]
+    assert "1 of 20 done" in last[0]
     assert "10 under way" in last[0]
     assert {frame.split()[0] for frame in last[1:]} == {f"item-{number:02}" for number in range(2, 10)}
     batch.close()
     batch.close()
     count = len(screen.frames)
     batch.tick()
-    batch.hears(status("done", 100, id="item-02"))
+    batch.on_event(status("done", 100, id="item-02"))
     assert len(screen.frames) == count
 
 
@@ -224,7 +224,7 @@ def test_a_batch_with_bars(face: Face, client: VideoClient, tmp_path: Path, monk
         else:
             results = asyncio.run(collect())
     assert all(result.ok for result in results)
-    assert "3/3" in screen.frames[-1]
+    assert "3 of 3 done" in screen.frames[-1]
     assert "USD" in screen.frames[-1]
 
 
@@ -306,7 +306,7 @@ def test_a_class_of_bars(screen: Screen, bars: Any, client: VideoClient, tmp_pat
     client.wait(client.generate("a candle"), poll_interval=0.05, progress=bars)
     assert "done 100%" in " ".join(screen.frames)
     list(client.render_many(["one", "two"], tmp_path, poll_interval=0.05, progress=bars))
-    assert "2/2" in screen.frames[-1]
+    assert "2 of 2 done" in screen.frames[-1]
 
 
 def test_what_fails_to_show_costs_nothing(
@@ -326,9 +326,9 @@ def test_what_fails_to_show_costs_nothing(
 def test_what_is_no_way_to_show_is_refused_before_anything_is_sent(
     face: Face, client: VideoClient, simulator: Simulator, wrong: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(TypeError, match="progress can be"):
+    with pytest.raises(TypeError, match="progress must be"):
         face(client, "render", "a candle", tmp_path / "a.mp4", progress=wrong)
-    with pytest.raises(TypeError, match="progress can be"):
+    with pytest.raises(TypeError, match="progress must be"):
         client.render_many(["a candle"], tmp_path, progress=wrong)
     assert simulator.accepted == []
 
@@ -337,7 +337,7 @@ def test_ticks_come_only_to_those_who_show_something(face: Face, simulator: Simu
     class Shown(Display):
         ticks = 0
 
-        def hears(self, event: Any, job: Any = None) -> None:  # noqa: ARG002
+        def on_event(self, event: Any, job: Any = None) -> None:  # noqa: ARG002
             assert event["event"] != "tick"
 
         def tick(self) -> None:

@@ -131,6 +131,6 @@ def test_ctrl_c_leaves_a_note_with_the_job(run_python: Run, tmp_path: Path, verb
     assert done.stderr == ""
     # Exceptions take notes from Python 3.11, and asyncio turns Ctrl-C into a cancellation from 3.11.
     if sys.version_info >= (3, 11):
-        assert "goes on; client.wait(" in done.stdout
+        assert "is still running; client.wait(" in done.stdout
     assert done.stdout.startswith("interrupted")
     assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]

@@ -275,7 +275,7 @@ def test_a_request_stands_wherever_a_prompt_does(
 def test_a_request_stands_alone(face: Face, simulator: Simulator, client: VideoClient) -> None:
     request = VideoRequest("x")
     for verb, arguments in (("generate", {"duration": 5}), ("edit", {"video": VIDEO}), ("extend", {"extra": {}})):
-        with pytest.raises(TypeError, match=f"{next(iter(arguments))} was given beside a VideoRequest"):
+        with pytest.raises(TypeError, match=f"{next(iter(arguments))} cannot be passed beside a VideoRequest"):
             face(client, verb, request, **arguments)
     for verb in ("edit", "extend"):
         with pytest.raises(vidjob.InvalidRequest, match="call generate with it"):

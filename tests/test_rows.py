@@ -10,8 +10,8 @@ import pytest
 
 import vidjob
 from vidjob import FileId, Keyframe, StorageOptions, VideoRequest, Voice
-from vidjob._naming import Naming, component
-from vidjob._rows import read, row_of
+from vidjob._batch.naming import Naming, component
+from vidjob._batch.rows import read, row_of
 
 IMAGE = "https://a.example/i.png"
 NEW = "grok-imagine-video-1.5"

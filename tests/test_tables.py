@@ -16,7 +16,7 @@ import vidjob
 from support import Face
 from test_render_many import many
 from vidjob import Simulator, VideoClient
-from vidjob._rows import Row, read, row_of
+from vidjob._batch.rows import Row, read, row_of
 
 IMAGE = "https://a.example/i.png"
 

@@ -1,14 +1,13 @@
-"""Create, follow and keep xAI (Grok) video jobs.
+"""Create xAI (Grok) video jobs, wait for them and save the videos.
 
     from vidjob import VideoClient
 
     client = VideoClient()  # key from COMETAPI_KEY
     result = client.render("A candle flickers on a wooden table.", "candle.mp4", duration=5)
 
-Every verb of [VideoClient][vidjob.VideoClient] has an ``_async`` twin with the same arguments.
+Every verb of `VideoClient` has an async version with the same arguments: ``render_async`` and so on.
 """
 
-from vidjob import _hooks
 from vidjob._client import VideoClient
 from vidjob._errors import (
     AlreadyRunning,
@@ -58,8 +57,10 @@ from vidjob._native import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from vidjob._batch import AsyncBatch, Batch
-    from vidjob._results import Results
+    from collections.abc import Callable
+
+    from vidjob._batch.batch import AsyncBatch, Batch
+    from vidjob._batch.results import Results
     from vidjob._values import JobRecord, JobStatus, RenderResult
 
 __all__ = [
@@ -114,24 +115,54 @@ __all__ = [
 ]
 
 
-#: What takes longer to import than all the rest, and is not always needed.
-_LATER = {
-    "AsyncBatch": "vidjob._batch",
-    "Batch": "vidjob._batch",
+#: Public names that are loaded on first use, for they take longer to import than all the others.
+_LAZY = {
+    "AsyncBatch": "vidjob._batch.batch",
+    "Batch": "vidjob._batch.batch",
     "JobRecord": "vidjob._values",
     "JobStatus": "vidjob._values",
     "RenderResult": "vidjob._values",
-    "Results": "vidjob._results",
+    "Results": "vidjob._batch.results",
+}
+
+#: Objects that lower layers and the compiled part look up by name, and the modules that have them.
+_REGISTERED = {
+    "VideoClient": ("vidjob._client", "VideoClient"),
+    "JobStatus": ("vidjob._values", "JobStatus"),
+    "errors": ("vidjob._errors", "CLASSES"),
+    "media.encode": ("vidjob._media", "encoded"),
+    "notebook.bundle": ("vidjob.notebook", "bundle"),
+    "notebook.text": ("vidjob.notebook", "text"),
+    "notebook.interrupt_guard": ("vidjob._notebook.jupyter", "install_interrupt_guard"),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _LATER:
-        from importlib import import_module
-
-        globals()[name] = getattr(import_module(_LATER[name]), name)
+    if name in _LAZY:
+        globals()[name] = _load(_LAZY[name], name)
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__") and name not in __all__)]
+
+
+def _load(module: str, name: str) -> object:
+    from importlib import import_module
+
+    return getattr(import_module(module), name)
+
+
+def _register() -> None:
+    from vidjob._native import register
+
+    for name, (module, attribute) in _REGISTERED.items():
+        register(name, _loader(module, attribute))
+
+
+def _loader(module: str, attribute: str) -> "Callable[[], object]":
+    return lambda: _load(module, attribute)
 
 
 def _set_up_log() -> None:
@@ -143,5 +174,5 @@ def _set_up_log() -> None:
         set_up(environ["VIDJOB_LOG"])
 
 
+_register()
 _set_up_log()
-_hooks.register()

@@ -1,4 +1,4 @@
-"""What callers pass, gathered for the compiled part."""
+"""Arguments of callers: media types, requests in preparation, and paths."""
 
 from __future__ import annotations
 
@@ -9,71 +9,103 @@ from vidjob._native import VideoRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
+    from collections.abc import Mapping, Sequence
+    from typing import Any, BinaryIO, Literal, TypeAlias, TypedDict, TypeVar
+
+    from typing_extensions import Unpack
 
     from vidjob._media import Array, Figure, PILImage
-    from vidjob._native import FileId, Video, VideoJob
+    from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, Voice
 
-    #: What may stand for an image.
+    #: Accepted as an image.
     Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | PILImage | Array | Figure
-    #: What may stand for a video, where a text is an address and could not be taken for a prompt.
-    Footage: TypeAlias = os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video
-    #: What may stand for a video.
-    Film: TypeAlias = str | Footage
+    #: Accepted as a video, except an address, which could be mistaken for a prompt.
+    VideoFile: TypeAlias = os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video
+    #: Accepted as a video.
+    VideoInput: TypeAlias = str | VideoFile
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
     _Path = TypeVar("_Path", bound=str | os.PathLike[str])
 
-__all__ = [
-    "absolute",
-    "address_fault",
-    "batch",
-    "journal_folder",
-    "keep",
-    "local",
-    "request",
-    "request_async",
-    "source_and_prompt",
-    "waiting",
-]
+    class RequestFields(TypedDict, total=False):
+        """The fields of a request beside prompt and operation."""
+
+        video: VideoInput | None
+        image: Image | None
+        reference_images: Sequence[Image] | None
+        reference_audios: Sequence[Voice | str] | None
+        last_frame: Image | None
+        keyframes: Sequence[Keyframe] | None
+        duration: int | None
+        aspect_ratio: str | None
+        resolution: str | None
+        generate_audio: bool | None
+        model: str | None
+        user: str | None
+        upload_url: str | None
+        storage_options: StorageOptions | None
+        extra: Mapping[str, Any] | None
 
 
-def request(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - VideoRequest's own
-    """The request that a verb was called with, or that its arguments amount to."""
-    if not isinstance(prompt, VideoRequest):
-        if not isinstance(prompt, (str, type(None))):
-            hint = "; say in words what to do with it" if fields.get("video") is None else ""
-            raise TypeError(f"the prompt must be a str or a VideoRequest, not {type(prompt).__name__}{hint}")
-        return VideoRequest(prompt, operation=operation, **fields)
-    given = [name for name, value in fields.items() if value is not None]
-    if given:
-        raise TypeError(f"{given[0]} was given beside a VideoRequest; set it in the request")
-    return prompt
+__all__ = ["RequestDraft", "absolute_path", "address_fault", "local_path", "order_video_and_prompt"]
 
 
-async def request_async(operation: Operation, prompt: object, **fields: Any) -> VideoRequest:  # noqa: ANN401 - likewise
-    """The twin of ``request``: what takes its time to become bytes does so beside the event loop."""
-    if all(_is_light(value) for value in fields.values()):
-        return request(operation, prompt, **fields)
-    from asyncio import to_thread
+class RequestDraft:
+    """The arguments of a create, of which a request is to be made.
 
-    return await to_thread(request, operation, prompt, **fields)
+    Args:
+        operation: The verb.
+        prompt: A prompt, or a complete request.
+        fields: Fields of the request.
+    """
+
+    __slots__ = ("_fields", "_operation", "_prompt")
+
+    def __init__(self, operation: Operation, prompt: object, **fields: Unpack[RequestFields]) -> None:
+        self._operation = operation
+        self._prompt = prompt
+        self._fields = fields
+
+    def build(self) -> VideoRequest:
+        """Returns the request.
+
+        Raises:
+            InvalidRequest: A documented limit excludes it.
+            TypeError: An argument has the wrong type, or stands beside a complete request.
+        """
+        prompt = self._prompt
+        if not isinstance(prompt, VideoRequest):
+            if not isinstance(prompt, (str, type(None))):
+                hint = "; add a prompt for it" if self._fields.get("video") is None else ""
+                raise TypeError(f"the prompt must be a str or a VideoRequest, not {type(prompt).__name__}{hint}")
+            return VideoRequest(prompt, operation=self._operation, **self._fields)
+        given = [name for name, value in self._fields.items() if value is not None]
+        if given:
+            raise TypeError(f"{given[0]} cannot be passed beside a VideoRequest; set it in the request")
+        return prompt
+
+    async def build_async(self) -> VideoRequest:
+        """Async version of `build`: reads files and encodes images in a thread."""
+        if all(map(_is_cheap, self._fields.values())):
+            return self.build()
+        from asyncio import to_thread
+
+        return await to_thread(self.build)
 
 
-def _is_light(value: object) -> bool:
+def _is_cheap(value: object) -> bool:
     if isinstance(value, (list, tuple)):
-        return all(map(_is_light, value))
-    return not (
-        hasattr(value, "read") or hasattr(value, "save") or hasattr(value, "savefig") or hasattr(value, "shape")
-    )
+        return all(map(_is_cheap, value))
+    return not any(hasattr(value, name) for name in ("read", "save", "savefig", "shape"))
 
 
-def source_and_prompt(first: object, second: object) -> tuple[object, object]:
-    """Which of two is the video: both ``edit(prompt, video)`` and ``edit(video, prompt)`` read naturally."""
+def order_video_and_prompt(
+    first: str | VideoRequest | VideoFile, second: VideoInput | None
+) -> tuple[VideoInput | None, str | VideoRequest | VideoFile]:
+    """Returns the video and the prompt, which ``edit`` and ``extend`` take in either order."""
     if isinstance(second, str) and not isinstance(first, (str, VideoRequest)):
         return first, second
     if isinstance(first, str) and isinstance(second, str) and _is_address(first) and not _is_address(second):
-        raise InvalidRequest("of two texts the prompt comes first and the video's address second", field="video")
+        raise InvalidRequest("the prompt comes first and the address of the video second", field="video")
     return second, first
 
 
@@ -81,27 +113,17 @@ def _is_address(text: str) -> bool:
     return text[:8].lower().startswith(("http://", "https://", "data:"))
 
 
-def waiting(timeout: float | None, poll_interval: float | None) -> dict[str, Any]:
-    """How long to wait, and how often to ask."""
-    return {"timeout": timeout, "poll_interval": poll_interval}
-
-
-def keep(path: str | os.PathLike[str], max_bytes: int, overwrite: bool) -> dict[str, Any]:  # noqa: FBT001
-    """How a file is to be kept."""
-    return {"path": absolute(local("path", path)), "max_bytes": max_bytes, "overwrite": overwrite}
-
-
-def absolute(path: str | os.PathLike[str]) -> str:
-    """A path as it is meant now, whatever the working directory is later. A folder's slash at the end stays."""
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """Returns an absolute path; a slash at the end stays."""
     given = os.fsdecode(path)
     if not given:
         return given
-    whole = os.path.abspath(given)  # noqa: PTH100 - links stay as they were given
+    whole = os.path.abspath(given)  # noqa: PTH100 - symbolic links stay as they are
     return whole if not given.endswith(os.sep) or whole.endswith(os.sep) else whole + os.sep
 
 
-def local(field: str, path: _Path) -> _Path:
-    """A path of this machine, as it is.
+def local_path(field: str, path: _Path) -> _Path:
+    """Returns the path of a local file or folder unchanged.
 
     Raises:
         InvalidRequest: It is an address: ``s3://bucket/folder`` would become a folder named ``s3:``.
@@ -113,10 +135,10 @@ def local(field: str, path: _Path) -> _Path:
 
 
 def address_fault(field: str, path: str | bytes | os.PathLike[str]) -> str | None:
-    """What is wrong with a path that is an address, ``scheme://…``, or nothing."""
+    """Returns a message if a path is an address, ``scheme://…``."""
     text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
     scheme, colon, rest = text.partition(":")
-    # pathlib has made one slash of two, and on Windows turned it round.
+    # pathlib makes one slash of two, and on Windows a backslash.
     slashes = ("/", "\\") if os.name == "nt" or isinstance(path, os.PathLike) else ("/",)
     is_drive = os.name == "nt" and len(scheme) == 1
     is_scheme = scheme.isascii() and scheme[:1].isalpha() and scheme.translate(_IN_SCHEMES).isalnum()
@@ -124,31 +146,8 @@ def address_fault(field: str, path: str | bytes | os.PathLike[str]) -> str | Non
         return None
     bare = rest[2 if rest.startswith("//") else 1 :].rpartition("@")[2].partition("?")[0]
     shown = f"{scheme}://{bare}"
-    return f"{field} {shown!r} is an address, and only folders and files of this machine are supported; give a path"
+    return f"{field} {shown!r} is an address, and only local files and folders are supported"
 
 
-#: What a scheme may hold beside letters and digits.
+#: Characters of a scheme that are neither letters nor digits.
 _IN_SCHEMES = {ord(mark): None for mark in "+-."}
-
-
-def journal_folder(folder: str | os.PathLike[str]) -> Path:
-    """The folder of a journal: itself, or the one beside the files of ``folder``."""
-    from pathlib import Path
-
-    beside = Path(local("folder", folder)) / ".vidjob"
-    return beside if beside.exists() else Path(folder)
-
-
-def batch(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - the compiled part checks them
-    """How many renders are to be worked through; what is left out has the same default everywhere."""
-    defaults: dict[str, Any] = {
-        "concurrency": 1,
-        "max_cost_usd": None,
-        "max_jobs": None,
-        "on_existing": "resume",
-        "on_unknown": "hold",
-        "retry_failed": False,
-        "verify": False,
-        "prices": None,
-    }
-    return {**defaults, **options}

@@ -1,11 +1,27 @@
-"""The client: each verb blocking and, as its ``_async`` twin, for asyncio."""
+"""The client. Each verb is written once, as a plan ``_verb``; see ``vidjob._calls``."""
 
 from __future__ import annotations
 
-from vidjob import _arguments as arguments
 from vidjob import _native
+from vidjob._arguments import RequestDraft, absolute_path, address_fault, local_path, order_video_and_prompt
+from vidjob._calls import (
+    BatchStream,
+    Call,
+    CreateCall,
+    DownloadCall,
+    GetCall,
+    JobsCall,
+    RenderCall,
+    Stream,
+    WaitCall,
+    WatchStream,
+    async_iterating,
+    awaitable,
+    blocking,
+    iterating,
+)
 from vidjob._errors import ConfigurationError
-from vidjob._listening import Trace, is_harmless, listener
+from vidjob._observers import CallObserver, event_listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,36 +29,34 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, Literal, TypeAlias
+    from typing import Any, TypeAlias
 
     from typing_extensions import Self
 
-    from vidjob._arguments import Film, Footage, Image
-    from vidjob._batch import AsyncBatch, Batch, Watchers
+    from vidjob._arguments import Image, VideoFile, VideoInput
+    from vidjob._batch.batch import AsyncBatch, Batch, BatchObserver, BatchParts
+    from vidjob._batch.rows import Order, Orders, Table
     from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
-    from vidjob._rows import Order, Orders, Table
+    from vidjob._options import BatchOptions, ClientSettings, OnExisting, OnUnknown, Prices, WaitOptions
+    from vidjob._progress.display import Display, Updatable
     from vidjob._tracing import CallSpans
     from vidjob._values import JobRecord, RenderResult
-    from vidjob.progress import Display, Updatable
 
     Job: TypeAlias = VideoJob | str
     Event: TypeAlias = Mapping[str, Any]
     Progress: TypeAlias = bool | Callable[[Event], object] | Display | Updatable | type[Updatable] | None
-    OnExisting: TypeAlias = Literal["resume", "overwrite", "error"]
-    OnUnknown: TypeAlias = Literal["hold", "resubmit"]
-    Prices: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 __all__ = ["VideoClient"]
 
-#: The largest file that is kept unless told otherwise, in bytes.
+#: The default limit of a file's size, in bytes.
 MAX_BYTES = 2 * 1024**3
 
 
 class VideoClient:
     """A client of xAI (Grok) video jobs, through CometAPI or xAI itself.
 
-    It may be shared by threads and event loops, survives a fork, and pickles as configuration.
-    Nothing is connected until the first verb is called.
+    Threads and event loops may share it; it survives a fork, and pickles as its settings. It connects when the first
+    verb is called.
     """
 
     __slots__ = ("__weakref__", "_native", "_on_event", "_settings")
@@ -72,62 +86,62 @@ class VideoClient:
         Args:
             api_key: Bearer token. Default: ``COMETAPI_KEY`` or, for a ``base_url`` on ``api.x.ai``,
                 ``XAI_API_KEY``. A key in the environment is sent only to the host it belongs to.
-            base_url: What ``/videos/...`` is appended to. Default: ``VIDJOB_BASE_URL``, else
+            base_url: Base of ``/videos/...``. Default: ``VIDJOB_BASE_URL``, else
                 ``https://api.cometapi.com/grok/v1``.
             timeout: Seconds for one HTTP exchange; connecting may take 10 of them.
-            max_retries: Retries of one safe exchange. A create is repeated only when it certainly did not start.
-            requests_per_second: Cap on requests, shared by all calls of this client.
-            creates_per_second: Cap on creates. Default: 1 on ``api.x.ai``, as xAI documents, else none.
-            max_concurrent_requests: HTTP exchanges in flight.
-            proxy: Address of an HTTP proxy for everything. Default: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY``,
-                with ``NO_PROXY``; a value that cannot be used, such as a SOCKS proxy, is an error.
-            ca_file: PEM file with certificate authorities to trust beside the system's.
+            max_retries: Retries of one safe exchange. A create is retried only when it certainly did not start.
+            requests_per_second: Limit for requests, shared by all calls of this client.
+            creates_per_second: Limit for creates. Default: 1 on ``api.x.ai``, as xAI documents, else none.
+            max_concurrent_requests: Limit for HTTP exchanges in flight.
+            proxy: Address of an HTTP proxy for all requests. Default: ``HTTPS_PROXY``, ``HTTP_PROXY`` and
+                ``ALL_PROXY``, with ``NO_PROXY``; one that cannot be used, such as a SOCKS proxy, is an error.
+            ca_file: PEM file of certificate authorities to trust in addition to the system's.
             headers: Extra headers, sent to the API only.
-            journal: Folder in which every create of this client and its outcome is recorded, for ``jobs`` and
-                ``resume``. Default: none; ``render`` and ``render_many`` keep theirs beside their files.
-            max_job_age: Seconds after which a job that is still not over is given up with ``WaitTimeout``, even in a
-                wait without ``timeout``: links live for about a day. They count from acceptance where that is known,
-                else from the beginning of the wait. ``None``: never.
-            poll_interval: Seconds between polls, for every wait that does not give its own. Default: paced, see
-                [watch][vidjob.VideoClient.watch].
-            retry_delay: The longest wait before the first retry, in seconds; it doubles with each further one, up to
-                16 times. A longer ``Retry-After`` of the service is honoured.
-            on_event: Called with one dict of plain JSON types per event, on the caller's thread (or
-                event loop): ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``.
-                What it raises is logged and otherwise ignored.
-            pickle_key: Whether what is secret travels in pickles: a key given as ``api_key``, ``headers``, and the
-                user and password of ``proxy``. Without them a client that had a key so given cannot be unpickled, and
-                one that had the others says what it lacks when it is used. The name of an environment variable
-                always travels. Copies keep everything.
+            journal: Folder that records every create of this client and its outcome, for ``jobs`` and ``resume``.
+                Default: none; ``render`` and ``render_many`` keep theirs beside their files.
+            max_job_age: Seconds after which a wait for an unfinished job ends with ``WaitTimeout``, even without
+                ``timeout``: links live for about a day. Counted from acceptance where that is known, else from the
+                beginning of the wait. ``None``: never.
+            poll_interval: Seconds between polls, for every wait that does not set its own. Default: paced, see `watch`.
+            retry_delay: Upper bound in seconds for the wait before the first retry; it doubles with each further
+                retry, up to 16 times. A longer ``Retry-After`` of the service takes precedence.
+            on_event: Called with one dict of plain JSON types per event, on the caller's thread or event loop:
+                ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``. Its exceptions are
+                logged and otherwise ignored.
+            pickle_key: Whether pickles carry secrets: a key passed as ``api_key``, ``headers``, and the user and
+                password of ``proxy``. Without them, a client that was given a key cannot be unpickled, and one with
+                other secrets raises an error that names them when it is used. The name of an environment variable is
+                always carried. Copies keep everything.
 
         Raises:
-            ConfigurationError: No key, a bad ``base_url``, a proxy that cannot be used, an unreadable ``ca_file``, a
-                number out of range.
+            ConfigurationError: The key is missing, or a setting cannot be used.
         """
         _load()
         for name, path in (("journal", journal), ("ca_file", ca_file)):
-            fault = None if path is None else arguments.address_fault(name, path)
+            fault = None if path is None else address_fault(name, path)
             if fault is not None:
                 raise ConfigurationError(fault)
-        self._settings: dict[str, Any] = {
-            "api_key": api_key,
-            "base_url": base_url,
-            "timeout": timeout,
-            "max_retries": max_retries,
-            "requests_per_second": requests_per_second,
-            "creates_per_second": creates_per_second,
-            "max_concurrent_requests": max_concurrent_requests,
-            "proxy": proxy,
-            "ca_file": ca_file,
-            "headers": dict(headers or {}),
-            # Once, now: the working directory may be another one at the next create.
-            "journal": None if journal is None else arguments.absolute(journal),
-            "max_job_age": max_job_age,
-            "poll_interval": poll_interval,
-            "retry_delay": retry_delay,
-            "on_event": on_event,
-            "pickle_key": pickle_key,
-        }
+        from vidjob._options import ClientSettings
+
+        self._settings = ClientSettings(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            requests_per_second=requests_per_second,
+            creates_per_second=creates_per_second,
+            max_concurrent_requests=max_concurrent_requests,
+            proxy=proxy,
+            ca_file=ca_file,
+            headers=dict(headers or {}),
+            # Made absolute now: the working folder may be another at the next create.
+            journal=None if journal is None else absolute_path(journal),
+            max_job_age=max_job_age,
+            poll_interval=poll_interval,
+            retry_delay=retry_delay,
+            on_event=on_event,
+            pickle_key=pickle_key,
+        )
         self._on_event = on_event
         self._native = _native.Client(
             api_key=api_key,
@@ -139,20 +153,20 @@ class VideoClient:
             max_concurrent_requests=max_concurrent_requests,
             proxy=proxy,
             ca_file=ca_file,
-            headers=list(self._settings["headers"].items()),
-            journal=self._settings["journal"],
+            headers=list(self._settings.headers.items()),
+            journal=self._settings.journal,
             max_job_age=max_job_age,
             poll_interval=poll_interval,
             retry_delay=retry_delay,
         )
 
-    # ---- asking ------------------------------------------------------------------------------
+    # ---- polling -----------------------------------------------------------------------------
 
-    def get(self, job: Job) -> VideoJob:
-        """Asks once how a job stands: ``GET /videos/{request_id}``.
+    def _get(self, job: Job) -> Call[VideoJob]:
+        """Polls a job once: ``GET /videos/{request_id}``.
 
-        Moderation is a state of the job, not of the call: a refused job comes back as failed, with its
-        error and usage. Right after a create of this client, "not found" means "not there yet" for 30 s.
+        A job that moderation refused is a failed job, with its error and usage, and no exception. For 30 s after a
+        create of this client, "not found" means that the job is not visible yet.
 
         Args:
             job: A job, or the ``request_id`` of one.
@@ -162,57 +176,42 @@ class VideoClient:
 
         Raises:
             InvalidRequest: The id is malformed, or the client is closed.
-            NotFound: The service does not know the job; it must be asked with the key that made it.
+            NotFound: The service does not know the job; poll with the API key that created it.
             APIError: The service answered with another error, after retries.
-            ConnectionFailed: No connection, after retries.
-            RequestTimeout: No answer in time, after retries.
-            InvalidResponse: The answer is not what the contract allows, after retries.
+            ConnectionFailed: Could not connect, after retries.
+            RequestTimeout: No response in time, after retries.
+            InvalidResponse: The response violates the API's contract, after retries.
         """
-        return self._native.get(job, listener=listener(self._on_event))
+        return GetCall(self._native, job, event_listener(self._on_event))
 
-    async def get_async(self, job: Job) -> VideoJob:
-        """The twin of [get][vidjob.VideoClient.get] for asyncio."""
-        return await self._native.get_async(job, listener=listener(self._on_event))
+    get = blocking(_get)
+    get_async = awaitable(_get)
 
-    def watch(
+    def _watch(
         self, job: Job, *, timeout: float | None = None, poll_interval: float | None = None
-    ) -> Iterator[VideoJob]:
-        """Follows a job: yields a snapshot at each change, and ends after the terminal one.
+    ) -> Stream[Iterator[VideoJob], AsyncIterator[VideoJob]]:
+        """Yields a snapshot of a job at each change; the last one is terminal.
 
         Args:
             job: A job, or the ``request_id`` of one.
-            timeout: Seconds to follow it for. Default: until it is over.
-            poll_interval: Seconds between questions. Default: paced by elapsed time, progress and the
-                service's ``Retry-After``, between 1 s and 10 s.
+            timeout: Seconds to watch the job. Default: until it is finished.
+            poll_interval: Seconds between polls. Default: paced by elapsed time, progress and the service's
+                ``Retry-After``, between 1 s and 10 s.
 
         Yields:
-            Snapshots; the last one ``is_terminal``, well or badly.
+            Snapshots; the last one ``is_terminal``, whether the job succeeded or failed.
 
         Raises:
-            WaitTimeout: ``timeout`` is over and the job is not, or the job is older than the client's ``max_job_age``.
-            VidjobError: As [wait][vidjob.VideoClient.wait] does.
+            WaitTimeout: The job is not finished after ``timeout``, or is older than the client's ``max_job_age``.
+            VidjobError: As `wait` does.
         """
-        watch = self._native.watch(job, arguments.waiting(timeout, poll_interval))
-        return self._follow(watch, job)
+        watch = self._native.watch(job, _wait_options(timeout, poll_interval))
+        return WatchStream(watch, job, lambda: event_listener(self._on_event))
 
-    def _follow(self, watch: _native.Watch, job: Job) -> Iterator[VideoJob]:
-        with Trace(job, None):
-            while (snapshot := watch.next(listener=listener(self._on_event))) is not None:
-                yield snapshot
+    watch = iterating(_watch)
+    watch_async = async_iterating(_watch)
 
-    def watch_async(
-        self, job: Job, *, timeout: float | None = None, poll_interval: float | None = None
-    ) -> AsyncIterator[VideoJob]:
-        """The twin of [watch][vidjob.VideoClient.watch] for ``async for``."""
-        watch = self._native.watch(job, arguments.waiting(timeout, poll_interval))
-        return self._follow_async(watch, job)
-
-    async def _follow_async(self, watch: _native.Watch, job: Job) -> AsyncIterator[VideoJob]:
-        with Trace(job, None):
-            while (snapshot := await watch.next_async(listener=listener(self._on_event))) is not None:
-                yield snapshot
-
-    def wait(
+    def _wait(
         self,
         job: Job,
         *,
@@ -220,56 +219,42 @@ class VideoClient:
         poll_interval: float | None = None,
         on_update: Callable[[VideoJob], object] | None = None,
         progress: Progress = None,
-    ) -> VideoJob:
+    ) -> Call[VideoJob]:
         """Waits until a job is done.
 
-        Once the service has answered about the job, only a well-formed answer is news of it. Anything else (no answer,
-        an empty or malformed one, a page of a proxy, an error under any status) is outlasted for 15 minutes. When the
-        service itself refuses the job (not found, a wrong key, not allowed, no money, a bad request) without
-        interruption for 60 seconds and at least three times, the wait ends with that error.
+        Polls that fail are tolerated for 15 minutes: no response, an empty or malformed one, a proxy's page, or an
+        error under any status. When the service itself refuses the job (not found, wrong key, not allowed, no money,
+        bad request) for 60 seconds without interruption and at least three times, the wait ends with that error.
 
         Args:
             job: A job, or the ``request_id`` of one.
-            timeout: Seconds to wait for. Default: until it is over. The job goes on either way.
-            poll_interval: Seconds between questions. Default: paced, see [watch][vidjob.VideoClient.watch].
-            on_update: Called with each changed snapshot, on the caller's thread. What it raises ends the
-                wait, and carries a note that names the job.
-            progress: ``True`` shows a bar of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
-                the events' dicts; what it raises is logged and otherwise ignored. A bar like tqdm's goes on by 100.
+            timeout: Seconds to wait. Default: until the job is finished. A timeout does not cancel the job.
+            poll_interval: Seconds between polls. Default: paced, see `watch`.
+            on_update: Called with each changed snapshot, on the caller's thread. An exception ends the wait, with a
+                note that names the job.
+            progress: ``True`` shows a tqdm bar in a terminal or notebook, and nothing in a pipe. A callable is called
+                with each event's dict; its exceptions are logged and otherwise ignored. A bar like tqdm's advances by
+                100.
 
         Returns:
             The job, done.
 
         Raises:
-            JobFailed: It ended without a video.
+            JobFailed: The job ended without a video.
             JobBlocked: Moderation withheld the video.
-            JobExpired: The video is gone from the service.
-            WaitTimeout: ``timeout`` is over and the job is not, or the job is older than the client's ``max_job_age``.
-            VidjobError: As [get][vidjob.VideoClient.get] does.
+            JobExpired: The service has deleted the video.
+            WaitTimeout: The job is not finished after ``timeout``, or is older than the client's ``max_job_age``.
+            VidjobError: As `get` does.
         """
-        spans = self._spans("wait", "wait", job=job)
-        with Trace(job, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
-            return self._native.wait(job, arguments.waiting(timeout, poll_interval), listener=trace.listener)
+        observer = self._observe("wait", "wait", job=job, on_update=on_update, progress=progress)
+        return WaitCall(self._native, job, _wait_options(timeout, poll_interval), observer)
 
-    async def wait_async(
-        self,
-        job: Job,
-        *,
-        timeout: float | None = None,
-        poll_interval: float | None = None,
-        on_update: Callable[[VideoJob], object] | None = None,
-        progress: Progress = None,
-    ) -> VideoJob:
-        """The twin of [wait][vidjob.VideoClient.wait] for asyncio."""
-        spans = self._spans("wait", "wait", job=job)
-        with Trace(job, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
-            return await self._native.wait_async(
-                job, arguments.waiting(timeout, poll_interval), listener=trace.listener
-            )
+    wait = blocking(_wait)
+    wait_async = awaitable(_wait)
 
     # ---- creating ----------------------------------------------------------------------------
 
-    def generate(
+    def _generate(
         self,
         prompt: str | VideoRequest | None = None,
         *,
@@ -287,27 +272,29 @@ class VideoClient:
         upload_url: str | None = None,
         storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
-    ) -> VideoJob:
-        """Creates a job: from a prompt, from an image, or from references. From here on it costs money.
+    ) -> Call[VideoJob]:
+        """Creates a job from a prompt, an image or references. From here on it costs money.
 
-        ``POST /videos/generations``. It is sent again only when it certainly did not start: no connection, 429,
-        or a 503 that says so. An image may be an http(s) address or a data URI (``str``; never a path), a
-        ``pathlib.Path``, ``bytes``, an open binary file, a [FileId][vidjob.FileId], a PIL image, a NumPy array
-        (uint8, height x width x 3 or 4) or a matplotlib figure. JPEG, PNG and WebP are taken, told by content.
-        A file given as a path is read while it is sent, again at each attempt.
+        ``POST /videos/generations``. It is retried only when the create certainly did not start: no connection, 429,
+        or a 503 that says so.
+
+        An image can be an http(s) address or a data URI (``str``; never a path), a ``pathlib.Path``, ``bytes``, an
+        open binary file, a `FileId`, a PIL image, a NumPy array (uint8, height x width x 3 or 4) or a matplotlib
+        figure. Formats are JPEG, PNG and WebP, detected from content. A file given as a path is read while it is
+        sent, again at each attempt.
 
         Args:
-            prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI). May be left
-                out with ``image`` (documented by xAI only), references (xAI's newer guide only) or pinned frames
-                (xAI's SDK). Or a [VideoRequest][vidjob.VideoRequest], and nothing beside it.
+            prompt: What to show; at most 4096 bytes of UTF-8 (limit documented by CometAPI and xAI). Optional with
+                ``image`` (documented by xAI only), references (xAI's newer guide only) or pinned frames (xAI's SDK).
+                Or a complete `VideoRequest`, without further arguments.
             image: The first frame (documented by CometAPI and xAI).
             reference_images: Images of who or what is to appear (documented by xAI only). On the base model up to 7,
-                with at most 10 s and not with ``image``; on ``grok-imagine-video-1.5`` up to 14 (measured; xAI's
+                with at most 10 s and without ``image``; on ``grok-imagine-video-1.5`` up to 14 (measured; xAI's
                 older page says 7); on ``grok-imagine-video-1.5-lite`` none. A prompt may name images as
                 ``<IMAGE_0>``, ``<IMAGE_1>`` and so on, counted over ``image``, these, ``keyframes`` and
                 ``last_frame`` (xAI's own tool).
-            reference_audios: Up to 3 voices to be heard, with or without images: [Voice][vidjob.Voice] values, or
-                addresses of clips of up to 15 s; only ``grok-imagine-video-1.5`` (documented by xAI only).
+            reference_audios: Up to 3 voices, with or without images: `Voice` values, or addresses of clips of up to
+                15 s; only ``grok-imagine-video-1.5`` (documented by xAI only).
             last_frame: The last frame; the same as ``image`` makes a loop; only ``grok-imagine-video-1.5``
                 (documented by xAI's newer guide only).
             keyframes: Up to 4 frames between beginning and end, each in a slot of 1/3 s of its own; only
@@ -315,33 +302,33 @@ class VideoClient:
             duration: Seconds, 1 to 15. Default: the service's, 8 (documented by CometAPI and xAI).
             aspect_ratio: ``1:1``, ``16:9``, ``9:16``, ``4:3``, ``3:4``, ``3:2`` or ``2:3`` (documented by CometAPI
                 and xAI); ``21:9`` or ``5:2`` (xAI's newer guide only). Default: the service's, 16:9, or that of
-                ``image``. With ``image``, xAI's newer guide says, it is ignored.
+                ``image``. xAI's newer guide says that it is ignored with ``image``.
             resolution: ``480p`` or ``720p`` (documented by CometAPI and xAI); ``1080p`` on
                 ``grok-imagine-video-1.5``, without ``reference_images``, and on ``grok-imagine-video-1.5-lite``
                 (documented by xAI only). Default: the service's, 480p.
             generate_audio: Whether the video has sound. Default: the service's, yes (documented by xAI's newer guide
                 only).
             model: ``grok-imagine-video`` (the base model, CometAPI's default), ``grok-imagine-video-1.5`` or
-                ``grok-imagine-video-1.5-lite``. Unknown names are sent as they are, and what is only documented of
-                known models is not checked with them.
-            user: An id of your own end user, for the service.
-            upload_url: Signed address to which the service delivers the file with ``PUT``; the finished job may then
+                ``grok-imagine-video-1.5-lite``. Other names are sent unchanged, without the checks that apply to known
+                models only.
+            user: The id of your own end user, for the service.
+            upload_url: Signed address to which the service uploads the file with ``PUT``; the finished job may then
                 have no link (documented by CometAPI and xAI).
             storage_options: Has the service keep the file, see ``job.video.file_output`` (documented by xAI only).
-            extra: Merged into the JSON body last, so that a field the service adds tomorrow can be used today.
+            extra: Merged into the JSON body last, for fields that this version does not know.
 
         Returns:
             The job, just accepted.
 
         Raises:
-            InvalidRequest: Refused here, naming the field; nothing was sent.
-            SubmitUnknown: The answer was lost: a job may exist and be billed. Never sent again by itself.
-            InsufficientBalance: No money left.
-            APIError: The service refused.
-            ConnectionFailed: No connection, after retries; nothing was created.
-            RequestTimeout: No connection in time, after retries; nothing was created.
+            InvalidRequest: An argument is invalid; the error names it, and nothing was sent.
+            SubmitUnknown: The response was lost: a job may exist and be billed. The create is never retried by itself.
+            InsufficientBalance: The account has no money left.
+            APIError: The service refused the request.
+            ConnectionFailed: Could not connect, after retries; nothing was created.
+            RequestTimeout: Could not connect in time, after retries; nothing was created.
         """
-        request = arguments.request(
+        draft = RequestDraft(
             "generate",
             prompt,
             image=image,
@@ -359,88 +346,49 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
-            return self._native.generate(request, listener=trace.listener)
+        return CreateCall(draft, self._observe_create, self._native.generate, self._native.generate_async)
 
-    async def generate_async(
-        self,
-        prompt: str | VideoRequest | None = None,
-        *,
-        image: Image | None = None,
-        reference_images: Sequence[Image] | None = None,
-        reference_audios: Sequence[Voice | str] | None = None,
-        last_frame: Image | None = None,
-        keyframes: Sequence[Keyframe] | None = None,
-        duration: int | None = None,
-        aspect_ratio: str | None = None,
-        resolution: str | None = None,
-        generate_audio: bool | None = None,
-        model: str | None = None,
-        user: str | None = None,
-        upload_url: str | None = None,
-        storage_options: StorageOptions | None = None,
-        extra: Mapping[str, Any] | None = None,
-    ) -> VideoJob:
-        """The twin of [generate][vidjob.VideoClient.generate] for asyncio."""
-        request = await arguments.request_async(
-            "generate",
-            prompt,
-            image=image,
-            reference_images=reference_images,
-            reference_audios=reference_audios,
-            last_frame=last_frame,
-            keyframes=keyframes,
-            duration=duration,
-            aspect_ratio=aspect_ratio,
-            resolution=resolution,
-            generate_audio=generate_audio,
-            model=model,
-            user=user,
-            upload_url=upload_url,
-            storage_options=storage_options,
-            extra=extra,
-        )
-        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
-            return await self._native.generate_async(request, listener=trace.listener)
+    generate = blocking(_generate)
+    generate_async = awaitable(_generate)
 
-    def edit(
+    def _edit(
         self,
-        prompt: str | VideoRequest | Footage,
-        video: Film | None = None,
+        prompt: str | VideoRequest | VideoFile,
+        video: VideoInput | None = None,
         *,
         model: str | None = None,
         user: str | None = None,
         upload_url: str | None = None,
         storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
-    ) -> VideoJob:
+    ) -> Call[VideoJob]:
         """Creates a job that changes a video as the prompt says. From here on it costs money.
 
         ``POST /videos/edits`` (documented by CometAPI and xAI). Length, aspect ratio and resolution (at most 720p)
-        follow the source. The two come in either order: ``edit(job, "…")`` reads as well as ``edit("…", job)``,
-        unless the video is an address, which comes second.
+        follow the source. The first two arguments work in either order, ``edit(job, "…")`` or ``edit("…", job)``,
+        unless the video is an address: then the prompt comes first.
 
         Args:
-            prompt: What to change; at most 4096 bytes of UTF-8. Or a [VideoRequest][vidjob.VideoRequest], and
-                nothing beside it.
-            video: An earlier ``VideoJob`` or ``Video``, whose link is renewed by asking if it has expired; an http(s)
-                address or a data URI (``str``; never a path); a ``pathlib.Path``, ``bytes``, an open binary file or a
-                [FileId][vidjob.FileId]. MP4 with H.264, H.265 or AV1, at most 8.7 s (limits documented by xAI).
-            model: The base model alone edits (documented by xAI). Default: the service's.
-            user: An id of your own end user, for the service.
-            upload_url: See [generate][vidjob.VideoClient.generate].
-            storage_options: See ``generate`` (documented by xAI only).
-            extra: See ``generate``.
+            prompt: What to change; at most 4096 bytes of UTF-8. Or a complete `VideoRequest`, without further
+                arguments.
+            video: An earlier ``VideoJob`` or ``Video``, whose link is refreshed if it has expired; an http(s) address
+                or a data URI (``str``; never a path); a ``pathlib.Path``, ``bytes``, an open binary file or a
+                `FileId`. MP4 with H.264, H.265 or AV1, at most 8.7 s (limits documented by xAI).
+            model: Only the base model edits (documented by xAI). Default: the service's.
+            user: The id of your own end user, for the service.
+            upload_url: See `generate`.
+            storage_options: See `generate` (documented by xAI only).
+            extra: See `generate`.
 
         Returns:
             The job, just accepted.
 
         Raises:
-            VideoUrlExpired: The link of the earlier video is no longer good, and there is no fresh one.
-            VidjobError: As ``generate`` does.
+            VideoUrlExpired: The link of the earlier video has expired, and the service gave no new one.
+            VidjobError: As `generate` does.
         """
-        source, words = arguments.source_and_prompt(prompt, video)
-        request = arguments.request(
+        source, words = order_video_and_prompt(prompt, video)
+        draft = RequestDraft(
             "edit",
             words,
             video=source,
@@ -450,72 +398,48 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
-            return self._native.edit(request, listener=trace.listener)
+        return CreateCall(draft, self._observe_create, self._native.edit, self._native.edit_async)
 
-    async def edit_async(
-        self,
-        prompt: str | VideoRequest | Footage,
-        video: Film | None = None,
-        *,
-        model: str | None = None,
-        user: str | None = None,
-        upload_url: str | None = None,
-        storage_options: StorageOptions | None = None,
-        extra: Mapping[str, Any] | None = None,
-    ) -> VideoJob:
-        """The twin of [edit][vidjob.VideoClient.edit] for asyncio."""
-        source, words = arguments.source_and_prompt(prompt, video)
-        request = await arguments.request_async(
-            "edit",
-            words,
-            video=source,
-            model=model,
-            user=user,
-            upload_url=upload_url,
-            storage_options=storage_options,
-            extra=extra,
-        )
-        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
-            return await self._native.edit_async(request, listener=trace.listener)
+    edit = blocking(_edit)
+    edit_async = awaitable(_edit)
 
-    def extend(
+    def _extend(
         self,
-        prompt: str | VideoRequest | Footage,
-        video: Film | None = None,
+        prompt: str | VideoRequest | VideoFile,
+        video: VideoInput | None = None,
         *,
         duration: int | None = None,
         model: str | None = None,
         upload_url: str | None = None,
         storage_options: StorageOptions | None = None,
         extra: Mapping[str, Any] | None = None,
-    ) -> VideoJob:
-        """Creates a job that goes on where a video ends. From here on it costs money.
+    ) -> Call[VideoJob]:
+        """Creates a job that continues a video where it ends. From here on it costs money.
 
-        ``POST /videos/extensions`` (documented by xAI; some gateways route it). The two come in either order:
-        ``extend(job, "…")`` reads as well as ``extend("…", job)``, unless the video is an address, which comes second.
+        ``POST /videos/extensions`` (documented by xAI; some gateways route it). The first two arguments work in either
+        order, ``extend(job, "…")`` or ``extend("…", job)``, unless the video is an address: then the prompt comes
+        first.
 
         Args:
-            prompt: How it goes on; at most 4096 bytes of UTF-8. Or a [VideoRequest][vidjob.VideoRequest], and
-                nothing beside it.
-            video: As [edit][vidjob.VideoClient.edit] takes it, of 2 to 30 s (xAI's OpenAPI file and SDK; its
-                reference says 15).
+            prompt: How the video continues; at most 4096 bytes of UTF-8. Or a complete `VideoRequest`, without further
+                arguments.
+            video: As `edit` takes it, of 2 to 30 s (xAI's OpenAPI file and SDK; its reference says 15).
             duration: Seconds of the added part, 1 to 10 (xAI's OpenAPI file and SDK; its reference says 2 to 10).
                 Default: the service's, 6.
-            model: The base model alone extends (documented by xAI). Default: the service's.
-            upload_url: See [generate][vidjob.VideoClient.generate].
-            storage_options: See ``generate``.
-            extra: See ``generate``.
+            model: Only the base model extends (documented by xAI). Default: the service's.
+            upload_url: See `generate`.
+            storage_options: See `generate`.
+            extra: See `generate`.
 
         Returns:
-            The job, just accepted; its video will hold the source and what was added.
+            The job, just accepted; its video will have the source and the added part.
 
         Raises:
-            VideoUrlExpired: The link of the earlier video is no longer good, and there is no fresh one.
-            VidjobError: As ``generate`` does.
+            VideoUrlExpired: The link of the earlier video has expired, and the service gave no new one.
+            VidjobError: As `generate` does.
         """
-        source, words = arguments.source_and_prompt(prompt, video)
-        request = arguments.request(
+        source, words = order_video_and_prompt(prompt, video)
+        draft = RequestDraft(
             "extend",
             words,
             video=source,
@@ -525,38 +449,14 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
-            return self._native.extend(request, listener=trace.listener)
+        return CreateCall(draft, self._observe_create, self._native.extend, self._native.extend_async)
 
-    async def extend_async(
-        self,
-        prompt: str | VideoRequest | Footage,
-        video: Film | None = None,
-        *,
-        duration: int | None = None,
-        model: str | None = None,
-        upload_url: str | None = None,
-        storage_options: StorageOptions | None = None,
-        extra: Mapping[str, Any] | None = None,
-    ) -> VideoJob:
-        """The twin of [extend][vidjob.VideoClient.extend] for asyncio."""
-        source, words = arguments.source_and_prompt(prompt, video)
-        request = await arguments.request_async(
-            "extend",
-            words,
-            video=source,
-            duration=duration,
-            model=model,
-            upload_url=upload_url,
-            storage_options=storage_options,
-            extra=extra,
-        )
-        with Trace(None, self._on_event, spans=self._spans("submit", "submit", request)) as trace:
-            return await self._native.extend_async(request, listener=trace.listener)
+    extend = blocking(_extend)
+    extend_async = awaitable(_extend)
 
-    # ---- keeping -----------------------------------------------------------------------------
+    # ---- saving ------------------------------------------------------------------------------
 
-    def download(
+    def _download(
         self,
         job_or_video: Job | Video,
         path: str | os.PathLike[str],
@@ -564,54 +464,42 @@ class VideoClient:
         max_bytes: int = MAX_BYTES,
         overwrite: bool = False,
         progress: Progress = None,
-    ) -> Download:
-        """Keeps the file of a finished job: streamed, resumed, checked, then renamed into place.
+    ) -> Call[Download]:
+        """Saves the file of a finished job: streamed, resumed, checked, then renamed into place.
 
-        The key is not sent along, unless the link has the API's own scheme, host and port. A link that
-        has expired is refreshed by asking the job once more.
+        The key is not sent, unless the link has the API's own scheme, host and port. A link that has expired is
+        refreshed by polling the job once.
 
         Args:
             job_or_video: A job, its ``request_id``, or a video.
-            path: Where to keep the file. Its folder must exist.
-            max_bytes: The largest file to keep, in bytes. Default: 2 GiB.
-            overwrite: Whether an existing file may be replaced.
-            progress: ``True`` shows a bar of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
-                the events' dicts; what it raises is logged and otherwise ignored. A bar like tqdm's goes on by 100.
+            path: Path of the file. Its folder must exist.
+            max_bytes: The largest file to save, in bytes. Default: 2 GiB.
+            overwrite: Whether to replace an existing file.
+            progress: See `wait`.
 
         Returns:
-            The kept file: path, size, SHA-256, content type.
+            The saved file: path, size, SHA-256, content type.
 
         Raises:
-            VideoUrlExpired: The link is no longer good, and there is no fresh one.
+            VideoUrlExpired: The link has expired, and the service gave no new one.
             UnsafeUrl: The link is not https, or leads into a private network.
-            NotAVideo: What came is not a video.
-            IncompleteDownload: The file did not arrive whole, after retries.
-            TooLarge: It is larger than ``max_bytes``.
-            DownloadError: The disk refused, the target exists, or the job has no link.
+            NotAVideo: The response is not a video.
+            IncompleteDownload: The file did not arrive completely, after retries.
+            TooLarge: The file is larger than ``max_bytes``.
+            DownloadError: The file cannot be written, exists already, or the job has no link.
             JobFailed: The job has no video.
-            VidjobError: As [get][vidjob.VideoClient.get] does.
+            VidjobError: As `get` does.
         """
-        spans = self._spans("download", "download", job=job_or_video)
-        with Trace(job_or_video, self._on_event, progress=progress, spans=spans) as trace:
-            kept = arguments.keep(path, max_bytes, overwrite)
-            return _as_given(self._native.download(job_or_video, kept, listener=trace.listener), path)
+        from vidjob._options import DownloadOptions
 
-    async def download_async(
-        self,
-        job_or_video: Job | Video,
-        path: str | os.PathLike[str],
-        *,
-        max_bytes: int = MAX_BYTES,
-        overwrite: bool = False,
-        progress: Progress = None,
-    ) -> Download:
-        """The twin of [download][vidjob.VideoClient.download] for asyncio."""
-        spans = self._spans("download", "download", job=job_or_video)
-        with Trace(job_or_video, self._on_event, progress=progress, spans=spans) as trace:
-            kept = arguments.keep(path, max_bytes, overwrite)
-            return _as_given(await self._native.download_async(job_or_video, kept, listener=trace.listener), path)
+        options = DownloadOptions.of(path, max_bytes, overwrite=overwrite)
+        observer = self._observe("download", "download", job=job_or_video, progress=progress)
+        return DownloadCall(self._native, job_or_video, options, observer)
 
-    def render(
+    download = blocking(_download)
+    download_async = awaitable(_download)
+
+    def _render(
         self,
         prompt: str | VideoRequest | None,
         path: str | os.PathLike[str],
@@ -636,48 +524,49 @@ class VideoClient:
         overwrite: bool = False,
         on_unknown: OnUnknown = "hold",
         progress: Progress = None,
-    ) -> RenderResult:
-        """Creates a job, waits for it and keeps its file. Whether the file can be kept is checked before buying.
+    ) -> Call[RenderResult]:
+        """Creates a job, waits for it and saves its file.
 
-        What it does is recorded in the client's journal or in ``.vidjob`` beside the file, so that the same call again
-        goes on where an earlier one was left: a job that was bought is waited for, and a file that is there is not
-        made again.
+        Whether the file can be written is checked before the create. Every step is recorded in the client's journal, or
+        in ``.vidjob`` beside the file, so that the same call resumes an earlier one: a job that was created is waited
+        for, and a file that is complete is not made again.
 
         Args:
-            prompt: As [generate][vidjob.VideoClient.generate] takes it, with the arguments up to ``extra``. Or a
-                [VideoRequest][vidjob.VideoRequest] for any operation, and no such argument beside it.
-            path: As [download][vidjob.VideoClient.download] takes it, with ``max_bytes`` and ``overwrite``.
-            image: See ``generate``.
-            reference_images: See ``generate``.
-            reference_audios: See ``generate``.
-            last_frame: See ``generate``.
-            keyframes: See ``generate``.
-            duration: See ``generate``.
-            aspect_ratio: See ``generate``.
-            resolution: See ``generate``.
-            generate_audio: See ``generate``.
-            model: See ``generate``.
-            user: See ``generate``.
-            storage_options: See ``generate``.
-            extra: See ``generate``.
-            timeout: Seconds to wait for the job, as [wait][vidjob.VideoClient.wait] takes it.
-            poll_interval: See ``wait``.
-            on_update: See ``wait``.
-            max_bytes: See ``download``.
-            overwrite: See ``download``; also makes anew what an earlier call has finished.
-            on_unknown: What to do when an earlier call for the same ended before its answer came: ``"hold"`` raises
-                ``SubmitUnknown``, ``"resubmit"`` buys it, perhaps for the second time.
-            progress: ``True`` shows a bar of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
-                the events' dicts; what it raises is logged and otherwise ignored. A bar like tqdm's goes on by 100.
+            prompt: As `generate` takes it, with the arguments up to ``extra``. Or a complete `VideoRequest` of any
+                operation, without those arguments.
+            path: Path of the file. Its folder must exist.
+            image: See `generate`.
+            reference_images: See `generate`.
+            reference_audios: See `generate`.
+            last_frame: See `generate`.
+            keyframes: See `generate`.
+            duration: See `generate`.
+            aspect_ratio: See `generate`.
+            resolution: See `generate`.
+            generate_audio: See `generate`.
+            model: See `generate`.
+            user: See `generate`.
+            storage_options: See `generate`.
+            extra: See `generate`.
+            timeout: Seconds to wait for the job, see `wait`.
+            poll_interval: See `wait`.
+            on_update: See `wait`.
+            max_bytes: See `download`.
+            overwrite: Whether to replace an existing file, also one that an earlier call has finished.
+            on_unknown: What to do when the response of an earlier create for the same request was lost: ``"hold"``
+                raises ``SubmitUnknown``, ``"resubmit"`` buys it, perhaps for the second time.
+            progress: See `wait`.
 
         Returns:
-            The job, where its file is, its size and SHA-256.
+            The job, and the path, size and SHA-256 of its file.
 
         Raises:
-            VidjobError: As ``generate``, ``wait`` and ``download`` do. Once the job is accepted, each carries
-                its ``request_id``.
+            VidjobError: As `generate`, `wait` and `download` do. Once the job is accepted, every exception carries its
+                ``request_id``.
         """
-        request = arguments.request(
+        from vidjob._options import DownloadOptions
+
+        draft = RequestDraft(
             "generate",
             prompt,
             image=image,
@@ -694,67 +583,18 @@ class VideoClient:
             storage_options=storage_options,
             extra=extra,
         )
-        kept = arguments.keep(path, max_bytes, overwrite)
-        spans = self._spans("submit", "download", request)
-        with Trace(None, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
-            waiting = arguments.waiting(timeout, poll_interval)
-            job, file, warning = self._native.render(request, waiting, kept, on_unknown, listener=trace.listener)
-        return _result(job, file, path, warning)
+        wait = _wait_options(timeout, poll_interval)
+        save = DownloadOptions.of(path, max_bytes, overwrite=overwrite)
 
-    async def render_async(
-        self,
-        prompt: str | VideoRequest | None,
-        path: str | os.PathLike[str],
-        *,
-        image: Image | None = None,
-        reference_images: Sequence[Image] | None = None,
-        reference_audios: Sequence[Voice | str] | None = None,
-        last_frame: Image | None = None,
-        keyframes: Sequence[Keyframe] | None = None,
-        duration: int | None = None,
-        aspect_ratio: str | None = None,
-        resolution: str | None = None,
-        generate_audio: bool | None = None,
-        model: str | None = None,
-        user: str | None = None,
-        storage_options: StorageOptions | None = None,
-        extra: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
-        poll_interval: float | None = None,
-        on_update: Callable[[VideoJob], object] | None = None,
-        max_bytes: int = MAX_BYTES,
-        overwrite: bool = False,
-        on_unknown: OnUnknown = "hold",
-        progress: Progress = None,
-    ) -> RenderResult:
-        """The twin of [render][vidjob.VideoClient.render] for asyncio."""
-        request = await arguments.request_async(
-            "generate",
-            prompt,
-            image=image,
-            reference_images=reference_images,
-            reference_audios=reference_audios,
-            last_frame=last_frame,
-            keyframes=keyframes,
-            duration=duration,
-            aspect_ratio=aspect_ratio,
-            resolution=resolution,
-            generate_audio=generate_audio,
-            model=model,
-            user=user,
-            storage_options=storage_options,
-            extra=extra,
-        )
-        kept = arguments.keep(path, max_bytes, overwrite)
-        spans = self._spans("submit", "download", request)
-        with Trace(None, self._on_event, on_update=on_update, progress=progress, spans=spans) as trace:
-            waiting = arguments.waiting(timeout, poll_interval)
-            job, file, warning = await self._native.render_async(
-                request, waiting, kept, on_unknown, listener=trace.listener
-            )
-        return _result(job, file, path, warning)
+        def observe(request: VideoRequest) -> CallObserver:
+            return self._observe("submit", "download", request=request, on_update=on_update, progress=progress)
 
-    # ---- many -------------------------------------------------------------------------------
+        return RenderCall(self._native, draft, wait, save, on_unknown, observe)
+
+    render = blocking(_render)
+    render_async = awaitable(_render)
+
+    # ---- many --------------------------------------------------------------------------------
 
     def render_many(
         self,
@@ -778,47 +618,47 @@ class VideoClient:
         max_bytes: int = MAX_BYTES,
         progress: Progress = None,
     ) -> Batch:
-        """Renders many, none lost and none bought twice, and yields results as they finish.
+        """Renders many videos and yields results as they finish. Run the same call again to resume.
 
-        What it does is recorded in ``<folder>/.vidjob``; running the same call again continues it: what is done is not
-        touched, what was bought is waited for, the rest is bought. A failed item is a result with its error, never an
-        exception that stops the others. 401, 402 and 403 stop the buying at once; what is paid for is still kept.
+        Every create is recorded in ``<folder>/.vidjob`` before it is sent, so that nothing is lost or bought twice:
+        the same call again skips what is done, waits for what was bought, and buys the rest. A failed item is a result
+        with its error; it never stops the others. 401, 402 and 403 stop the buying at once; jobs already bought are
+        still saved.
 
-        A list, a table or a file is checked as a whole before anything is bought; any other iterable, also an
-        endless one, is pulled as there is room. Rows are flat (``prompt``, ``duration`` and the other fields of
-        [VideoRequest][vidjob.VideoRequest], ``id``) or in xAI's batch form (``custom_id``, ``url``, ``body``); what
-        else stands in them is passed through to ``metadata.jsonl``. The same order again is one item: give ids to
-        variations.
+        A list, a table or a file is checked completely before anything is bought; any other iterable, also an
+        endless one, is pulled as there is room. Rows are flat (``id``, ``prompt``, ``duration`` and the other fields
+        of `VideoRequest`) or in xAI's batch form (``custom_id``, ``url``, ``body``); other columns are passed on to
+        ``metadata.jsonl``. The same request twice is one item: give ids to variations.
 
         The folder gets ``videos/{id}.mp4``, ``metadata.jsonl`` (as ``datasets.load_dataset("videofolder")`` reads it),
         ``errors.jsonl`` and ``summary.json``.
 
         Args:
-            requests: Prompts, requests or rows; a path of a JSONL, CSV or Parquet file (the latter with pyarrow); or a
-                table with an Arrow C stream (pandas, polars, pyarrow, Hugging Face datasets).
-            folder: Where videos and outputs go. It is made if it is not there.
+            requests: Prompts, requests or rows; the path of a JSONL, CSV or Parquet file (the latter with pyarrow); or
+                a table with an Arrow C stream (pandas, polars, pyarrow, Hugging Face datasets).
+            folder: Folder for videos and outputs. It is made if it does not exist.
             concurrency: Renders under way at once.
-            max_downloads: Files fetched at once.
-            max_cost_usd: What may be spent in this folder, earlier runs and creates without an answer included: an
-                estimate is reserved before each create and settled with what the service reports.
-            max_jobs: How many jobs this call may buy.
-            deadline: Seconds after which nothing more is bought or waited for.
-            on_existing: ``"resume"`` goes on from what is there, ``"overwrite"`` makes finished items anew and replaces
-                files, ``"error"`` refuses items that the journal or the disk knows. A file is never adopted by its
-                name.
-            on_unknown: What to do about creates whose answer was lost: ``"hold"`` reports them, ``"resubmit"`` buys
+            max_downloads: Downloads at once.
+            max_cost_usd: Limit for the cost in this folder, including earlier runs and creates without a response: an
+                estimate is reserved before each create and settled with the cost that the service reports.
+            max_jobs: Limit for the jobs that this call buys.
+            deadline: Seconds after which buying and waiting stop.
+            on_existing: ``"resume"`` continues with what exists, ``"overwrite"`` makes finished items again and
+                replaces files, ``"error"`` refuses items that the journal or the disk has. A file is never adopted by
+                its name.
+            on_unknown: What to do about creates whose response was lost: ``"hold"`` reports them, ``"resubmit"`` buys
                 them, perhaps for the second time.
-            retry_failed: Whether items that failed in an earlier run are bought again; moderated ones never are.
-            verify: Whether kept files are hashed again, and not only measured.
+            retry_failed: Whether to buy items again that failed in an earlier run; never those that moderation blocked.
+            verify: Whether to hash saved files again, and not only compare their sizes.
             prices: Prices in USD over the known ones: ``{model: {"per_second": {"480p": 0.05}, "per_image": 0.002}}``.
-            filename: Template of a file below ``folder``; fields are ``id``, ``index``, ``prompt``, ``model`` and the
+            filename: Template of paths below ``folder``; fields are ``id``, ``index``, ``prompt``, ``model`` and the
                 rows' columns, each made safe as one component of a path.
-            input_root: Folder that ``{"path": ...}`` in rows may lead into; without it rows can name no files.
-            timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
-            poll_interval: See ``wait``.
-            max_bytes: See [download][vidjob.VideoClient.download].
-            progress: ``True`` shows bars of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
-                the events' dicts, each with ``id``. A bar like tqdm's goes on by 1 for each item.
+            input_root: Folder that ``{"path": ...}`` in rows may lead into; without it rows cannot name files.
+            timeout: Seconds to wait for one job, see `wait`.
+            poll_interval: See `wait`.
+            max_bytes: See `download`.
+            progress: ``True`` shows tqdm bars in a terminal or notebook, and nothing in a pipe. A callable is called
+                with each event's dict, which has the item's ``id``. A bar like tqdm's advances by 1 for each item.
 
         Returns:
             An iterator of results in the order in which they finish, which is also a context manager.
@@ -829,10 +669,10 @@ class VideoClient:
             AlreadyRunning: Another run is at work in this folder.
             JournalError: The journal cannot be read or written.
         """
-        from vidjob._batch import Batch
-        from vidjob._rows import read
+        from vidjob._batch.rows import read
+        from vidjob._options import BatchOptions
 
-        options = arguments.batch(
+        options = BatchOptions(
             concurrency=concurrency,
             max_downloads=max_downloads,
             max_cost_usd=max_cost_usd,
@@ -847,8 +687,8 @@ class VideoClient:
             poll_interval=poll_interval,
             max_bytes=max_bytes,
         )
-        begun = self._begin(read(requests), folder, options, filename, input_root, progress)
-        return Batch(**begun)
+        parts = self._batch_parts(read(requests), folder, options, filename, input_root, progress)
+        return BatchStream(parts).open()
 
     def render_many_async(
         self,
@@ -872,11 +712,11 @@ class VideoClient:
         max_bytes: int = MAX_BYTES,
         progress: Progress = None,
     ) -> AsyncBatch:
-        """The twin of [render_many][vidjob.VideoClient.render_many] for ``async for``; takes async iterables too."""
-        from vidjob._batch import AsyncBatch
-        from vidjob._rows import read_async
+        """Async version of `render_many`, for ``async for``. It takes async iterables as well."""
+        from vidjob._batch.rows import read_async
+        from vidjob._options import BatchOptions
 
-        options = arguments.batch(
+        options = BatchOptions(
             concurrency=concurrency,
             max_downloads=max_downloads,
             max_cost_usd=max_cost_usd,
@@ -891,72 +731,49 @@ class VideoClient:
             poll_interval=poll_interval,
             max_bytes=max_bytes,
         )
-        begun = self._begin(read_async(requests), folder, options, filename, input_root, progress)
-        return AsyncBatch(**begun)
+        parts = self._batch_parts(read_async(requests), folder, options, filename, input_root, progress)
+        return BatchStream(parts).open_async()
 
-    def _begin(
+    def _batch_parts(
         self,
         table: Table,
         folder: str | os.PathLike[str],
-        options: dict[str, Any],
+        options: BatchOptions,
         filename: str,
         input_root: str | os.PathLike[str] | None,
         progress: Progress,
-    ) -> dict[str, Any]:
-        """What both faces of a batch begin with."""
+    ) -> BatchParts:
         from pathlib import Path
 
-        from vidjob import _open_runs as open_runs
-        from vidjob._batch import Plan, make_folder, planned
-        from vidjob._naming import Naming
-        from vidjob._outputs import Outputs
+        from vidjob._batch import open_batches
+        from vidjob._batch.batch import BatchParts
+        from vidjob._batch.naming import Naming
+        from vidjob._batch.outputs import Outputs
+        from vidjob._batch.plan import Plan, make_folder, planned
 
-        # Once, now: the working directory may be another one when the next row comes.
-        home = Path(arguments.absolute(arguments.local("folder", folder)))
-        arguments.local("filename", filename)
-        root = None if input_root is None else arguments.absolute(arguments.local("input_root", input_root))
-        plan = Plan(Naming(home, filename), None if root is None else Path(root))
-        orders = planned(table, plan) if table.is_whole else table.rows
+        # Made absolute now: the working folder may be another when the next row comes.
+        home = Path(absolute_path(local_path("folder", folder)))
+        local_path("filename", filename)
+        root = None if input_root is None else Path(absolute_path(local_path("input_root", input_root)))
+        plan = Plan(Naming(home, filename), root)
+        items = planned(table, plan) if table.is_whole else None
         make_folder(home)
-        open_runs.leave_abandoned(home.resolve())
-        total = len(orders) if isinstance(orders, list) else None
-        watchers = self._watchers(progress, total)
-        native = self._native.render_many(home, options, watchers.listener is not None)
-        return {
-            "native": native,
-            "orders": orders,
-            "is_planned": table.is_whole,
-            "plan": plan,
-            "outputs": Outputs(home),
-            "watchers": watchers,
-            "folder": home,
-        }
+        open_batches.close_abandoned(home.resolve())
+        observer = self._batch_observer(progress, None if items is None else len(items))
+        return BatchParts(
+            native=self._native.render_many(home, options, observer.listener is not None),
+            items=table.rows if items is None else iter(items),
+            is_planned=table.is_whole,
+            plan=plan,
+            outputs=Outputs(home),
+            observer=observer,
+            folder=home,
+        )
 
-    def _watchers(self, progress: Progress, total: int | None) -> Watchers:
-        """Who follows a batch."""
-        from vidjob import _tracing
-        from vidjob._batch import Watchers
+    # ---- journals ----------------------------------------------------------------------------
 
-        tracer = _tracing.tracer()
-        spans = None if tracer is None else _tracing.BatchSpans(tracer, self._native.host)
-        return Watchers(self._on_event, progress, total, spans)
-
-    def _spans(
-        self, phase: str, last: str, request: VideoRequest | None = None, job: Job | Video | None = None
-    ) -> CallSpans | None:
-        """Who makes spans of one call, if anybody collects them."""
-        from vidjob import _tracing
-
-        tracer = _tracing.tracer()
-        if tracer is None:
-            return None
-        request_id = job if isinstance(job, str) else getattr(job, "request_id", None)
-        return _tracing.CallSpans(tracer, self._native.host, phase, last, request, request_id)
-
-    # ---- remembering -------------------------------------------------------------------------
-
-    def jobs(self, folder: str | os.PathLike[str] | None = None) -> list[JobRecord]:
-        """Lists what a journal knows. Nothing is asked of the service.
+    def _jobs(self, folder: str | os.PathLike[str] | None = None) -> Call[list[JobRecord]]:
+        """Lists the jobs of a journal. Nothing is sent.
 
         Args:
             folder: The folder of a batch or of renders. Default: this client's ``journal``.
@@ -965,28 +782,15 @@ class VideoClient:
             One record for each item, in the order in which they were first bought.
 
         Raises:
-            ConfigurationError: There is no journal to read.
-            JournalError: It cannot be read.
+            ConfigurationError: The client has no journal, and no folder was given.
+            JournalError: The journal cannot be read.
         """
-        from vidjob._values import JobRecord
+        return JobsCall(self._journal_folder(folder))
 
-        records, damage = _native.read_journal(self._journal(folder))
-        if damage:
-            from warnings import warn
+    jobs = blocking(_jobs)
+    jobs_async = awaitable(_jobs)
 
-            from vidjob._damage import reports
-
-            for report in reports(damage):
-                warn(report, RuntimeWarning, stacklevel=2)
-        return [JobRecord.told(record) for record in records]
-
-    async def jobs_async(self, folder: str | os.PathLike[str] | None = None) -> list[JobRecord]:
-        """The twin of [jobs][vidjob.VideoClient.jobs] for asyncio; the disk is read beside the event loop."""
-        from asyncio import to_thread
-
-        return await to_thread(self.jobs, folder)
-
-    def resume(
+    def _resume(
         self,
         folder: str | os.PathLike[str] | None = None,
         *,
@@ -996,103 +800,123 @@ class VideoClient:
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
         progress: Progress = None,
-    ) -> Batch:
-        """Finishes what a journal has left: waits for all jobs that were bought, and keeps their files. Buys nothing.
+    ) -> Stream[Batch, AsyncBatch]:
+        """Finishes the jobs of a journal: waits for all that were bought, and saves their files. Buys nothing.
 
-        A job whose file had no place yet goes to ``videos/{request_id}.mp4`` below the journal.
+        A job without a path for its file is saved as ``videos/{request_id}.mp4`` below the journal.
 
         Args:
             folder: The folder of a batch or of renders. Default: this client's ``journal``.
-            max_downloads: Files fetched at once.
-            deadline: Seconds after which nothing more is waited for.
-            timeout: Seconds to wait for one job, as [wait][vidjob.VideoClient.wait] takes it.
-            poll_interval: See ``wait``.
-            max_bytes: See [download][vidjob.VideoClient.download].
-            progress: ``True`` shows bars of tqdm in a terminal or notebook, and nothing in a pipe. A callable is given
-                the events' dicts, each with ``id``. A bar like tqdm's goes on by 1 for each item.
+            max_downloads: Downloads at once.
+            deadline: Seconds after which waiting stops.
+            timeout: Seconds to wait for one job, see `wait`.
+            poll_interval: See `wait`.
+            max_bytes: See `download`.
+            progress: See `render_many`.
 
         Returns:
             An iterator of results in the order in which they finish.
 
         Raises:
-            ConfigurationError: There is no journal to read.
+            ConfigurationError: The client has no journal, and no folder was given.
             AlreadyRunning: Another run is at work there.
             JournalError: The journal cannot be read or written.
         """
-        from vidjob._batch import Batch
+        from vidjob._batch import open_batches
+        from vidjob._batch.batch import BatchParts
+        from vidjob._batch.outputs import Outputs
+        from vidjob._options import BatchOptions
 
-        options = arguments.batch(
-            max_downloads=max_downloads,
-            deadline=deadline,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            max_bytes=max_bytes,
-        )
-        return Batch(**self._begin_again(folder, options, progress))
-
-    def resume_async(
-        self,
-        folder: str | os.PathLike[str] | None = None,
-        *,
-        max_downloads: int = 16,
-        deadline: float | None = None,
-        timeout: float | None = None,
-        poll_interval: float | None = None,
-        max_bytes: int = MAX_BYTES,
-        progress: Progress = None,
-    ) -> AsyncBatch:
-        """The twin of [resume][vidjob.VideoClient.resume] for ``async for``."""
-        from vidjob._batch import AsyncBatch
-
-        options = arguments.batch(
-            max_downloads=max_downloads,
-            deadline=deadline,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            max_bytes=max_bytes,
-        )
-        return AsyncBatch(**self._begin_again(folder, options, progress))
-
-    def _begin_again(
-        self, folder: str | os.PathLike[str] | None, options: dict[str, Any], progress: Progress
-    ) -> dict[str, Any]:
-        """What both faces of a resumption begin with."""
-        from vidjob import _open_runs as open_runs
-        from vidjob._outputs import Outputs
-
-        home = self._journal(folder)
-        is_beside = home.name == ".vidjob"
-        folder = home.parent if is_beside else home
-        open_runs.leave_abandoned(folder.resolve())
-        # How many there are is known once the journal has been read.
-        watchers = self._watchers(progress, None)
-        native = self._native.resume(home, options, watchers.listener is not None)
+        options = BatchOptions(max_downloads, deadline, timeout, poll_interval, max_bytes)
+        journal = self._journal_folder(folder)
+        has_outputs = journal.name == ".vidjob"
+        home = journal.parent if has_outputs else journal
+        open_batches.close_abandoned(home.resolve())
+        # The number of items is known once the journal has been read.
+        observer = self._batch_observer(progress, None)
+        native = self._native.resume(journal, options, observer.listener is not None)
         native.feed_unfinished()
-        outputs = Outputs(folder) if is_beside else None
-        return {"native": native, "orders": iter(()), "watchers": watchers, "folder": folder, "outputs": outputs}
+        return BatchStream(
+            BatchParts(
+                native=native,
+                items=iter(()),
+                is_planned=False,
+                plan=None,
+                outputs=Outputs(home) if has_outputs else None,
+                observer=observer,
+                folder=home,
+            )
+        )
 
-    def _journal(self, folder: str | os.PathLike[str] | None) -> Path:
+    resume = iterating(_resume)
+    resume_async = async_iterating(_resume)
+
+    def _journal_folder(self, folder: str | os.PathLike[str] | None) -> Path:
         from pathlib import Path
 
-        if folder is None:
-            if self._settings["journal"] is None:
-                raise ConfigurationError("which journal? Pass the folder of a batch, or VideoClient(journal=...)")
-            return Path(self._settings["journal"])
-        return arguments.journal_folder(arguments.absolute(arguments.local("folder", folder)))
+        from vidjob._journal import journal_folder
 
-    # ---- life --------------------------------------------------------------------------------
+        if folder is not None:
+            return journal_folder(absolute_path(local_path("folder", folder)))
+        if self._settings.journal is None:
+            raise ConfigurationError("no journal is set; pass a folder, or set VideoClient(journal=...)")
+        return Path(self._settings.journal)
+
+    # ---- observing ---------------------------------------------------------------------------
+
+    def _observe(
+        self,
+        phase: str,
+        last: str,
+        *,
+        request: VideoRequest | None = None,
+        job: Job | Video | None = None,
+        on_update: Callable[[VideoJob], object] | None = None,
+        progress: Progress = None,
+    ) -> CallObserver:
+        """Returns the observer of one call, whose phases lead from ``phase`` to ``last``."""
+        display = None
+        if progress is not None and progress is not False:
+            from vidjob._progress.bars import display_for_call
+
+            display = display_for_call(progress)
+        spans = self._spans(phase, last, request, job)
+        return CallObserver(job, self._on_event, on_update=on_update, display=display, spans=spans)
+
+    def _observe_create(self, request: VideoRequest) -> CallObserver:
+        return self._observe("submit", "submit", request=request)
+
+    def _spans(self, phase: str, last: str, request: VideoRequest | None, job: Job | Video | None) -> CallSpans | None:
+        from vidjob import _tracing
+
+        tracer = _tracing.tracer()
+        if tracer is None:
+            return None
+        request_id = job if isinstance(job, str) else getattr(job, "request_id", None)
+        return _tracing.CallSpans(tracer, self._native.host, phase, last, request, request_id)
+
+    def _batch_observer(self, progress: Progress, total: int | None) -> BatchObserver:
+        from vidjob import _tracing
+        from vidjob._batch.batch import BatchObserver
+        from vidjob._progress.bars import display_for_batch
+
+        tracer = _tracing.tracer()
+        spans = None if tracer is None else _tracing.BatchSpans(tracer, self._native.host)
+        return BatchObserver(self._on_event, display_for_batch(progress, total), spans)
+
+    # ---- lifetime ----------------------------------------------------------------------------
 
     @property
     def base_url(self) -> str:
-        """What ``/videos/...`` is appended to."""
+        """The base of ``/videos/...``."""
         return self._native.base_url
 
     def close(self) -> None:
-        """Closes the client; calls in flight go on to their end. Closing twice is fine."""
+        """Closes the client; calls in flight run to their end. Closing twice is fine."""
         self._native.close()
 
     async def aclose(self) -> None:
-        """The twin of [close][vidjob.VideoClient.close]; it never blocks."""
+        """Async version of `close`. It never blocks."""
         self._native.close()
 
     def __enter__(self) -> Self:
@@ -1112,14 +936,14 @@ class VideoClient:
         self.close()
 
     def __repr__(self) -> str:
-        # A debugger or a traceback with locals shows a client whose constructor raised, too.
+        # A debugger also shows a client whose constructor raised.
         if not hasattr(self, "_native"):
             return "VideoClient(not set up)"
         state = ", closed" if self._native.closed else ""
         return f"VideoClient(base_url={self.base_url!r}{state})"
 
     def __copy__(self) -> Self:
-        """Another client with the same key and settings, which shares connections and limits with this one."""
+        """Returns another client with the same key and settings, which shares connections and limits with this one."""
         copied = type(self).__new__(type(self))
         state = {"_settings": self._settings, "_on_event": self._on_event, "_native": self._native.copy()}
         for name, value in {**getattr(self, "__dict__", {}), **state}.items():
@@ -1129,20 +953,27 @@ class VideoClient:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.__copy__()
 
-    def _bar(self, settings: dict[str, Any], fault: str) -> None:
-        """Has every call say why nothing is sent."""
+    def _disable(self, settings: ClientSettings, fault: str) -> None:
+        """Makes every call raise ``ConfigurationError`` with a message."""
         self._settings, self._native = settings, self._native.barred(fault)
 
-    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], VideoClient], tuple[dict[str, Any]]]:
-        settings = {**self._settings, "base_url": self.base_url}
-        if not settings["pickle_key"]:
-            settings = _without_secrets(settings)
-        return _restore, (settings,)
+    def __reduce__(self) -> tuple[Callable[[ClientSettings], VideoClient], tuple[ClientSettings]]:
+        from vidjob._secrets import without_secrets
+
+        return _restore, (without_secrets(self._settings, self.base_url),)
 
 
-#: What the verbs use, and ``import vidjob`` alone does not.
+#: Modules that the verbs use, and ``import vidjob`` does not import.
 _USED = (
-    *(f"vidjob._{name}" for name in ("bars", "batch", "damage", "kernel", "media", "results", "tracing", "values")),
+    "vidjob._batch.batch",
+    "vidjob._batch.naming",
+    "vidjob._journal",
+    "vidjob._media",
+    "vidjob._notebook.jupyter",
+    "vidjob._options",
+    "vidjob._progress.bars",
+    "vidjob._tracing",
+    "vidjob._values",
     "asyncio",
     "concurrent.futures.thread",
     "decimal",
@@ -1154,8 +985,8 @@ _USED = (
 def _load() -> None:
     """Imports what the verbs use.
 
-    Later there may be no descriptor left to read a module with, and a forked child would wait for ever for an import
-    that another thread of its parent had begun.
+    A later import could fail for want of file descriptors, or hang in a forked child while another thread of its
+    parent held the import lock.
     """
     from sys import modules
 
@@ -1166,52 +997,21 @@ def _load() -> None:
             import_module(name)
 
 
-def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings that may be read by strangers, with a note on what they lack."""
-    proxy = settings["proxy"]
-    bare = None if proxy is None else _without_user(proxy)
-    lacks = {"api_key": settings["api_key"] is not None, "headers": bool(settings["headers"]), "proxy": bare != proxy}
-    withheld = [*settings.get("withheld", ()), *(name for name, is_lacking in lacks.items() if is_lacking)]
-    return {**settings, "api_key": None, "headers": {}, "proxy": bare, "withheld": withheld}
+def _wait_options(timeout: float | None, poll_interval: float | None) -> WaitOptions:
+    from vidjob._options import WaitOptions
+
+    return WaitOptions(timeout, poll_interval)
 
 
-def _without_user(address: str) -> str:
-    scheme, mark, rest = address.rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
+def _restore(settings: ClientSettings) -> VideoClient:
+    """Returns the client of a pickle."""
+    from vidjob._secrets import arguments_of, missing_secrets
 
-
-#: What a pickle may have left out.
-_WITHHELD = {"api_key": "its API key", "headers": "its headers", "proxy": "the user and password of its proxy"}
-
-
-def _restore(settings: dict[str, Any]) -> VideoClient:
-    withheld = settings.get("withheld", ())
-    names = ", ".join(_WITHHELD[name] for name in withheld)
-    fault = f"this client was pickled without {names}: pass pickle_key=True where it is made, or make it anew here"
-    # Any other key, such as one of the environment, may be somebody else's.
-    if "api_key" in withheld:
+    fault = missing_secrets(settings)
+    # Another key, such as one of the environment, may belong to somebody else.
+    if "api_key" in settings.withheld:
         raise ConfigurationError(fault)
-    client = VideoClient(**{name: value for name, value in settings.items() if name != "withheld"})
-    if withheld:
-        client._bar(settings, fault)  # noqa: SLF001 - one of its makers
+    client = VideoClient(**arguments_of(settings))
+    if settings.withheld:
+        client._disable(settings, fault)  # noqa: SLF001 - a part of this module
     return client
-
-
-def _result(job: VideoJob, kept: Download, path: str | os.PathLike[str], warning: str | None) -> RenderResult:
-    from pathlib import Path
-
-    from vidjob._log import report_absurd_cost
-    from vidjob._values import RenderResult
-
-    report_absurd_cost(job)
-    if warning is not None:
-        from warnings import warn
-
-        is_harmless("a warning failed", warn, warning, RuntimeWarning)
-    return RenderResult(job.request_id, job, Path(path), kept.sha256, kept.bytes)
-
-
-def _as_given(kept: Download, path: str | os.PathLike[str]) -> Download:
-    """The same download under the path that the caller gave, which the working directory may have left since."""
-    return _native.Download(path, kept.bytes, kept.sha256, kept.content_type)

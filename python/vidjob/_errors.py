@@ -1,4 +1,4 @@
-"""Everything that vidjob raises. All of it pickles, and all of it is a [VidjobError][vidjob.VidjobError]."""
+"""The exceptions of vidjob. Each is a `VidjobError`, and each pickles."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class VidjobError(Exception):
-    """The root of all errors of vidjob.
+    """Base class of all vidjob errors.
 
     Attributes:
-        message: What went wrong and, where that is known, what to do.
-        request_id: The job concerned, if one is: paid work can be found again by it.
+        message: What happened and, where it is known, what to do.
+        request_id: The job, if there is one. Paid work can be found again by it.
     """
 
     _fields: tuple[str, ...] = ("request_id",)
@@ -29,10 +29,10 @@ class VidjobError(Exception):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        # Tracebacks and logs show only the text, so it names the job.
+        # Tracebacks and logs show only this text, so it names the job.
         if not self.request_id:
             return self.message
-        # One that could steer a terminal is refused, and named all the same.
+        # An id with control characters is refused, but still named.
         job = self.request_id if self.request_id.isprintable() else ascii(self.request_id)[1:-1]
         if job in self.message:
             return self.message
@@ -43,7 +43,7 @@ class VidjobError(Exception):
         return _restore, (type(self), self.message, fields), dict(self.__dict__)
 
     def to_dict(self) -> dict[str, Any]:
-        """The error in plain JSON types."""
+        """Returns the error in plain JSON types."""
         fields: dict[str, Any] = {"type": type(self).__name__, "message": self.message}
         for name in self._fields:
             value = getattr(self, name)
@@ -52,14 +52,14 @@ class VidjobError(Exception):
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> VidjobError:
-        """The inverse of [to_dict][vidjob.VidjobError.to_dict].
+        """Returns the error that `to_dict` has written.
 
         Args:
-            data: What ``to_dict`` gave; a type that this version does not know becomes a ``VidjobError``.
+            data: The result of ``to_dict``; a type that this version does not know becomes a ``VidjobError``.
         """
         from vidjob._native import VideoJob
 
-        cls = _classes().get(data["type"], VidjobError)
+        cls = CLASSES.get(data["type"], VidjobError)
         fields = {name: data.get(name) for name in cls._fields}
         if data.get("job") is not None:
             fields["job"] = VideoJob.from_dict(data["job"])
@@ -70,21 +70,15 @@ def _restore(cls: type[VidjobError], message: str, fields: dict[str, Any]) -> Vi
     return cls(message, **fields)
 
 
-def _classes() -> dict[str, type[VidjobError]]:
-    return {
-        name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, VidjobError)
-    }
-
-
 class ConfigurationError(VidjobError, ValueError):
-    """The client cannot be set up as told: no key, a bad ``base_url``, an unreadable ``ca_file``."""
+    """Raised when the client cannot be set up: no key, a bad ``base_url``, an unreadable ``ca_file``."""
 
 
 class InvalidRequest(VidjobError, ValueError):
-    """Refused here, before anything was sent.
+    """Raised when an argument is invalid, before anything is sent.
 
     Attributes:
-        field: The argument at fault.
+        field: The invalid argument.
     """
 
     _fields = ("field", "request_id")
@@ -97,13 +91,13 @@ class InvalidRequest(VidjobError, ValueError):
 
 
 class APIError(VidjobError):
-    """The service answered with an error.
+    """Raised when the service answers with an error.
 
     Attributes:
         status_code: The HTTP status.
-        code: The service's code, if it gave one.
-        retry_after: Seconds after which the service wants to be asked again, if it said so.
-        body: The beginning of the answer.
+        code: The service's error code, if it gave one.
+        retry_after: Seconds after which to retry, if the service said so.
+        body: The beginning of the response.
     """
 
     _fields = ("status_code", "code", "request_id", "retry_after", "body")
@@ -131,46 +125,46 @@ class APIError(VidjobError):
 
 
 class AuthenticationError(APIError, PermissionError):
-    """The key is missing or wrong: 401, or words to that effect (xAI says 400)."""
+    """Raised when the API key is missing or wrong: 401, or an error message that says so (xAI sends 400)."""
 
 
 class PermissionDenied(APIError, PermissionError):
-    """The key may not do this: 403."""
+    """Raised when the API key has no permission: 403."""
 
 
 class InsufficientBalance(APIError):
-    """No money left: 402, or the service's words for it. Top up; trying again cannot help."""
+    """Raised when the account has no money left: 402, or an error message that says so. A retry cannot help."""
 
 
 class NotFound(APIError, LookupError):
-    """No such job, model or path: 404. A job must be asked after with the key that made it."""
+    """Raised when the job, model or path does not exist: 404. Poll with the API key that created the job."""
 
 
 class BadRequest(APIError, ValueError):
-    """The request is refused as it is: 400, 413, 422."""
+    """Raised when the service rejects the request: 400, 413, 422."""
 
 
 class RateLimited(APIError):
-    """Too many requests: 429, after all retries."""
+    """Raised when there are too many requests: 429, after all retries."""
 
 
 class ServerError(APIError):
-    """The service's own trouble: 5xx, after all retries."""
+    """Raised when the service fails: 5xx, after all retries."""
 
 
 class ConnectionFailed(VidjobError, ConnectionError):
-    """No connection, or it broke: DNS, TCP, TLS, reset."""
+    """Raised when the connection fails: DNS, TCP, TLS, reset."""
 
 
 class RequestTimeout(VidjobError, TimeoutError):
-    """One exchange took longer than the client's ``timeout``."""
+    """Raised when one HTTP exchange takes longer than the client's ``timeout``."""
 
 
 class InvalidResponse(VidjobError):
-    """The service answered with something its contract does not allow.
+    """Raised when a response violates the API's contract.
 
     Attributes:
-        body: The beginning of the answer.
+        body: The beginning of the response.
     """
 
     _fields = ("body", "request_id")
@@ -183,13 +177,13 @@ class InvalidResponse(VidjobError):
 
 
 class SubmitUnknown(VidjobError, ConnectionError):
-    """A create was sent and its answer was lost: a job may exist and be billed.
+    """Raised when the response of a create is lost: a job may exist and be billed.
 
-    It is never sent again by itself. Look for the job in the provider's console first.
+    The create is never retried automatically. Look for the job in the provider's console first.
 
     Attributes:
-        status_code: The HTTP status of the answer, if one came.
-        request_id: The id in the answer, where it has one that cannot be used as it is.
+        status_code: The HTTP status of the response, if there was one.
+        request_id: The id in the response, if it has one that cannot be used.
     """
 
     _fields = ("status_code", "request_id")
@@ -212,7 +206,7 @@ class _JobEnded(VidjobError):
 
 
 class JobFailed(_JobEnded):
-    """The job ended without a video.
+    """Raised when a job ends without a video.
 
     Attributes:
         job: The last snapshot; ``job.error`` has the service's reason.
@@ -220,7 +214,7 @@ class JobFailed(_JobEnded):
 
 
 class JobExpired(_JobEnded):
-    """The video was made, and its content is gone from the service.
+    """Raised when the service has deleted the video.
 
     Attributes:
         job: The last snapshot.
@@ -228,7 +222,7 @@ class JobExpired(_JobEnded):
 
 
 class JobBlocked(_JobEnded):
-    """Moderation withheld the video. Such a job is usually billed: see ``job.usage``.
+    """Raised when moderation withholds the video. Such a job is usually billed: see ``job.usage``.
 
     Attributes:
         job: The last snapshot.
@@ -236,7 +230,7 @@ class JobBlocked(_JobEnded):
 
 
 class WaitTimeout(_JobEnded, TimeoutError):
-    """Waiting took longer than ``timeout``, or the job is older than ``max_job_age``. It can be waited for again.
+    """Raised when a job is not finished after ``timeout``, or is older than ``max_job_age``. It still runs.
 
     Attributes:
         job: The last snapshot.
@@ -244,10 +238,10 @@ class WaitTimeout(_JobEnded, TimeoutError):
 
 
 class DownloadError(VidjobError, OSError):
-    """The file could not be kept; nothing half-written is left.
+    """Raised when a file cannot be saved. No partial file is left.
 
     Attributes:
-        errno: The operating system's error number when it was the disk, as in every ``OSError``.
+        errno: The operating system's error number if the disk failed, as in every ``OSError``.
     """
 
     _fields = ("errno", "request_id")
@@ -258,27 +252,27 @@ class DownloadError(VidjobError, OSError):
 
 
 class VideoUrlExpired(DownloadError):
-    """The link is no longer good, and the service gave no fresh one."""
+    """Raised when a link has expired, and the service gives no new one."""
 
 
 class UnsafeUrl(DownloadError):
-    """The link leads where vidjob does not go: not https, or into a private network."""
+    """Raised when a link is not https, or leads into a private network."""
 
 
 class NotAVideo(DownloadError):
-    """What came is not a video, such as an error page."""
+    """Raised when the response is not a video, such as an error page."""
 
 
 class IncompleteDownload(DownloadError):
-    """The file did not arrive whole, after all retries."""
+    """Raised when a file does not arrive completely, after all retries."""
 
 
 class TooLarge(DownloadError):
-    """The file is larger than ``max_bytes``."""
+    """Raised when a file is larger than ``max_bytes``."""
 
 
 class JournalError(VidjobError, OSError):
-    """The journal cannot be read or written; without it nothing is bought.
+    """Raised when the journal cannot be read or written. Without it nothing is bought.
 
     Attributes:
         errno: The operating system's error number, as in every ``OSError``.
@@ -292,8 +286,14 @@ class JournalError(VidjobError, OSError):
 
 
 class AlreadyRunning(JournalError):
-    """Another run is at the same work; the message names its process and host."""
+    """Raised when another run works on the same item or folder. The message names its process and host."""
 
 
 class NotBought(VidjobError):
-    """An item of a batch that was not bought: a limit of the caller, or an earlier refusal, stopped the buying."""
+    """The error of a batch item that was not bought: a limit, or an earlier refusal, stopped the buying."""
+
+
+#: All error classes by name.
+CLASSES: dict[str, type[VidjobError]] = {
+    name: value for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, VidjobError)
+}

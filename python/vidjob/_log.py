@@ -1,4 +1,4 @@
-"""Events as records of the standard logging: quiet unless somebody has asked for them."""
+"""Writes events to the standard logging, if a logger is enabled."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
     from vidjob._native import VideoJob
 
-__all__ = ["hook", "report_absurd_cost", "set_up"]
+__all__ = ["hook", "set_up", "warn_of_implausible_cost"]
 
-#: Who tells of which events.
+#: The logger of each kind of event.
 _NAMES = {"request": "http", "retry": "http", "accepted": "jobs", "status": "jobs", "download": "download"}
 _INFO, _DEBUG = 20, 10
 #: More than any job costs: a million US dollars, in ticks.
-_ABSURD_TICKS = 10**16
+_IMPLAUSIBLE_TICKS = 10**16
 
 _loggers: dict[str, Logger] = {}
-#: The same ones, each once: they are asked at every call.
+#: The same loggers without repetition: each call queries them.
 _distinct: list[Logger] = []
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 def hook() -> Any:  # noqa: ANN401 - a hook, or None
-    """What tells the loggers of events, or ``None`` when none of them listens."""
-    # Whoever has not imported logging has set no level.
+    """Returns a hook that logs events, or ``None`` when no logger is enabled for them."""
+    # A program that has not imported logging has not set a level.
     if "logging" not in sys.modules:
         return None
     if not _loggers:
@@ -41,15 +41,15 @@ def hook() -> Any:  # noqa: ANN401 - a hook, or None
         _distinct.extend(dict.fromkeys(_loggers.values()))
     for logger in _distinct:
         if logger.isEnabledFor(_INFO):
-            return _tell
+            return _log_event
     return None
 
 
-def _tell(event: Mapping[str, Any], job: VideoJob | None) -> None:
+def _log_event(event: Mapping[str, Any], job: VideoJob | None) -> None:
     logger, level = _loggers[event["event"]], _level(event)
     if logger.isEnabledFor(level):
         item = f"[{event['id']}] " if "id" in event else ""
-        logger.log(level, "%s%s", item, _words(event, job), extra={"event": dict(event)})
+        logger.log(level, "%s%s", item, _message(event, job), extra={"event": dict(event)})
 
 
 def _level(event: Mapping[str, Any]) -> int:
@@ -62,10 +62,10 @@ def _level(event: Mapping[str, Any]) -> int:
     return _INFO if is_news else _DEBUG
 
 
-def _words(event: Mapping[str, Any], job: VideoJob | None) -> str:
+def _message(event: Mapping[str, Any], job: VideoJob | None) -> str:
     kind = event["event"]
     if kind == "request":
-        answer = "no answer" if event["status_code"] is None else event["status_code"]
+        answer = "no response" if event["status_code"] is None else event["status_code"]
         return f"{event['method']} {event['path']}: {answer} in {event['elapsed']:.3f} s"
     if kind == "retry":
         return f"{event['path']}: retry {event['attempt']} in {event['delay']:.1f} s: {event['reason']}"
@@ -80,18 +80,18 @@ def _words(event: Mapping[str, Any], job: VideoJob | None) -> str:
     return f"{about} {event['status']}{code}{progress}"
 
 
-def report_absurd_cost(job: VideoJob | None) -> None:
-    """Logs a warning when a job's reported cost cannot be right. It counts against budgets all the same."""
-    if job is None or job.usage is None or job.usage.cost_in_usd_ticks <= _ABSURD_TICKS:
+def warn_of_implausible_cost(job: VideoJob | None) -> None:
+    """Logs a warning when a job's reported cost is implausible. Budgets count it nevertheless."""
+    if job is None or job.usage is None or job.usage.cost_in_usd_ticks <= _IMPLAUSIBLE_TICKS:
         return
     import logging
 
-    words = "job %s: the reported cost of %s USD is absurd and counts in full against max_cost_usd; check your account"
-    logging.getLogger("vidjob.jobs").warning(words, job.request_id, job.usage.cost_usd)
+    message = "job %s: the reported cost of %s USD is implausible and counts against max_cost_usd; check your account"
+    logging.getLogger("vidjob.jobs").warning(message, job.request_id, job.usage.cost_usd)
 
 
 def set_up(level: str) -> None:
-    """Shows records from ``level`` on at standard error, unless the program has its own ideas of logging.
+    """Logs from ``level`` up to standard error, unless the program has configured logging.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
@@ -101,7 +101,7 @@ def set_up(level: str) -> None:
     logger = logging.getLogger("vidjob")
     known = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error")}
     if level.lower() not in known:
-        logger.warning("VIDJOB_LOG is %r, and can be %s", level, ", ".join(known))
+        logger.warning("VIDJOB_LOG must be one of %s, not %r", ", ".join(known), level)
         return
     logger.setLevel(known[level.lower()])
     if not logger.hasHandlers():

@@ -9,9 +9,10 @@ from typing import Any, Literal, TypeAlias, TypedDict, final
 
 from typing_extensions import Self
 
-from vidjob._arguments import Film, Image, Operation
+from vidjob._arguments import Image, Operation, VideoInput
 from vidjob._client import VideoClient
-from vidjob._listening import Listener
+from vidjob._observers import Listener
+from vidjob._options import BatchOptions, DownloadOptions, WaitOptions
 from vidjob._values import JobStatus
 
 __all__ = [
@@ -56,12 +57,12 @@ class Video:
     """The video of a job. Frozen; equal and hashable by value.
 
     Attributes:
-        url: Temporary link to the file, good for about 24 h (documented by xAI). ``None`` when moderation
-            withheld the video, or it was delivered elsewhere.
+        url: Temporary link to the file, valid for about 24 h (documented by xAI). ``None`` when moderation
+            withheld the video, or it was uploaded to ``upload_url``.
         duration: Length in seconds, or ``None``.
-        respect_moderation: ``False`` when moderation withheld the video; ``None`` when nothing was said.
+        respect_moderation: ``False`` when moderation withheld the video; ``None`` when the service did not say.
         file_output: The file that the service keeps, if ``storage_options`` asked for it.
-        storage_error: Why the service could not keep it; the video is there all the same.
+        storage_error: Why the service could not keep it; the video exists nevertheless.
     """
 
     __match_args__ = ("url", "duration", "respect_moderation", "file_output", "storage_error")
@@ -103,11 +104,11 @@ class FileOutput:
     """A file that the service keeps (documented by xAI). Frozen; equal and hashable by value.
 
     Attributes:
-        file_id: The service's id for it, good as [FileId][vidjob.FileId] in further requests.
+        file_id: The service's id for it, usable as `FileId` in further requests.
         filename: Its name.
-        expires_at: Until when it is kept, in Unix seconds; ``None`` when that was not said.
+        expires_at: Until when it is kept, in Unix seconds; ``None`` when the service did not say.
         public_url: Its public address, if one was asked for.
-        public_url_expires_at: Until when that address is good, in Unix seconds.
+        public_url_expires_at: Until when that address is valid, in Unix seconds.
         public_url_error: Why it has no public address.
     """
 
@@ -176,7 +177,7 @@ class JobError:
 
     Attributes:
         code: The service's code, or ``None``.
-        message: The service's words.
+        message: The service's message.
     """
 
     __match_args__ = ("code", "message")
@@ -202,15 +203,15 @@ class VideoJob:
 
     Attributes:
         request_id: The id the service gave at creation.
-        status: Where the job stands.
+        status: Its status.
         progress: Percent from 0 to 100 when the service reports it, else ``None``. A done job has 100.
         model: The model that renders, or ``None``.
         video: The video, once there is one.
         usage: The cost, once it is known.
         error: Why the job failed.
-        raw: The JSON as received, parsed on first use; ``None`` when nothing was received. Unknown fields
-            and unknown words of the service are found here.
-        is_terminal: Whether the job is over, well or badly.
+        raw: The JSON as received, with fields and statuses that this version does not know; parsed on first use.
+            ``None`` when nothing was received.
+        is_terminal: Whether the job is finished, successfully or not.
     """
 
     __match_args__ = ("request_id", "status", "progress", "model", "video", "usage", "error")
@@ -260,11 +261,11 @@ class VideoJob:
 
 @final
 class Download:
-    """A kept file. Frozen; equal and hashable by value.
+    """A saved file. Frozen; equal and hashable by value.
 
     Attributes:
-        path: Where it is.
-        bytes: Its size.
+        path: Its path.
+        bytes: Its size in bytes.
         sha256: Its SHA-256 in hexadecimal.
         content_type: The ``Content-Type`` it came with, or ``None``.
     """
@@ -296,7 +297,7 @@ class Download:
 
 @final
 class FileId:
-    """A file that the service already has (documented by xAI only). Stands wherever an image or a video may.
+    """A file that the service already has (documented by xAI only). Accepted as an image or a video.
 
     Attributes:
         file_id: The service's id for it.
@@ -342,11 +343,11 @@ class Voice:
 
 @final
 class Keyframe:
-    """A frame for a moment of the video (documented by xAI's newer guide only).
+    """A frame at a time of the video (documented by xAI's newer guide only).
 
     Attributes:
-        image: The frame, as ``image`` of [generate][vidjob.VideoClient.generate]; given back as a str, a path,
-            bytes or a ``FileId``.
+        image: The frame, as ``image`` of `VideoClient.generate`; read back as a str, a path, bytes or a
+            ``FileId``.
         timestamp: Seconds from the beginning: above 0 and below the duration, in a slot of 1/3 s of its own.
     """
 
@@ -372,11 +373,10 @@ class StorageOptions:
     """How the service keeps a file (documented by xAI only).
 
     Attributes:
-        filename: Under what name.
-        expires_after: For how many seconds, 3,600 to 2,592,000 (30 days); ``None`` leaves it to the service.
-        public_url: Whether everyone who has its address may fetch it.
-        public_url_expires_after: For how many seconds that address is good, in the same range; goes with
-            ``public_url``.
+        filename: Its name.
+        expires_after: Seconds to keep it, 3,600 to 2,592,000 (30 days); ``None`` for the service's default.
+        public_url: Whether everyone who has its address may download it.
+        public_url_expires_after: Seconds for which that address is valid, in the same range; with ``public_url``.
 
     Raises:
         InvalidRequest: A number is out of range, or the name is empty.
@@ -411,19 +411,18 @@ class StorageOptions:
 
 @final
 class VideoRequest:
-    """An order for one video, whichever way it is made. Frozen; equal and hashable by value.
+    """A request for one video. Frozen; equal and hashable by value.
 
-    It is taken wherever a prompt is. The fields are those of the verbs [generate][vidjob.VideoClient.generate],
-    [edit][vidjob.VideoClient.edit] and [extend][vidjob.VideoClient.extend], and are checked at once against the
-    documented limits; files are looked at when it is sent, or previewed. Open files, PIL images, arrays and
-    figures are read at once, and are bytes from then on.
+    Accepted anywhere a prompt is. The fields are those of `VideoClient.generate`, `edit` and `extend`. They are
+    checked against the documented limits at once; files are read when the request is sent or previewed. Open files,
+    PIL images, arrays and figures are read at once, and are bytes from then on.
 
-    In ``to_dict`` a path stands as ``{"path": "…"}``, so that no text is ever read as one. ``from_dict`` reads
-    that form too: do not give it data from strangers who may name any file.
+    ``to_dict`` writes a path as ``{"path": "…"}``, so that a text is never mistaken for one. ``from_dict`` reads
+    that form too: do not pass data from strangers, who could name any file.
 
     Attributes:
         operation: ``"generate"``, ``"edit"`` or ``"extend"``.
-        path: Where it is sent, below the base URL.
+        path: Its path below the base URL.
 
     Raises:
         InvalidRequest: A documented limit excludes it; the field is named.
@@ -437,7 +436,7 @@ class VideoRequest:
         prompt: str | None = None,
         *,
         operation: Operation = "generate",
-        video: Film | None = None,
+        video: VideoInput | None = None,
         image: Image | None = None,
         reference_images: Sequence[Image] | None = None,
         reference_audios: Sequence[Voice | str] | None = None,
@@ -455,10 +454,10 @@ class VideoRequest:
     ) -> Self: ...
     def _anchored(self) -> Self: ...
     def preview(self) -> dict[str, Any]:
-        """The JSON body that would be sent, with media shortened. Files are looked at; nothing is sent.
+        """Returns the JSON body that would be sent, with media shortened. Reads files; sends nothing.
 
         Raises:
-            InvalidRequest: A file cannot be read, or is not what the service takes.
+            InvalidRequest: A file cannot be read, or has a format that the service does not take.
         """
 
     @property
@@ -507,28 +506,33 @@ class VideoRequest:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
-def register(**callables: Callable[..., object]) -> None: ...
+def register(name: str, load: Callable[[], object]) -> None:
+    """Registers an object that lower layers use. ``load`` imports and returns it."""
+
+def lookup(name: str) -> Any:
+    """Returns a registered object."""
+
 def encode_png(width: int, height: int, channels: int, pixels: bytes) -> bytes: ...
 
 @final
 class Simulator:
-    """The service on loopback, in this process: no key, no cost, no network. A context manager.
+    """Simulates the service on loopback: no key, no cost, no network. A context manager.
 
-    It answers as the documentation says, renders in simulated time, serves real MP4 files, and keeps a
-    ledger, so that a test can assert what was bought.
+    It answers as documented, renders in simulated time, serves real MP4 files, and records every create, so that a
+    test can assert what was bought.
 
     Args:
-        shape: Whose answers: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
+        shape: The API to imitate: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
         port: Port on 127.0.0.1; 0 takes any.
-        seed: The n-th job's render time and fate depend on this alone.
+        seed: Determines the render time and outcome of the n-th job.
         render_seconds: Median render time in seconds.
         spread: Sigma of the lognormal render time; 0 makes all equal.
         queue_seconds: Time in the queue before rendering, in seconds.
         progress: Whether and how progress is reported; ``None`` leaves it out.
-        link_seconds: How long a video's link is good, in seconds.
+        link_seconds: How long a video's link is valid, in seconds.
         creates_per_second: Above it, creates get 429.
         requests_per_second: Above it, every request gets 429.
-        api_key: The one key that is good; ``None`` takes any.
+        api_key: The only key to accept; ``None`` accepts any.
         video_bytes: Pads each MP4 file to this size.
 
     Raises:
@@ -554,20 +558,21 @@ class Simulator:
     ) -> Self: ...
     @property
     def base_url(self) -> str:
-        """What to give a client as ``base_url``."""
+        """The ``base_url`` for clients."""
 
     @property
     def accepted(self) -> list[dict[str, Any]]:
-        """The ledger: every create that was accepted, in order. Texts over 1 MiB in a body are shortened."""
+        """Every accepted create, in order. Texts over 1 MiB in a body are shortened."""
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """Every request that came, with the answer's status: the last 10,000."""
+        """The last 10,000 requests, with the status of the response."""
 
     def client(self, **settings: Any) -> VideoClient:
-        """A client of this simulator; takes ``VideoClient``'s arguments.
+        """Returns a client of this simulator; takes the arguments of ``VideoClient``.
 
-        It polls every 0.02 s (``poll_interval=None``: paced, as elsewhere) and begins to retry after 0.01 s.
+        It polls every 0.02 s and waits at most 0.01 s before the first retry. Pass ``poll_interval=None`` for the
+        usual pace.
         """
 
     def inject(
@@ -714,26 +719,24 @@ class Client:
     def close(self) -> None: ...
     def get(self, job: VideoJob | str, *, listener: _Listener) -> VideoJob: ...
     def get_async(self, job: VideoJob | str, *, listener: _Listener) -> Awaitable[VideoJob]: ...
-    def wait(self, job: VideoJob | str, waiting: dict[str, Any], *, listener: _Listener) -> VideoJob: ...
-    def wait_async(
-        self, job: VideoJob | str, waiting: dict[str, Any], *, listener: _Listener
-    ) -> Awaitable[VideoJob]: ...
-    def watch(self, job: VideoJob | str, waiting: dict[str, Any]) -> Watch: ...
+    def wait(self, job: VideoJob | str, waiting: WaitOptions, *, listener: _Listener) -> VideoJob: ...
+    def wait_async(self, job: VideoJob | str, waiting: WaitOptions, *, listener: _Listener) -> Awaitable[VideoJob]: ...
+    def watch(self, job: VideoJob | str, waiting: WaitOptions) -> Watch: ...
     def generate(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
     def generate_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
     def edit(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
     def edit_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
     def extend(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
     def extend_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
-    def download(self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener) -> Download: ...
+    def download(self, source: VideoJob | Video | str, keep: DownloadOptions, *, listener: _Listener) -> Download: ...
     def download_async(
-        self, source: VideoJob | Video | str, keep: dict[str, Any], *, listener: _Listener
+        self, source: VideoJob | Video | str, keep: DownloadOptions, *, listener: _Listener
     ) -> Awaitable[Download]: ...
     def render(
         self,
         request: VideoRequest,
-        waiting: dict[str, Any],
-        keep: dict[str, Any],
+        waiting: WaitOptions,
+        keep: DownloadOptions,
         on_unknown: str,
         *,
         listener: _Listener,
@@ -741,14 +744,14 @@ class Client:
     def render_async(
         self,
         request: VideoRequest,
-        waiting: dict[str, Any],
-        keep: dict[str, Any],
+        waiting: WaitOptions,
+        keep: DownloadOptions,
         on_unknown: str,
         *,
         listener: _Listener,
     ) -> Awaitable[tuple[VideoJob, Download, str | None]]: ...
-    def render_many(self, folder: PathLike[str], options: dict[str, Any], is_observed: bool) -> Batch: ...
-    def resume(self, journal: PathLike[str], options: dict[str, Any], is_observed: bool) -> Batch: ...
+    def render_many(self, folder: PathLike[str], options: BatchOptions, is_observed: bool) -> Batch: ...
+    def resume(self, journal: PathLike[str], options: BatchOptions, is_observed: bool) -> Batch: ...
 
 @final
 class Batch:
@@ -806,7 +809,7 @@ def statuses() -> dict[str, bool]:
 def is_terminal_status(status: str) -> bool: ...
 def event_names() -> list[str]: ...
 def error_names() -> list[str]: ...
-def check_target(keep: dict[str, Any]) -> None: ...
+def check_target(keep: DownloadOptions) -> None: ...
 def estimate_usd(request: VideoRequest, prices: Mapping[str, Any] | None = None) -> float | None: ...
 def fingerprint(request: VideoRequest) -> str: ...
 def process_tag() -> str: ...

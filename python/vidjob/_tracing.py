@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry for submit, wait and download, made of the events of a call."""
+"""OpenTelemetry spans for submit, wait and download, made from the events of a call."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchSpans", "CallSpans", "tracer"]
 
-#: The variable by which instrumentations of generative services are allowed to record what was said.
+#: The variable that allows instrumentations of generative services to record prompts and content.
 _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _OPERATIONS = {"generate": "generate_video", "edit": "edit_video", "extend": "extend_video"}
 _OUTPUTS = ("duration", "aspect_ratio", "resolution", "generate_audio")
 
 
 def tracer() -> Tracer | None:
-    """Who makes spans, or ``None`` when nobody collects them."""
-    # A program that collects spans has imported the API, or names the provider that the API is to import.
+    """Returns the tracer, or ``None`` when spans are not collected."""
+    # A program that collects spans has imported the API, or names the provider for it in this variable.
     if "opentelemetry" not in sys.modules and "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ:
         return None
     try:
@@ -43,16 +43,16 @@ def tracer() -> Tracer | None:
 
 
 class CallSpans:
-    """The spans of one job: each is made when its phase is over.
+    """The spans of one job: each is made when its phase ends.
 
     Args:
-        tracer: Who makes spans.
+        tracer: Makes spans.
         address: The service's host.
-        phase: What the call begins with: ``submit``, ``wait`` or ``download``.
-        last: What it ends with.
-        request: What is asked for, if that is known.
+        phase: The first phase of the call: ``submit``, ``wait`` or ``download``.
+        last: The last phase.
+        request: The request, if it is known.
         request_id: The job, if it is known.
-        began: When, in nanoseconds since 1970. Default: now.
+        began: Start of the first phase in nanoseconds since 1970. Default: now.
     """
 
     __slots__ = ("_address", "_began", "_bytes", "_job", "_last", "_phase", "_request", "_request_id", "_tracer")
@@ -77,31 +77,31 @@ class CallSpans:
         self._bytes: int | None = None
         self._began = time_ns() if began is None else began
 
-    def hears(self, event: Mapping[str, Any], job: VideoJob | None) -> None:
-        """Takes note of an event."""
+    def on_event(self, event: Mapping[str, Any], job: VideoJob | None) -> None:
+        """Records an event."""
         kind = event["event"]
         if kind == "accepted":
             self._request_id = event["request_id"]
-            self._over("submit", "wait")
+            self._end_phase("submit", "wait")
         elif kind == "status":
             self._request_id, self._job = event["request_id"], job
-            if self._phase == "submit":  # bought in an earlier run
+            if self._phase == "submit":  # created by an earlier call
                 self._phase = "wait"
             if is_terminal_status(event["status"]):
-                self._over("wait", "download", None if event["status"] == "done" else _code(event, job))
+                self._end_phase("wait", "download", None if event["status"] == "done" else _code(event, job))
         elif kind == "download":
             self._bytes = event["received"]
             if self._phase in {"submit", "wait"}:
                 self._phase = "download"
 
     def end(self, error: BaseException | None) -> None:
-        """Ends what is under way, with what went wrong."""
-        # A submit without an error or an acceptance is none: what there was to do had been done before.
+        """Ends the phase under way, with the error of the call."""
+        # A submit phase without acceptance or error sent nothing: an earlier call had finished the work.
         if self._phase is not None and (error is not None or self._phase != "submit"):
-            self._over(self._phase, None, None if error is None else type(error).__qualname__)
+            self._end_phase(self._phase, None, None if error is None else type(error).__qualname__)
         self._phase = None
 
-    def _over(self, phase: str, following: str | None, error: str | None = None) -> None:
+    def _end_phase(self, phase: str, following: str | None, error: str | None = None) -> None:
         if self._phase != phase:
             return
         now = time_ns()
@@ -128,7 +128,7 @@ class CallSpans:
 
     def _attributes(self, phase: str) -> dict[str, Any]:
         request = self._request
-        told: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             "gen_ai.operation.name": _OPERATIONS[request.operation] if request else None,
             "gen_ai.request.model": request.model if request else None,
             "gen_ai.provider.name": "xai",
@@ -137,19 +137,19 @@ class CallSpans:
             "gen_ai.response.id": self._request_id,
         }
         if phase == "submit" and request is not None:
-            told |= _asked(request)
+            attributes |= _request_attributes(request)
         if phase == "wait" and self._job is not None:
-            told |= _answered(self._job)
+            attributes |= _job_attributes(self._job)
         if phase == "download":
-            told["vidjob.download.bytes"] = self._bytes
-        return {name: value for name, value in told.items() if value is not None}
+            attributes["vidjob.download.bytes"] = self._bytes
+        return {name: value for name, value in attributes.items() if value is not None}
 
 
 class BatchSpans:
     """The spans of many jobs.
 
     Args:
-        tracer: Who makes spans.
+        tracer: Makes spans.
         address: The service's host.
     """
 
@@ -159,23 +159,23 @@ class BatchSpans:
         self._requests: dict[str, VideoRequest] = {}
         self._calls: dict[str, CallSpans] = {}
 
-    def begins(self, name: str, request: VideoRequest) -> None:
-        """Takes note of what is asked for under a name."""
+    def on_item(self, name: str, request: VideoRequest) -> None:
+        """Records the request of an item."""
         self._requests[name] = request
 
-    def hears(self, event: Mapping[str, Any], job: VideoJob | None) -> None:
-        """Takes note of an event of one item."""
+    def on_event(self, event: Mapping[str, Any], job: VideoJob | None) -> None:
+        """Records an event of one item."""
         name = event["id"]
         call = self._calls.get(name)
         if call is None:
-            # The first event is the end of the first exchange.
+            # The first event comes at the end of the first exchange.
             began = time_ns() - int(event.get("elapsed", 0.0) * 1e9)
             request = self._requests.get(name)
             call = CallSpans(self._tracer, self._address, "submit", "download", request, began=began)
             self._calls[name] = call
-        call.hears(event, job)
+        call.on_event(event, job)
 
-    def ended(self, name: str, error: BaseException | None) -> None:
+    def on_result(self, name: str, error: BaseException | None) -> None:
         """Ends the spans of one item."""
         self._requests.pop(name, None)
         call = self._calls.pop(name, None)
@@ -183,30 +183,30 @@ class BatchSpans:
             call.end(error)
 
 
-def _may_tell_content() -> bool:
+def _records_content() -> bool:
     return os.environ.get(_CONTENT, "").lower() in {"true", "1"}
 
 
-def _asked(request: VideoRequest) -> dict[str, Any]:
-    told = {f"gen_ai.request.video.{name}": getattr(request, name) for name in _OUTPUTS}
-    told["gen_ai.request.storage"] = True if request.storage_options is not None else None
-    if _may_tell_content():
-        told["gen_ai.prompt"] = request.prompt
-    return told
+def _request_attributes(request: VideoRequest) -> dict[str, Any]:
+    attributes = {f"gen_ai.request.video.{name}": getattr(request, name) for name in _OUTPUTS}
+    attributes["gen_ai.request.storage"] = True if request.storage_options is not None else None
+    if _records_content():
+        attributes["gen_ai.prompt"] = request.prompt
+    return attributes
 
 
-def _answered(job: VideoJob) -> dict[str, Any]:
+def _job_attributes(job: VideoJob) -> dict[str, Any]:
     video, usage = job.video, job.usage
-    told: dict[str, Any] = {"gen_ai.response.model": job.model}
+    attributes: dict[str, Any] = {"gen_ai.response.model": job.model}
     if usage is not None:
-        told["gen_ai.usage.cost_in_usd_ticks"] = usage.cost_in_usd_ticks
+        attributes["gen_ai.usage.cost_in_usd_ticks"] = usage.cost_in_usd_ticks
     if video is not None:
-        told["gen_ai.response.0.video.respect_moderation"] = video.respect_moderation
-        told["gen_ai.response.0.video.duration"] = video.duration
-        if _may_tell_content() and video.url is not None:
-            # What signs a link is as good as a key.
-            told["gen_ai.response.0.video.url"] = video.url.partition("?")[0]
-    return told
+        attributes["gen_ai.response.0.video.respect_moderation"] = video.respect_moderation
+        attributes["gen_ai.response.0.video.duration"] = video.duration
+        if _records_content() and video.url is not None:
+            # The query has the link's signature, which is a secret.
+            attributes["gen_ai.response.0.video.url"] = video.url.partition("?")[0]
+    return attributes
 
 
 def _code(event: Mapping[str, Any], job: VideoJob | None) -> str:

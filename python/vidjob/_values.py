@@ -1,12 +1,12 @@
-"""The values that are made in Python; the others come from the Rust core."""
+"""The values made in Python; the compiled part has the others."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import NamedTuple
 
-from vidjob._display import Displayed
 from vidjob._native import is_terminal_status
+from vidjob._notebook.mixin import NotebookRepr, bundle, pretty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ __all__ = ["JobRecord", "JobStatus", "RenderResult"]
 
 
 class JobStatus(str, Enum):
-    """Where a job stands. Each member equals its word: ``JobStatus.DONE == "done"``.
+    """The status of a job. Each member equals its string: ``JobStatus.DONE == "done"``.
 
     Attributes:
-        PENDING: Accepted; nothing more is known yet. What a bare ``request_id`` means.
+        PENDING: Accepted, and not polled since. A job known only by its ``request_id`` is pending.
         QUEUED: Waiting for a renderer.
         PROCESSING: Being rendered.
-        DONE: Over; the video is ready.
-        FAILED: Over; no video came of it.
-        EXPIRED: Over; the video was made and its content is gone.
-        UNKNOWN: A word this version does not know. ``VideoJob.raw`` keeps it, and waiting goes on.
+        DONE: Finished; the video is ready.
+        FAILED: Finished without a video.
+        EXPIRED: Finished; the service has deleted the video.
+        UNKNOWN: A status that this version does not know. ``VideoJob.raw`` has it, and waiting continues.
     """
 
     PENDING = "pending"
@@ -48,23 +48,23 @@ class JobStatus(str, Enum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a job with this status is over."""
+        """Whether a job with this status is finished."""
         return is_terminal_status(self.value)
 
 
-class RenderResult(Displayed):
-    """What became of one render. Frozen; equal and hashable by value.
+class RenderResult(NotebookRepr):
+    """The result of one render: the job, the file, or the error. Frozen; equal and hashable by value.
 
     Attributes:
-        id: The caller's name for the render, or the job's ``request_id``.
-        job: The last snapshot of the job, or ``None`` when none came to be.
-        path: Where the file is, or ``None``.
+        id: The item's id in a batch; otherwise the job's ``request_id``.
+        job: The last snapshot of the job, or ``None`` when none was created.
+        path: Path of the file, or ``None``.
         sha256: The file's SHA-256 in hexadecimal, or ``None``.
-        bytes: The file's size, or ``None``.
-        error: What went wrong, or ``None``.
-        resumed: Whether it was finished in an earlier run already.
-        render_seconds: From acceptance to the end of the job, or ``None`` where this run did not see both.
-        columns: What else stood in the item's row.
+        bytes: The file's size in bytes, or ``None``.
+        error: The error, or ``None``.
+        resumed: Whether an earlier run had finished it.
+        render_seconds: Seconds from acceptance to the end of the job; ``None`` unless this run observed both.
+        columns: The other columns of the item's row.
     """
 
     __slots__ = ("bytes", "columns", "error", "id", "job", "path", "render_seconds", "resumed", "sha256")
@@ -98,13 +98,29 @@ class RenderResult(Displayed):
 
     @property
     def ok(self) -> bool:
-        """Whether the file was kept."""
+        """Whether the file was saved."""
         return self.error is None and self.path is not None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The result in plain JSON types.
+    @property
+    def outcome(self) -> str:
+        """The result in a word: ``saved``, ``failed``, ``blocked``, ``unknown``, ``pending`` or ``not_bought``."""
+        from vidjob._errors import AlreadyRunning, JobBlocked, NotBought, SubmitUnknown, WaitTimeout
 
-        ``columns`` are written as in ``metadata.jsonl``: without bytes, and as text where JSON has no such value.
+        error = self.error
+        if error is None:
+            return "saved"
+        if isinstance(error, NotBought):
+            return "not_bought"
+        if isinstance(error, SubmitUnknown):
+            return "unknown"
+        if isinstance(error, (WaitTimeout, AlreadyRunning)):
+            return "pending"
+        return "blocked" if isinstance(error, JobBlocked) else "failed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result in plain JSON types.
+
+        ``columns`` are written as in ``metadata.jsonl``: without bytes, and as text where JSON has no such type.
         """
         from vidjob._columns import clean, plain
 
@@ -122,7 +138,7 @@ class RenderResult(Displayed):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RenderResult:
-        """The inverse of [to_dict][vidjob.RenderResult.to_dict]."""
+        """Returns the result that `to_dict` has written."""
         from pathlib import Path
 
         from vidjob._errors import VidjobError
@@ -157,8 +173,8 @@ class RenderResult(Displayed):
     def __hash__(self) -> int:
         return hash(self._key())
 
-    # IPython looks beside __repr__ for it, before it looks at what is inherited.
-    _repr_pretty_ = Displayed._repr_pretty_
+    # IPython looks for it in the class that defines __repr__ before it looks at base classes.
+    _repr_pretty_ = NotebookRepr._repr_pretty_
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -188,24 +204,24 @@ def _shown(value: object) -> str:
 
 
 class JobRecord(NamedTuple):
-    """What a journal tells of one item, as its last attempt stands.
+    """A journal's record of one item, as of its last attempt.
 
     Attributes:
-        id: The caller's name for it, or the name its create was sent under.
-        state: ``unknown`` (sent, and no answer came), ``refused`` (not bought), ``accepted`` (not over as far as is
-            known), ``done`` (the file is not kept yet), ``failed`` or ``saved``.
+        id: The item's id, or the name under which its create was sent.
+        state: ``unknown`` (sent, without a response), ``refused`` (not bought), ``accepted`` (not known to be
+            finished), ``done`` (the file is not saved yet), ``failed`` or ``saved``.
         request_id: The job, or ``None`` when none is known.
         operation: ``generate``, ``edit`` or ``extend``.
-        prompt: What was to be shown.
-        model: The model that was asked for, or ``None`` for the service's default.
+        prompt: The prompt.
+        model: The model of the request, or ``None`` for the service's default.
         created_at: When the create was sent, in UTC.
-        attempts: How many attempts there were.
-        cost_usd: What it cost as the service reported, or is expected to cost.
-        job: The last that is known of the job.
-        path: Where the file is, or is to go.
-        bytes: The file's size, once it is kept.
-        sha256: The file's SHA-256, once it is kept.
-        error: What went wrong, or ``None``.
+        attempts: Number of creates sent.
+        cost_usd: The cost that the service reported, or the estimate.
+        job: The last known snapshot of the job.
+        path: Path of the file, saved or planned.
+        bytes: The file's size in bytes, once it is saved.
+        sha256: The file's SHA-256, once it is saved.
+        error: The error, or ``None``.
     """
 
     id: str
@@ -226,25 +242,21 @@ class JobRecord(NamedTuple):
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
-        from vidjob.notebook import bundle
-
         return bundle(self, include, exclude)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, ARG002, FBT001 - IPython's protocol
-        from vidjob.notebook import text
-
-        printer.text(text(self))
+        pretty(self, printer)
 
     @classmethod
-    def told(cls, told: Mapping[str, Any]) -> JobRecord:
-        """The record of what the compiled part tells."""
+    def from_native(cls, data: Mapping[str, Any]) -> JobRecord:
+        """Returns the record of what the compiled part has read."""
         from datetime import datetime, timezone
         from decimal import Decimal
         from pathlib import Path
 
         from vidjob._native import VideoJob
 
-        fields = dict(told)
+        fields = dict(data)
         fields["created_at"] = datetime.fromtimestamp(fields["created_at"], timezone.utc)
         fields["cost_usd"] = Decimal(fields.pop("cost_in_usd_ticks")).scaleb(-10)
         fields["job"] = None if fields["job"] is None else VideoJob.from_dict(fields["job"])
@@ -252,7 +264,7 @@ class JobRecord(NamedTuple):
         return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
-        """The record in plain JSON types."""
+        """Returns the record in plain JSON types."""
         return {
             **self._asdict(),
             "created_at": self.created_at.isoformat(),

@@ -124,7 +124,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source {
 
 /// How a download is to be done.
 #[derive(FromPyObject)]
-#[pyo3(from_item_all)]
 pub(super) struct Target {
     pub(super) path: PathBuf,
     max_bytes: u64,
@@ -139,7 +138,6 @@ impl Target {
 
 /// How long to wait, and how often to ask.
 #[derive(Clone, Copy, FromPyObject)]
-#[pyo3(from_item_all)]
 pub(super) struct Waiting {
     timeout: Option<f64>,
     poll_interval: Option<f64>,

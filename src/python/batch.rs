@@ -25,7 +25,6 @@ use crate::watch::WaitOptions;
 
 /// How a batch is to be worked through, as Python says it.
 #[derive(FromPyObject)]
-#[pyo3(from_item_all)]
 pub(super) struct Options {
     concurrency: usize,
     max_downloads: usize,

@@ -11,12 +11,12 @@ pub(super) fn bundle<'py>(
     include: Option<Bound<'py, PyAny>>,
     exclude: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    registry::get(value.py(), "display_bundle")?.call1((value, include, exclude))
+    registry::get(value.py(), "notebook.bundle")?.call1((value, include, exclude))
 }
 
 /// A value as it stands in a list of others.
 pub(super) fn pretty(value: &Bound<'_, PyAny>, printer: &Bound<'_, PyAny>) -> PyResult<()> {
-    let text = registry::get(value.py(), "display_text")?.call1((value,))?;
+    let text = registry::get(value.py(), "notebook.text")?.call1((value,))?;
     printer.call_method1(intern!(value.py(), "text"), (text,)).map(drop)
 }
 

@@ -52,7 +52,7 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             fields.set_item("errno", error.errno)?;
         }
     }
-    let class = registry::get(py, "exception")?.call1((class,))?.cast_into::<PyType>()?;
+    let class = registry::get(py, "errors")?.get_item(class)?.cast_into::<PyType>()?;
     Ok(PyErr::from_value(class.call((message,), Some(&fields))?))
 }
 

@@ -9,7 +9,7 @@ pub(super) struct InterruptGuard<'py>(Bound<'py, PyAny>);
 
 impl<'py> InterruptGuard<'py> {
     pub(super) fn install(py: Python<'py>) -> PyResult<Self> {
-        Ok(Self(registry::get(py, "interrupt_guard")?.call0()?))
+        Ok(Self(registry::get(py, "notebook.interrupt_guard")?.call0()?))
     }
 }
 

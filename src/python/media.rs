@@ -35,7 +35,7 @@ pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResul
         let path = argument.extract::<PathBuf>().map_err(|error| not_utf8(py, field, error))?;
         return Ok(Media::File(path));
     }
-    let encoded = registry::get(py, "encode_image")?.call1((argument, field))?;
+    let encoded = registry::get(py, "media.encode")?.call1((argument, field))?;
     in_memory(&encoded)
 }
 

@@ -35,7 +35,7 @@ mod native {
     #[pymodule_export]
     use super::media::encode_png;
     #[pymodule_export]
-    use super::registry::register;
+    use super::registry::{lookup, register};
     #[pymodule_export]
     use super::request::{FileId, Keyframe, StorageOptions, VideoRequest, Voice};
     #[pymodule_export]

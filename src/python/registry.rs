@@ -1,4 +1,4 @@
-//! What the Python package registers with the compiled part when it is imported, by name.
+//! Objects of the Python package that lower layers use, registered by name when the package is imported.
 //!
 //! The compiled part imports no module of the package: dependencies point one way.
 
@@ -7,25 +7,31 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// The attribute of the module that holds them: each interpreter has its own.
-const REGISTERED: &str = "_registered";
+/// The attribute of the module that holds the loaders: each interpreter has its own.
+const LOADERS: &str = "_loaders";
 
-/// Registers callables by name. A later one replaces an earlier one.
+/// Registers an object. `load` imports and returns it, and is called at each lookup.
 #[pyfunction]
-#[pyo3(pass_module, signature = (**callables))]
-pub(super) fn register(module: &Bound<'_, PyModule>, callables: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-    let Some(callables) = callables else { return Ok(()) };
-    module.getattr(REGISTERED)?.cast_into::<PyDict>()?.update(callables.as_mapping())
+#[pyo3(pass_module)]
+pub(super) fn register(module: &Bound<'_, PyModule>, name: &str, load: &Bound<'_, PyAny>) -> PyResult<()> {
+    module.getattr(LOADERS)?.cast_into::<PyDict>()?.set_item(name, load)
 }
 
-/// Makes room for what will be registered.
+/// Returns a registered object.
+#[pyfunction]
+#[pyo3(pass_module)]
+pub(super) fn lookup<'py>(module: &Bound<'py, PyModule>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let loaders = module.getattr(LOADERS)?.cast_into::<PyDict>()?;
+    let missing = || PyRuntimeError::new_err(format!("{name} is not registered: import vidjob first"));
+    loaders.get_item(name)?.ok_or_else(missing)?.call0()
+}
+
+/// Adds the loaders to the module.
 pub(super) fn prepare(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add(REGISTERED, PyDict::new(module.py()))
+    module.add(LOADERS, PyDict::new(module.py()))
 }
 
-/// The callable that is registered as `name`.
+/// The object that is registered as `name`.
 pub(super) fn get<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let module = py.import(intern!(py, "vidjob._native"))?;
-    let registered = module.getattr(REGISTERED)?.cast_into::<PyDict>()?;
-    registered.get_item(name)?.ok_or_else(|| PyRuntimeError::new_err(format!("vidjob is not imported whole: {name}")))
+    lookup(&py.import(intern!(py, "vidjob._native"))?, name)
 }

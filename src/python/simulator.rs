@@ -153,7 +153,7 @@ impl Simulator {
         if let Some(settings) = settings {
             all.update(settings.as_mapping())?;
         }
-        super::registry::get(py, "client")?.call((), Some(&all))
+        super::registry::get(py, "VideoClient")?.call((), Some(&all))
     }
 
     #[pyo3(signature = (kind, *, on, times=1, after=0, status=None, retry_after=None, seconds=1.0, form=None))]

@@ -546,7 +546,7 @@ displayed_value!(Download {
 fn status_to(py: Python<'_>, status: JobStatus) -> PyResult<Bound<'_, PyAny>> {
     static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
     let members = MEMBERS.get_or_try_init(py, || {
-        let class = super::registry::get(py, "job_status")?;
+        let class = super::registry::get(py, "JobStatus")?;
         JobStatus::ALL.iter().map(|status| Ok::<_, PyErr>(class.call1((status.as_str(),))?.unbind())).collect()
     })?;
     Ok(members[status as usize].bind(py).clone())

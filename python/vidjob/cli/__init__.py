@@ -10,9 +10,9 @@ import sys
 import vidjob
 from vidjob._columns import clean
 from vidjob.cli.commands import COMMANDS
-from vidjob.cli.failures import Exit, advice, exit_of, words
-from vidjob.cli.following import Context
-from vidjob.cli.output import Output, Unwritable
+from vidjob.cli.exit_codes import Exit, advice, exit_of, words
+from vidjob.cli.output import Output, OutputError
+from vidjob.cli.single_job import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _NO_KEY_HERE = (
-    "a key does not belong on the command line, where other users and the shell's history see it",
-    "put it in the variable COMETAPI_KEY (XAI_API_KEY for api.x.ai), or in a file for --api-key-file FILE",
+    "a key on the command line is visible to other users and to the shell's history",
+    "set the variable COMETAPI_KEY (XAI_API_KEY for api.x.ai), or pass a file with --api-key-file FILE",
 )
 
 
-#: Arguments that name files: their names may be of any bytes.
+#: Arguments with names of files, which may have any bytes.
 _FILES = frozenset({"api_key_file", "file", "folder", "input_root", "output"})
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in two lines, not in the whole of the usage."""
+    """Prints two lines for wrong usage, instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(Exit.USAGE, f"error: {message}\ntry: {self.prog} --help\n")
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     codes = "\n".join(f"  {code:>3}  {code.meaning}" for code in Exit)
     parser = _Parser(
         prog="vidjob",
-        description="Create, follow and keep xAI (Grok) video jobs.",
+        description="Create xAI (Grok) video jobs, wait for them and save the videos.",
         epilog=f"exit codes:\n{codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # A process may be started without them.
+    # A process may have no standard streams.
     out, err = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
     plain = Output(out, err)
     if _holds_key(arguments):
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(arguments, out, err)
         out.flush()
-    except (Unwritable, OSError) as error:
+    except (OutputError, OSError) as error:
         _drop_output()
         reason = error.__cause__ or error
         if isinstance(reason, BrokenPipeError):
@@ -92,7 +92,7 @@ def _holds_key(arguments: list[str]) -> bool:
 
 
 def _not_utf8(args: argparse.Namespace) -> str | None:
-    """The argument whose text cannot be sent, if there is one: Python keeps its bytes as lone surrogates."""
+    """Returns the argument that is not UTF-8, if there is one: Python keeps its bytes as lone surrogates."""
     for name, value in vars(args).items():
         texts = value if isinstance(value, list) else [value]
         if name not in _FILES and any(isinstance(text, str) and clean(text) != text for text in texts):
@@ -105,43 +105,43 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
         args = _parser().parse_args(arguments)
     except SystemExit as asked:  # --help, --version, wrong usage
         return asked.code if isinstance(asked.code, int) else Exit.OK
-    halved = _not_utf8(args)
-    if halved is not None:
-        Output(out, err).error(f"{halved} is not UTF-8: the terminal or the script that called has another encoding")
+    wrong = _not_utf8(args)
+    if wrong is not None:
+        Output(out, err).error(f"{wrong} is not UTF-8; the terminal or the calling script has another encoding")
         return Exit.USAGE
     args.words = arguments
     context = Context(args, Output(out, err, form=args.form, quiet=args.quiet))
     try:
         code: Exit = args.run(context)
     except KeyboardInterrupt:
-        _say_interrupted(context)
+        _report_interrupt(context)
         return Exit.INTERRUPTED
     except vidjob.VidjobError as error:
-        _trace()
-        context.output.error(words(error), *advice(error, context.trail), data=error.to_dict())
+        _print_traceback()
+        context.output.error(words(error), *advice(error, context.resume_hint), data=error.to_dict())
         return exit_of(error)
-    except Unwritable:
+    except OutputError:
         raise
-    except Exception as error:  # noqa: BLE001 - the last one to know
-        _trace()
-        hint = "VIDJOB_DEBUG=1 shows where"
+    except Exception as error:  # noqa: BLE001 - every error becomes an exit code
+        _print_traceback()
+        hint = "set VIDJOB_DEBUG=1 for a traceback"
         context.output.error(f"{type(error).__name__}: {words(error)}", hint)
         return Exit.UNEXPECTED
     return code
 
 
-def _say_interrupted(context: Context) -> None:
-    command = context.trail.continuation()
+def _report_interrupt(context: Context) -> None:
+    command = context.resume_hint.command()
     if command is not None:
-        state = "the video is paid for" if context.trail.done else "the job goes on"
+        state = "the video is paid for" if context.resume_hint.done else "the job is still running"
         context.output.error(f"interrupted; {state}", f"to continue: {command}")
-    elif context.trail.creating:
-        context.output.error("interrupted; a create may have been on its way: a job may exist and be billed")
+    elif context.resume_hint.creating:
+        context.output.error("interrupted; a create may have been sent: a job may exist and be billed")
     else:
         context.output.say("interrupted")
 
 
-def _trace() -> None:
+def _print_traceback() -> None:
     if os.environ.get("VIDJOB_DEBUG") == "1":
         import traceback
 
@@ -149,7 +149,7 @@ def _trace() -> None:
 
 
 def _drop_output() -> None:
-    """Keeps the interpreter from writing again, at exit, to where nothing can be written."""
+    """Keeps the interpreter from flushing a broken standard output at exit."""
     try:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):

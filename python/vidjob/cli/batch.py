@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vidjob
-from vidjob import _arguments as arguments
 from vidjob import _native
-from vidjob._batch import Plan
-from vidjob._damage import reports
-from vidjob._naming import Naming
-from vidjob._rows import label_of, read, rows_of_lines
+from vidjob._batch.naming import Naming
+from vidjob._batch.plan import Plan
+from vidjob._batch.rows import label_of, read, rows_of_lines
+from vidjob._journal import damage_warnings, journal_folder
+from vidjob._progress.formatting import is_terminal, printable
 from vidjob._values import JobRecord
 from vidjob.cli import options
-from vidjob.cli.failures import Exit, words
-from vidjob.cli.following import usd
-from vidjob.cli.running import Running
-from vidjob.progress import is_terminal, printable
+from vidjob.cli.batch_run import BatchRun
+from vidjob.cli.exit_codes import Exit, words
+from vidjob.cli.single_job import usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vidjob.cli.following import Context
+    from vidjob.cli.single_job import Context
 
 __all__ = ["batch", "batch_arguments", "jobs", "jobs_arguments", "resume", "resume_arguments"]
 
@@ -60,34 +59,38 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         type=options.path,
         metavar="FILE",
-        help="orders: .jsonl, .csv or .parquet; - reads JSON lines from stdin",
+        help="orders: .jsonl, .csv or .parquet; - reads JSON lines from standard input",
     )
     parser.add_argument(
-        "-o", "--output", type=options.folder, metavar="DIR", help="where videos, metadata and journal go"
+        "-o", "--output", type=options.folder, metavar="DIR", help="folder for videos, metadata and journal"
     )
-    parser.add_argument("--dry-run", action="store_true", help="check every order and estimate the cost; buy nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check every order and estimate the cost, and buy nothing"
+    )
     limits = parser.add_argument_group("limits")
     _limit(limits, "--concurrency", "N", "renders under way at once (default: 32)")
-    _limit(limits, "--max-downloads", "N", "files fetched at once (default: 16)")
-    _limit(limits, "--max-cost-usd", "USD", "what may be spent in DIR, earlier runs included")
-    _limit(limits, "--max-jobs", "N", "how many jobs this run may buy")
-    _limit(limits, "--deadline", "SECONDS", "after this nothing more is bought or waited for")
+    _limit(limits, "--max-downloads", "N", "downloads at once (default: 16)")
+    _limit(limits, "--max-cost-usd", "USD", "limit for the cost in DIR, including earlier runs")
+    _limit(limits, "--max-jobs", "N", "limit for the jobs that this run buys")
+    _limit(limits, "--deadline", "SECONDS", "stop buying and waiting after this")
     limits.add_argument("--prices", type=_prices, metavar="FILE.json", help="prices over the known ones")
-    again = parser.add_argument_group("what is there already")
+    again = parser.add_argument_group("items of earlier runs")
     again.add_argument(
         "--on-existing",
         choices=("resume", "overwrite", "error"),
         default="resume",
-        help="go on from what is there, make it anew, or refuse it (default: resume)",
+        help="continue with what exists, make it again, or refuse it (default: resume)",
     )
     again.add_argument(
         "--on-unknown",
         choices=("hold", "resubmit"),
         default="hold",
-        help="report creates whose answer was lost, or buy them again (default: hold)",
+        help="report creates whose response was lost, or buy them again (default: hold)",
     )
-    again.add_argument("--retry-failed", action="store_true", help="buy failed items again; never moderated ones")
-    again.add_argument("--verify", action="store_true", help="hash the files that are there")
+    again.add_argument(
+        "--retry-failed", action="store_true", help="buy failed items again; never those that moderation blocked"
+    )
+    again.add_argument("--verify", action="store_true", help="hash saved files again")
     parser.add_argument(
         "--filename",
         type=options.path,
@@ -104,14 +107,14 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _folder(parser: argparse.ArgumentParser) -> None:
-    words = "of a batch or a journal (default: .)"
+    words = "folder of a batch or a journal (default: .)"
     parser.add_argument("folder", type=options.folder, metavar="FOLDER", nargs="?", default=".", help=words)
 
 
 def jobs_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``jobs``."""
     _folder(parser)
-    parser.add_argument("--state", choices=_STATES, help="only these")
+    parser.add_argument("--state", choices=_STATES, help="only jobs in this state")
     options.prints(parser).add_argument(
         "--jsonl", dest="form", action="store_const", const="jsonl", help="print one JSON object per job"
     )
@@ -121,8 +124,8 @@ def resume_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``resume``."""
     _folder(parser)
     limits = parser.add_argument_group("limits")
-    _limit(limits, "--max-downloads", "N", "files fetched at once (default: 16)")
-    _limit(limits, "--deadline", "SECONDS", "after this nothing more is waited for")
+    _limit(limits, "--max-downloads", "N", "downloads at once (default: 16)")
+    _limit(limits, "--deadline", "SECONDS", "stop waiting after this")
     options.waits(parser)
     options.connects(parser)
     options.prints_events(parser)
@@ -142,16 +145,16 @@ def batch(context: Context) -> Exit:
     if args.dry_run:
         return _check(context)
     if args.output is None:
-        context.output.error("-o/--output DIR is missing: where to keep the videos", "try: vidjob batch --help")
+        context.output.error("-o/--output DIR is required: the folder for videos", "try: vidjob batch --help")
         return Exit.USAGE
     orders = _orders(context)
     if args.file != "-":
         orders = list(orders)
     total = len(orders) if isinstance(orders, list) else None
-    with options.client(args) as service, Running(context, Path(args.output), total=total, buys=True) as running:
-        run = service.render_many(orders, args.output, progress=running, **_given(args, _SETTINGS))
-        running.follow(run)
-        return running.end(run.summary)
+    with options.client(args) as service, BatchRun(context, Path(args.output), total=total, buys=True) as batch_run:
+        run = service.render_many(orders, args.output, progress=batch_run, **_given(args, _SETTINGS))
+        batch_run.follow(run)
+        return batch_run.end(run.summary)
 
 
 def _given(args: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -176,7 +179,7 @@ def _orders(context: Context) -> Iterable[Any]:
 
 @dataclass
 class _Check:
-    """What a look at all orders has found."""
+    """The findings of a dry run."""
 
     items: int = 0
     duplicates: int = 0
@@ -184,7 +187,7 @@ class _Check:
     cost: float = 0.0
     mistakes: list[str] = field(default_factory=list)
 
-    def looks_at(self, order: object, plan: Plan, prices: dict[str, Any] | None) -> None:
+    def check(self, order: object, plan: Plan, prices: dict[str, Any] | None) -> None:
         item = plan.checked(order)
         if item is None:
             self.duplicates += 1
@@ -197,11 +200,11 @@ class _Check:
 
 
 def _check(context: Context) -> Exit:
-    """Looks at every order as a real run would, and tells what it would cost."""
+    """Checks every order as a real run does, and prints the estimated cost."""
     args, output = context.args, context.output
     root = None if args.input_root is None else Path(args.input_root)
     plan = Plan(Naming(Path(args.output or "."), args.filename), root)
-    found = _looked_at(_orders(context), plan, args.prices)
+    found = _checked(_orders(context), plan, args.prices)
     if found.mistakes:
         data = {"type": "InvalidRequest", "message": found.mistakes[0], "mistakes": found.mistakes}
         output.error(found.mistakes[0], *found.mistakes[1:], data=data)
@@ -209,8 +212,8 @@ def _check(context: Context) -> Exit:
     output.say("nothing is sent")
     cost = Decimal(str(round(found.cost, 4)))
     if output.form != "text":
-        told = {"items": found.items, "duplicates": found.duplicates, "unpriced": found.unpriced}
-        output.result({**told, "estimated_usd": float(cost)})
+        counts = {"items": found.items, "duplicates": found.duplicates, "unpriced": found.unpriced}
+        output.result({**counts, "estimated_usd": float(cost)})
         return Exit.OK
     unpriced = f", and {found.unpriced:,} without a known price: see --prices" if found.unpriced else ""
     output.pairs(
@@ -223,7 +226,7 @@ def _check(context: Context) -> Exit:
     return Exit.OK
 
 
-def _looked_at(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -> _Check:
+def _checked(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -> _Check:
     found, number = _Check(), 0
     rows = iter(orders)
     while True:
@@ -231,14 +234,14 @@ def _looked_at(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None)
             order = next(rows)
         except StopIteration:
             break
-        except vidjob.InvalidRequest as error:  # what follows cannot be read
+        except vidjob.InvalidRequest as error:  # the rest cannot be read
             found.mistakes.append(words(error))
             break
         number += 1
         try:
-            found.looks_at(order, plan, prices)
+            found.check(order, plan, prices)
         except vidjob.InvalidRequest as error:
-            if error.field == "prices":  # every order would say so
+            if error.field == "prices":  # the same for every order
                 raise
             found.mistakes.append(f"{_place(order, number)}: {words(error)}")
     return found
@@ -253,8 +256,8 @@ def _place(order: object, number: int) -> str:
 
 
 def _journal(folder: str) -> Path:
-    """The journal of a folder, which must be there: reading would find nothing, and resuming would make one."""
-    journal = arguments.journal_folder(folder)
+    """Returns the journal of a folder, which must exist: resuming would make one."""
+    journal = journal_folder(folder)
     if journal == Path(folder) and not any(journal.glob("[0-9]*-*.jsonl")):
         raise vidjob.InvalidRequest(f"there is no journal in {folder}", field="folder")
     return journal
@@ -263,10 +266,10 @@ def _journal(folder: str) -> Path:
 def jobs(context: Context) -> Exit:
     """Runs ``jobs``."""
     args, output = context.args, context.output
-    told, damage = _native.read_journal(_journal(args.folder))
-    for report in reports(damage):
-        output.say(report)
-    known = map(JobRecord.told, told)
+    records_read, damage = _native.read_journal(_journal(args.folder))
+    for warning in damage_warnings(damage):
+        output.say(warning)
+    known = map(JobRecord.from_native, records_read)
     records = [record for record in known if args.state in {None, record.state}]
     if output.form == "json":
         output.result([record.to_dict() for record in records])
@@ -292,7 +295,7 @@ def resume(context: Context) -> Exit:
     _journal(args.folder)
     with options.client(args) as service:
         settings = _given(args, ("max_downloads", "deadline", "timeout", "poll_interval"))
-        with Running(context, folder, buys=False) as running:
-            run = service.resume(folder, progress=running, **settings)
-            running.follow(run)
-            return running.end(run.summary)
+        with BatchRun(context, folder, buys=False) as batch_run:
+            run = service.resume(folder, progress=batch_run, **settings)
+            batch_run.follow(run)
+            return batch_run.end(run.summary)

@@ -1,4 +1,4 @@
-"""The commands: a new one is a function that runs it, one that adds its arguments, and a line in ``COMMANDS``."""
+"""The commands. To add one, write a function that runs it, one that adds its arguments, and a line in ``COMMANDS``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import time
 from dataclasses import dataclass
 
 import vidjob
-from vidjob import _arguments as arguments
 from vidjob import _native
-from vidjob._naming import component
-from vidjob.cli import batch, creating, options
-from vidjob.cli.failures import Exit, Trail, words
-from vidjob.cli.following import Following, show_job, size, trail_of_file
-from vidjob.progress import printable
+from vidjob._batch.naming import component
+from vidjob._options import DownloadOptions
+from vidjob._progress.formatting import printable
+from vidjob.cli import batch, create, options
+from vidjob.cli.exit_codes import Exit, ResumeHint, words
+from vidjob.cli.single_job import CommandProgress, file_resume_hint, show_job, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from vidjob.cli.following import Context
+    from vidjob.cli.single_job import Context
 
 __all__ = ["COMMANDS", "Command"]
 
@@ -29,10 +29,10 @@ class Command:
     """One command.
 
     Attributes:
-        name: What is typed.
-        summary: What it does, in a line.
-        arguments: Adds its arguments to its parser.
-        run: Does it, and gives the exit code.
+        name: Its name.
+        summary: What it does, in one line.
+        arguments: Adds its arguments to a parser.
+        run: Runs it, and returns the exit code.
     """
 
     name: str
@@ -67,14 +67,14 @@ def _wait_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _wait(context: Context) -> Exit:
     args = context.args
-    context.trail = Trail("wait", options.same_service(args), request_id=args.id)
-    with options.client(args) as service, Following(context) as following:
+    context.resume_hint = ResumeHint("wait", options.same_service(args), request_id=args.id)
+    with options.client(args) as service, CommandProgress(context) as following:
         job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
     return show_job(context.output, job)
 
 
 def _download_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="the request_id of a job; one that is not over is waited for")
+    parser.add_argument("id", metavar="ID", help="the request_id of a job; waits until it is done")
     parser.add_argument("-o", "--output", type=options.path, metavar="FILE", help="default: ID.mp4")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     options.waits(parser)
@@ -85,8 +85,8 @@ def _download_arguments(parser: argparse.ArgumentParser) -> None:
 def _download(context: Context) -> Exit:
     args, output = context.args, context.output
     path = args.output or f"{component(args.id)}.mp4"
-    context.trail = trail_of_file(args, path, request_id=args.id)
-    with options.client(args) as service, Following(context) as following:
+    context.resume_hint = file_resume_hint(args, path, request_id=args.id)
+    with options.client(args) as service, CommandProgress(context) as following:
         _check_target(args, path)
         job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
         kept = service.download(job, path, overwrite=args.overwrite, progress=following)
@@ -98,9 +98,9 @@ def _download(context: Context) -> Exit:
 
 
 def _check_target(args: argparse.Namespace, path: str) -> None:
-    """Tells before the wait what would else be told after it."""
+    """Reports a path that cannot be written before the wait, not after it."""
     try:
-        _native.check_target(arguments.keep(path, 0, args.overwrite))
+        _native.check_target(DownloadOptions.of(path, 0, overwrite=args.overwrite))
     except vidjob.DownloadError as error:
         error.request_id = args.id
         raise
@@ -112,9 +112,12 @@ def _check_target(args: argparse.Namespace, path: str) -> None:
 def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=options.port, default=0, metavar="N", help="on 127.0.0.1 (default: any)")
     parser.add_argument(
-        "--shape", choices=("cometapi", "envelope", "xai"), default="cometapi", help="whose answers (default: cometapi)"
+        "--shape",
+        choices=("cometapi", "envelope", "xai"),
+        default="cometapi",
+        help="the API to imitate (default: cometapi)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="what render times depend on (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of render times (default: 0)")
     parser.add_argument(
         "--render-seconds",
         type=options.positive,
@@ -122,7 +125,7 @@ def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="median render time (default: 8)",
     )
-    parser.add_argument("--key", metavar="TEXT", help="the one key that is good (default: any; it is no secret)")
+    parser.add_argument("--key", metavar="TEXT", help="the only key to accept (default: any; not a secret)")
     options.prints(parser)
 
 
@@ -139,9 +142,9 @@ def _simulate(context: Context) -> Exit:
         output.error(f"port {args.port}: {words(error)}")
         return Exit.UNEXPECTED
     with simulator:
-        output.say("a simulator: its clips are test patterns and cost nothing; Ctrl-C stops it")
-        good = "any key is good" if args.key is None else "one key is good"
-        output.say(f"use it with --base-url URL --api-key-file FILE; {good}")
+        output.say("this is a simulator: clips are test patterns and cost nothing; press Ctrl-C to stop it")
+        keys = "any key is accepted" if args.key is None else "one key is accepted"
+        output.say(f"use it with --base-url URL --api-key-file FILE; {keys}")
         if output.form == "json":
             output.result({"base_url": simulator.base_url})
         else:
@@ -159,7 +162,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
         type=options.folder,
         default="vidjob-demo",
         metavar="DIR",
-        help="where to keep the clips (default: vidjob-demo)",
+        help="folder for the clips (default: vidjob-demo)",
     )
     options.prints(parser)
 
@@ -183,24 +186,22 @@ def _doctor(context: Context) -> Exit:
 
 
 COMMANDS = (
-    Command("get", "ask once how a job stands", _get_arguments, _get),
+    Command("get", "poll a job once", _get_arguments, _get),
     Command("wait", "wait until a job is done", _wait_arguments, _wait),
-    Command("download", "keep the file of a job", _download_arguments, _download),
-    Command("generate", "create a job: this costs money", creating.generate_arguments, creating.generate),
-    Command("edit", "create a job that changes a video: this costs money", creating.edit_arguments, creating.edit),
-    Command(
-        "extend", "create a job that goes on with a video: this costs money", creating.extend_arguments, creating.extend
-    ),
+    Command("download", "save the file of a job", _download_arguments, _download),
+    Command("generate", "create a job: this costs money", create.generate_arguments, create.generate),
+    Command("edit", "create a job that changes a video: this costs money", create.edit_arguments, create.edit),
+    Command("extend", "create a job that continues a video: this costs money", create.extend_arguments, create.extend),
     Command(
         "render",
-        "create a job, wait for it and keep its file: this costs money",
-        creating.render_arguments,
-        creating.render,
+        "create a job, wait for it and save its file: this costs money",
+        create.render_arguments,
+        create.render,
     ),
-    Command("batch", "render many: this costs money", batch.batch_arguments, batch.batch),
-    Command("jobs", "list what a journal knows", batch.jobs_arguments, batch.jobs),
-    Command("resume", "finish what was bought; buys nothing", batch.resume_arguments, batch.resume),
-    Command("simulate", "run the service on this machine: no key, no cost", _simulate_arguments, _simulate),
+    Command("batch", "render many videos: this costs money", batch.batch_arguments, batch.batch),
+    Command("jobs", "list the jobs of a journal", batch.jobs_arguments, batch.jobs),
+    Command("resume", "finish the jobs of a journal; buys nothing", batch.resume_arguments, batch.resume),
+    Command("simulate", "simulate the service on this machine: no key, no cost", _simulate_arguments, _simulate),
     Command("demo", "render three test patterns with a simulator: no key, no cost", _demo_arguments, _demo),
-    Command("doctor", "check this installation, the key and the way to the service", _doctor_arguments, _doctor),
+    Command("doctor", "check this installation, the key and the connection", _doctor_arguments, _doctor),
 )

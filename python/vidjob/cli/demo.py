@@ -1,4 +1,4 @@
-"""``vidjob demo``: three clips at once, from a simulator in this process. No key, no network, no cost."""
+"""``vidjob demo``: three clips at once from a simulator in this process. No key, no network, no cost."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import vidjob
-from vidjob.cli.failures import Exit
-from vidjob.cli.following import cost, display, usd
-from vidjob.progress import Display, Row, megabytes, printable
+from vidjob._progress.display import Display
+from vidjob._progress.formatting import format_size, printable
+from vidjob.cli.displays import job_display
+from vidjob.cli.exit_codes import Exit
+from vidjob.cli.single_job import cost, usd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from vidjob.cli.board import Board, Lines
-    from vidjob.cli.following import Context
     from vidjob.cli.output import Output
+    from vidjob.cli.single_job import Context
 
 __all__ = ["run"]
 
 _RENDER_SECONDS = 4.0
 _QUEUE_SECONDS = 0.6
-#: The simulator does not mind being asked often, and progress is to be seen.
+#: Frequent polls, so that progress is visible.
 _POLL_INTERVAL = 0.3
 
 _PROGRAM = """\
@@ -56,35 +57,30 @@ _CLIPS = (
 )
 
 
-class _Stopwatch:
-    """How long a render took, from acceptance to the end."""
+class _ClipDisplay(Display):
+    """Shows the progress of one render, and measures it from acceptance to the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: Output, name: str) -> None:
+        self._display = job_display(output.progress_stream, name, max(len(clip.name) for clip in _CLIPS))
         self._began = 0.0
         self.seconds = 0.0
 
-    def hears(self, event: Mapping[str, Any]) -> None:
+    def on_event(self, event: Mapping[str, Any], job: vidjob.VideoJob | None = None) -> None:
         if event["event"] == "accepted":
             self._began = time.monotonic()
         elif event["event"] == "status":
             self.seconds = time.monotonic() - self._began
-
-
-class _Shown(Display):
-    """One render, in its row of what is shown."""
-
-    def __init__(self, shown: Board | Lines | None, name: str) -> None:
-        self._shown = shown
-        self._row = Row(name) if shown is None else shown.row(name)
-        self.stopwatch = _Stopwatch()
-
-    def hears(self, event: Mapping[str, Any], job: vidjob.VideoJob | None = None) -> None:  # noqa: ARG002
-        self.stopwatch.hears(event)
-        self._row.hears(event)
+        if self._display is not None:
+            self._display.on_event(event, job)
 
     def tick(self) -> None:
-        if self._shown is not None:
-            self._shown.tick()
+        if self._display is not None:
+            self._display.tick()
+
+    def finish(self) -> None:
+        """Leaves the display as it is."""
+        if self._display is not None:
+            self._display.close()
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class _Made:
 
 
 def run(context: Context) -> Exit:
-    """Renders the clips, and tells what was made."""
+    """Renders the clips, and prints what was made."""
     output, folder = context.output, Path(context.args.output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,44 +107,45 @@ def run(context: Context) -> Exit:
     if output.form == "json":
         output.result(_as_json(made, folder))
     else:
-        _tell(output, made, folder)
+        _print(output, made, folder)
     return Exit.OK
 
 
 def _make(output: Output, folder: Path) -> list[_Made]:
-    shown = display(output)
-    rows = [_Shown(shown, clip.name) for clip in _CLIPS]
-    # Address and key are the simulator's, so that nothing of the environment's is used.
+    displays = [_ClipDisplay(output, clip.name) for clip in _CLIPS]
+    for display in displays:
+        display.tick()  # bars have the order of their first drawing
+    # Address and key are the simulator's, so that those of the environment are not used.
     with (
-        # What a simulator sold cannot be had from the next one: nothing is remembered. After Ctrl-C a create that is
+        # The next simulator does not know this one's jobs, so the journal is temporary. After Ctrl-C a create that is
         # under way may still write there.
         TemporaryDirectory(ignore_cleanup_errors=True) as journal,
         vidjob.Simulator(render_seconds=_RENDER_SECONDS, spread=0.2, queue_seconds=_QUEUE_SECONDS) as simulator,
         simulator.client(journal=journal) as client,
     ):
         try:
-            return asyncio.run(_render_all(client, folder, rows))
+            return asyncio.run(_render_all(client, folder, displays))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         finally:
-            if shown is not None:
-                shown.close()
+            for display in displays:
+                display.finish()
 
 
 def _let_ctrl_c_cancel() -> None:
-    """Does what ``asyncio.run`` does itself from 3.11 on: before, Ctrl-C breaks into whatever task is running."""
+    """Cancels the main task on Ctrl-C, as ``asyncio.run`` does from Python 3.11 on."""
     task = asyncio.current_task()
     if sys.version_info < (3, 11) and sys.platform != "win32" and task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
 
 
-async def _render_all(client: vidjob.VideoClient, folder: Path, rows: list[_Shown]) -> list[_Made]:
+async def _render_all(client: vidjob.VideoClient, folder: Path, displays: list[_ClipDisplay]) -> list[_Made]:
     _let_ctrl_c_cancel()
-    renders = [_render(client, clip, folder, row) for clip, row in zip(_CLIPS, rows, strict=True)]
+    renders = [_render(client, clip, folder, display) for clip, display in zip(_CLIPS, displays, strict=True)]
     return await asyncio.gather(*renders)
 
 
-async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, row: _Shown) -> _Made:
+async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, display: _ClipDisplay) -> _Made:
     result = await client.render_async(
         clip.prompt,
         folder / f"{clip.name}.mp4",
@@ -156,12 +153,12 @@ async def _render(client: vidjob.VideoClient, clip: _Clip, folder: Path, row: _S
         aspect_ratio=clip.aspect_ratio,
         poll_interval=_POLL_INTERVAL,
         overwrite=True,
-        progress=row,
+        progress=display,
     )
-    return _Made(clip, result, row.stopwatch.seconds)
+    return _Made(clip, result, display.seconds)
 
 
-def _tell(output: Output, made: list[_Made], folder: Path) -> None:
+def _print(output: Output, made: list[_Made], folder: Path) -> None:
     output.say("")
     output.line(f"Made in {printable(str(folder))} (test patterns from a simulator):\n")
     heading = ("file", "size", "seconds", "rendered in", "would cost", "sha256")
@@ -177,7 +174,7 @@ def _row(made: _Made) -> tuple[str, ...]:
     video = None if result.job is None else result.job.video
     return (
         f"{made.clip.name}.mp4",
-        megabytes(result.bytes or 0),
+        format_size(result.bytes or 0),
         "" if video is None or video.duration is None else f"{video.duration:g}",
         f"{made.seconds:.1f} s",
         cost(result.job),

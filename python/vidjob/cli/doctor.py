@@ -1,4 +1,4 @@
-"""``vidjob doctor``: what this installation has, and what it lacks. Sends nothing that costs money."""
+"""``vidjob doctor``: checks the installation, the key and the connection. Sends nothing that costs money."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pathlib import Path
 
 import vidjob
 from vidjob import _native
-from vidjob.cli.failures import Exit, exit_of, words
+from vidjob._progress.formatting import printable
+from vidjob.cli.exit_codes import Exit, exit_of, words
 from vidjob.cli.options import client
-from vidjob.progress import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from vidjob.cli.following import Context
+    from vidjob.cli.single_job import Context
 
 __all__ = ["run"]
 
-#: A job that nobody has: asking for it is free, and shows that the way and the key are good.
+#: A job that does not exist: polling it is free, and tests the connection and the key.
 _NO_JOB = "00000000-0000-0000-0000-000000000000"
-#: Seconds for the one question that is sent.
-_PATIENCE = 10.0
+#: Seconds for the one poll that is sent.
+_TIMEOUT = 10.0
 _KEYS = ("COMETAPI_KEY", "XAI_API_KEY")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -47,7 +47,7 @@ class _Check:
 
 
 def run(context: Context) -> Exit:
-    """Checks one thing after the other, and tells each at once."""
+    """Runs the checks, and prints each result at once."""
     output, checks = context.output, []
     for check in _checks(context.args):
         checks.append(check)
@@ -83,7 +83,7 @@ def _version() -> _Check:
     except metadata.PackageNotFoundError:
         return _Check("version", "warn", f"vidjob {vidjob.__version__}, not installed as a package")
     if installed != vidjob.__version__:
-        detail = f"vidjob {vidjob.__version__}, but {installed} is what is installed; install it anew"
+        detail = f"vidjob {vidjob.__version__}, but {installed} is installed; reinstall the package"
         return _Check("version", "warn", detail)
     return _Check("version", "ok", f"vidjob {vidjob.__version__}")
 
@@ -94,7 +94,7 @@ def _variables() -> str:
 
 def _service(args: argparse.Namespace) -> _Check:
     try:
-        # The key does not matter: nothing is sent.
+        # Nothing is sent, so any key will do.
         base_url = vidjob.VideoClient("none", base_url=args.base_url).base_url
     except vidjob.ConfigurationError as error:
         return _Check("base URL", "FAIL", words(error), exit_of(error))
@@ -121,7 +121,7 @@ def _certificates(args: argparse.Namespace) -> Iterator[_Check]:
             return
     set_ = [f"{name}={printable(os.environ[name])}" for name in _CERTIFICATES if os.environ.get(name)]
     try:
-        # No id is empty, so this is refused after HTTPS was set up and before anything is sent.
+        # An empty id is refused after HTTPS is set up and before anything is sent.
         vidjob.VideoClient("none", base_url=args.base_url).get("")
     except vidjob.InvalidRequest:
         yield _Check("CA", "ok", ", ".join(set_) or "the system's")
@@ -133,9 +133,9 @@ def _folder() -> _Check:
     here = printable(str(Path.cwd()))
     try:
         with tempfile.TemporaryFile(dir="."):
-            return _Check("folder", "ok", f"{here} can be written")
+            return _Check("folder", "ok", f"{here} is writable")
     except OSError as error:
-        return _Check("folder", "warn", f"{here} cannot be written: {error.strerror}")
+        return _Check("folder", "warn", f"{here} is not writable: {error.strerror}")
 
 
 def _key(args: argparse.Namespace) -> _Check:
@@ -149,18 +149,18 @@ def _key(args: argparse.Namespace) -> _Check:
 def _exchange(args: argparse.Namespace) -> _Check:
     began = time.monotonic()
 
-    def told(state: str, detail: str, code: Exit = Exit.OK) -> _Check:
+    def result(state: str, detail: str, code: Exit = Exit.OK) -> _Check:
         return _Check("network", state, f"{detail} ({time.monotonic() - began:.1f} s)", code)
 
     try:
-        with client(args, timeout=_PATIENCE, max_retries=0) as service:
+        with client(args, timeout=_TIMEOUT, max_retries=0) as service:
             service.get(_NO_JOB)
     except (vidjob.NotFound, vidjob.BadRequest):
-        return told("ok", "the service answers, and takes the key")
+        return result("ok", "the service responds and accepts the key")
     except (vidjob.AuthenticationError, vidjob.PermissionDenied) as error:
-        return told("FAIL", f"the service answers, and refuses the key: {words(error)}", exit_of(error))
+        return result("FAIL", f"the service responds and refuses the key: {words(error)}", exit_of(error))
     except (vidjob.RateLimited, vidjob.ServerError) as error:
-        return told("warn", f"the service answers, with trouble of its own: {words(error)}")
+        return result("warn", f"the service responds with an error: {words(error)}")
     except vidjob.VidjobError as error:
-        return told("FAIL", words(error), exit_of(error))
-    return told("ok", "the service answers, and takes the key")
+        return result("FAIL", words(error), exit_of(error))
+    return result("ok", "the service responds and accepts the key")

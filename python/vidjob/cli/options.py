@@ -1,4 +1,4 @@
-"""The options that commands share, and the client they describe."""
+"""Options that commands share, and the client made from them."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _MAX_PORT = 65_535
 
 
 def connects(parser: argparse.ArgumentParser) -> None:
-    """Which service, and with which key."""
+    """Adds the options for the service and the key."""
     parser.add_argument("--base-url", metavar="URL", help="default: VIDJOB_BASE_URL, else CometAPI's")
     parser.add_argument(
-        "--api-key-file", type=path, metavar="FILE", help="file that holds the key (default: the variable COMETAPI_KEY)"
+        "--api-key-file", type=path, metavar="FILE", help="file with the key (default: the variable COMETAPI_KEY)"
     )
 
 
 def prints(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """What is printed.
+    """Adds the options for output.
 
     Returns:
-        The group to which further forms may be added.
+        The group of forms, to which further ones may be added.
     """
-    parser.add_argument("-q", "--quiet", action="store_true", help="nothing but errors on standard error")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors on standard error")
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument(
         "--json", dest="form", action="store_const", const="json", default="text", help="print one JSON object"
@@ -60,7 +60,7 @@ def prints(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
 
 
 def prints_events(parser: argparse.ArgumentParser) -> None:
-    """What is printed, where there are events."""
+    """Adds the options for output of commands with events."""
     prints(parser).add_argument(
         "--jsonl",
         dest="form",
@@ -71,18 +71,18 @@ def prints_events(parser: argparse.ArgumentParser) -> None:
 
 
 def waits(parser: argparse.ArgumentParser) -> None:
-    """How long to wait, and how often to ask."""
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after this; the job goes on")
+    """Adds the options for waiting."""
     parser.add_argument(
-        "--poll-interval", type=float, metavar="SECONDS", help="time between questions (default: as the job needs)"
+        "--timeout", type=float, metavar="SECONDS", help="stop waiting after this; the job is not cancelled"
     )
+    parser.add_argument("--poll-interval", type=float, metavar="SECONDS", help="seconds between polls (default: paced)")
 
 
 # ---- kinds of values --------------------------------------------------------------------------
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """A JSON object."""
+    """Parses a JSON object."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -93,7 +93,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def path(text: str) -> str:
-    """A path of this machine."""
+    """Parses the path of a local file or folder."""
     fault = address_fault("the path", text)
     if fault is not None:
         raise argparse.ArgumentTypeError(fault)
@@ -101,33 +101,33 @@ def path(text: str) -> str:
 
 
 def folder(text: str) -> str:
-    """A folder of this machine, there or not."""
+    """Parses the path of a local folder, which need not exist."""
     if Path(path(text)).is_file():
         raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
     return text
 
 
 def port(text: str) -> int:
-    """A port."""
+    """Parses a port."""
     if not text.isdecimal() or int(text) > _MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text} is not a port: 0 to {_MAX_PORT}")
     return int(text)
 
 
 def count(text: str) -> int:
-    """A whole number above 0."""
+    """Parses a whole number above 0."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
     return int(text)
 
 
 def amount(text: str) -> float:
-    """An amount of money."""
+    """Parses an amount of money."""
     return 0.0 if text == "0" else positive(text)
 
 
 def positive(text: str) -> float:
-    """A number above 0."""
+    """Parses a number above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -141,7 +141,7 @@ def positive(text: str) -> float:
 
 
 def client(args: argparse.Namespace, **settings: Any) -> vidjob.VideoClient:  # noqa: ANN401 - VideoClient's own
-    """A client as the options say."""
+    """Returns a client as the options say."""
     key = None if args.api_key_file is None else _key(args.api_key_file)
     return vidjob.VideoClient(key, base_url=args.base_url, **settings)
 
@@ -159,6 +159,6 @@ def _key(file: str) -> str:
 
 
 def same_service(args: argparse.Namespace) -> list[str]:
-    """The options with which another command reaches the same service."""
+    """Returns the options with which another command reaches the same service."""
     options = {"--base-url": args.base_url, "--api-key-file": args.api_key_file}
     return [word for option, value in options.items() if value is not None for word in (option, value)]

@@ -1,4 +1,4 @@
-"""The results of a batch, all at hand."""
+"""The results of a batch, as a tuple."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from vidjob._columns import clean, plain
-from vidjob._display import Displayed
-from vidjob._outputs import outcome_of
+from vidjob._notebook.mixin import NotebookRepr
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
@@ -18,37 +17,37 @@ if TYPE_CHECKING:
 __all__ = ["Results"]
 
 
-class Results(Displayed, tuple[RenderResult, ...]):
-    """The results of a batch: a tuple that knows what it came to, and shows itself as a table in a notebook."""
+class Results(NotebookRepr, tuple[RenderResult, ...]):
+    """The results of a batch: a tuple with totals, shown as a table in notebooks."""
 
     __slots__ = ()
 
     def __new__(cls, results: Iterable[RenderResult] = ()) -> Self:
-        """Makes them of results in any number."""
+        """Collects results."""
         return super().__new__(cls, results)
 
     @property
     def ok(self) -> Results:
-        """Those whose file was kept."""
+        """The results whose file was saved."""
         return Results(result for result in self if result.ok)
 
     @property
     def failed(self) -> Results:
-        """Those that came to nothing, for whatever reason."""
+        """The results without a file, for whatever reason."""
         return Results(result for result in self if not result.ok)
 
     @property
     def cost_usd(self) -> Decimal:
-        """What the service reports that they cost, in US dollars."""
+        """The cost that the service reported, in US dollars."""
         usages = (result.job.usage for result in self if result.job is not None)
         return sum((usage.cost_usd for usage in usages if usage is not None), Decimal(0))
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One flat row for each, for ``pandas.DataFrame`` and its like.
+        """Returns one flat row per result, for ``pandas.DataFrame`` and the like.
 
-        ``id``, ``outcome``, ``path``, ``bytes``, ``sha256``, ``duration`` (seconds of video), ``cost_usd``,
-        ``render_seconds``, ``resumed``, ``request_id`` and ``error``; and what else stood in the items' rows, as far as
-        the names are free.
+        Columns: ``id``, ``outcome``, ``path``, ``bytes``, ``sha256``, ``duration`` (seconds of video), ``cost_usd``,
+        ``render_seconds``, ``resumed``, ``request_id`` and ``error``, and the other columns of the items' rows, unless
+        they have one of these names.
         """
         return [_row(result) for result in self]
 
@@ -57,12 +56,12 @@ class Results(Displayed, tuple[RenderResult, ...]):
     @overload
     def __getitem__(self, at: slice) -> Results: ...
     def __getitem__(self, at: SupportsIndex | slice) -> RenderResult | Results:
-        """One of them, or a part of them."""
+        """Returns one result, or a slice of them."""
         found = super().__getitem__(at)
         return found if isinstance(found, RenderResult) else Results(found)
 
-    # IPython looks beside __repr__ for it, before it looks at what is inherited.
-    _repr_pretty_ = Displayed._repr_pretty_
+    # IPython looks for it in the class that defines __repr__ before it looks at base classes.
+    _repr_pretty_ = NotebookRepr._repr_pretty_
 
     def __repr__(self) -> str:
         return f"Results({list(self)!r})"
@@ -75,7 +74,7 @@ def _row(result: RenderResult) -> dict[str, Any]:
     return {
         **plain(result.columns),
         "id": result.id,
-        "outcome": outcome_of(result),
+        "outcome": result.outcome,
         "path": None if result.path is None else clean(str(result.path)),
         "bytes": result.bytes,
         "sha256": result.sha256,

@@ -7,12 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob._arguments import local
+from vidjob._arguments import local_path
+from vidjob._batch.csv_rows import CsvRow, rows_of_csv
+from vidjob._batch.row_fields import FIELDS, id_of, is_missing, parsed, request_of
+from vidjob._batch.tables import PROMPTS, is_table, no_prompt, rows_of_arrow_batches, rows_of_table
 from vidjob._columns import clean, said, shown
-from vidjob._csv_rows import CsvRow, rows_of_csv
 from vidjob._errors import InvalidRequest, VidjobError
-from vidjob._fields import FIELDS, id_of, is_missing, parsed, request_of
-from vidjob._frames import PROMPTS, is_table, no_prompt, rows_of_arrow_batches, rows_of_table
 from vidjob._native import VideoRequest
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read(source: object) -> Table:
     if isinstance(source, (str, bytes)):
         raise TypeError("requests must be a list or another iterable; for a file pass pathlib.Path(...)")
     if isinstance(source, PathLike):
-        path = Path(local("requests", source))
+        path = Path(local_path("requests", source))
         return Table(_all(_reader_of(path), path, str(path)), is_whole=True)
     if isinstance(source, Mapping):
         raise TypeError("requests must be a list of rows, not one row: put it into a list")

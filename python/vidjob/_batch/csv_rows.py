@@ -6,9 +6,9 @@ import codecs
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vidjob._batch.tables import PROMPTS, no_prompt
 from vidjob._columns import shown
 from vidjob._errors import InvalidRequest
-from vidjob._frames import PROMPTS, no_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""What values look like in a notebook: a line of text, and HTML of plain elements."""
+"""Values as notebooks show them: a line of text, and HTML of plain elements."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vidjob._batch import AsyncBatch, Batch
+from vidjob._batch.batch import AsyncBatch, Batch
+from vidjob._batch.results import Results
 from vidjob._native import Download, Video, VideoJob
-from vidjob._outputs import outcome_of
-from vidjob._results import Results
+from vidjob._notebook.options import Options
+from vidjob._progress.formatting import format_size, printable
 from vidjob._values import JobRecord, RenderResult
-from vidjob.notebook import Options
-from vidjob.progress import megabytes, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,13 +34,13 @@ _SUM = 12
 # ---- facts -----------------------------------------------------------------------------------
 
 
-def _words(told: object) -> str:
-    """What somebody said, on one line, with nothing of links but their hosts."""
-    return _LINK.sub(r"\1/…", printable(str(told)))
+def _one_line(text: object) -> str:
+    """Text from elsewhere on one line, with links cut to their hosts."""
+    return _LINK.sub(r"\1/…", printable(str(text)))
 
 
 def _usd(amount: Decimal) -> str:
-    """An amount in cents, or in all its digits where it is small and has more of them."""
+    """An amount to the cent, or with all its digits below one dollar."""
     cents = amount.quantize(Decimal("0.01"))
     return f"{cents if amount >= 1 or amount == cents else amount.normalize():f} USD"
 
@@ -55,69 +54,69 @@ def _of_video(video: Video | None) -> list[str]:
 
 
 def _of_job(job: VideoJob | None) -> list[str]:
-    """What there is to say of a job beside its status."""
+    """Facts about a job, without its status."""
     if job is None:
         return []
     error = job.error
     return [
         *_of_video(job.video),
         *([] if job.usage is None else [_usd(job.usage.cost_usd)]),
-        *([] if error is None else [_words(": ".join(filter(None, (error.code, error.message))))]),
+        *([] if error is None else [_one_line(": ".join(filter(None, (error.code, error.message))))]),
     ]
 
 
-def _standing(job: VideoJob) -> str:
+def _status_text(job: VideoJob) -> str:
     is_moving = job.progress is not None and not job.is_terminal
     return f"{job.status}, {job.progress}%" if is_moving else str(job.status)
 
 
 def _of_result(result: RenderResult) -> list[str]:
-    size = [] if result.bytes is None else [megabytes(result.bytes)]
-    error = [] if result.error is None else [_words(result.error)]
+    size = [] if result.bytes is None else [format_size(result.bytes)]
+    error = [] if result.error is None else [_one_line(result.error)]
     facts = _of_job(result.job) if result.ok else []
     return [*facts, *size, *error]
 
 
 def _of_download(file: Download) -> list[str]:
-    return [megabytes(file.bytes), f"sha256 {file.sha256[:_SUM]}…"]
+    return [format_size(file.bytes), f"sha256 {file.sha256[:_SUM]}…"]
 
 
 def _of_record(record: JobRecord) -> list[str]:
     cost = [_usd(record.cost_usd)] if record.cost_usd else []
-    error = [] if record.error is None else [_words(record.error)]
+    error = [] if record.error is None else [_one_line(record.error)]
     return [printable(record.prompt or ""), *cost, *error]
 
 
 def _of_results(results: Results) -> list[str]:
-    outcomes = [outcome_of(result) for result in results]
+    outcomes = [result.outcome for result in results]
     counted = [f"{outcomes.count(word)} {word.replace('_', ' ')}" for word in dict.fromkeys(sorted(outcomes))]
     return [f"{len(results)} items", *counted, *([_usd(results.cost_usd)] if results.cost_usd else [])]
 
 
 def _of_batch(batch: Batch | AsyncBatch) -> list[str]:
-    told = batch.summary
-    counted = [f"{told[word]} {word.replace('_', ' ')}" for word in _COUNTS if told[word]]
+    summary = batch.summary
+    counted = [f"{summary[word]} {word.replace('_', ' ')}" for word in _COUNTS if summary[word]]
     under_way = [f"{batch.in_flight} under way"] if batch.in_flight else []
-    return [f"{told['items']} items ended", *counted, *under_way, f"{told['cost_usd']:g} USD"]
+    return [f"{summary['items']} items ended", *counted, *under_way, f"{summary['cost_usd']:g} USD"]
 
 
 # ---- text ------------------------------------------------------------------------------------
 
 
 def text(value: object) -> str:
-    """A value in one short line, without links."""
+    """Returns a value as one short line, without links."""
     name = type(value).__name__
     return f"{name} {_sentence(value)}".strip()
 
 
 @singledispatch
 def _sentence(value: object) -> str:
-    raise TypeError(f"a {type(value).__name__} is shown by itself")
+    raise TypeError(f"a {type(value).__name__} has no notebook representation")
 
 
 @_sentence.register
 def _(job: VideoJob) -> str:
-    return ", ".join([f"{printable(job.request_id)} {_standing(job)}", *_of_job(job)])
+    return ", ".join([f"{printable(job.request_id)} {_status_text(job)}", *_of_job(job)])
 
 
 @_sentence.register
@@ -127,18 +126,18 @@ def _(video: Video) -> str:
 
 @_sentence.register
 def _(file: Download) -> str:
-    return ", ".join([_words(file.path), *_of_download(file)])
+    return ", ".join([_one_line(file.path), *_of_download(file)])
 
 
 @_sentence.register
 def _(result: RenderResult) -> str:
-    path = [] if result.path is None else [_words(result.path)]
-    return ", ".join([f"{_words(result.id)} {outcome_of(result)}", *path, *_of_result(result)])
+    path = [] if result.path is None else [_one_line(result.path)]
+    return ", ".join([f"{_one_line(result.id)} {result.outcome}", *path, *_of_result(result)])
 
 
 @_sentence.register
 def _(record: JobRecord) -> str:
-    return ", ".join([f"{_words(record.id)} {record.state}", *filter(None, _of_record(record))])
+    return ", ".join([f"{_one_line(record.id)} {record.state}", *filter(None, _of_record(record))])
 
 
 @_sentence.register
@@ -156,10 +155,10 @@ def _(batch: Batch | AsyncBatch) -> str:
 
 
 class _Players:
-    """Makes players of files, within what one output may carry.
+    """Makes players of files, within the size limit of one output.
 
     Args:
-        options: What is shown, and how.
+        options: The options in force.
         width: The width of a player, in pixels.
     """
 
@@ -169,17 +168,17 @@ class _Players:
         self._left = options.embed_limit
 
     def of(self, path: Path | None) -> str:
-        """The player of a file, or why there is none."""
+        """Returns the player of a file, or says why there is none."""
         if path is None:
             return ""
         shown = f"<code>{escape(str(path))}</code>"
         try:
             size = path.stat().st_size
         except OSError:
-            return f"{shown} is not there any more"
+            return f"{shown} no longer exists"
         source = self._source(path, size)
         if source is None:
-            return f"{shown} ({megabytes(size)}): too large to show here, or outside the working folder"
+            return f"{shown} ({format_size(size)}): too large to show here, or outside the working folder"
         return f'<video controls preload="metadata" width="{self._width}" src="{escape(source)}"></video>'
 
     def _source(self, path: Path, size: int) -> str | None:
@@ -193,9 +192,9 @@ class _Players:
 
 
 def _link(path: Path) -> str | None:
-    """A file's address from the notebook, if it is below the folder that the kernel works in."""
+    """A file's address from the notebook, if it is below the kernel's working folder."""
     try:
-        inside = Path(os.path.abspath(path)).relative_to(Path.cwd())  # noqa: PTH100 - links of folders stay as they are
+        inside = Path(os.path.abspath(path)).relative_to(Path.cwd())  # noqa: PTH100 - symbolic links stay as they are
     except (OSError, ValueError):
         return None
     return "/".join(quote(part) for part in inside.parts)
@@ -205,14 +204,14 @@ def _link(path: Path) -> str | None:
 
 
 @singledispatch
-def html(value: object, options: Options) -> str:  # noqa: ARG001 - the others need them
-    """A value as HTML."""
-    raise TypeError(f"a {type(value).__name__} is shown by itself")
+def html(value: object, options: Options) -> str:  # noqa: ARG001 - other types use them
+    """Returns a value as HTML."""
+    raise TypeError(f"a {type(value).__name__} has no notebook representation")
 
 
 @html.register
 def _(video: Video, options: Options) -> str:  # noqa: ARG001 - as above
-    return _card("video", _of_video(video), _hint("client.download(job, 'video.mp4')", "keeps the file"))
+    return _card("video", _of_video(video), _hint("client.download(job, 'video.mp4')", "saves the file"))
 
 
 @html.register
@@ -223,7 +222,7 @@ def _(file: Download, options: Options) -> str:
 @html.register
 def _(result: RenderResult, options: Options) -> str:
     player = _Players(options, options.width).of(result.path)
-    return player + _caption(result.id, [outcome_of(result), *_of_result(result)])
+    return player + _caption(result.id, [result.outcome, *_of_result(result)])
 
 
 @html.register
@@ -243,10 +242,10 @@ def _(job: VideoJob, options: Options) -> str:  # noqa: ARG001 - as above
     percent = 100 if job.status == "done" else job.progress
     bar = "" if percent is None else f'<progress value="{percent}" max="100">{percent}%</progress> '
     id_ = repr(job.request_id)
-    line = {"done": _hint(f"client.download({id_}, 'video.mp4')", "keeps the file")}.get(str(job.status), "")
+    line = {"done": _hint(f"client.download({id_}, 'video.mp4')", "saves the file")}.get(str(job.status), "")
     if not job.is_terminal:
-        line = _hint(f"client.wait({id_})", "follows it")
-    return _card(job.request_id, [_standing(job), *([job.model] if job.model else []), *_of_job(job)], line, bar)
+        line = _hint(f"client.wait({id_})", "waits for it")
+    return _card(job.request_id, [_status_text(job), *([job.model] if job.model else []), *_of_job(job)], line, bar)
 
 
 def _card(title: str, facts: Iterable[str], line: str = "", bar: str = "") -> str:
@@ -254,27 +253,27 @@ def _card(title: str, facts: Iterable[str], line: str = "", bar: str = "") -> st
 
 
 def _caption(title: str, facts: Iterable[str]) -> str:
-    told = " · ".join(escape(fact) for fact in facts if fact)
-    return f"<p><b>{escape(_words(title))}</b> {told}</p>"
+    text = " · ".join(escape(fact) for fact in facts if fact)
+    return f"<p><b>{escape(_one_line(title))}</b> {text}</p>"
 
 
 def _hint(line: str, what: str) -> str:
     return f"<p><code>{escape(line)}</code> {what}</p>"
 
 
-def _unbroken(words: str) -> str:
-    """Words that stay on one line."""
-    return words.replace(" ", "\N{NO-BREAK SPACE}")
+def _unbroken(text: str) -> str:
+    """Text that stays on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 _COLUMNS: dict[str, Callable[[RenderResult], str]] = {
-    "id": lambda result: _words(result.id),
-    "outcome": lambda result: outcome_of(result).replace("_", " "),
+    "id": lambda result: _one_line(result.id),
+    "outcome": lambda result: result.outcome.replace("_", " "),
     "seconds": lambda result: _unbroken("".join(_of_video(None if result.job is None else result.job.video))),
-    "size": lambda result: "" if result.bytes is None else _unbroken(megabytes(result.bytes)),
+    "size": lambda result: "" if result.bytes is None else _unbroken(format_size(result.bytes)),
     "cost": lambda result: _unbroken(_usd(result.job.usage.cost_usd)) if result.job and result.job.usage else "",
     "render": lambda result: "" if result.render_seconds is None else _unbroken(f"{result.render_seconds:.0f} s"),
-    "error": lambda result: "" if result.error is None else _words(result.error),
+    "error": lambda result: "" if result.error is None else _one_line(result.error),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a failure means to the shell, and what it says."""
+"""Exit codes, error messages in the command line's terms, and hints how to continue."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import shlex
 from enum import IntEnum
 
 import vidjob
-from vidjob.progress import printable
+from vidjob._progress.formatting import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Exit", "Trail", "advice", "exit_of", "words"]
+__all__ = ["Exit", "ResumeHint", "advice", "exit_of", "words"]
 
 
 class Exit(IntEnum):
-    """How the program ends."""
+    """The exit codes."""
 
     OK = 0
     UNEXPECTED = 1
@@ -32,20 +32,20 @@ class Exit(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """The exit code in a few words."""
+        """The meaning of the exit code."""
         return _MEANINGS[self]
 
 
 _MEANINGS = {
-    Exit.OK: "all well",
+    Exit.OK: "success",
     Exit.UNEXPECTED: "unexpected error",
     Exit.USAGE: "wrong usage; nothing was sent",
-    Exit.FAILED_JOB: "a job failed, was blocked or has expired; in a batch also: a create has no known outcome",
-    Exit.CONFIGURATION: "key or configuration",
-    Exit.BUDGET: "no money left, or --max-cost-usd or --max-jobs is reached",
-    Exit.PENDING: "still pending, or another run is at it; can be continued",
-    Exit.INTERRUPTED: "Ctrl-C",
-    Exit.BROKEN_PIPE: "whoever read the output went away",
+    Exit.FAILED_JOB: "a job failed, was blocked or expired; in a batch also: a create has no known outcome",
+    Exit.CONFIGURATION: "wrong key or configuration",
+    Exit.BUDGET: "no money left, or --max-cost-usd or --max-jobs reached",
+    Exit.PENDING: "still pending, or another run is at work; can be continued",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C",
+    Exit.BROKEN_PIPE: "output pipe closed",
 }
 
 _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
@@ -56,10 +56,10 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
     ((vidjob.WaitTimeout, vidjob.AlreadyRunning), Exit.PENDING),
 )
 
-#: What the system says of a path that no file can be kept at.
+#: Errors of paths at which no file can be written.
 _NO_TARGET = frozenset({errno.EEXIST, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG})
 
-#: How the arguments that messages speak of are called here.
+#: The options for the arguments that messages name.
 _OPTIONS = {
     "api_key=...": "--api-key-file FILE",
     "overwrite=True": "--overwrite",
@@ -69,11 +69,11 @@ _OPTIONS = {
     "public_url=True": "--public-url",
 }
 
-#: After these there is nothing to wait for.
+#: Errors after which there is nothing to wait for.
 _ENDS = (vidjob.JobFailed, vidjob.JobBlocked, vidjob.JobExpired, vidjob.InvalidRequest, vidjob.ConfigurationError)
-#: After these the file cannot be had again in the same way.
+#: Errors after which the same download fails again.
 _OUT_OF_REACH = (vidjob.VideoUrlExpired, vidjob.UnsafeUrl, vidjob.TooLarge)
-#: After these the same question has the same answer.
+#: Errors after which the same request fails again.
 _REFUSALS = (
     vidjob.AuthenticationError,
     vidjob.PermissionDenied,
@@ -84,7 +84,7 @@ _REFUSALS = (
 
 
 def exit_of(error: Exception) -> Exit:
-    """The exit code for an error."""
+    """Returns the exit code for an error."""
     if isinstance(error, vidjob.DownloadError) and error.errno in _NO_TARGET:
         return Exit.USAGE
     if isinstance(error, vidjob.JournalError) and error.errno == errno.ENOTDIR:
@@ -93,11 +93,11 @@ def exit_of(error: Exception) -> Exit:
 
 
 def words(error: BaseException, options: Mapping[str, str] = _OPTIONS) -> str:
-    """What an error says, on one line, in the command line's terms.
+    """Returns the message of an error on one line, with options in place of arguments.
 
     Args:
         error: The error.
-        options: How the arguments that it speaks of are called.
+        options: The options for the arguments that messages name.
     """
     text = printable(str(error))
     for argument, option in options.items():
@@ -105,13 +105,14 @@ def words(error: BaseException, options: Mapping[str, str] = _OPTIONS) -> str:
     return text
 
 
-class Trail:
-    """What is known of the job that a command is about, for when the command does not get to its end.
+class ResumeHint:
+    """Names the command that continues one that has not finished.
 
     Args:
-        command: The command that continues: its name, and options that it needs again.
+        command: The name of that command.
+        options: Options that it needs again.
         request_id: The job, if it is known from the start.
-        path: Where its file is to be kept, if it is.
+        path: Path of the job's file, if the command saves it.
     """
 
     def __init__(
@@ -121,41 +122,41 @@ class Trail:
         self._options = options or []
         self._path = path
         self.request_id = request_id
-        #: Whether the job was bought just now.
+        #: Whether this command created the job.
         self.bought = False
-        #: Whether a create may have been on its way.
+        #: Whether a create may have been sent.
         self.creating = False
         #: Whether the job is done.
         self.done = False
 
     @property
-    def keeps_file(self) -> bool:
-        """Whether a file comes of it."""
+    def saves_file(self) -> bool:
+        """Whether the command saves a file."""
         return bool(self._path)
 
-    def hears(self, event: Mapping[str, Any]) -> None:
-        """Takes note of an event."""
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Records an event."""
         if event["event"] == "accepted":
             self.request_id, self.bought, self.creating = event["request_id"], True, False
         elif event["event"] in {"status", "download"}:
             self.done = event.get("status", "done") == "done"
 
-    def continuation(self) -> str | None:
-        """The command that continues, to be pasted into a shell."""
+    def command(self) -> str | None:
+        """Returns the command that continues, for pasting into a shell."""
         if self.request_id is None or not self._command:
             return None
         file = ["-o", self._path] if self._path else []
         return shlex.join(["vidjob", self._command, self.request_id, *file, *self._options])
 
 
-def advice(error: vidjob.VidjobError, trail: Trail) -> list[str]:
-    """What to do about an error, in a line, or nothing."""
-    command = trail.continuation()
+def advice(error: vidjob.VidjobError, resume_hint: ResumeHint) -> list[str]:
+    """Returns a line on what to do about an error, if there is anything to do."""
+    command = resume_hint.command()
     if command is None or isinstance(error, (*_ENDS, *_OUT_OF_REACH)):
         return []
-    if trail.done:
-        return [f"the video is paid for; this gets it: {command}"]
-    # Before the job is done, a download is refused for reasons that stay.
-    if isinstance(error, vidjob.DownloadError) or (isinstance(error, _REFUSALS) and not trail.bought):
+    if resume_hint.done:
+        return [f"the video is paid for; to download it: {command}"]
+    # A download error before the job is done persists.
+    if isinstance(error, vidjob.DownloadError) or (isinstance(error, _REFUSALS) and not resume_hint.bought):
         return []
     return [f"to continue: {command}"]

@@ -1,4 +1,4 @@
-"""What a batch leaves behind beside the videos: ``metadata.jsonl``, ``errors.jsonl`` and ``summary.json``."""
+"""The output files of a batch beside the videos: ``metadata.jsonl``, ``errors.jsonl`` and ``summary.json``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidjob._columns import plain
-from vidjob._errors import AlreadyRunning, JobBlocked, JournalError, NotBought, SubmitUnknown, VidjobError, WaitTimeout
-from vidjob._listening import is_harmless
+from vidjob._errors import JournalError, VidjobError
+from vidjob._observers import call_safely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,46 +22,32 @@ if TYPE_CHECKING:
     from vidjob._native import Batch
     from vidjob._values import RenderResult
 
-__all__ = ["Counts", "Outputs", "outcome_of"]
+__all__ = ["Counts", "Outputs"]
 
-#: What tells an output of ours from a file that has its name.
+#: Keys that tell our output from another file of the same name.
 _VIDEO = {"id", "file_name", "request_id", "sha256"}
 _ERROR = {"id", "request_id", "error"}
 _SUMMARY = {"items", "saved", "spent_usd"}
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-def outcome_of(result: RenderResult) -> str:
-    """What became of an item, in a word."""
-    error = result.error
-    if error is None:
-        return "saved"
-    if isinstance(error, NotBought):
-        return "not_bought"
-    if isinstance(error, SubmitUnknown):
-        return "unknown"
-    if isinstance(error, (WaitTimeout, AlreadyRunning)):
-        return "pending"
-    return "blocked" if isinstance(error, JobBlocked) else "failed"
-
-
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Raises the disk's refusal as an error of vidjob."""
+    """Raises an ``OSError`` as ``JournalError``."""
     try:
         yield
     except OSError as error:
-        words = (
-            f"{path} cannot be written: {error.strerror or error}; the videos and the journal are whole: "
+        message = (
+            f"{path} cannot be written: {error.strerror or error}; the videos and the journal are complete: "
             "run the same call again to write it"
         )
-        raise JournalError(words, errno=error.errno) from None
+        raise JournalError(message, errno=error.errno) from None
 
 
 class _Lines:
-    """A file of JSON lines that takes its name once it is whole.
+    """A file of JSON lines that is renamed into place once it is complete.
 
-    Each line is written at once: what a buffer holds would be written a second time by a forked child.
+    Lines are not buffered: a forked child would write the buffer a second time.
     """
 
     def __init__(self, target: Path) -> None:
@@ -85,7 +71,7 @@ class _Lines:
         elif handle is not None:
             _rename(self._temporary, self._target)
         else:
-            # What an earlier run left would be taken for this one's.
+            # An earlier run's file would be mistaken for this one's.
             self._target.unlink(missing_ok=True)
 
 
@@ -93,7 +79,7 @@ def _dumped(line: Mapping[str, Any]) -> str:
     text = json.dumps(line, default=str, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a character, as JSON can spell it
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
         return json.dumps(line, default=str)
     return text
 
@@ -125,7 +111,7 @@ class Counts:
     def add(self, result: RenderResult) -> None:
         """Counts one result."""
         self._counts["items"] += 1
-        self._counts[outcome_of(result)] += 1
+        self._counts[result.outcome] += 1
         self._counts["resumed"] += result.resumed
         if result.job is not None and result.job.usage is not None and not result.resumed:
             self._ticks += result.job.usage.cost_in_usd_ticks
@@ -133,7 +119,7 @@ class Counts:
             self._seconds.append(result.render_seconds)
 
     def summary(self, *, stopped: str | None, spent_usd: float) -> dict[str, Any]:
-        """What the run came to so far."""
+        """Returns the totals so far."""
         words = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought")
         return {
             **{word: self._counts[word] for word in words},
@@ -147,10 +133,10 @@ class Counts:
 
 
 class Outputs:
-    """Writes down what one run came to, and all that the folder holds.
+    """Writes the totals of one run, its errors, and a description of all videos in the folder.
 
     Args:
-        folder: Where the files go.
+        folder: The batch's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -159,7 +145,7 @@ class Outputs:
         self._failure: JournalError | None = None
 
     def add(self, result: RenderResult) -> None:
-        """Takes one result down. A disk that refuses must not cost the caller the result."""
+        """Writes the error of a result. A full disk must not lose the result: `close` raises its error."""
         if result.ok or self._failure is not None:
             return
         error = VidjobError("") if result.error is None else result.error
@@ -172,14 +158,14 @@ class Outputs:
             self._failure = failure
 
     def close(self, summary: dict[str, Any], batch: Batch) -> None:
-        """Puts the files in place.
+        """Completes the files.
 
         Args:
-            summary: What the run came to.
-            batch: The compiled part, which knows all that the folder holds.
+            summary: The totals of the run.
+            batch: The compiled part, which knows all videos in the folder.
 
         Raises:
-            JournalError: The disk refuses.
+            JournalError: A file cannot be written.
         """
         self.describe(batch)
         with _writing(self._folder / "errors.jsonl"):
@@ -193,13 +179,13 @@ class Outputs:
             raise self._failure
 
     def describe(self, batch: Batch) -> None:
-        """Writes ``metadata.jsonl``, which describes each video in the folder, whichever run has made it.
+        """Writes ``metadata.jsonl``, which describes each video in the folder, of this run or an earlier one.
 
         Args:
-            batch: The compiled part, which knows all that the folder holds.
+            batch: The compiled part, which knows all videos in the folder.
 
         Raises:
-            JournalError: The disk refuses.
+            JournalError: The file cannot be written.
         """
         target = self._folder / "metadata.jsonl"
         lines = _text_of(target).splitlines()
@@ -209,7 +195,7 @@ class Outputs:
             return
         columns = {str(fields["id"]): json.dumps(fields) for fields in earlier} if batch.lacks_columns() else {}
         text = batch.metadata(columns)
-        # Videos may be there of which the journal was removed.
+        # The folder may have videos whose journal was removed.
         known = {_object(line).get("file_name") for line in text.splitlines()}
         others = [
             line
@@ -232,13 +218,13 @@ def _write(target: Path, text: str) -> None:
 
 
 def _text_of(target: Path) -> str:
-    """The text of an output, which need not be there."""
+    """Returns the text of an output file, empty if there is none."""
     with _writing(target):
         try:
             return target.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
-        except ValueError:  # not of our making
+        except ValueError:  # not our output
             return "unreadable"
 
 
@@ -247,14 +233,14 @@ def _is_ours(target: Path, keys: set[str]) -> bool:
 
 
 def _warn_of_foreign(target: Path) -> None:
-    words = f"{target} is not an output of vidjob and was left as it is: move it away, and run the same call again"
-    is_harmless("a warning failed", warnings.warn, words, RuntimeWarning)
+    message = f"{target} was not written by vidjob and is left unchanged; move it away and run the same call again"
+    call_safely("a warning failed", warnings.warn, message, RuntimeWarning)
 
 
 def _object(line: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
-    except ValueError:  # not of our making
+    except ValueError:  # not our output
         return {}
     return fields if isinstance(fields, dict) else {}
 

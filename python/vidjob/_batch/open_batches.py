@@ -1,4 +1,4 @@
-"""Runs that are open in this process: one that an exception has left does not stand in the way of the next."""
+"""The open batches of this process: one that an exception abandoned does not block the next."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any
 
-__all__ = ["Consumer", "consumer", "leave_abandoned", "register"]
+__all__ = ["Consumer", "close_abandoned", "consumer", "register"]
 
 
 class Consumer(NamedTuple):
-    """Who asks a run for its results.
+    """The function that asks a batch for its results.
 
     Attributes:
         process: The process.
         thread: The thread.
         task: The task on an event loop, or ``None`` where there is none.
-        frame: What identifies the function that asks, as long as it runs; its memory is used again by others.
+        frame: Identifies the function while it runs: its id, which another frame may have later, and its code.
     """
 
     process: int
@@ -33,15 +33,15 @@ class Consumer(NamedTuple):
     frame: tuple[int, CodeType | None]
 
 
-class Run(Protocol):
-    """A run that can be left open."""
+class OpenBatch(Protocol):
+    """A batch that can be abandoned."""
 
     @property
     def consumer(self) -> Consumer:
-        """Who asked it last."""
+        """The function that asked last."""
 
-    def leave(self) -> None:
-        """Closes it because its consumer is gone."""
+    def supersede(self) -> None:
+        """Closes it because another batch starts."""
 
 
 _OPEN: WeakValueDictionary[Path, Any] = WeakValueDictionary()
@@ -55,27 +55,27 @@ def _current_task() -> asyncio.Task[Any] | None:
 
 
 def consumer() -> Consumer:
-    """The consumer that calls vidjob now."""
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - nothing else tells
+    """Returns the function that calls vidjob now."""
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - there is no other way
     while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "vidjob":
         frame = frame.f_back
     task = _current_task()
     return Consumer(os.getpid(), threading.get_ident(), None if task is None else ref(task), _identity(frame))
 
 
-def register(folder: Path, run: Run) -> None:
-    """Takes note of a run through ``folder``."""
-    _OPEN[folder] = run
+def register(folder: Path, batch: OpenBatch) -> None:
+    """Registers the open batch of ``folder``."""
+    _OPEN[folder] = batch
 
 
-def leave_abandoned(folder: Path) -> None:
-    """Closes a run through ``folder`` that nobody can go on with: the function that asked it has ended by an exception.
+def close_abandoned(folder: Path) -> None:
+    """Closes the batch of ``folder`` if the function that read it has ended by an exception.
 
-    A notebook remembers such an exception, and with it the run.
+    A notebook keeps such an exception, and with it the batch.
     """
-    run: Run | None = _OPEN.get(folder)
-    if run is not None and _is_abandoned(run.consumer):
-        run.leave()
+    batch: OpenBatch | None = _OPEN.get(folder)
+    if batch is not None and _is_abandoned(batch.consumer):
+        batch.supersede()
 
 
 def _is_abandoned(consumer: Consumer) -> bool:
@@ -92,9 +92,9 @@ def _identity(frame: FrameType | None) -> tuple[int, CodeType | None]:
 
 
 def _running() -> set[tuple[int, CodeType | None]]:
-    """The functions that run on this thread now."""
+    """The functions that run on this thread."""
     frames = set()
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - nothing else tells
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - there is no other way
     while frame is not None:
         frames.add(_identity(frame))
         frame = frame.f_back

@@ -9,16 +9,16 @@ from pathlib import Path
 import vidjob
 from vidjob._columns import clean
 from vidjob._native import request_fields
+from vidjob._progress.formatting import printable
 from vidjob.cli import options
-from vidjob.cli.failures import Exit, Trail
-from vidjob.cli.following import Following, cost, show_job, size, trail_of_file
-from vidjob.progress import printable
+from vidjob.cli.exit_codes import Exit, ResumeHint
+from vidjob.cli.single_job import CommandProgress, cost, file_resume_hint, show_job, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from vidjob.cli.following import Context
+    from vidjob.cli.single_job import Context
 
 __all__ = [
     "edit",
@@ -39,7 +39,7 @@ _FILE_ID = "file-id:"
 
 
 def _media(text: str) -> str | Path | vidjob.FileId:
-    """A path, unless it is an address, a data URI or ``file-id:…``: here, unlike in Python, a text may be a path."""
+    """Returns a path, unless the text is an address, a data URI or ``file-id:…``."""
     if text.startswith(_FILE_ID):
         return vidjob.FileId(text.removeprefix(_FILE_ID))
     if text.lower().startswith(("http://", "https://", "data:")):
@@ -135,28 +135,26 @@ def _orders(parser: argparse.ArgumentParser, *, user: bool = True, elsewhere: bo
         "(default: the service's)",
     )
     if user:
-        parser.add_argument("--user", help="an id of your own end user, for the service")
-    parser.add_argument(
-        "--extra", type=options.json_object, metavar="JSON", help="an object that is merged into the request"
-    )
+        parser.add_argument("--user", help="the id of your own end user, for the service")
+    parser.add_argument("--extra", type=options.json_object, metavar="JSON", help="an object to merge into the request")
     group = parser.add_argument_group("storage at the service")
     if elsewhere:
-        group.add_argument("--upload-url", metavar="URL", help="signed address to which the service puts the file")
+        group.add_argument("--upload-url", metavar="URL", help="signed address to which the service uploads the file")
     group.add_argument("--store-as", metavar="NAME", help="have the service keep the file (documented by xAI only)")
     group.add_argument("--store-for", type=int, metavar="SECONDS", help="3600 to 2592000; with --store-as")
     group.add_argument("--public-url", action="store_true", help="give the stored file a public address")
-    group.add_argument("--public-url-for", type=int, metavar="SECONDS", help="for so long; with --public-url")
+    group.add_argument("--public-url-for", type=int, metavar="SECONDS", help="how long it is public; with --public-url")
 
 
 def _ends(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="print the JSON that would be sent; buy nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the JSON that would be sent, and buy nothing")
     options.connects(parser)
     options.prints_events(parser)
 
 
 def generate_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``generate``."""
-    _prompt(parser, "what to show; may be left out with --image or --reference", nargs="?")
+    _prompt(parser, "what to show; optional with --image or --reference", nargs="?")
     _inputs(parser)
     _picture(parser)
     _orders(parser)
@@ -173,7 +171,7 @@ def edit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def extend_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``extend``."""
-    _prompt(parser, "how it goes on")
+    _prompt(parser, "how the video continues")
     _source(parser)
     parser.add_argument("--duration", type=int, metavar="SECONDS", help="of the added part, 1 to 10 (default: 6)")
     _orders(parser, user=False)
@@ -182,8 +180,8 @@ def extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def render_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``render``."""
-    _prompt(parser, "what to show; may be left out with --image or --reference", nargs="?")
-    parser.add_argument("-o", "--output", type=options.path, metavar="FILE", help="where to keep the video")
+    _prompt(parser, "what to show; optional with --image or --reference", nargs="?")
+    parser.add_argument("-o", "--output", type=options.path, metavar="FILE", help="path of the video")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     parser.add_argument(
         "--operation",
@@ -219,7 +217,7 @@ def _storage(args: argparse.Namespace) -> vidjob.StorageOptions | None:
 
 
 def _earlier(args: argparse.Namespace) -> vidjob.VideoJob | None:
-    """The job behind ``--job``, asked for a link that is good."""
+    """Returns the job of ``--job``, polled for a fresh link."""
     if getattr(args, "job", None) is None:
         return None
     with options.client(args) as service:
@@ -241,12 +239,12 @@ def _create(context: Context, verb: str) -> Exit:
     request = _request(args, verb, _earlier(args))
     if args.dry_run:
         return _preview(context, request)
-    context.trail = Trail("wait", options.same_service(args))
-    with options.client(args, on_event=context.trail.hears) as service, Following(context):
-        context.trail.creating = True
+    context.resume_hint = ResumeHint("wait", options.same_service(args))
+    with options.client(args, on_event=context.resume_hint.on_event) as service, CommandProgress(context):
+        context.resume_hint.creating = True
         job = getattr(service, verb)(request)
     code = show_job(context.output, job)
-    context.output.say(f"to keep it: {shlex.join(['vidjob', 'download', job.request_id, *options.same_service(args)])}")
+    context.output.say(f"to save it: {shlex.join(['vidjob', 'download', job.request_id, *options.same_service(args)])}")
     return code
 
 
@@ -270,17 +268,17 @@ def render(context: Context) -> Exit:
     args, output = context.args, context.output
     follows = args.video is not None or args.job is not None
     if args.output is None and not args.dry_run:
-        output.error("-o/--output FILE is missing: where to keep the video", "try: vidjob render --help")
+        output.error("-o/--output FILE is required: the path of the video", "try: vidjob render --help")
         return Exit.USAGE
     if args.output is not None and clean(args.output) != args.output:
-        output.error("-o/--output FILE is not UTF-8, and the journal could not name it; choose another name")
+        output.error("-o/--output FILE is not UTF-8, which the journal needs; choose another name")
         return Exit.USAGE
     request = _request(args, args.operation or ("edit" if follows else "generate"), _earlier(args))
     if args.dry_run:
         return _preview(context, request)
-    context.trail = trail_of_file(args, args.output)
-    with options.client(args) as service, Following(context) as following:
-        context.trail.creating = True
+    context.resume_hint = file_resume_hint(args, args.output)
+    with options.client(args) as service, CommandProgress(context) as following:
+        context.resume_hint.creating = True
         result = service.render(
             request,
             args.output,

@@ -1,0 +1,1 @@
+"""Many renders: rows in, results and output files out."""

@@ -1,0 +1,1 @@
+"""How calls and batches progress, and the bars that show it."""
