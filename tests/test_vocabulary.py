@@ -154,6 +154,13 @@ def test_the_request_class_and_its_stub_have_every_field() -> None:
     assert not missing, f"_native.pyi lacks the properties {missing} of VideoRequest"
 
 
+def test_the_typed_arguments_of_the_verbs_are_all_fields_but_the_prompt() -> None:
+    source = ast.parse((SOURCES / "_arguments.py").read_text("utf-8"))
+    typed = next(node for node in ast.walk(source) if isinstance(node, ast.ClassDef) and node.name == "RequestFields")
+    names = [ast.unparse(node.target) for node in typed.body if isinstance(node, ast.AnnAssign)]
+    assert names == [name for name in FIELDS if name != "prompt"], "RequestFields in _arguments.py and the table differ"
+
+
 @pytest.mark.parametrize("operation", [*OPERATIONS, "render"])
 def test_the_command_line_has_an_option_for_every_field(operation: str) -> None:
     parser = argparse.ArgumentParser()
