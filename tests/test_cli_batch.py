@@ -362,9 +362,9 @@ def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: 
     simulator.resume()
     code, out, err = cli("jobs", "out")
     assert (code, err) == (0, "")
-    heading, *rows = out.splitlines()
+    heading, *lines = out.splitlines()
     assert heading.split()[:3] == ["id", "state", "request_id"]
-    assert sorted(row.split()[0] for row in rows) == ["i0", "i1", "i2"]
+    assert sorted(line.split()[0] for line in lines) == ["i0", "i1", "i2"]
     code, out, _ = cli("resume", "out", "--json", *OFTEN, *at)
     assert code == 0
     told = json.loads(out)

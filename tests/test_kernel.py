@@ -140,7 +140,7 @@ def test_stop_ends_a_blocking_call_in_an_awaiting_cell_at_once(kernel: Kernel, j
 def test_stop_ends_an_awaiting_cell_at_once(kernel: Kernel, job: str) -> None:
     said, errors = stopped(kernel, "await client.wait_async(job, poll_interval=0.2)")
     assert errors in (["CancelledError"], ["KeyboardInterrupt"])
-    assert f"job {job} goes on; client.wait('{job}') follows it again" in said, "it stands below the cell"
+    assert f"job {job} is still running; client.wait('{job}') waits for it" in said, "it stands below the cell"
     settled(kernel)
 
 

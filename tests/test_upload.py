@@ -240,7 +240,9 @@ def test_a_create_may_queue_longer_than_the_timeout(simulator: Simulator) -> Non
     async def main() -> list[object]:
         settings = {"base_url": simulator.base_url, "timeout": 1, "max_retries": 0, "requests_per_second": 0.8}
         with VideoClient(KEY, **settings) as client:  # type: ignore[arg-type]
-            return await asyncio.gather(*(client.generate_async("x") for _ in range(2)), return_exceptions=True)
+            creates = (client.generate_async("x") for _ in range(2))
+            outcomes: list[object] = await asyncio.gather(*creates, return_exceptions=True)
+            return outcomes
 
     outcomes = asyncio.run(main())
     assert [type(outcome) for outcome in outcomes] == [vidjob.VideoJob] * 2, outcomes

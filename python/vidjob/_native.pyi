@@ -40,13 +40,16 @@ __all__ = [
     "event_names",
     "fingerprint",
     "is_terminal_status",
+    "lookup",
     "process_tag",
     "read_journal",
+    "register",
     "request_fields",
     "statuses",
 ]
 
 __version__: str
+_loaders: dict[str, Callable[[], object]]
 
 # What a request holds of the media it was given.
 _Held: TypeAlias = str | Path | bytes | FileId | VideoJob | Video
@@ -728,15 +731,15 @@ class Client:
     def edit_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
     def extend(self, request: VideoRequest, *, listener: _Listener) -> VideoJob: ...
     def extend_async(self, request: VideoRequest, *, listener: _Listener) -> Awaitable[VideoJob]: ...
-    def download(self, source: VideoJob | Video | str, keep: DownloadOptions, *, listener: _Listener) -> Download: ...
+    def download(self, source: VideoJob | Video | str, target: DownloadOptions, *, listener: _Listener) -> Download: ...
     def download_async(
-        self, source: VideoJob | Video | str, keep: DownloadOptions, *, listener: _Listener
+        self, source: VideoJob | Video | str, target: DownloadOptions, *, listener: _Listener
     ) -> Awaitable[Download]: ...
     def render(
         self,
         request: VideoRequest,
         waiting: WaitOptions,
-        keep: DownloadOptions,
+        target: DownloadOptions,
         on_unknown: str,
         *,
         listener: _Listener,
@@ -745,7 +748,7 @@ class Client:
         self,
         request: VideoRequest,
         waiting: WaitOptions,
-        keep: DownloadOptions,
+        target: DownloadOptions,
         on_unknown: str,
         *,
         listener: _Listener,
@@ -809,7 +812,7 @@ def statuses() -> dict[str, bool]:
 def is_terminal_status(status: str) -> bool: ...
 def event_names() -> list[str]: ...
 def error_names() -> list[str]: ...
-def check_target(keep: DownloadOptions) -> None: ...
+def check_target(target: DownloadOptions) -> None: ...
 def estimate_usd(request: VideoRequest, prices: Mapping[str, Any] | None = None) -> float | None: ...
 def fingerprint(request: VideoRequest) -> str: ...
 def process_tag() -> str: ...

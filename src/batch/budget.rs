@@ -68,7 +68,6 @@ impl Budget {
     }
 
     /// The reservation of a job that an earlier run created. Its estimate is counted already.
-    #[must_use]
     pub fn resume(self: &Arc<Self>, estimate: i64) -> Reservation {
         self.lock().open += 1;
         Reservation { budget: Arc::clone(self), amount: estimate, cost: Some(estimate) }

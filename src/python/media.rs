@@ -57,7 +57,7 @@ pub(super) fn to_python<'py>(py: Python<'py>, media: &Media) -> PyResult<Bound<'
     })
 }
 
-/// A PNG image of an array's png, for `vidjob._media`.
+/// A PNG image of an array's pixels, for `vidjob._media`.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
 pub(super) fn encode_png(
@@ -65,11 +65,11 @@ pub(super) fn encode_png(
     width: u32,
     height: u32,
     channels: usize,
-    png: PyBackedBytes,
+    pixels: PyBackedBytes,
 ) -> PyResult<Bound<'_, PyBytes>> {
     let channels = png::Channels::of(channels).ok_or_else(|| {
         pyo3::exceptions::PyValueError::new_err(format!("a pixel has 3 or 4 channels, not {channels}"))
     })?;
-    let file = py.detach(|| png::png(width, height, channels, &png));
+    let file = py.detach(|| png::png(width, height, channels, &pixels));
     Ok(PyBytes::new(py, &file.map_err(|error| errors::raise(py, error))?))
 }

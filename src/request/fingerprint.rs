@@ -104,9 +104,9 @@ mod tests {
         );
         let mut fields: Value = serde_json::from_str(text).unwrap();
         fields["image"] = json!("https://a.example/i.png");
-        assert_eq!(of(fields), hexadecimal(Sha256::digest(text)));
+        assert_eq!(of(fields), crate::hexadecimal::encode(Sha256::digest(text)));
         let text = r#"{"operation":"edit","prompt":"x","video":{"file_id":"file-1"}}"#;
-        assert_eq!(of(serde_json::from_str(text).unwrap()), hexadecimal(Sha256::digest(text)));
+        assert_eq!(of(serde_json::from_str(text).unwrap()), crate::hexadecimal::encode(Sha256::digest(text)));
     }
 
     #[test]
