@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vidjob::pacing::{History, Pacing, RenderTimes, Situation};
+use vidjob::pacing::{History, Pacing, PollContext, RenderTimes};
 
 /// Renders of each distribution.
 const RENDERS: usize = 20_000;
@@ -150,7 +150,7 @@ fn one(schedule: &Schedule, render: f64, report: Report, chance: &mut fastrand::
 
 fn paced(at: f64, history: &History, known: Option<&RenderTimes>, jitter: f64) -> f64 {
     let situation =
-        Situation { elapsed: Duration::from_secs_f64(at), history, retry_after: None, deadline: None, jitter, known };
+        PollContext { elapsed: Duration::from_secs_f64(at), history, retry_after: None, deadline: None, jitter, known };
     Pacing::default().next_delay(&situation).as_secs_f64()
 }
 

@@ -190,7 +190,9 @@ mod tests {
         for estimate in [4, 5] {
             reservations.push(absurd.reserve(Some(estimate)).await.unwrap());
         }
-        reservations.into_iter().for_each(|reservation| reservation.settle(i64::MAX));
+        for reservation in reservations {
+            reservation.settle(i64::MAX);
+        }
         assert_eq!(absurd.lock().spent, 2 * i128::from(i64::MAX));
         let credited = budget(Some(10), 10, None);
         credited.resume(0).settle(-1_000);

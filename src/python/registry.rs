@@ -28,7 +28,7 @@ pub(super) fn lookup<'py>(module: &Bound<'py, PyModule>, name: &str) -> PyResult
 
 /// Adds the loaders to the module.
 pub(super) fn prepare(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add(LOADERS, PyDict::new(module.py()))
+    module.setattr(LOADERS, PyDict::new(module.py()))
 }
 
 /// The object that is registered as `name`.
