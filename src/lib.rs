@@ -4,7 +4,6 @@
 //! exchange, when to poll, files, the verbs, the journal, batches, the client, and on top the simulator and Python.
 
 pub mod backoff;
-mod body_part;
 pub mod config;
 pub mod error;
 pub mod event;
@@ -24,6 +23,8 @@ mod threads;
 pub mod media;
 pub mod request;
 
+mod body_part;
+
 pub mod wire;
 
 pub mod transport;
@@ -41,6 +42,7 @@ pub mod journal;
 mod submission;
 
 pub mod batch;
+
 pub mod client;
 
 pub mod simulator;

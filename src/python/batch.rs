@@ -88,7 +88,8 @@ pub(super) fn prices_from(prices: &Bound<'_, PyAny>) -> PyResult<Prices> {
         let hint = "expected {model: {\"per_second\": {\"480p\": usd}, \"per_image\": usd}}";
         errors::raise(prices.py(), Error::invalid("prices", format!("prices: {words}; {hint}")))
     };
-    let read: Prices = serde_json::from_str(&values::dump(prices)?).map_err(|error| refused(error.to_string()))?;
+    let read: Prices =
+        serde_json::from_str(&super::plain_objects::dump(prices)?).map_err(|error| refused(error.to_string()))?;
     read.check().map_err(|error| errors::raise(prices.py(), error))?;
     Ok(read)
 }
@@ -379,5 +380,5 @@ pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> 
 #[pyfunction]
 pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<(Bound<'_, PyAny>, Vec<String>)> {
     let (records, damage) = blocking::block_on(py, None, |_| async move { batch::records(&folder).await })?;
-    Ok((values::to_dict(py, &records)?, damage.iter().map(Damage::words).collect()))
+    Ok((super::plain_objects::to_dict(py, &records)?, damage.iter().map(Damage::words).collect()))
 }

@@ -23,7 +23,7 @@ pub(super) fn pretty(value: &Bound<'_, PyAny>, printer: &Bound<'_, PyAny>) -> Py
 /// The methods by which `IPython` shows a value, among the other methods of its class.
 macro_rules! displayed_value {
     ($class:ident { $($own:tt)* }) => {
-        $crate::python::values::value_methods!($class {
+        $crate::python::value_class::value_methods!($class {
             $($own)*
 
             #[pyo3(signature = (include=None, exclude=None))]

@@ -9,7 +9,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 
 use super::arguments::{not_utf8, text};
-use super::request::FileId;
+use super::file_id::FileId;
 use super::{errors, registry, values};
 use crate::media::{Media, png};
 

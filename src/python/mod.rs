@@ -9,16 +9,19 @@ mod closable;
 mod display;
 mod errors;
 mod events;
+mod file_id;
 mod interrupt;
 mod json;
 mod lifecycle;
 mod listener;
 mod media;
 mod outcome;
+mod plain_objects;
 mod registry;
 mod request;
 mod runtime;
 mod simulator;
+mod value_class;
 mod values;
 mod vocabulary;
 mod waker;
@@ -33,11 +36,13 @@ mod native {
     #[pymodule_export]
     use super::client::{Client, Watch, check_target};
     #[pymodule_export]
+    use super::file_id::FileId;
+    #[pymodule_export]
     use super::media::encode_png;
     #[pymodule_export]
     use super::registry::{lookup, register};
     #[pymodule_export]
-    use super::request::{FileId, Keyframe, StorageOptions, VideoRequest, Voice};
+    use super::request::{Keyframe, StorageOptions, VideoRequest, Voice};
     #[pymodule_export]
     use super::simulator::Simulator;
     #[pymodule_export]

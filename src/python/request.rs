@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::{flag, number, text, whole, wrong_type};
-use super::values::{Validate, from_dict, from_json, hash, reduce, repr, to_dict, value_methods};
+use super::value_class::{Validate, value_methods};
 use super::{blocking, errors, json, media};
 use crate::client::VideoClient;
 use crate::error::Error;
@@ -18,50 +18,6 @@ use crate::redact::text_for_message;
 use crate::request::{self, Audio, FIELDS, Operation, request_fields};
 
 // ---- the parts --------------------------------------------------------------------------------
-
-/// The id of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct File {
-    file_id: String,
-}
-
-/// A file that the service already has.
-#[pyclass(frozen, module = "vidjob")]
-pub(super) struct FileId {
-    inner: File,
-}
-
-impl FileId {
-    fn from_inner(inner: File) -> Self {
-        Self { inner }
-    }
-
-    pub(super) fn of(file_id: String) -> Self {
-        Self::from_inner(File { file_id })
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.inner.file_id
-    }
-}
-
-value_methods!(FileId {
-    #[new]
-    fn new(file_id: &Any<'_>) -> PyResult<Self> {
-        text("file_id", file_id).map(Self::of)
-    }
-
-    #[classattr]
-    fn __match_args__() -> (&'static str,) {
-        ("file_id",)
-    }
-
-    #[getter]
-    fn file_id(&self) -> &str {
-        self.id()
-    }
-});
 
 /// One of the service's voices.
 #[pyclass(frozen, module = "vidjob")]
@@ -207,13 +163,12 @@ impl VideoRequest {
     }
 }
 
-impl Validate for File {}
 impl Validate for Named {}
 impl Validate for request::Keyframe {}
 
 impl Validate for request::StorageOptions {
-    fn validate(&self) -> crate::Result<()> {
-        self.check()
+    fn validate(&self, py: Python<'_>) -> PyResult<()> {
+        self.check().map_err(|error| errors::raise(py, error))
     }
 }
 
@@ -226,8 +181,8 @@ impl Validate for request::VideoRequest {
         errors::raise(py, Error::invalid(field, format!("{place}{words}")))
     }
 
-    fn validate(&self) -> crate::Result<()> {
-        self.check()
+    fn validate(&self, py: Python<'_>) -> PyResult<()> {
+        self.check().map_err(|error| errors::raise(py, error))
     }
 }
 
@@ -273,7 +228,7 @@ macro_rules! class {
             fn preview<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
                 let request = self.inner.clone();
                 let body = blocking::block_on(py, None, |_| VideoClient::preview(request))?;
-                to_dict(py, &body)
+                super::plain_objects::to_dict(py, &body)
             }
 
             /// The same request, with the files that it names as the working directory makes them now.
@@ -370,7 +325,7 @@ impl Argument for Map<String, Value> {
     }
 
     fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
-        if self.is_empty() { Ok(py.None().into_bound(py)) } else { to_dict(py, self) }
+        if self.is_empty() { Ok(py.None().into_bound(py)) } else { super::plain_objects::to_dict(py, self) }
     }
 }
 

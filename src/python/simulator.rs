@@ -135,12 +135,12 @@ impl Simulator {
 
     #[getter]
     fn accepted<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        super::values::to_dict(py, &self.0.accepted())
+        super::plain_objects::to_dict(py, &self.0.accepted())
     }
 
     #[getter]
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        super::values::to_dict(py, &self.0.requests())
+        super::plain_objects::to_dict(py, &self.0.requests())
     }
 
     #[pyo3(signature = (**settings))]

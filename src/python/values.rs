@@ -1,73 +1,19 @@
-//! The values that Python sees: frozen, equal and hashable by what they say, and plain JSON inside.
+//! The values that Python sees.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use pyo3::types::PyType;
 
 use super::display::displayed_value;
-use super::errors;
+use super::plain_objects::{dump, from_json_text};
+use super::value_class::{Validate, value_methods};
 use crate::job::{self, JobStatus};
-use crate::redact::text_for_message;
 
 const TICKS_EXPONENT: i32 = -10;
-
-// ---- what all values share -------------------------------------------------------------------
-
-fn json_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    py.import("json")
-}
-
-/// A value as plain Python objects.
-pub(super) fn to_dict<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
-    json_module(py)?.call_method1("loads", (to_json(value)?,))
-}
-
-fn to_json(value: &impl Serialize) -> PyResult<String> {
-    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-pub(super) fn from_json<T: DeserializeOwned + Validate>(py: Python<'_>, text: &str) -> PyResult<T> {
-    let reader = &mut serde_json::Deserializer::from_str(text);
-    let value: T = serde_path_to_error::deserialize(reader).map_err(|error| {
-        let (path, error) = (error.path().to_string(), error.into_inner());
-        // Where it stands in a text that the caller never saw is of no help.
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let words = error.to_string();
-        T::malformed(py, &path, words.strip_suffix(&place).unwrap_or(&words))
-    })?;
-    value.validate().map_err(|error| errors::raise(py, error))?;
-    Ok(value)
-}
-
-pub(super) fn from_dict<T: DeserializeOwned + Validate>(data: &Bound<'_, PyAny>) -> PyResult<T> {
-    let py = data.py();
-    let text = dump(data).map_err(|error| {
-        let is_of_the_data = error.is_instance_of::<PyException>(py);
-        if is_of_the_data { T::malformed(py, ".", &error.value(py).to_string()) } else { error }
-    })?;
-    from_json(py, &text)
-}
-
-/// What else than its types a value must satisfy.
-pub(super) trait Validate {
-    /// The exception for what is no such value; `path` is where it stands.
-    fn malformed(_py: Python<'_>, path: &str, words: &str) -> PyErr {
-        let place = if path == "." { String::new() } else { format!("{path}: ") };
-        PyValueError::new_err(format!("{place}{words}"))
-    }
-
-    fn validate(&self) -> crate::Result<()> {
-        Ok(())
-    }
-}
 
 impl Validate for job::Video {}
 impl Validate for job::FileOutput {}
@@ -75,125 +21,6 @@ impl Validate for job::Usage {}
 impl Validate for job::JobError {}
 impl Validate for job::VideoJob {}
 impl Validate for crate::saved_file::Download {}
-
-/// Python objects as JSON text.
-pub(super) fn dump(data: &Bound<'_, PyAny>) -> PyResult<String> {
-    json_module(data.py())?.call_method1("dumps", (data,))?.extract()
-}
-
-/// `Name(field=value, ...)`, leaving out what is not set after the first field. The fields are those that
-/// a pattern matches by position, unless the class says otherwise.
-pub(super) fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    let class = value.get_type();
-    let fields = class.getattr_opt("_fields")?.map_or_else(|| class.getattr("__match_args__"), Ok)?;
-    let mut shown = Vec::new();
-    for field in fields.cast_into::<PyTuple>()? {
-        let field: String = field.extract()?;
-        let content = value.getattr(field.as_str())?;
-        if shown.is_empty() || !is_unset(&content) {
-            shown.push(format!("{field}={}", show(&content)?));
-        }
-    }
-    Ok(format!("{}({})", class.name()?, shown.join(", ")))
-}
-
-fn is_unset(content: &Bound<'_, PyAny>) -> bool {
-    content.is_none() || content.cast::<PyTuple>().is_ok_and(PyTupleMethods::is_empty)
-}
-
-/// Bytes are counted, and what signs an address, which is as good as a key to the file, is left out.
-fn show(content: &Bound<'_, PyAny>) -> PyResult<String> {
-    if let Ok(bytes) = content.cast::<PyBytes>() {
-        return Ok(format!("<{} bytes>", bytes.as_bytes().len()));
-    }
-    if let Ok(items) = content.cast::<PyTuple>() {
-        return Ok(format!("[{}]", joined(items.iter())?));
-    }
-    if let Ok(items) = content.cast::<PyList>() {
-        return Ok(format!("[{}]", joined(items.iter())?));
-    }
-    if let Ok(fields) = content.cast::<PyDict>() {
-        let fields = fields.iter().map(|(name, value)| Ok(format!("{}: {}", name.repr()?, show(&value)?)));
-        return Ok(format!("{{{}}}", fields.collect::<PyResult<Vec<_>>>()?.join(", ")));
-    }
-    if let Ok(text) = content.cast::<PyString>()
-        && let Ok(text) = text.to_str()
-        && (text.contains(":/") || text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:")))
-    {
-        return Ok(PyString::new(content.py(), &text_for_message(text)).repr()?.to_string());
-    }
-    Ok(content.repr()?.to_string())
-}
-
-fn joined<'py>(items: impl Iterator<Item = Bound<'py, PyAny>>) -> PyResult<String> {
-    Ok(items.map(|item| show(&item)).collect::<PyResult<Vec<_>>>()?.join(", "))
-}
-
-/// Pickling: the class's own `_from_json` on the value's JSON.
-pub(super) fn reduce<'py>(
-    class: &Bound<'py, PyType>,
-    value: &impl Serialize,
-) -> PyResult<(Bound<'py, PyAny>, (String,))> {
-    Ok((class.getattr("_from_json")?, (to_json(value)?,)))
-}
-
-pub(super) fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The methods that every value has, over its field `inner`.
-macro_rules! value_methods {
-    ($class:ident { $($own:tt)* }) => {
-        #[pymethods]
-        impl $class {
-            $($own)*
-
-            fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                to_dict(py, &self.inner)
-            }
-
-            #[classmethod]
-            fn from_dict(_class: &Bound<'_, PyType>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
-                from_dict::<_>(data).map(Self::from_inner)
-            }
-
-            #[classmethod]
-            fn _from_json(class: &Bound<'_, PyType>, text: &str) -> PyResult<Self> {
-                from_json::<_>(class.py(), text).map(Self::from_inner)
-            }
-
-            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
-                reduce(&slf.get_type(), &slf.get().inner)
-            }
-
-            fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-                repr(slf.as_any())
-            }
-
-            fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-                other.cast::<Self>().is_ok_and(|other| other.get().inner == self.inner)
-            }
-
-            fn __hash__(&self) -> u64 {
-                hash(&self.inner)
-            }
-
-            fn __copy__(slf: Py<Self>) -> Py<Self> {
-                slf
-            }
-
-            fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
-                slf
-            }
-        }
-    };
-}
-
-pub(super) use value_methods;
-
-// ---- the values ------------------------------------------------------------------------------
 
 /// The video of a job.
 #[pyclass(frozen, module = "vidjob", from_py_object)]
@@ -485,7 +312,7 @@ displayed_value!(VideoJob {
     #[getter]
     fn raw(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let Some(raw) = &self.inner.raw else { return Ok(None) };
-        let parse = || Ok::<_, PyErr>(json_module(py)?.call_method1("loads", (&**raw,))?.unbind());
+        let parse = || Ok::<_, PyErr>(from_json_text(py, raw)?.unbind());
         Ok(Some(self.raw.get_or_try_init(py, parse)?.clone_ref(py)))
     }
 

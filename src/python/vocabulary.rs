@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{errors, values};
+use super::errors;
 use crate::event::Event;
 use crate::job::JobStatus;
 use crate::request::FIELDS;
@@ -11,7 +11,7 @@ use crate::request::FIELDS;
 /// The fields of a request but `operation`: name, key in the JSON body, kind, operations that take it, description.
 #[pyfunction]
 pub(super) fn request_fields(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    values::to_dict(py, &FIELDS)
+    super::plain_objects::to_dict(py, &FIELDS)
 }
 
 /// Every status, and whether a job with it is over.

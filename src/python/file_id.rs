@@ -1,0 +1,53 @@
+//! `FileId`: a file that the service already has, as a medium of a request.
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use serde::{Deserialize, Serialize};
+
+use super::arguments::text;
+use super::value_class::{Validate, value_methods};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    file_id: String,
+}
+
+/// A file that the service already has.
+#[pyclass(frozen, module = "vidjob")]
+pub(super) struct FileId {
+    inner: File,
+}
+
+impl FileId {
+    fn from_inner(inner: File) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn of(file_id: String) -> Self {
+        Self::from_inner(File { file_id })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.inner.file_id
+    }
+}
+
+value_methods!(FileId {
+    #[new]
+    fn new(file_id: &Bound<'_, PyAny>) -> PyResult<Self> {
+        text("file_id", file_id).map(Self::of)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str,) {
+        ("file_id",)
+    }
+
+    #[getter]
+    fn file_id(&self) -> &str {
+        self.id()
+    }
+});
+
+impl Validate for File {}
