@@ -1,4 +1,4 @@
-//! The client: the verbs, with the journal where one is kept.
+//! The client: all verbs, with a journal where one is configured.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,19 +30,19 @@ pub struct VideoClient {
 }
 
 impl VideoClient {
-    /// A client as configured. Nothing is connected yet.
+    /// Creates a client. It connects on first use.
     pub fn new(config: Arc<Config>) -> Result<Self> {
         Ok(Self { api: ApiClient::new(config)?, journal: Arc::default() })
     }
 
-    /// The same client, with `events` for what happens.
+    /// The same client, with another observer.
     #[must_use]
     pub fn observed(&self, events: Events) -> Self {
         Self { api: self.api.observed(events), ..self.clone() }
     }
 
-    /// The same client for a runtime that runs only while its caller waits in it: its queries keep
-    /// connections of their own, which nobody else could serve.
+    /// The same client for a runtime that runs only while a caller blocks on it. Its polls have
+    /// their own connections, because no other runtime could drive them.
     #[must_use]
     pub fn driven_by_caller(&self) -> Self {
         Self { api: self.api.driven_by_caller(), ..self.clone() }
@@ -53,12 +53,12 @@ impl VideoClient {
         self.api.get(job).await
     }
 
-    /// Every change of a job until it is over.
+    /// Yields each change of a job until it is over.
     pub fn watch(&self, job: VideoJob, wait_options: WaitOptions) -> Result<Watch<ApiClient>> {
         self.api.watch(job, wait_options)
     }
 
-    /// The job once it is done.
+    /// Waits until a job is done.
     pub async fn wait(&self, job: VideoJob, wait_options: WaitOptions) -> Result<VideoJob> {
         let journal = self.journal().await?;
         let known = journal.and_then(|journal| journal.render_times_of(&job.request_id));
@@ -75,12 +75,12 @@ impl VideoClient {
         self.create_by(Operation::Generate, request).await
     }
 
-    /// Creates a job that changes a video.
+    /// Creates a job that edits a video.
     pub async fn edit(&self, request: VideoRequest) -> Result<VideoJob> {
         self.create_by(Operation::Edit, request).await
     }
 
-    /// Creates a job that goes on with a video.
+    /// Creates a job that extends a video.
     pub async fn extend(&self, request: VideoRequest) -> Result<VideoJob> {
         self.create_by(Operation::Extend, request).await
     }
@@ -99,7 +99,7 @@ impl VideoClient {
         self.api.fetch_link(link, path, options).await
     }
 
-    /// The body that a request would be sent with, its media shortened. Links of earlier renders stay as they are.
+    /// The JSON body of a request, its media shortened. Links of earlier renders stay unchanged.
     pub async fn preview(request: VideoRequest) -> Result<serde_json::Value> {
         ApiClient::preview(request).await
     }

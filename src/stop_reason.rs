@@ -2,27 +2,20 @@
 
 use crate::error::Error;
 
-/// Why nothing more is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
-    /// The money is spent or reserved.
+    /// `max_cost_usd` is spent or reserved.
     Budget,
-    /// As many jobs as allowed were bought.
+    /// `max_jobs` is reached.
     Jobs,
-    /// The time is over.
     Deadline,
-    /// The service refuses the key.
     Key,
-    /// The service says that no money is left.
     Balance,
-    /// The caller said so.
     Caller,
-    /// Another run took the folder over.
     Superseded,
 }
 
 impl StopReason {
-    /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -14,29 +14,24 @@ use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::transport::http::CreatePermit;
 
-/// The creates of this process whose outcome will be recorded. A fork replaces it.
+/// The creates of this process that will be recorded.
 static PENDING: LazyLock<Mutex<TaskTracker>> = LazyLock::new(Mutex::default);
 
-/// What is to be created, and as which attempt.
 #[derive(Debug)]
 pub(crate) struct CreateAttempt<'a> {
-    /// The item.
     pub(crate) id: &'a str,
-    /// The attempt's number.
     pub(crate) n: u32,
-    /// The attempt that it follows.
     pub(crate) follows: Option<String>,
     pub(crate) details: IntentDetails,
     pub(crate) columns: Option<Columns>,
-    /// When it is too late to send it.
+    /// Not sent after this moment.
     pub(crate) until: Option<Instant>,
 }
 
-/// A job that was just created.
 #[derive(Debug)]
 pub(crate) struct CreatedJob {
     pub(crate) job: VideoJob,
-    /// Why it is not recorded, if it is not.
+    /// Why it could not be recorded.
     pub(crate) warning: Option<String>,
 }
 
@@ -57,7 +52,7 @@ pub(crate) async fn all_recorded() {
     pending.wait().await;
 }
 
-/// After a fork: the creates of the parent are not this process's.
+/// After a fork: the creates belong to the parent.
 #[cfg(feature = "python")]
 pub(crate) fn forget_pending() {
     std::mem::forget(std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner)));
@@ -124,7 +119,7 @@ pub(crate) async fn submit_single(
     Ok(job)
 }
 
-/// A name for one create, kept over its safe repetitions.
+/// The name of a create, kept when it is sent again.
 pub(crate) fn new_attempt_name() -> String {
     format!("vidjob-{:032x}", fastrand::u128(..))
 }

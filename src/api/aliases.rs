@@ -1,21 +1,20 @@
-//! Other ids of jobs. Some gateways name a job by several, and answer queries for one of them alone.
+//! Jobs with several IDs: some gateways give a job more than one, and answer polls only for one of them.
 
 use std::collections::{HashMap, VecDeque};
 
-/// For how many jobs other ids are kept.
+/// Jobs whose IDs are kept.
 const MOST: usize = 10_000;
 
-/// The ids of jobs that have several.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    /// All ids of a job, by the one that its user knows; the one that queries are made by comes first.
+    /// All IDs of a job, by the one that the user has; the one to poll by comes first.
     names: HashMap<String, Vec<String>>,
-    /// The oldest first.
+    /// Oldest first.
     order: VecDeque<String>,
 }
 
 impl Aliases {
-    /// The id to ask by, and those to try when the service does not know it.
+    /// The ID to poll by, and those to try when the service does not know it.
     pub(super) fn of(&self, request_id: &str) -> (String, Vec<String>) {
         match self.names.get(request_id).map(Vec::as_slice) {
             Some([first, others @ ..]) => (first.clone(), others.to_vec()),
@@ -23,7 +22,6 @@ impl Aliases {
         }
     }
 
-    /// Keeps the other ids of a job.
     pub(super) fn remember(&mut self, request_id: &str, others: Vec<String>) {
         if others.is_empty() || self.names.contains_key(request_id) {
             return;
@@ -38,7 +36,7 @@ impl Aliases {
         self.names.insert(request_id.to_owned(), names);
     }
 
-    /// Asks by `name`, one of them, from now on.
+    /// Polls by `name` from now on.
     pub(super) fn prefer(&mut self, request_id: &str, name: &str) {
         let Some(names) = self.names.get_mut(request_id) else { return };
         if let Some(at) = names.iter().position(|other| other == name) {

@@ -1,4 +1,4 @@
-//! The client of the service that the verbs share: connections, limits, and what is known of jobs.
+//! The client that the verbs share: connections, limits, and recently created jobs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,7 +18,7 @@ use crate::transport::http::{Http, Pool};
 use crate::transport::retry::Retries;
 use crate::wire::response;
 
-/// For so long after a create, "no such job" means "not there yet".
+/// After a create, the service may not find its own new job for this long.
 const CREATE_VISIBILITY_DELAY: Duration = Duration::from_secs(30);
 
 /// A client of the service. Clones share connections and limits.
@@ -34,14 +34,13 @@ struct Shared {
     config: Arc<Config>,
     http: Http,
     files: OnceLock<Files>,
-    /// When the jobs of the last moments were accepted.
+    /// When recent jobs were accepted.
     recently_created: Mutex<HashMap<String, Instant>>,
-    /// The other ids of jobs that have several.
     aliases: Mutex<Aliases>,
 }
 
 impl ApiClient {
-    /// A client as configured. Nothing is connected yet.
+    /// Creates a client. It connects on first use.
     pub(crate) fn new(config: Arc<Config>) -> Result<Self> {
         let shared = Shared {
             http: Http::new(Arc::clone(&config), response::begun_id)?,
@@ -53,13 +52,13 @@ impl ApiClient {
         Ok(Self { shared: Arc::new(shared), events: Events::default(), pool: Pool::default() })
     }
 
-    /// The same client, with `events` for what happens.
+    /// The same client, with another observer.
     pub(crate) fn observed(&self, events: Events) -> Self {
         Self { events: self.shared.config.secrets.hidden_in_events(events), ..self.clone() }
     }
 
-    /// The same client for a runtime that runs only while its caller waits in it: its queries keep
-    /// connections of their own, which nobody else could serve.
+    /// The same client for a runtime that runs only while a caller blocks on it. Its polls have
+    /// their own connections, because no other runtime could drive them.
     pub(crate) fn driven_by_caller(&self) -> Self {
         Self { pool: Pool::Caller, ..self.clone() }
     }
@@ -85,7 +84,7 @@ impl ApiClient {
         Ok(self.shared.files.get_or_init(|| files))
     }
 
-    /// Refuses what cannot be a job's id, and the key, which would be shown wherever an id is.
+    /// Refuses what cannot be a job's ID, and the API key: IDs appear in messages and logs.
     pub(super) fn check_id(&self, request_id: &str) -> Result<()> {
         if self.shared.config.secrets.is_in(request_id) {
             return Err(Error::invalid("job", "the API key was given as a job; give the request_id of the job"));
@@ -93,7 +92,7 @@ impl ApiClient {
         check_request_id(request_id)
     }
 
-    /// The job that an answer tells of. A link from which a secret was taken is remembered as it came.
+    /// The job in a response. A link from which a secret was removed is remembered as received.
     pub(super) fn with_link(
         &self,
         answer: &Response,

@@ -11,11 +11,11 @@ use crate::saved_file::Download;
 use crate::wire::response;
 
 impl ApiClient {
-    /// Keeps the file of a job, and tells no journal.
+    /// Downloads the file of a job.
     pub(crate) async fn fetch(&self, job: &VideoJob, path: &Path, options: &download::Options) -> Result<Download> {
         self.check_id(&job.request_id)?;
         download::check_target(path, options)?;
-        // A bare id says nothing of a link, and a link may have expired since it was seen.
+        // A bare ID has no link, and a known link may have expired.
         let is_lost = job.url().is_some_and(|link| self.config().secrets.is_link_lost(link));
         let job = if job.is_terminal() && !is_lost { job.clone() } else { self.get(job).await? };
         let link = link(&job)?;
@@ -24,7 +24,7 @@ impl ApiClient {
         self.files()?.keep(order, &self.events, refresh).await
     }
 
-    /// Keeps the file behind a link of which the job is not known.
+    /// Downloads the file behind a link whose job is unknown.
     pub(crate) async fn fetch_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
         if self.config().secrets.is_link_lost(link) {
@@ -35,7 +35,7 @@ impl ApiClient {
         self.files()?.keep(order, &self.events, || async { Ok(None) }).await
     }
 
-    /// What its server says about a link to a file.
+    /// Whether a link still leads to a file.
     pub(super) async fn link_status(&self, link: &str) -> Result<LinkStatus> {
         if self.config().secrets.is_link_lost(link) {
             return Ok(LinkStatus::Gone);
@@ -43,7 +43,7 @@ impl ApiClient {
         self.files()?.link_status(link).await
     }
 
-    /// Whether a link without a file has one if it is waited for.
+    /// Waits for the file of a link that may be too early.
     pub(super) async fn appears(&self, link: &str) -> Result<bool> {
         if self.config().secrets.is_link_lost(link) {
             return Ok(false);
@@ -51,7 +51,7 @@ impl ApiClient {
         self.files()?.appears(link).await
     }
 
-    /// A link as the service itself can follow it.
+    /// A link in a form that the service can follow.
     pub(super) fn absolute(&self, link: &str) -> Result<PreparedMedia> {
         self.files()?.absolute(link).map(|url| PreparedMedia::Url(url.into()))
     }

@@ -9,7 +9,7 @@ use crate::watch::{PollJob, Snapshot};
 use crate::wire::response;
 
 impl ApiClient {
-    /// One query.
+    /// Polls a job once.
     pub(crate) async fn get(&self, job: &VideoJob) -> Result<VideoJob> {
         self.check_id(&job.request_id)?;
         self.remember_aliases(job);
@@ -37,7 +37,7 @@ impl PollJob for ApiClient {
 }
 
 impl ApiClient {
-    /// Asks for the job `request_id`, which goes by `name` in the path.
+    /// Polls the job `request_id` under the ID `name`.
     async fn ask_by(&self, name: &str, request_id: &str) -> Result<Snapshot> {
         let http = self.http();
         let (events, path) = (&self.events, &format!("/videos/{}", path_segment(name)));
@@ -56,7 +56,7 @@ impl ApiClient {
             .await
     }
 
-    /// Asks for the job under its other ids; the one that works is used from then on.
+    /// Polls the job under its other IDs, and keeps the one that works.
     async fn ask_by_others(&self, others: Vec<String>, request_id: &str) -> Option<Snapshot> {
         for other in others {
             if let Ok(snapshot) = self.ask_by(&other, request_id).await {
@@ -68,7 +68,7 @@ impl ApiClient {
     }
 }
 
-/// The answers that a query gets before the service has heard of its own new job.
+/// Whether the response may mean that a new job is not visible yet.
 fn not_there(error: &Error) -> bool {
     matches!(error, Error::Api(error)
         if error.kind == ApiErrorKind::NotFound || (error.kind == ApiErrorKind::BadRequest && error.status_code == 400))

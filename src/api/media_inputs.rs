@@ -1,4 +1,4 @@
-//! Media made ready to be sent: looked at or, for an earlier render, with a link that is good.
+//! Prepares media for a request: detects formats, and refreshes the links of earlier renders.
 
 use crate::download::LinkStatus;
 use crate::error::{DownloadErrorKind, Error, Result};
@@ -10,9 +10,8 @@ use crate::request_id::check_request_id;
 use super::client::ApiClient;
 use crate::threads::blocking;
 
-/// Prepares the media of one request.
 pub(super) struct MediaPreparer<'a> {
-    /// Whom to ask for fresh links; nobody leaves links as they are.
+    /// Refreshes links; without one, links stay unchanged.
     pub(super) client: Option<&'a ApiClient>,
     pub(super) operation: Operation,
 }
@@ -68,7 +67,7 @@ impl MediaPreparer<'_> {
         latest(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
     }
 
-    /// Of a bare video no job is known that could be asked for a fresh link.
+    /// A bare video has no job that could be polled for a new link.
     async fn video(&self, video: &Video) -> Result<PreparedMedia> {
         self.check_length(video)?;
         let nothing = || Error::invalid("video", "this video has no url: it was withheld or delivered elsewhere");
@@ -79,17 +78,17 @@ impl MediaPreparer<'_> {
     }
 
     fn check_length(&self, video: &Video) -> Result<()> {
-        // Some answers say 0 for a length that they do not know.
+        // Some services report an unknown length as 0.
         video.duration.filter(|seconds| *seconds > 0.0).map_or(Ok(()), |seconds| self.operation.check_length(seconds))
     }
 }
 
-/// A video by its link, which there is no other for, or by what the service itself keeps.
+/// The video by its link, or by the file that the service stores.
 async fn latest(client: &ApiClient, video: &Video) -> Result<Option<PreparedMedia>> {
     let kept = stored(video);
     let Some(link) = &video.url else { return Ok(kept) };
     let is_good = match client.link_status(link).await? {
-        // What is refused to this machine may be had by the service.
+        // A link that refuses this machine may work for the service.
         LinkStatus::Good | LinkStatus::Refused => true,
         LinkStatus::Missing if kept.is_none() => client.appears(link).await?,
         LinkStatus::Missing | LinkStatus::Gone => false,
@@ -101,7 +100,7 @@ fn as_it_is(video: &Video) -> Option<PreparedMedia> {
     video.url.clone().map(PreparedMedia::Url).or_else(|| stored(video))
 }
 
-/// What the service itself keeps lasts longer than a link.
+/// A stored file outlives a link.
 fn stored(video: &Video) -> Option<PreparedMedia> {
     video.file_output.as_ref()?.file_id.clone().map(PreparedMedia::FileId)
 }

@@ -17,7 +17,7 @@ use crate::transport::retry::is_safe_to_resubmit;
 use crate::transport::upload::Upload;
 use crate::wire::{create_body, response};
 
-/// A create that is ready to be sent.
+/// A create whose request passed all checks.
 #[derive(Debug)]
 pub(crate) struct PreparedCreate {
     path: &'static str,
@@ -25,14 +25,14 @@ pub(crate) struct PreparedCreate {
 }
 
 impl ApiClient {
-    /// The body that a request would be sent with, its media shortened. Links of earlier renders stay as they are.
+    /// The JSON body of a request, its media shortened. Links of earlier renders stay unchanged.
     pub(crate) async fn preview(request: VideoRequest) -> Result<serde_json::Value> {
         request.check()?;
         let operation = request.operation;
         create_body::preview(request.prepared(&MediaPreparer { client: None, operation }).await?)
     }
 
-    /// Everything that can be refused before a create is sent.
+    /// Checks and prepares everything that can fail before a create is sent.
     pub(crate) async fn prepare(&self, request: VideoRequest) -> Result<PreparedCreate> {
         request.check()?;
         let (operation, path) = (request.operation, request.operation.path());
@@ -40,19 +40,18 @@ impl ApiClient {
         Ok(PreparedCreate { path, body: Upload::new(create_body::body(ready)?) })
     }
 
-    /// Returns when one create may be sent.
+    /// Waits until the rate limit allows one create.
     pub(crate) async fn acquire_create_permit(&self) -> CreatePermit {
         self.http().acquire_create_permit().await
     }
 
-    /// Returns when one create may be sent, or when it is too late for that.
+    /// The same, up to a deadline.
     pub(crate) async fn acquire_create_permit_until(&self, until: Option<Instant>) -> Result<CreatePermit> {
         let Some(until) = until else { return Ok(self.acquire_create_permit().await) };
         tokio::time::timeout_at(until, self.acquire_create_permit()).await.map_err(|_| StopReason::Deadline.error())
     }
 
-    /// Sends a create in its turn, again and again while it certainly did not start, `may_send` allows it and it is
-    /// not late.
+    /// Sends a create, and retries while it certainly did not start, `may_send` allows it, and `until` is not over.
     pub(crate) async fn submit<F: Future<Output = Result<()>>>(
         &self,
         permit: CreatePermit,
@@ -93,7 +92,7 @@ impl ApiClient {
     }
 }
 
-/// A create that left and got no answer may have been bought.
+/// A create that was sent without a response may have been billed.
 fn lost(error: Error) -> Error {
     let (Error::ConnectionFailed(failure) | Error::RequestTimeout(failure)) = &error else { return error };
     if failure.not_sent {
@@ -112,7 +111,7 @@ fn lost(error: Error) -> Error {
     }
 }
 
-/// What to do about a body that the service finds too large.
+/// Adds advice to HTTP 413.
 fn too_large(error: Error, body: &Upload) -> Error {
     const TOO_LARGE: u16 = 413;
     match error {

@@ -11,13 +11,13 @@ use crate::job::VideoJob;
 use crate::watch::{FinishedJob, WaitOptions, Watch};
 
 impl ApiClient {
-    /// Every change of a job until it is over.
+    /// Yields each change of a job until it is over.
     pub(crate) fn watch(&self, job: VideoJob, wait_options: WaitOptions) -> Result<Watch<Self>> {
         self.check_id(&job.request_id)?;
         Ok(self.watch_since(None, job, wait_options))
     }
 
-    /// The job once it is over, well or badly. When it was `accepted` need not be told of this client's own.
+    /// The job once it is over, successful or not. `accepted` is known for jobs that this client created.
     pub(crate) fn follow(
         &self,
         job: VideoJob,
@@ -26,7 +26,7 @@ impl ApiClient {
     ) -> Result<Pin<Box<dyn Future<Output = Result<FinishedJob>> + Send + '_>>> {
         self.check_id(&job.request_id)?;
         let mut watch = self.watch_since(accepted, job, wait_options);
-        // Boxed here: each future on the way up would make room for it once more, and thousands wait.
+        // Boxed once: every future above would reserve its size again, and thousands wait.
         Ok(Box::pin(async move { watch.end(|job| self.events.emit(|| Event::Status(job.clone()))).await }))
     }
 
@@ -42,7 +42,7 @@ impl ApiClient {
 }
 
 impl Watch<ApiClient> {
-    /// Tells `events` what happens from now on.
+    /// Replaces the observer.
     pub fn observe(&mut self, events: Events) {
         let client = self.service_mut();
         *client = client.observed(events);

@@ -1,4 +1,4 @@
-//! How much may be bought: reserved before a create, settled with what the service reports.
+//! The budget of a batch: reserved before each create, settled with the reported cost.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::pricing::TICKS_PER_USD;
 use crate::stop_reason::StopReason;
 
-/// What may still be bought.
 #[derive(Debug)]
 pub struct Budget {
     most: Option<i64>,
@@ -18,16 +17,16 @@ pub struct Budget {
 
 #[derive(Debug)]
 struct BudgetState {
-    /// Spent, or reserved for what is under way. Wider than the costs that are added, so that it never wraps and stays exact.
+    /// Spent or reserved. Wider than the costs that are added, so that it never wraps and stays exact.
     spent: i128,
-    /// Reservations that may yet turn out to be too high.
+    /// Reservations that are not settled.
     open: usize,
     jobs_left: Option<u64>,
     stop: Option<StopReason>,
 }
 
 impl Budget {
-    /// At most `most` ticks, of which some are spent, and at most so many jobs.
+    /// At most `most` ticks, of which `spent` are used, and `jobs_left` jobs.
     #[must_use]
     pub fn new(most: Option<i64>, spent: impl Into<i128>, jobs_left: Option<u64>) -> Self {
         let state = BudgetState { spent: spent.into(), open: 0, jobs_left, stop: None };
@@ -67,7 +66,7 @@ impl Budget {
         }
     }
 
-    /// The reservation of a job that an earlier run created. Its estimate is counted already.
+    /// The reservation of a job from an earlier run, whose estimate is counted already.
     pub fn resume(self: &Arc<Self>, estimate: i64) -> Reservation {
         self.lock().open += 1;
         Reservation { budget: Arc::clone(self), amount: estimate, cost: Some(estimate) }
@@ -81,13 +80,12 @@ impl Budget {
         self.changed.notify_waiters();
     }
 
-    /// Lets nothing more be bought. The first reason stands.
+    /// Stops all further creates. The first reason is kept.
     pub fn stop(&self, why: StopReason) {
         self.lock().stop.get_or_insert(why);
         self.changed.notify_waiters();
     }
 
-    /// Why nothing more is bought, if that is so.
     #[must_use]
     pub fn stopped(&self) -> Option<StopReason> {
         self.lock().stop

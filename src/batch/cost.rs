@@ -1,10 +1,10 @@
-//! What jobs and items cost, in ticks.
+//! Costs of jobs and items, in ticks.
 
 use crate::job::{JobStatus, VideoJob};
 use crate::journal::{Attempt, AttemptState, Entry};
 use crate::pricing;
 
-/// What a job that is over cost: what the service reports, else what was expected of one that is done.
+/// The cost of a finished job: as reported, else the estimate if it is done.
 pub(crate) fn cost(job: &VideoJob, estimate: i64) -> i64 {
     match (&job.usage, job.status) {
         (Some(usage), _) => usage.cost_in_usd_ticks,
@@ -13,7 +13,7 @@ pub(crate) fn cost(job: &VideoJob, estimate: i64) -> i64 {
     }
 }
 
-/// What was spent on an item, or must be counted as spent.
+/// The cost of an item, with estimates where the cost is unknown.
 pub(super) fn spent(entry: &Entry) -> i128 {
     let of_attempt = |attempt: &Attempt| {
         let estimate = attempt.order.estimate_ticks.unwrap_or_default();

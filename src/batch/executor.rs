@@ -1,4 +1,4 @@
-//! Brings one item to its end: submits, polls, downloads, and records each step.
+//! Executes one item: submits, polls, downloads, and records each step.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,11 +27,9 @@ use crate::submission::{self, CreateAttempt, CreatedJob, intent_details};
 use crate::threads::blocking;
 use crate::watch::{FinishedJob, WaitOptions};
 
-/// How items are brought to their end.
 #[derive(Debug)]
 pub(crate) struct Executor {
     pub(crate) journal: Arc<Journal>,
-    /// The service that items are bought from.
     pub(crate) service: String,
     pub(crate) rules: Rules,
     pub(crate) budget: Arc<Budget>,
@@ -40,21 +38,20 @@ pub(crate) struct Executor {
     pub(crate) wait_options: WaitOptions,
     pub(crate) max_bytes: u64,
     pub(crate) deadline: Option<Instant>,
-    /// The run that this belongs to, if it is one through a whole folder.
+    /// `None` for a single render, which takes no folder.
     pub(crate) run: Option<Arc<Run>>,
-    /// Creates under way, which are recorded even when their item is given up.
+    /// Creates under way are recorded even when their item is cancelled.
     pub(crate) creates_under_way: TaskTracker,
-    /// Creates at once: each is in doubt until it is answered, should this process end.
+    /// Limits the creates without a response: if this process ends, their outcome is unknown.
     pub(crate) creates: Semaphore,
 }
 
-/// How often in a row another caller may be first before the claims contradict the lines.
+/// Lost races in a row after which the claims contradict the lines.
 const MAX_LOST_RACES: u32 = 20;
-/// How many creates are sent at once.
 pub(crate) const CREATES: usize = 32;
 
 impl Executor {
-    /// The item that a request for one file is.
+    /// The item of a single render, identified by path and request.
     pub(crate) async fn item_of_file(&self, request: VideoRequest, path: &Path) -> Result<Item> {
         let (journal, path) = (Arc::clone(&self.journal), path.to_owned());
         blocking(move || {
@@ -67,19 +64,18 @@ impl Executor {
         .await
     }
 
-    /// Brings one item to its end.
     pub(crate) async fn run(&self, api: &ApiClient, item: &Item) -> ItemOutcome {
         let mut seen = LastSeen::default();
         let result = self.advance(api, item, &mut seen).await;
         let result = match (result, &seen.job) {
-            // An earlier attempt's job has nothing to do with a create that failed.
+            // The job of an earlier attempt does not belong to the error of a new create.
             (Err(error), Some(job)) if !seen.is_earlier => Err(error.with_request_id(&job.request_id)),
             (result, _) => result,
         };
         ItemOutcome { seen, result }
     }
 
-    /// What an item is that has its end already. Cheap, and buys nothing.
+    /// The result of an item that is finished. Cheap: polls and downloads nothing.
     pub(crate) fn is_done(&self, item: &Item) -> Option<Result<Rendered>> {
         let entry = self.journal.entry(&item.id)?;
         match self.plan(&entry, item, self.rules) {
@@ -91,7 +87,7 @@ impl Executor {
         }
     }
 
-    /// Takes note of columns that are others than they were.
+    /// Records columns that have changed.
     pub(crate) fn describe(&self, item: &Item) {
         let Some(columns) = &item.columns else { return };
         let entry = self.journal.entry(&item.id);
@@ -103,7 +99,7 @@ impl Executor {
     async fn advance(&self, api: &ApiClient, item: &Item, seen: &mut LastSeen) -> Result<Rendered> {
         let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
         let _file = match &self.run {
-            // A run has read all claims at its beginning, and gives each item a file of its own.
+            // A run has read all claims, and each of its items has its own file.
             Some(_) => None,
             None => Some(Box::pin(self.begin_alone(item)).await?),
         };
@@ -125,11 +121,10 @@ impl Executor {
                 NextStep::Submit => {
                     // The semaphore is never closed.
                     let slot = self.creates.acquire().await.ok();
-                    // Boxed: what one phase needs is free again in the next, and thousands wait.
+                    // Boxed: the memory of one phase is free in the next, and thousands wait.
                     let created = Box::pin(self.submit(api, item, &claim)).await?;
                     drop(slot);
                     let Some((CreatedJob { job, warning }, reservation)) = created else {
-                        // Another caller was first, and has made anew what was to be made anew.
                         lost_races += 1;
                         if lost_races == MAX_LOST_RACES {
                             return Err(self.contradiction(&item.id));
@@ -146,7 +141,7 @@ impl Executor {
         Ok(Rendered { job, file, resumed: false })
     }
 
-    /// What is left to do for an item on which nobody else is at work, and what was seen of it before.
+    /// The next step for an item that no other process is working on.
     async fn left_to_do(&self, item: &Item, rules: Rules, seen: &mut LastSeen) -> Result<NextStep> {
         let mut entry = self.journal.entry(&item.id).unwrap_or_default();
         if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
@@ -168,7 +163,7 @@ impl Executor {
         }
         if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
             self.journal.take_over(AttemptRef { id: &item.id, attempt: &current.name }).await?;
-            // Whoever began it may have left half a file behind.
+            // The process that began it may have left a partial file.
             if let (None, Some(folder)) = (&self.run, item.path.parent().map(Path::to_owned)) {
                 blocking(move || {
                     crate::process::remove_abandoned(&folder);
@@ -180,7 +175,7 @@ impl Executor {
         Ok(next)
     }
 
-    /// Reads what a run reads at its beginning, and takes the item's file on.
+    /// Does for one item what a run does at its start, and claims its file.
     async fn begin_alone(&self, item: &Item) -> Result<Claim> {
         self.journal.adopt_claims_of(&item.id).await?;
         let (journal, path) = (Arc::clone(&self.journal), item.path.clone());
@@ -188,13 +183,13 @@ impl Executor {
         self.journal.claim_file(&item.id, &path).await
     }
 
-    /// When a job that is followed on was accepted.
+    /// When a job from an earlier run was accepted.
     async fn accepted_instant(&self, id: &str, accepted_at: f64) -> Option<Instant> {
         let entry = self.journal.entry(id)?;
         Instant::now().checked_sub(self.journal.age_of(entry.current()?, accepted_at).await?)
     }
 
-    /// Claims that are taken again and again by attempts of which nothing can be known.
+    /// Claims exist for attempts that the journal does not contain.
     fn contradiction(&self, id: &str) -> Error {
         let words = format!(
             "the claims of {id:?} in {} do not agree with its lines: nothing is bought; look for its job in the \
@@ -204,7 +199,7 @@ impl Executor {
         Error::journal(JournalErrorKind::Other, words, None)
     }
 
-    /// Refuses to buy what a damaged line may say was bought.
+    /// Refuses a create that a damaged line may already contain.
     fn check_not_hidden(&self, id: &str, rules: Rules) -> Result<()> {
         if rules.on_unknown == OnUnknown::Resubmit {
             return Ok(());
@@ -224,8 +219,7 @@ impl Executor {
 
     // ---- steps --------------------------------------------------------------------------------
 
-    /// Submits an item's create, as the attempt that follows all that is known. `None` means that another caller was
-    /// first.
+    /// Submits an item's create as its next attempt. `None` means that another caller was first.
     async fn submit(
         &self,
         api: &ApiClient,
@@ -274,7 +268,7 @@ impl Executor {
         created
     }
 
-    /// What a target that is taken means: whoever rendered the same item just now has put its file there.
+    /// An existing target may be the file of this item, saved by another process just now.
     async fn unless_known_now<T>(&self, item: &Item, taken: Error) -> Result<Option<T>> {
         let before = self.journal.entry(&item.id);
         self.refresh().await?;
@@ -286,7 +280,7 @@ impl Executor {
         blocking(move || journal.refresh()).await
     }
 
-    /// Why a run may buy nothing more: another one took the folder over.
+    /// Stops this run if another one has taken the folder over.
     async fn check_run(&self) -> Result<Option<StopReason>> {
         let Some(run) = &self.run else { return Ok(None) };
         let is_over = run.is_superseded().await?;
@@ -344,7 +338,7 @@ impl Executor {
             self.recognise(api, job, path, &options).await?
         } else {
             match api.fetch(job, path, &options).await {
-                // Somebody else who follows the same job was faster.
+                // Another process may have saved the same file.
                 Err(_) if path.is_file() && !options.overwrite => self.recognise(api, job, path, &options).await?,
                 kept => kept?,
             }
@@ -353,8 +347,7 @@ impl Executor {
         Ok(file)
     }
 
-    /// A file that is there already is this job's if its content is: a run may have ended between putting it in
-    /// place and writing that down.
+    /// Accepts an existing file if its content is the job's: a run may have ended between the rename and its record.
     async fn recognise(
         &self,
         api: &ApiClient,
@@ -367,7 +360,7 @@ impl Executor {
         let fetched = api.fetch(job, &unverified, options).await?;
         let (there, sha256) = (path.to_owned(), fetched.sha256.clone());
         let is_same = tokio::task::spawn_blocking(move || {
-            // What is left in the journal's folder harms nobody.
+            // A file left in the journal's folder does no harm.
             let _ = std::fs::remove_file(&unverified);
             file_sha256(&there).is_ok_and(|sum| sum == sha256)
         });
@@ -419,7 +412,7 @@ impl Executor {
         WaitOptions { timeout: timeout.map(|timeout| timeout.max(Duration::from_millis(1))), ..self.wait_options }
     }
 
-    /// Whether a kept file is still there; one of another size is nobody's to replace.
+    /// Whether a saved file still exists. A file of another size is not replaced.
     fn intact(&self, file: &Download) -> Result<bool> {
         let path = self.journal.absolute(&file.path);
         match std::fs::metadata(&path) {

@@ -1,4 +1,4 @@
-//! One item of a batch, and what became of it.
+//! One item of a batch, and its outcome.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,54 +9,44 @@ use crate::journal::Columns;
 use crate::request::VideoRequest;
 use crate::saved_file::Download;
 
-/// One video that is wanted.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// The caller's name for it.
     pub id: String,
-    /// What is asked for.
     pub request: VideoRequest,
-    /// The request's fingerprint.
     pub sha256: String,
-    /// Where the file goes.
     pub path: PathBuf,
-    /// What else stood in its row.
+    /// The other columns of its row.
     pub columns: Option<Columns>,
 }
 
-/// A video that was made, now or before.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// The job, done.
     pub job: VideoJob,
-    /// The file, kept.
     pub file: Download,
-    /// Whether nothing was left to do.
+    /// Whether an earlier run had finished it.
     pub resumed: bool,
 }
 
-/// An item's end, with the last that is known of its job.
 #[derive(Debug)]
 pub(crate) struct ItemOutcome {
     pub(crate) seen: LastSeen,
     pub(crate) result: Result<Rendered>,
 }
 
-/// What was seen on the way.
+/// What is known even if the item fails.
 #[derive(Debug, Default)]
 pub(crate) struct LastSeen {
-    /// The last that is known of the job.
+    /// The last snapshot.
     pub(crate) job: Option<VideoJob>,
-    /// From acceptance to the end of the job, if both were seen.
+    /// From acceptance to the end of the job, if both were observed.
     pub(crate) render_time: Option<Duration>,
-    /// What the caller should know besides.
     pub(crate) warning: Option<String>,
-    /// Whether the job is that of an earlier attempt, and another one is to be made.
+    /// Whether `job` belongs to an earlier attempt.
     pub(super) is_earlier: bool,
 }
 
 impl LastSeen {
-    /// What has happened counts, whether or not it could be written down; it is written once the disk allows.
+    /// A record that cannot be written is kept in memory and written once the disk allows.
     pub(super) fn note(&mut self, written: Result<()>) {
         if let Err(error) = written {
             self.warning.get_or_insert_with(|| format!("what became of a job is not recorded yet: {error}"));

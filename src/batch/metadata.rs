@@ -1,4 +1,4 @@
-//! What `metadata.jsonl` says: every video that a journal knows, with the columns of its row.
+//! The lines of `metadata.jsonl`: every saved video of a journal, with the columns of its row.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,12 +14,11 @@ use crate::journal::{Attempt, AttemptState, Columns, Entry, Journal};
 use crate::pricing::TICKS_PER_USD;
 use crate::saved_file::Download;
 
-/// The fields that stand beside the columns, and in place of columns of the same names.
+/// Our fields, which replace columns of the same names.
 const FIELDS: [&str; 9] =
     ["file_name", "id", "prompt", "request_id", "model", "duration", "cost_usd", "bytes", "sha256"];
 
-/// One line for each video in the journal's folder. Items whose columns the journal does not have get those of an
-/// `earlier` file. Blocks: each file is looked for.
+/// One line for each existing file. Columns that the journal lacks are taken from `earlier`. Blocks.
 #[must_use]
 pub fn metadata(journal: &Journal, earlier: &BTreeMap<String, Columns>) -> String {
     let mut text = String::new();
@@ -30,14 +29,13 @@ pub fn metadata(journal: &Journal, earlier: &BTreeMap<String, Columns>) -> Strin
         }
         let columns = entry.columns().or_else(|| earlier.get(&id));
         let line = Line { id: &id, attempt, job, file, columns };
-        // What was read from JSON can be written as JSON.
         text.extend(serde_json::to_string(&line));
         text.push('\n');
     }
     text
 }
 
-/// Whether columns of an earlier file may be of use.
+/// Whether the journal lacks columns of a saved video.
 #[must_use]
 pub fn lacks_columns(journal: &Journal) -> bool {
     journal.entries().iter().any(|(_, entry)| entry.columns().is_none() && saved(entry).is_some())
@@ -84,12 +82,12 @@ impl Serialize for Line<'_> {
     }
 }
 
-/// Relative to the folder, with slashes: this is where `datasets` looks for it.
+/// Relative to the folder, with slashes, as `datasets` expects it.
 fn with_slashes(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// The fields of an object in their order.
+/// An object's fields in their order.
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {

@@ -6,16 +6,21 @@ use crate::job::{JobStatus, VideoJob};
 use crate::journal::{Attempt, AttemptState, Entry};
 use crate::saved_file::Download;
 
-/// The next step for an item.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum NextStep {
-    /// The file was saved, and is to be looked for.
-    Nothing { job: Box<VideoJob>, file: Download },
-    /// The job is done, and its file is to be downloaded.
+    /// The file was saved.
+    Nothing {
+        job: Box<VideoJob>,
+        file: Download,
+    },
+    /// The job is done; its file is missing.
     Fetch(Box<VideoJob>),
-    /// The job was accepted, and is to be polled.
-    Follow { job: Box<VideoJob>, accepted_at: f64, estimate: i64 },
-    /// A create is to be submitted.
+    /// The job was accepted.
+    Follow {
+        job: Box<VideoJob>,
+        accepted_at: f64,
+        estimate: i64,
+    },
     Submit,
 }
 

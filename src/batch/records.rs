@@ -1,4 +1,4 @@
-//! What a journal tells, one record for each item.
+//! A summary of a journal: one record for each item.
 
 use std::path::{Path, PathBuf};
 
@@ -10,40 +10,32 @@ use crate::job::{JobStatus, VideoJob};
 use crate::journal::{Attempt, AttemptState, Damage, Entry, Journal};
 use crate::threads::blocking;
 
-/// One item, as its last attempt stands.
+/// An item and its last attempt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
-    /// The caller's name for it.
     pub id: String,
     /// `unknown`, `refused`, `accepted`, `done`, `failed` or `saved`.
     pub state: &'static str,
-    /// The job.
     pub request_id: Option<String>,
     /// `generate`, `edit` or `extend`.
     pub operation: String,
-    /// What to show.
     pub prompt: Option<String>,
-    /// The model asked for.
     pub model: Option<String>,
     /// When the create was sent, in Unix seconds.
     pub created_at: f64,
-    /// How many attempts there were.
     pub attempts: usize,
-    /// What it cost, or is expected to, in ticks.
+    /// The cost, or the estimate while it is unknown.
     pub cost_in_usd_ticks: i64,
-    /// The last that is known of the job.
+    /// The last snapshot.
     pub job: Option<VideoJob>,
-    /// Where the file is, or is to go.
+    /// The path of the file, saved or planned.
     pub path: Option<PathBuf>,
-    /// The file's size.
     pub bytes: Option<u64>,
-    /// The file's SHA-256.
     pub sha256: Option<String>,
-    /// What went wrong.
     pub error: Option<String>,
 }
 
-/// All items of the journal in `folder`, in the order of their first lines, and the lines that cannot be read.
+/// All items of the journal in `folder`, in the order of their first lines, and its damaged lines.
 pub async fn records(folder: &Path) -> Result<(Vec<Record>, Vec<Damage>)> {
     let folder = folder.to_owned();
     let journal = blocking(move || Journal::open(&folder)).await?;

@@ -27,29 +27,21 @@ use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::watch::WaitOptions;
 
-/// How long creates that are on their way are heard when a batch is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How a batch is worked through.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Renders under way at once.
     pub concurrency: usize,
-    /// Files fetched at once.
     pub max_downloads: usize,
-    /// What may be spent under this journal, in US dollars.
+    /// Includes what earlier runs in the folder have spent.
     pub max_cost_usd: Option<f64>,
-    /// How many jobs may be bought in this run.
+    /// Jobs of this run.
     pub max_jobs: Option<u64>,
-    /// How long this run may take.
+    /// From the start of this run.
     pub deadline: Option<Duration>,
-    /// What to do about what is there.
     pub rules: Rules,
-    /// What renders are expected to cost.
     pub prices: Prices,
-    /// How long to wait for one job, and how often to ask.
     pub wait_options: WaitOptions,
-    /// The largest file that is kept.
     pub max_bytes: u64,
 }
 
@@ -69,33 +61,27 @@ impl Default for Settings {
     }
 }
 
-/// What became of one item.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The item.
     pub id: String,
-    /// The last that is known of its job.
+    /// The last snapshot.
     pub job: Option<VideoJob>,
-    /// From acceptance to the end of the job, if both were seen.
+    /// From acceptance to the end of the job, if both were observed.
     pub render_time: Option<Duration>,
-    /// What the caller should know besides.
     pub warning: Option<String>,
-    /// The file, or what went wrong.
     pub result: Result<Rendered>,
 }
 
-/// What a batch has to say.
+/// What a batch needs or has finished.
 #[derive(Debug)]
 pub enum BatchStep {
-    /// There is room for one more item.
     NeedsItem,
-    /// One is at its end.
     ItemFinished(Box<Outcome>),
-    /// All are, and no more will come.
+    /// All items are finished, and no more will come.
     Drained,
 }
 
-/// A hold on a batch that works while somebody waits for it.
+/// Controls a batch while another call waits for its next step.
 #[derive(Debug, Clone)]
 pub struct BatchHandle {
     executor: Arc<Executor>,
@@ -103,31 +89,27 @@ pub struct BatchHandle {
 }
 
 impl BatchHandle {
-    /// Buys nothing more; what is under way goes on.
+    /// Stops creates; jobs under way continue.
     pub fn stop(&self) {
         self.executor.budget.stop(StopReason::Caller);
     }
 
-    /// Why nothing more is bought, if that is so.
     #[must_use]
     pub fn stopped(&self) -> Option<StopReason> {
         self.executor.budget.stopped()
     }
 
-    /// What was spent or reserved under this journal, in US dollars.
     #[must_use]
     pub fn spent_usd(&self) -> f64 {
         self.executor.budget.spent_usd()
     }
 
-    /// How many items are under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }
 }
 
-/// Renders under way.
 #[derive(Debug)]
 pub struct Batch {
     api: ApiClient,
@@ -182,7 +164,7 @@ impl Batch {
         })
     }
 
-    /// What there is to do or to know next. Events are sender while it waits.
+    /// Waits for the next step, and passes events on meanwhile.
     pub async fn step(&mut self, listener: &Events) -> BatchStep {
         loop {
             if self.has_room() {
@@ -212,14 +194,13 @@ impl Batch {
         }
     }
 
-    /// Whether one more item is wanted now.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.check_deadline();
         self.is_open && self.tasks.len() < self.concurrency && self.executor.budget.stopped().is_none()
     }
 
-    /// Takes an item in; one that has its end already is given back at once. Must be called on a runtime.
+    /// Starts an item; a finished one is returned at once. Must be called on a runtime.
     pub fn feed(&mut self, item: Item) -> Option<Outcome> {
         if let Some(result) = self.executor.is_done(&item) {
             self.executor.describe(&item);
@@ -239,13 +220,13 @@ impl Batch {
         None
     }
 
-    /// Takes in what was bought and is not at its end; gives how many items that are. Must be called on a runtime.
+    /// Starts all unfinished items of the journal, and returns their number. Must be called on a runtime.
     pub fn feed_unfinished(&mut self) -> usize {
         let items = unfinished(&self.executor.journal);
         let count = items.len();
         for item in items {
             if let Some(folder) = item.path.parent() {
-                // If it cannot be made, the item's own error will say so.
+                // If this fails, the item's download fails with the reason.
                 let _ = std::fs::create_dir_all(folder);
             }
             self.feed(item);
@@ -254,12 +235,11 @@ impl Batch {
         count
     }
 
-    /// No more items will come.
     pub fn finish(&mut self) {
         self.is_open = false;
     }
 
-    /// Lets go of all that is under way, once the creates that are on their way have been heard.
+    /// Cancels all items, after creates under way are recorded.
     pub async fn close(&mut self) {
         self.executor.budget.stop(StopReason::Caller);
         self.tasks.shutdown().await;
@@ -270,13 +250,11 @@ impl Batch {
         }
     }
 
-    /// The journal of this batch.
     #[must_use]
     pub fn journal(&self) -> Arc<Journal> {
         Arc::clone(&self.executor.journal)
     }
 
-    /// A hold on this batch.
     #[must_use]
     pub fn handle(&self) -> BatchHandle {
         BatchHandle { executor: Arc::clone(&self.executor), in_flight: Arc::clone(&self.in_flight) }
@@ -292,7 +270,7 @@ impl Batch {
         let Some(sender) = self.sender.clone() else { return Events::default() };
         let id: Arc<str> = id.into();
         Events::to(move |event| {
-            // Nobody listens any more once the batch is gone.
+            // The receiver is gone once the batch is.
             let _ = sender.send(Event::OfItem { id: Arc::clone(&id), event: Box::new(event) });
         })
     }
@@ -304,12 +282,10 @@ impl Batch {
     }
 }
 
-/// Whether somebody listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation {
-    /// Events are wanted.
     Events,
-    /// Events are not even made.
+    /// Events are not made at all.
     None,
 }
 
@@ -324,7 +300,7 @@ async fn next_event(events: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Even
     }
 }
 
-/// The items that are bought and not at their end. Their requests are of no more use, and are left out.
+/// The items whose jobs are paid for and unfinished. Their requests are not needed again.
 fn unfinished(journal: &Journal) -> Vec<Item> {
     let open = |(id, entry): (String, Entry)| {
         let attempt = entry.current()?.clone();

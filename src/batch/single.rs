@@ -19,7 +19,6 @@ use crate::request::VideoRequest;
 use crate::saved_file::Download;
 use crate::watch::WaitOptions;
 
-/// How one file is rendered.
 #[derive(Debug)]
 pub(crate) struct RenderSettings {
     pub(crate) on_existing: OnExisting,
@@ -31,11 +30,8 @@ pub(crate) struct RenderSettings {
 /// What `render` returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderOutput {
-    /// The job, done.
     pub job: VideoJob,
-    /// The file, saved.
     pub file: Download,
-    /// What the caller should know besides.
     pub warning: Option<String>,
 }
 
