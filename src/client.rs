@@ -115,7 +115,7 @@ impl VideoClient {
     ) -> Result<RenderOutput> {
         request.check()?;
         if request.upload_url.is_some() {
-            let words = "upload_url has the file delivered elsewhere, and render keeps it here: use generate and wait";
+            let words = "upload_url cannot be used with render, which saves the file here; use generate and wait";
             return Err(Error::invalid("upload_url", words));
         }
         let journal = self.journal_of(path).await?;
@@ -148,7 +148,7 @@ impl VideoClient {
             let (is, verb) = (request.operation.as_str(), verb.as_str());
             return Err(Error::invalid(
                 "operation",
-                format!("the request is for {is:?}, not for {verb:?}: call {is} with it"),
+                format!("the request's operation is {is:?}, not {verb:?}; pass it to {is}"),
             ));
         }
         self.create(request).await

@@ -33,11 +33,11 @@ impl StopReason {
         match self {
             Self::Budget => "max_cost_usd would be exceeded",
             Self::Jobs => "max_jobs is reached",
-            Self::Deadline => "the deadline is over",
-            Self::Key => "the service refuses the key",
-            Self::Balance => "the service says that no money is left",
-            Self::Caller => "the batch was told to stop",
-            Self::Superseded => "another run took this folder over while this process stood still",
+            Self::Deadline => "the deadline has passed",
+            Self::Key => "the service rejects the API key",
+            Self::Balance => "the balance at the service is used up",
+            Self::Caller => "the batch was stopped",
+            Self::Superseded => "another run took over this folder while this process was suspended",
         }
     }
 

@@ -93,11 +93,10 @@ pub(crate) async fn submit(
     };
     let job = recorded(journal, attempt, sent).await?;
     // The job is paid for: it is polled even where its acceptance cannot be recorded yet.
-    let warning = journal
-        .accepted(attempt, &job, Some(n))
-        .await
-        .err()
-        .map(|error| format!("job {} was accepted, and is followed without a record: {error}", job.request_id));
+    let warning =
+        journal.accepted(attempt, &job, Some(n)).await.err().map(|error| {
+            format!("job {} was accepted and is polled, but could not be recorded: {error}", job.request_id)
+        });
     Ok(Some(CreatedJob { job, warning }))
 }
 
@@ -150,7 +149,7 @@ async fn recorded(journal: &Journal, attempt: AttemptRef<'_>, sent: Result<Video
 /// Only the owner of a claim knows whether its create was sent; here it was not.
 fn claim_too_old() -> Error {
     Error::NotBought(
-        "not bought: this process stood still between claiming the item and sending it, so nothing was sent; \
+        "not bought: this process was suspended between claiming the item and sending it, so nothing was sent; \
          run the same call again"
             .into(),
     )

@@ -122,7 +122,7 @@ def test_4_a_key_that_is_refused(cli: Cli, at: list[str], simulator: Simulator) 
     simulator.respond("create", status=401, body='{"error": "no"}')
     code, _, err = cli("batch", orders(3), "-o", "out", "--concurrency", "1", *OFTEN, *at)
     assert code == 4
-    assert "refuses the key" in err
+    assert "rejects the API key" in err
 
 
 def test_6_a_deadline(cli: Cli, tmp_path: Path) -> None:

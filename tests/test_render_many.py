@@ -256,7 +256,7 @@ def test_reservations_are_settled(face: Face, simulator: Simulator, client: Vide
     assert sum(result.ok for result in results) == 4, "each is reserved at 0.40 and settled at 0.10"
     unknown = [{"prompt": "x", "model": "grok-of-tomorrow"}]
     [refused] = many(face, client, unknown, tmp_path / "b", max_cost_usd=1)
-    assert "no known price" in str(refused.error)
+    assert "none is known for the model" in str(refused.error)
 
 
 def test_max_jobs(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ impl ApiClient {
     /// Refuses what cannot be a job's ID, and the API key: IDs appear in messages and logs.
     pub(super) fn check_id(&self, request_id: &str) -> Result<()> {
         if self.shared.config.secrets.is_in(request_id) {
-            return Err(Error::invalid("job", "the API key was given as a job; give the request_id of the job"));
+            return Err(Error::invalid("job", "the API key was passed as a job; pass the job's request_id"));
         }
         check_request_id(request_id)
     }

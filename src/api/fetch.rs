@@ -28,7 +28,7 @@ impl ApiClient {
     pub(crate) async fn fetch_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
         if self.config().secrets.is_link_lost(link) {
-            let words = "the link of this video holds a key, which is not kept with it: give the job of the video";
+            let words = "the link of this video holds a key, which is not saved with it; pass the job instead";
             return Err(Error::invalid("job_or_video", words));
         }
         let order = DownloadRequest { link, path, options, job: None };
@@ -62,7 +62,7 @@ fn link(job: &VideoJob) -> Result<&str> {
         return Ok(link);
     }
     let job = job.clone().into_result()?;
-    let message = if job.is_terminal() { no_link(&job) } else { "the job is not done yet: wait for it first".into() };
+    let message = if job.is_terminal() { no_link(&job) } else { "the job is not done; wait for it first".into() };
     Err(Error::download(DownloadErrorKind::Other, message).with_request_id(&job.request_id))
 }
 
@@ -70,7 +70,7 @@ fn no_link(job: &VideoJob) -> String {
     let fields = job.raw.as_deref().map(response::field_names).filter(|fields| !fields.is_empty());
     let fields = fields.map(|fields| format!(" (fields received: {fields})")).unwrap_or_default();
     format!(
-        "the job is done, and its answer holds no link to a video{fields}; \
-         if the request had the file delivered or stored elsewhere, it is there"
+        "the job is done, but its response has no link to a video{fields}; \
+         if the request had the file uploaded or stored elsewhere, find it there"
     )
 }

@@ -49,8 +49,7 @@ impl MediaPreparer<'_> {
     async fn job(&self, job: VideoJob) -> Result<PreparedMedia> {
         check_request_id(&job.request_id)?;
         if !job.is_terminal() {
-            let words =
-                format!("job {} is not over yet: wait for it first, then pass what wait returns", job.request_id);
+            let words = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
             return Err(Error::invalid("video", words));
         }
         let job = job.into_result()?;
@@ -70,7 +69,7 @@ impl MediaPreparer<'_> {
     /// A bare video has no job that could be polled for a new link.
     async fn video(&self, video: &Video) -> Result<PreparedMedia> {
         self.check_length(video)?;
-        let nothing = || Error::invalid("video", "this video has no url: it was withheld or delivered elsewhere");
+        let nothing = || Error::invalid("video", "this video has no url; it was withheld or uploaded elsewhere");
         let Some(client) = self.client.filter(|_| video.url.is_some()) else {
             return as_it_is(video).ok_or_else(nothing);
         };
@@ -106,13 +105,13 @@ fn stored(video: &Video) -> Option<PreparedMedia> {
 }
 
 fn no_link(request_id: &str) -> Error {
-    Error::invalid("video", format!("the answer for job {request_id} holds no link to its video"))
+    Error::invalid("video", format!("the response for job {request_id} has no link to its video"))
 }
 
 fn expired() -> Error {
     Error::download(
         DownloadErrorKind::VideoUrlExpired,
-        "the link to the earlier video is no longer good, and the service gives no other; nothing was created. \
-         If you kept the file, pass its path",
+        "the link to the earlier video has expired and the service has no new one, so nothing was created; \
+         if you saved the file, pass its path",
     )
 }

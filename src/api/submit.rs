@@ -102,7 +102,7 @@ fn lost(error: Error) -> Error {
     let named = request_id.as_ref().map(|id| format!(" behind the id {id:?}")).unwrap_or_default();
     Error::SubmitUnknown {
         message: format!(
-            "the create was sent and its answer was lost{named} ({}): a job may exist and be billed; \
+            "the create was sent and its response was lost{named} ({}): a job may exist and be billed; \
              look for it in the provider's console before creating it again",
             failure.message
         ),

@@ -36,7 +36,7 @@ impl Budget {
     /// Reserves the estimate for one create. Waits while creates under way might turn out cheaper.
     pub async fn reserve(self: &Arc<Self>, estimate: Option<i64>) -> Result<Reservation> {
         let Some(amount) = estimate.or_else(|| self.most.is_none().then_some(0)) else {
-            let words = "the model or resolution has no known price, which max_cost_usd needs: pass prices=";
+            let words = "max_cost_usd needs a price, and none is known for the model or resolution; pass prices=";
             return Err(Error::invalid("model", words));
         };
         loop {

@@ -192,7 +192,7 @@ impl Executor {
     /// Claims exist for attempts that the journal does not contain.
     fn contradiction(&self, id: &str) -> Error {
         let words = format!(
-            "the claims of {id:?} in {} do not agree with its lines: nothing is bought; look for its job in the \
+            "the claims of item {id:?} in {} contradict its lines, so nothing was submitted; look for its job in the \
              provider's console",
             self.journal.folder().display()
         );
@@ -206,8 +206,8 @@ impl Executor {
         }
         let Some(damage) = self.journal.damage_of(id) else { return Ok(()) };
         let words = format!(
-            "{}, and may emit of {id:?}: it is not bought; look for its job in the provider's console, or pass \
-             on_unknown=\"resubmit\" to buy it all the same",
+            "{}, and may record item {id:?}, so it was not submitted; look for its job in the provider's console, or pass \
+             on_unknown=\"resubmit\" to submit it anyway",
             damage.words()
         );
         Err(Error::journal(JournalErrorKind::Other, words, None))
@@ -368,7 +368,7 @@ impl Executor {
             return Ok(Download { path: path.to_owned(), ..fetched });
         }
         let words = format!(
-            "{} is there and is not the video of job {}, which is paid for: download that job to another path",
+            "{} already exists and is not the video of job {}, which is paid for; download that job to another path",
             path.display(),
             job.request_id
         );
@@ -388,8 +388,7 @@ impl Executor {
     fn check_target(&self, path: &Path) -> Result<()> {
         let is_taken = self.rules.retry != Retry::All && !self.options().overwrite && path.is_file();
         if is_taken {
-            let words =
-                format!("{} is there, is not of this journal's making, and is not adopted by its name", path.display());
+            let words = format!("{} already exists and was not created by this journal", path.display());
             return Err(exists(&words));
         }
         download::check_target(path, &self.options())
@@ -417,7 +416,7 @@ impl Executor {
         let path = self.journal.absolute(&file.path);
         match std::fs::metadata(&path) {
             Ok(found) if found.is_file() && found.len() == file.bytes => Ok(true),
-            Ok(_) => Err(exists(&format!("{} is there and is not what was kept there", path.display()))),
+            Ok(_) => Err(exists(&format!("{} has changed since it was saved", path.display()))),
             Err(_) => Ok(false),
         }
     }
@@ -433,7 +432,7 @@ impl Executor {
         if same.await.unwrap_or(false) {
             return Ok(true);
         }
-        Err(exists(&format!("{} is there and its hash is not the one it was kept with", path.display())))
+        Err(exists(&format!("{} has changed since it was saved: its hash differs", path.display())))
     }
 
     fn made_before(&self, job: VideoJob, file: Download) -> Rendered {

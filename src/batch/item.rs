@@ -49,7 +49,7 @@ impl LastSeen {
     /// A record that cannot be written is kept in memory and written once the disk allows.
     pub(super) fn note(&mut self, written: Result<()>) {
         if let Err(error) = written {
-            self.warning.get_or_insert_with(|| format!("what became of a job is not recorded yet: {error}"));
+            self.warning.get_or_insert_with(|| format!("the outcome of a job is not recorded yet: {error}"));
         }
     }
 }

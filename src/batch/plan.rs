@@ -93,7 +93,7 @@ fn unknown(attempt: &Attempt, error: Option<&str>, request_id: Option<String>) -
     Error::SubmitUnknown {
         message: format!(
             "an earlier create has no known outcome ({what}; sent as {}): a job may exist and be billed; look for it in the \
-             provider's console, or pass on_unknown=\"resubmit\" to buy it again",
+             provider's console, or pass on_unknown=\"resubmit\" to submit it again",
             attempt.name
         ),
         status_code: None,

@@ -1,4 +1,4 @@
-//! What Python callers pass, read into what the core takes.
+//! Converts Python arguments into the core's types.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::watch::WaitOptions;
 
 // ---- plain values -----------------------------------------------------------------------------
 
-/// A text. Python's may hold halves of characters, which neither UTF-8 nor JSON can carry.
+/// A string. Python's may contain lone surrogates, which neither UTF-8 nor JSON can encode.
 pub(super) fn text(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = argument.cast::<PyString>().map_err(|_| wrong_type(field, "a str", argument))?;
     text.to_str().map(str::to_owned).map_err(|error| not_utf8(argument.py(), field, error))
 }
 
-/// The refusal of a text that cannot be encoded; other errors stay as they are.
+/// Replaces the error for a string that cannot be encoded.
 pub(super) fn not_utf8(py: Python<'_>, field: &'static str, error: PyErr) -> PyErr {
     if !error.is_instance_of::<PyUnicodeEncodeError>(py) {
         return error;
@@ -36,7 +36,6 @@ pub(super) fn not_utf8(py: Python<'_>, field: &'static str, error: PyErr) -> PyE
     errors::raise(py, Error::invalid(field, words))
 }
 
-/// A whole number that fits into 64 bits.
 pub(super) fn whole(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<i64> {
     if argument.is_instance_of::<PyBool>() {
         return Err(wrong_type(field, "an int", argument));
@@ -44,7 +43,6 @@ pub(super) fn whole(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResul
     argument.extract().map_err(|error| not_a_number(field, "an int", argument, error))
 }
 
-/// A finite number.
 pub(super) fn number(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<f64> {
     if argument.is_instance_of::<PyBool>() {
         return Err(wrong_type(field, "a number", argument));
@@ -71,7 +69,6 @@ fn not_a_number(field: &'static str, kind: &str, argument: &Bound<'_, PyAny>, er
     error
 }
 
-/// A truth value.
 pub(super) fn flag(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<bool> {
     argument.extract().map_err(|_| wrong_type(field, "a bool", argument))
 }
@@ -83,7 +80,7 @@ pub(super) fn wrong_type(field: &str, kind: &str, argument: &Bound<'_, PyAny>) -
 
 // ---- jobs -------------------------------------------------------------------------------------
 
-/// A `VideoJob`, or the id of one.
+/// A `VideoJob`, or its ID.
 pub(super) struct JobArgument(pub(super) VideoJob);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for JobArgument {
@@ -100,7 +97,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for JobArgument {
     }
 }
 
-/// What can be downloaded: a job, or a video whose job is not known.
+/// A job, or the link of a video whose job is unknown.
 pub(super) enum Source {
     Job(VideoJob),
     Link(String),
@@ -113,7 +110,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source {
         if let Ok(video) = argument.cast::<values::Video>() {
             let link = video.get().url().ok_or_else(|| {
                 let error =
-                    Error::invalid("job_or_video", "this video has no url: it was withheld or delivered elsewhere");
+                    Error::invalid("job_or_video", "this video has no url; it was withheld or uploaded elsewhere");
                 errors::raise(argument.py(), error)
             })?;
             return Ok(Self::Link(link.to_owned()));
@@ -122,7 +119,6 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source {
     }
 }
 
-/// How a download is to be done.
 #[derive(FromPyObject)]
 pub(super) struct Target {
     pub(super) path: PathBuf,
@@ -136,7 +132,6 @@ impl Target {
     }
 }
 
-/// How long to wait, and how often to ask.
 #[derive(Clone, Copy, FromPyObject)]
 pub(super) struct Waiting {
     timeout: Option<f64>,

@@ -1,4 +1,4 @@
-//! Awaitable calls: a future runs on the workers, and an event loop takes its result.
+//! Awaitable calls: a future runs on the workers, and the event loop receives its result.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -24,25 +24,24 @@ use crate::event::{Event, Events};
 
 type Completer = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>> + Send>;
 
-/// What waits for an event loop to take it.
+/// An event or a result on its way to an event loop.
 enum Completion {
     Event { future: Py<PyAny>, listener: Py<PyAny>, event: Box<Event> },
     Done { future: Py<PyAny>, completer: Completer },
 }
 
-/// What waits for one event loop. However much it is, the loop is woken once.
+/// Completions for one event loop. The first one wakes the loop; the others are delivered with it.
 struct LoopQueue {
     event_loop: Py<PyAny>,
     waiting: Mutex<Vec<Completion>>,
     /// The loop's callback. It holds the queue weakly: a cycle through Python would never be freed.
     drain: OnceLock<Py<PyAny>>,
     waker: OnceLock<LoopWaker>,
-    /// How many calls the loop is waiting for.
     pending: AtomicUsize,
     ticking: AtomicBool,
 }
 
-/// A call that a loop is waiting for, as long as it lives.
+/// Counts a pending call while it lives.
 struct PendingCall(Arc<LoopQueue>);
 
 impl PendingCall {
@@ -61,8 +60,8 @@ impl Drop for PendingCall {
     }
 }
 
-/// Wakes a loop now and then while it waits. A notebook's kernel cancels the cell from a signal handler
-/// that does not wake the loop: without this, the cell would go on until the call ends.
+/// Wakes a loop periodically while calls are pending. A notebook's kernel cancels the cell in a signal handler
+/// that does not wake the loop: otherwise the cell would run until the call ends.
 async fn tick(queue: Arc<LoopQueue>) {
     loop {
         while queue.pending.load(Ordering::SeqCst) > 0 {
@@ -70,17 +69,17 @@ async fn tick(queue: Arc<LoopQueue>) {
             queue.wake();
         }
         queue.ticking.store(false, Ordering::SeqCst);
-        // A call may have begun just before, and have left the ticking to this.
+        // A call may have started just before, and rely on this task.
         if queue.pending.load(Ordering::SeqCst) == 0 || queue.ticking.swap(true, Ordering::SeqCst) {
             return;
         }
     }
 }
 
-/// By the loop's address. Locked only while attached, and never across Python code.
+/// By the address of the loop. Locked only while attached, and never across Python code.
 static LOOP_QUEUES: LazyLock<Mutex<HashMap<usize, Arc<LoopQueue>>>> = LazyLock::new(Mutex::default);
 
-/// After a fork: the loops are the parent's, and a worker may have been writing to their queues.
+/// After a fork: the loops belong to the parent, and a worker may have been writing to their queues.
 pub(super) fn forget_loops(py: Python<'_>) {
     std::mem::forget(std::mem::take(&mut *lock(&LOOP_QUEUES, py)));
 }
@@ -90,14 +89,13 @@ fn lock<'a, T>(mutex: &'a Mutex<T>, py: Python<'_>) -> std::sync::MutexGuard<'a,
 }
 
 impl LoopQueue {
-    /// The queue of `event_loop`.
     fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let py = event_loop.py();
         let address = event_loop.as_ptr() as usize;
         if let Some(queue) = lock(&LOOP_QUEUES, py).get(&address) {
             return Ok(Arc::clone(queue));
         }
-        // The queue keeps its loop alive, so an address stands for one loop as long as it is listed.
+        // A queue keeps its loop alive, so an address stays unique while it is listed.
         let dead = Self::take_closed(py)?;
         let queue = Arc::new(Self {
             event_loop: event_loop.clone().unbind(),
@@ -122,7 +120,7 @@ impl LoopQueue {
         Ok(queue)
     }
 
-    /// Takes the queues of closed loops off the list; to be dropped outside the lock.
+    /// Removes the queues of closed loops, to be dropped outside the lock.
     fn take_closed(py: Python<'_>) -> PyResult<Vec<Arc<Self>>> {
         let all: Vec<_> = lock(&LOOP_QUEUES, py).iter().map(|(key, queue)| (*key, Arc::clone(queue))).collect();
         let mut dead = Vec::new();
@@ -134,7 +132,7 @@ impl LoopQueue {
         Ok(dead)
     }
 
-    /// Called by workers: queues a completion; the caller wakes the loop if it was the first.
+    /// Queues a completion, from a worker. Returns whether the caller has to wake the loop.
     fn push(&self, completion: Completion) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push(completion);
@@ -147,20 +145,20 @@ impl LoopQueue {
         }
         Python::try_attach(|py| {
             if let Some(drain) = self.drain.get() {
-                // A closed loop has nobody left to tell.
+                // A closed loop waits for nothing.
                 let _ = self.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (drain,));
             }
         });
     }
 
-    /// On the loop's own thread: delivers what waits.
+    /// Delivers everything that is queued, on the loop's thread.
     fn deliver_all(&self, py: Python<'_>) {
         if let Some(waker) = self.waker.get() {
             waker.drain();
         }
         let waiting = std::mem::take(&mut *lock(&self.waiting, py));
         for completion in waiting {
-            // One that cannot be delivered must not keep the others from their callers.
+            // A failure must not keep the others from their callers.
             if let Err(error) = completion.deliver(py) {
                 error.write_unraisable(py, None);
             }
@@ -190,7 +188,7 @@ impl Completion {
     }
 }
 
-/// A future refuses `StopIteration`, which a listener may raise.
+/// A listener may raise `StopIteration`, which a future refuses.
 fn without_stop_iteration(py: Python<'_>, error: PyErr) -> PyErr {
     if !error.is_instance_of::<PyStopIteration>(py) {
         return error;
@@ -200,12 +198,12 @@ fn without_stop_iteration(py: Python<'_>, error: PyErr) -> PyErr {
     wrapped
 }
 
-/// A call under way, to be awaited. Dropped before its end, as by a cancellation, it drops the work.
+/// An awaitable call. Dropping it, as a cancellation does, cancels the work.
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Call {
-    /// The iterator of the `asyncio.Future` that ends with the work.
+    /// Iterates the `asyncio.Future` of the result.
     steps: Py<PyAny>,
-    /// The work watches for its being dropped.
+    /// Dropping it stops the work.
     _stop: oneshot::Sender<()>,
 }
 
@@ -220,12 +218,12 @@ impl Call {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        // The end comes as a StopIteration that carries the result.
+        // The result arrives in a StopIteration.
         self.steps.call_method0(py, intern!(py, "__next__"))
     }
 }
 
-/// Starts `work` now.
+/// Starts the work, and returns an awaitable for its result.
 pub(super) fn awaitable<F, T>(py: Python<'_>, listener: Listener, work: impl FnOnce(Events) -> F) -> PyResult<Call>
 where
     F: Future<Output = Result<T>> + Send + 'static,
@@ -251,7 +249,7 @@ where
         };
         let completer: Completer = Box::new(move |py| into_python(py, outcome)?.into_bound_py_any(py));
         if queue.push(Completion::Done { future, completer }) {
-            // What else is ready now travels along: waking a loop costs more than all the rest.
+            // Other results that are ready join this wake-up: waking a loop is the most expensive part.
             tokio::task::yield_now().await;
             queue.wake();
         }

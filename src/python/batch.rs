@@ -1,4 +1,4 @@
-//! The native batch behind `render_many`: it says what it wants or what has ended, one step at a time.
+//! The native batch behind `render_many`, driven one step at a time.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use pyo3::sync::MutexExt;
 
 use super::asyncio::{self, Call};
 use super::blocking;
-use super::closable::ProcessBound;
+use super::process_bound::ProcessBound;
 use super::listener::Listener;
 use super::request::VideoRequest;
 use super::{errors, runtime, values};
@@ -23,7 +23,6 @@ use crate::pricing::Prices;
 use crate::stop_reason::StopReason;
 use crate::watch::WaitOptions;
 
-/// How a batch is to be worked through, as Python says it.
 #[derive(FromPyObject)]
 pub(super) struct Options {
     concurrency: usize,
@@ -103,7 +102,6 @@ fn on_existing(word: &str) -> Result<OnExisting> {
     }
 }
 
-/// What to do about creates without an outcome.
 pub(super) fn on_unknown(word: &str) -> Result<OnUnknown> {
     match word {
         "hold" => Ok(OnUnknown::Hold),
@@ -112,7 +110,6 @@ pub(super) fn on_unknown(word: &str) -> Result<OnUnknown> {
     }
 }
 
-/// What became of one item.
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Outcome {
     id: String,
@@ -174,20 +171,19 @@ impl Outcome {
     }
 }
 
-/// How long an interrupted step may hold on to its batch.
+/// An interrupted step releases its batch within this time.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Shared = Arc<tokio::sync::Mutex<batch::Batch>>;
 
-/// Renders under way.
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Batch(ProcessBound<Core>);
 
 struct Core {
     handle: BatchHandle,
-    /// Outlives the batch's end: what it came to is written down then.
+    /// Needed after the end of the batch, to write its output files.
     journal: Arc<Journal>,
-    /// Gone once it is closed.
+    /// `None` once closed.
     inner: Mutex<Option<Shared>>,
 }
 
@@ -199,7 +195,8 @@ impl Batch {
     }
 
     fn core(&self) -> PyResult<&Core> {
-        let forked = || PyRuntimeError::new_err("this batch was begun before a fork; begin a new one in this process");
+        let forked =
+            || PyRuntimeError::new_err("this batch was started before a fork; start a new one in this process");
         self.0.get().ok_or_else(forked)
     }
 
@@ -208,7 +205,7 @@ impl Batch {
         inner.ok_or_else(|| PyRuntimeError::new_err("this batch is closed"))
     }
 
-    /// Calls what needs no waiting. A step that was interrupted releases the batch a moment later.
+    /// Makes a call that does not wait. An interrupted step may still hold the batch for a moment.
     fn now<T>(&self, py: Python<'_>, call: impl FnOnce(&mut batch::Batch) -> T) -> PyResult<T> {
         let (shared, runtime) = (self.shared(py)?, runtime::handle(py)?);
         if let Ok(mut batch) = Arc::clone(&shared).try_lock_owned() {
@@ -222,7 +219,7 @@ impl Batch {
     }
 }
 
-/// What a step comes to: an outcome, or whether one more item is wanted.
+/// An outcome, or whether one more item is wanted.
 type StepResult = (Option<Outcome>, bool);
 
 async fn step(batch: Shared, events: Events) -> Result<StepResult> {
@@ -269,7 +266,7 @@ impl Batch {
         })
     }
 
-    /// Brings what was bought earlier to its end; gives how many items that are.
+    /// Starts all unfinished items of the journal, and returns their number.
     fn feed_unfinished(&self, py: Python<'_>) -> PyResult<usize> {
         let runtime = runtime::handle(py)?;
         self.now(py, |batch| {
@@ -278,7 +275,7 @@ impl Batch {
         })
     }
 
-    /// Whether one more item is wanted now. Costs next to nothing, unlike a step.
+    /// Whether one more item is wanted now. Much cheaper than a step.
     fn has_room(&self, py: Python<'_>) -> PyResult<bool> {
         let shared = self.shared(py)?;
         let Ok(batch) = shared.try_lock() else { return Ok(false) };
@@ -309,7 +306,7 @@ impl Batch {
         Ok(self.core()?.handle.in_flight())
     }
 
-    /// Whether the journal has this request under this name.
+    /// Whether the journal has this request under this ID.
     fn knows(&self, id: &str, sha256: &str) -> PyResult<bool> {
         let entry = self.core()?.journal.entry(id);
         Ok(entry.is_some_and(|entry| entry.current().is_some_and(|attempt| attempt.order.request_sha256 == sha256)))
@@ -330,12 +327,12 @@ impl Batch {
         }))
     }
 
-    /// The lines of the journal that are not as they were written.
+    /// The damaged lines of the journal.
     fn damage(&self) -> PyResult<Vec<String>> {
         Ok(self.core()?.journal.damage().iter().map(Damage::words).collect())
     }
 
-    /// Lets go of all that is under way: jobs go on, and their items can be taken up again.
+    /// Cancels all items. Their jobs keep running, and can be resumed.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let Some(core) = self.0.get() else { return Ok(()) };
         let inner = core.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
@@ -347,7 +344,7 @@ impl Batch {
     }
 }
 
-/// What requests are expected to cost, in US dollars, or `None` where no price is known.
+/// The estimated cost of a request in US dollars, or `None` if no price is known.
 #[pyfunction]
 #[pyo3(signature = (request, prices=None))]
 pub(super) fn estimate_usd(
@@ -363,20 +360,20 @@ pub(super) fn estimate_usd(
     Ok(prices.estimate(&request.get().inner).map(usd))
 }
 
-/// A mark of this process in the names of temporary files.
+/// Identifies this process in the names of temporary files.
 #[pyfunction]
 pub(super) fn process_tag() -> String {
     crate::process::tag()
 }
 
-/// What makes a request the same as another: its SHA-256, its files' contents included.
+/// The SHA-256 of a request and the contents of its files.
 #[pyfunction]
 pub(super) fn fingerprint(py: Python<'_>, request: &Bound<'_, VideoRequest>) -> PyResult<String> {
     let request = request.get().inner.clone();
     py.detach(|| crate::request::fingerprint::fingerprint(&request)).map_err(|error| errors::raise(py, error))
 }
 
-/// All that a journal tells, as plain JSON types, and its lines that cannot be read.
+/// The records of a journal as plain JSON types, and its damaged lines.
 #[pyfunction]
 pub(super) fn read_journal(py: Python<'_>, folder: PathBuf) -> PyResult<(Bound<'_, PyAny>, Vec<String>)> {
     let (records, damage) = blocking::block_on(py, None, |_| async move { batch::records(&folder).await })?;

@@ -1,4 +1,4 @@
-//! Blocking calls: a future runs to its end while the caller's thread waits, and Ctrl-C gets through.
+//! Blocking calls: a future runs to its end while the caller's thread waits. Ctrl-C interrupts them.
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -22,29 +22,28 @@ use super::runtime::{self, AttachGuard};
 use crate::error::Result;
 use crate::event::{Event, Events};
 
-/// How often a blocking call on the main thread looks for Ctrl-C.
+/// Interval at which a call on the main thread checks for signals.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// What a blocking call waits for.
 enum CallStep<T> {
     Event(Event),
     Done(Outcome<T>),
-    /// The slice of time is over.
+    /// Time to check for signals.
     Slice,
-    /// The workers have been stopped.
+    /// The runtime was shut down.
     Dropped,
 }
 
-/// Work under way, as it looks to the thread that waits for it.
+/// A running future, from the side of the waiting thread.
 trait PendingWork<T>: Send {
-    /// Waits, detached, for the next step.
+    /// Waits for the next step. Called detached.
     fn next(&mut self, slice: Duration) -> CallStep<T>;
 
-    /// What has been told by now, without waiting.
+    /// Events that have arrived, without waiting.
     fn rest(&mut self) -> Vec<Event>;
 }
 
-/// Runs `work` to its end on the workers, detached, letting Ctrl-C through.
+/// Runs `work` on the workers.
 pub(super) fn block_on<F, T>(
     py: Python<'_>,
     listener: Option<&Py<PyAny>>,
@@ -59,8 +58,8 @@ where
     serve(py, listener, WorkerTask::begin(&handle, listener.is_some(), is_ticking, work))
 }
 
-/// The same on the caller's own thread, for what is over soon: handing a query to a worker and taking the answer back
-/// costs more than the query. `work` must belong to a client that is `driven_by_caller`.
+/// Runs `work` on the caller's own thread. For short calls: passing a query to a worker and its response back
+/// costs more than the query. `work` must use a client that is `driven_by_caller`.
 pub(super) fn block_on_current_thread<F, T>(
     py: Python<'_>,
     listener: Option<&Py<PyAny>>,
@@ -104,7 +103,7 @@ fn serve<T: Send>(py: Python<'_>, listener: Option<&Py<PyAny>>, mut work: impl P
     }
 }
 
-/// Work on the workers. Left early, it is stopped.
+/// A future on the workers. Dropping it cancels the work.
 struct WorkerTask<T> {
     task: JoinHandle<()>,
     receiver: mpsc::Receiver<Message<T>>,
@@ -158,7 +157,7 @@ impl<T> Drop for WorkerTask<T> {
     }
 }
 
-/// Work that goes on only while its caller waits.
+/// A future that runs only while its caller waits.
 struct CurrentThreadTask<T> {
     runtime: Arc<Runtime>,
     work: Pin<Box<dyn Future<Output = Outcome<T>> + Send>>,
@@ -195,7 +194,7 @@ impl<T: Send> PendingWork<T> for CurrentThreadTask<T> {
             {
                 *outcome = Some(ended);
             }
-            // Events are told from within the work, so whoever polls the work sees them.
+            // The work itself emits events, so they are visible after each poll.
             match receiver.as_ref().and_then(|receiver| receiver.try_recv().ok()) {
                 Some(event) => Poll::Ready(CallStep::Event(event)),
                 None => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(CallStep::Done(outcome))),
@@ -209,15 +208,15 @@ impl<T: Send> PendingWork<T> for CurrentThreadTask<T> {
     }
 }
 
-/// A call that is left early still tells what has happened by then: a job may have been accepted.
+/// An interrupted call still emits what has happened: a job may have been accepted.
 fn emit_rest<T>(py: Python<'_>, listener: Option<&Py<PyAny>>, work: &mut impl PendingWork<T>) {
     for event in work.rest() {
-        // The first error is the one that the caller sees.
+        // The caller sees the first error.
         let _ = emit(py, listener, event);
     }
 }
 
-/// Signals reach only the main thread; others need not wake for them.
+/// Only the main thread receives signals.
 fn next_slice(py: Python<'_>) -> PyResult<Duration> {
     let threading = py.import(intern!(py, "threading"))?;
     let here = threading.call_method0(intern!(py, "get_ident"))?;

@@ -1,4 +1,4 @@
-//! The verbs, for Python: one future for each, and two ways out of it.
+//! The verbs for Python: one future each, which a blocking and an async method run.
 
 #![expect(clippy::needless_pass_by_value, reason = "pyo3 hands arguments over by value")]
 
@@ -13,7 +13,7 @@ use pyo3::sync::MutexExt;
 use super::arguments::{JobArgument, Source, Target, Waiting};
 use super::asyncio::{self, Call};
 use super::blocking;
-use super::closable::ProcessBound;
+use super::process_bound::ProcessBound;
 use super::listener::Listener;
 use super::{batch, errors, runtime, values};
 use crate::api::ApiClient;
@@ -25,23 +25,22 @@ use crate::event::Events;
 use crate::request::VideoRequest;
 use crate::secrets::Secret;
 
-/// What a closed client says.
-const CLOSED: &str = "this client is closed; make a new VideoClient";
+const CLOSED: &str = "this client is closed; create a new VideoClient";
 
 // ---- the client -------------------------------------------------------------------------------
 
 enum ClientState {
-    /// Built on first use, and anew after a fork: connections do not survive it.
+    /// Built on first use, and again after a fork, which connections do not survive.
     Open(Option<(u32, VideoClient)>),
     Closed,
 }
 
-/// The native client behind `vidjob.VideoClient`.
+/// The native client of `vidjob.VideoClient`.
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Client {
     config: Arc<Config>,
     state: Mutex<ClientState>,
-    /// Why nothing may be sent.
+    /// The reason why this client sends nothing.
     fault: Option<String>,
 }
 
@@ -71,7 +70,7 @@ impl Client {
             if *owner == pid {
                 return Ok(client.clone());
             }
-            // The parent's workers, which its connections belong to, are not in this process.
+            // Its connections belong to workers of the parent process.
             std::mem::forget(core.take());
         }
         match VideoClient::new(Arc::clone(&self.config)) {
@@ -83,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Builds the future of one verb from what the caller passed, once the events are known.
+    /// A verb on this client, ready to receive its observer.
     fn verb<F, T>(&self, py: Python<'_>, work: impl FnOnce(VideoClient) -> F) -> PyResult<impl FnOnce(Events) -> F>
     where
         F: Future<Output = Result<T>>,
@@ -151,11 +150,10 @@ async fn render(
     Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), warning))
 }
 
-/// A request as Python gives it.
 type RequestArgument<'py> = Bound<'py, super::request::VideoRequest>;
 type RenderResult = (values::VideoJob, values::Download, Option<String>);
 
-/// The request, with paths that a later change of directory does not move.
+/// The request with absolute paths: the working directory may change.
 fn anchored(request: &RequestArgument<'_>) -> VideoRequest {
     request.get().inner.clone().anchored()
 }
@@ -200,13 +198,13 @@ impl Client {
             poll_interval,
             retry_delay,
         };
-        // What is no text is made one that nothing takes, or it would be passed over.
+        // A value that is not UTF-8 must be refused, not ignored.
         let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let config = Config::resolve(settings, environment).map_err(|error| errors::raise(py, error))?;
         Ok(Self { config: Arc::new(config), state: Mutex::new(ClientState::Open(None)), fault: None })
     }
 
-    /// Another client of the same configuration, which shares connections and limits with this one.
+    /// Another client with the same configuration, connections and limits.
     fn copy(&self, py: Python<'_>) -> Self {
         let state = match &*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
             ClientState::Open(Some((owner, client))) if *owner == std::process::id() => {
@@ -218,7 +216,7 @@ impl Client {
         Self { config: Arc::clone(&self.config), state: Mutex::new(state), fault: self.fault.clone() }
     }
 
-    /// A client of the same configuration that sends nothing, and says why.
+    /// A client with the same configuration that raises `fault` at every call.
     fn barred(&self, fault: String) -> Self {
         Self { config: Arc::clone(&self.config), state: Mutex::new(ClientState::Open(None)), fault: Some(fault) }
     }
@@ -369,7 +367,7 @@ impl Client {
         self.awaitable(py, listener, |client| render(client, anchored(request), waiting, target, on_unknown))
     }
 
-    /// Opens a batch whose journal is beside `folder`'s files. Reads that journal.
+    /// Opens a batch with its journal in `folder`. Reads the journal.
     fn render_many(
         &self,
         py: Python<'_>,
@@ -385,7 +383,7 @@ impl Client {
         opened.map(batch::Batch::new)
     }
 
-    /// Opens a batch for what a journal's folder has left to do.
+    /// Opens a batch of the unfinished items of a journal.
     fn resume(
         &self,
         py: Python<'_>,
@@ -402,7 +400,7 @@ impl Client {
     }
 }
 
-/// Refuses a path that no file can be kept at, as a download would.
+/// Raises the error that a download to this path would raise.
 #[pyfunction]
 pub(super) fn check_target(py: Python<'_>, target: Target) -> PyResult<()> {
     crate::download::check_target(&target.path, &target.options()).map_err(|error| errors::raise(py, error))
@@ -410,11 +408,9 @@ pub(super) fn check_target(py: Python<'_>, target: Target) -> PyResult<()> {
 
 // ---- watching ---------------------------------------------------------------------------------
 
-/// The changes of one job.
 #[pyclass(frozen, module = "vidjob._native")]
 pub(super) struct Watch(ProcessBound<SharedWatch>);
 
-/// The watch, as its steps share it.
 type SharedWatch = Arc<tokio::sync::Mutex<crate::watch::Watch<ApiClient>>>;
 
 async fn next_change(watch: SharedWatch, events: Events) -> Result<Option<values::VideoJob>> {
@@ -425,7 +421,8 @@ async fn next_change(watch: SharedWatch, events: Events) -> Result<Option<values
 
 impl Watch {
     fn shared(&self) -> PyResult<SharedWatch> {
-        let forked = || PyRuntimeError::new_err("this watch was begun before a fork; begin a new one in this process");
+        let forked =
+            || PyRuntimeError::new_err("this watch was started before a fork; start a new one in this process");
         self.0.get().map(Arc::clone).ok_or_else(forked)
     }
 }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use super::registry;
 
-/// A value as `IPython` shows it, by MIME type.
+/// The output for `IPython`, by MIME type.
 pub(super) fn bundle<'py>(
     value: &Bound<'py, PyAny>,
     include: Option<Bound<'py, PyAny>>,
@@ -14,13 +14,13 @@ pub(super) fn bundle<'py>(
     registry::get(value.py(), "notebook.bundle")?.call1((value, include, exclude))
 }
 
-/// A value as it stands in a list of others.
+/// Prints a value as part of a list.
 pub(super) fn pretty(value: &Bound<'_, PyAny>, printer: &Bound<'_, PyAny>) -> PyResult<()> {
     let text = registry::get(value.py(), "notebook.text")?.call1((value,))?;
     printer.call_method1(intern!(value.py(), "text"), (text,)).map(drop)
 }
 
-/// The methods by which `IPython` shows a value, among the other methods of its class.
+/// Adds the methods that `IPython` calls to display a value.
 macro_rules! displayed_value {
     ($class:ident { $($own:tt)* }) => {
         $crate::python::value_class::value_methods!($class {

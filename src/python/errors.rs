@@ -1,4 +1,4 @@
-//! Errors become exceptions here, and nowhere else.
+//! Converts errors into exceptions.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
@@ -7,7 +7,6 @@ use super::registry;
 use super::values::VideoJob;
 use crate::error::{ApiErrorKind, DownloadErrorKind, Error, JournalErrorKind};
 
-/// The exception that stands for `error`.
 pub(super) fn raise(py: Python<'_>, error: Error) -> PyErr {
     build(py, error).unwrap_or_else(|failure| failure)
 }

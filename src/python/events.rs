@@ -1,4 +1,4 @@
-//! Events as Python sees them.
+//! Converts events into dictionaries.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -9,7 +9,6 @@ use crate::event::Event;
 macro_rules! event_names {
     ($($variant:ident => $name:literal,)*) => {
         impl Event {
-            /// Every name that an event can have.
             pub(super) const NAMES: &[&str] = &[$($name),*];
 
             /// Its name in Python and in JSON; that of what happened, where it is of an item.

@@ -1,4 +1,4 @@
-//! `FileId`: a file that the service already has, as a medium of a request.
+//! `FileId`: media that the service already stores.
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;

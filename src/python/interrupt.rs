@@ -1,10 +1,10 @@
-//! Lets the stop button of a notebook end a blocking call.
+//! Lets the stop button of a notebook interrupt a blocking call.
 
 use pyo3::prelude::*;
 
 use super::registry;
 
-/// Lets the stop button of a notebook end this call too, as long as it lives.
+/// Installed while it lives.
 pub(super) struct InterruptGuard<'py>(Bound<'py, PyAny>);
 
 impl<'py> InterruptGuard<'py> {

@@ -1,4 +1,4 @@
-//! Python objects as JSON values, read one by one: each that is none is refused with the place where it stands.
+//! Converts Python objects into JSON values. An error names the place of the object that is not JSON.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -21,7 +21,7 @@ const MAX_SHOWN: usize = 80;
 
 type Any<'py> = Bound<'py, PyAny>;
 
-/// An object of JSON types; `field` is where it stands in the request.
+/// A mapping as a JSON object. `field` is its place in the request.
 pub(super) fn object(field: &'static str, argument: &Any<'_>) -> PyResult<Map<String, Value>> {
     let reader = Reader { field, left: Cell::new(MAX_VALUES) };
     let Some(entries) = entries(argument)? else {

@@ -1,4 +1,4 @@
-//! Ties the runtimes to the interpreter: what happens at its exit, and after a fork.
+//! Hooks for the interpreter's exit and for forks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,15 +10,14 @@ use pyo3::types::PyDict;
 use super::{asyncio, runtime};
 use crate::{journal, submission};
 
-/// How long the workers and threads on their way back may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long creates under way are waited for: what they bought must not be lost with the process.
+/// Limit of the wait for creates under way: a job that was paid for must not be lost.
 const PENDING_SUBMISSIONS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many interpreters of this process use the runtimes: one that is destroyed stops nothing of the others.
+/// Interpreters of this process that use the runtimes: the last one stops them.
 static INTERPRETERS: AtomicUsize = AtomicUsize::new(0);
 
-/// `atexit`: stops the workers while the interpreter is still whole.
+/// `atexit`: stops the workers while the interpreter still works.
 #[pyfunction]
 fn shutdown(py: Python<'_>) {
     if INTERPRETERS.fetch_sub(1, Ordering::SeqCst) > 1 {
@@ -28,7 +27,7 @@ fn shutdown(py: Python<'_>) {
     py.detach(|| {
         if let Some(workers) = &workers {
             workers.block_on(async {
-                // What is not recorded by then is found as a create without an outcome.
+                // A create that is still not recorded has an unknown outcome.
                 let _ = tokio::time::timeout(PENDING_SUBMISSIONS_TIMEOUT, submission::all_recorded()).await;
             });
         }
@@ -37,7 +36,7 @@ fn shutdown(py: Python<'_>) {
         if let Some(workers) = workers {
             workers.shutdown_timeout(SHUTDOWN_TIMEOUT);
         }
-        // A thread that is still in it never comes out: see `AttachGuard`.
+        // A thread that is still blocked in it never returns: see `AttachGuard`.
         if let Some(current_thread) = current_thread.and_then(Arc::into_inner) {
             current_thread.shutdown_background();
         }

@@ -1,4 +1,4 @@
-//! What callers hold as images and videos, read into what the core takes.
+//! Converts images and videos of all kinds into the core's media.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::file_id::FileId;
 use super::{errors, registry, values};
 use crate::media::{Media, png};
 
-/// One image or video; `field` is where it stands in the request.
+/// One image or video. `field` is its place in the request.
 pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<Media> {
     let py = argument.py();
     if argument.is_instance_of::<PyString>() {
@@ -39,13 +39,13 @@ pub(super) fn media(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResul
     in_memory(&encoded)
 }
 
-/// Holds on to Python's own bytes; a `bytearray`, which may change, is copied.
+/// Borrows Python's bytes; a `bytearray`, which may change, is copied.
 fn in_memory(argument: &Bound<'_, PyAny>) -> PyResult<Media> {
     let bytes: PyBackedBytes = argument.extract()?;
     Ok(Media::Data(Bytes::from_owner(bytes)))
 }
 
-/// What Python gets to see of it.
+/// The Python object of a medium.
 pub(super) fn to_python<'py>(py: Python<'py>, media: &Media) -> PyResult<Bound<'py, PyAny>> {
     Ok(match media {
         Media::Url(url) => PyString::new(py, url).into_any(),
@@ -57,7 +57,7 @@ pub(super) fn to_python<'py>(py: Python<'py>, media: &Media) -> PyResult<Bound<'
     })
 }
 
-/// A PNG image of an array's pixels, for `vidjob._media`.
+/// Encodes the pixels of an array as PNG.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
 pub(super) fn encode_png(

@@ -5,7 +5,7 @@ mod asyncio;
 mod batch;
 mod blocking;
 mod client;
-mod closable;
+mod process_bound;
 mod display;
 mod errors;
 mod events;

@@ -1,4 +1,4 @@
-//! What a future came to, as Python's result or exception.
+//! Converts the outcome of a future into a Python result or exception.
 
 use std::any::Any;
 
@@ -26,7 +26,7 @@ fn panicked(panic: &(dyn Any + Send)) -> PyErr {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
-    // Tokio takes it for a bug of the program that the system has no more threads.
+    // Tokio panics when no thread can be started.
     if text.starts_with("OS can't spawn worker thread") {
         return runtime::no_threads().into();
     }

@@ -1,4 +1,4 @@
-//! `VideoRequest` and the values that its fields are made of.
+//! `VideoRequest` and the classes of its fields.
 
 use std::hash::Hash;
 
@@ -188,7 +188,7 @@ impl Validate for request::VideoRequest {
 
 type Any<'py> = Bound<'py, PyAny>;
 
-/// The class, of the rows in `request/fields.rs`: one argument and one property for each.
+/// Makes the class from the rows in `request/fields.rs`: one argument and one property each.
 macro_rules! class {
     (
         $class:ident
@@ -278,14 +278,13 @@ fn operation_word(argument: &Any<'_>) -> PyResult<&'static str> {
 
 // ---- the fields -------------------------------------------------------------------------------
 
-/// The value of a field, as an argument and as a property.
+/// A field's value as an argument and as a property.
 trait Argument: Sized {
     fn read(field: &'static str, argument: Option<Any<'_>>) -> PyResult<Self>;
 
     fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>>;
 }
 
-/// One value, which may be missing.
 trait Single: Sized {
     fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self>;
 
@@ -303,7 +302,7 @@ impl<T: Single> Argument for Option<T> {
 }
 
 impl<T: Single> Argument for Vec<T> {
-    /// A single item in the place of a sequence is a mistake that is worth a word.
+    /// A single item in place of a sequence gets its own message.
     fn read(field: &'static str, argument: Option<Any<'_>>) -> PyResult<Self> {
         let Some(argument) = argument else { return Ok(Self::new()) };
         let is_sequence = argument.is_instance_of::<PyList>() || argument.is_instance_of::<PyTuple>();

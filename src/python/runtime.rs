@@ -1,5 +1,5 @@
-//! The tokio runtimes, whose lives are tied to the interpreter's: one with workers, and one that runs on the threads
-//! of those who wait in it. A query that is not handed to another thread takes half the time.
+//! The tokio runtimes: one with workers, and one that runs on the threads of blocking callers. A query that is not
+//! passed to another thread takes half the time.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,20 +13,19 @@ use pyo3::sync::MutexExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 const WORKERS: usize = 2;
-/// How long the start may take.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle thread for work that blocks stays.
+/// Lifetime of an idle thread for blocking work.
 const KEEP_ALIVE: Duration = Duration::from_secs(24 * 3600);
 
 /// Locked only while attached and never across Python code: on a build with a GIL no other
 /// thread can hold it at the moment of a fork.
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
-/// Likewise. It runs while somebody blocks on it, and stands still otherwise.
+/// Likewise. It runs only while a caller blocks on it.
 static CURRENT_THREAD: Mutex<Option<Arc<Runtime>>> = Mutex::new(None);
 static CLOSED: AtomicBool = AtomicBool::new(false);
-/// Threads on their way from a blocking wait back into the interpreter.
+/// Threads that return from a blocking wait into the interpreter.
 static RETURNING: AtomicUsize = AtomicUsize::new(0);
-/// The thread that waits for them.
+/// The thread that waits for them at shutdown.
 static SHUTDOWN_THREAD: Mutex<Option<Thread>> = Mutex::new(None);
 
 /// The runtime, started on first use.
@@ -41,8 +40,8 @@ pub(super) fn handle(py: Python<'_>) -> PyResult<Handle> {
     Ok(runtime.insert(start()?).handle().clone())
 }
 
-/// Starts the workers, where threads can be had. Tokio takes it for a bug when they cannot, and may then wait for ever:
-/// so it is watched from here.
+/// Starts the workers in a watched thread: when the system has no threads left, tokio panics, and may then wait
+/// forever.
 fn start() -> io::Result<Runtime> {
     check_threads()?;
     let (sender, receiver) = mpsc::channel();
@@ -54,32 +53,32 @@ fn start() -> io::Result<Runtime> {
                 .thread_keep_alive(KEEP_ALIVE)
                 .enable_all()
                 .build()?;
-            // One thread for work that blocks is there from now on: where no more can be had, such work takes turns.
+            // From now on, one thread for blocking work exists: without more threads, such work is queued.
             runtime.block_on(runtime.spawn_blocking(|| ())).map_err(io::Error::other)?;
             Ok(runtime)
         });
-        // Whoever waited may have given up.
+        // The receiver may have timed out.
         let _ = sender.send(started.unwrap_or_else(|_| Err(no_threads())));
     });
     starter.map_err(|_| no_threads())?;
     receiver.recv_timeout(START_TIMEOUT).unwrap_or_else(|_| Err(no_threads()))
 }
 
-/// Whether as many threads can be had as the runtime begins with.
+/// Whether the system allows the threads that the runtime starts with.
 fn check_threads() -> io::Result<()> {
     let gate = Arc::new(Mutex::new(()));
     let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
     let mut threads = Vec::new();
     for _ in 0..=WORKERS {
         let gate = Arc::clone(&gate);
-        // All of them at once: one after another would be had where two cannot.
+        // All at once: they could always be started one after another.
         threads.push(std::thread::Builder::new().name("vidjob-check".into()).spawn(move || drop(gate.lock())));
     }
     drop(closed);
     let mut result = Ok(());
     for thread in threads {
         match thread {
-            // It does nothing that could fail.
+            // It cannot fail.
             Ok(thread) => drop(thread.join()),
             Err(_) => result = Err(no_threads()),
         }
@@ -91,7 +90,7 @@ pub(super) fn no_threads() -> io::Error {
     io::Error::new(io::ErrorKind::WouldBlock, "no thread can be started: this process or system has reached its limit")
 }
 
-/// The runtime that runs on the threads of its callers, started on first use.
+/// The runtime on the callers' threads, started on first use.
 pub(super) fn current_thread(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     if is_closed() {
         return Err(PyRuntimeError::new_err("the interpreter is shutting down"));
@@ -104,14 +103,14 @@ pub(super) fn current_thread(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     Ok(Arc::clone(runtime.insert(Arc::new(started))))
 }
 
-/// What became ready while the callers' runtime stood still is seen to: connections that were closed, above all.
+/// Processes I/O that became ready while the runtime was not running, closed connections above all.
 pub(super) async fn poll_pending_io() {
-    // The first turn looks at the sockets, the second one runs what waits for them.
+    // The first yield polls the sockets, the second one runs the tasks that they wake.
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
 }
 
-/// Lets the callers' runtime catch up, if there is one.
+/// Processes pending I/O of the callers' runtime, if it was started.
 pub(super) fn drain(py: Python<'_>) {
     let runtime = CURRENT_THREAD.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(runtime) = runtime {
@@ -119,20 +118,19 @@ pub(super) fn drain(py: Python<'_>) {
     }
 }
 
-/// Whether the runtimes have been stopped for good.
 pub(super) fn is_closed() -> bool {
     CLOSED.load(Ordering::SeqCst)
 }
 
-/// A thread's way back into the interpreter, which may be closing just now.
+/// Guards the return of a thread into the interpreter, which may be closing.
 ///
 /// Python before 3.14 ends a thread that attaches after finalisation by unwinding its stack,
-/// which aborts the process when there is Rust on it. So a thread that comes too late sleeps
+/// which aborts the process if Rust frames are on it. So a thread that comes too late sleeps
 /// until the process ends, and `shutdown` waits for those that came just in time.
 pub(super) struct AttachGuard;
 
 impl AttachGuard {
-    /// To be called detached, before attaching again.
+    /// Call it detached, before attaching.
     pub(super) fn enter() -> Self {
         RETURNING.fetch_add(1, Ordering::SeqCst);
         if is_closed() {
@@ -161,7 +159,7 @@ fn wake_shutdown() {
     }
 }
 
-/// Waits until no thread is on its way back, or for `timeout`. To be called detached, after [`close`].
+/// Waits until all threads have returned, up to `timeout`. Call it detached, after [`close`].
 pub(super) fn wait_for_attaching_threads(timeout: Duration) {
     *SHUTDOWN_THREAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
     let deadline = Instant::now() + timeout;
@@ -174,7 +172,7 @@ pub(super) fn wait_for_attaching_threads(timeout: Duration) {
     }
 }
 
-/// Starts nothing more, and hands over what was started.
+/// Marks the runtimes as closed, and returns those that were started.
 pub(super) fn close(py: Python<'_>) -> (Option<Runtime>, Option<Arc<Runtime>>) {
     CLOSED.store(true, Ordering::SeqCst);
     let workers = RUNTIME.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
@@ -182,12 +180,12 @@ pub(super) fn close(py: Python<'_>) -> (Option<Runtime>, Option<Arc<Runtime>>) {
     (workers, current_thread)
 }
 
-/// Lets an interpreter that was begun after the last one ended start the runtimes again.
+/// Allows a new interpreter to start the runtimes again.
 pub(super) fn reopen() {
     CLOSED.store(false, Ordering::SeqCst);
 }
 
-/// After a fork: the workers are the parent's, and what they held must not be touched.
+/// After a fork: the workers and what they own belong to the parent.
 pub(super) fn forget(py: Python<'_>) {
     std::mem::forget(RUNTIME.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take());
     std::mem::forget(CURRENT_THREAD.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take());

@@ -1,4 +1,4 @@
-//! The simulator, for Python.
+//! The simulator for Python.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ fn form<T: Copy>(name: Option<&str>, known: &[(&'static str, T)]) -> PyResult<T>
     })
 }
 
-/// The parts of a fault that only some kinds have.
+/// Details of a fault, which only some kinds have.
 struct Details<'a> {
     status: Option<u16>,
     retry_after: Option<f64>,

@@ -1,4 +1,4 @@
-//! What all classes of values share: frozen, equal and hashable by value, and plain JSON inside.
+//! Common methods of value classes: frozen, equal and hashable by value, and JSON inside.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -16,7 +16,7 @@ pub(super) fn from_json<T: DeserializeOwned + Validate>(py: Python<'_>, text: &s
     let reader = &mut serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(reader).map_err(|error| {
         let (path, error) = (error.path().to_string(), error.into_inner());
-        // Where it stands in a text that the caller never saw is of no help.
+        // The caller never saw the text, so a position in it does not help.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let words = error.to_string();
         T::malformed(py, &path, words.strip_suffix(&place).unwrap_or(&words))
@@ -36,7 +36,7 @@ pub(super) fn from_dict<T: DeserializeOwned + Validate>(data: &Bound<'_, PyAny>)
 
 /// Checks beyond the types of the fields.
 pub(super) trait Validate {
-    /// The exception for what is no such value; `path` is where it stands.
+    /// The exception for a malformed value. `path` is its place.
     fn malformed(_py: Python<'_>, path: &str, words: &str) -> PyErr {
         let place = if path == "." { String::new() } else { format!("{path}: ") };
         PyValueError::new_err(format!("{place}{words}"))
@@ -67,7 +67,7 @@ fn is_unset(content: &Bound<'_, PyAny>) -> bool {
     content.is_none() || content.cast::<PyTuple>().is_ok_and(PyTupleMethods::is_empty)
 }
 
-/// Bytes are counted, and what signs an address, which is as good as a key to the file, is left out.
+/// Shows the length of bytes, and no query of an address, because a signed one is a key to the file.
 fn show(content: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(bytes) = content.cast::<PyBytes>() {
         return Ok(format!("<{} bytes>", bytes.as_bytes().len()));
@@ -109,7 +109,7 @@ pub(super) fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The methods that every value has, over its field `inner`.
+/// Adds the common methods, which use the field `inner`.
 macro_rules! value_methods {
     ($class:ident { $($own:tt)* }) => {
         #[pymethods]

@@ -1,4 +1,4 @@
-//! The words that Python shares with the core: what lists them again is made of these or compared with them.
+//! Names that Python shares with the core. Other lists of them are made from these, or tests compare them.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -8,13 +8,12 @@ use crate::event::Event;
 use crate::job::JobStatus;
 use crate::request::FIELDS;
 
-/// The fields of a request but `operation`: name, key in the JSON body, kind, operations that take it, description.
+/// The fields of a request except `operation`.
 #[pyfunction]
 pub(super) fn request_fields(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     super::plain_objects::to_dict(py, &FIELDS)
 }
 
-/// Every status, and whether a job with it is over.
 #[pyfunction]
 pub(super) fn statuses(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let statuses = PyDict::new(py);
@@ -24,7 +23,6 @@ pub(super) fn statuses(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(statuses)
 }
 
-/// Whether a job with this status is over.
 #[pyfunction]
 pub(super) fn is_terminal_status(status: &str) -> bool {
     JobStatus::of(status).is_some_and(JobStatus::is_terminal)
@@ -35,7 +33,6 @@ pub(super) fn event_names() -> Vec<&'static str> {
     Event::NAMES.to_vec()
 }
 
-/// The exception classes that the core raises.
 #[pyfunction]
 pub(super) fn error_names() -> Vec<&'static str> {
     errors::classes()

@@ -1,7 +1,7 @@
-//! What wakes an event loop without entering the interpreter: a pair of sockets, one end watched by the loop.
+//! Wakes an event loop without entering the interpreter: a pair of sockets, one of which the loop watches.
 //!
 //! A worker that calls `call_soon_threadsafe` needs a thread state and the interpreter's lock each time, which costs
-//! more than the answer that it announces.
+//! more than the result that it announces.
 
 #[cfg(unix)]
 pub(super) use unix::LoopWaker;
@@ -18,14 +18,13 @@ mod unix {
     use pyo3::intern;
     use pyo3::prelude::*;
 
-    /// Rings in one loop, as long as it lives.
     pub(in super::super) struct LoopWaker {
         tx: UnixStream,
         rx: UnixStream,
     }
 
     impl LoopWaker {
-        /// A bell that makes `event_loop` call `called`; `None` where the loop watches no sockets.
+        /// Makes `event_loop` call `called` at each wake-up; `None` if the loop cannot watch sockets.
         pub(in super::super) fn register(
             event_loop: &Bound<'_, PyAny>,
             called: &Bound<'_, PyAny>,
@@ -35,19 +34,18 @@ mod unix {
             rx.set_nonblocking(true)?;
             let py = event_loop.py();
             let watch = event_loop.getattr(intern!(py, "add_reader"))?;
-            // The loop keeps the context that this happens in, which had better not be some caller's.
+            // The loop keeps the current context, so it must not be a caller's.
             let context = py.import(intern!(py, "contextvars"))?.call_method0(intern!(py, "Context"))?;
             let watched = context.call_method1(intern!(py, "run"), (watch, rx.as_raw_fd(), called));
             Ok(watched.is_ok().then_some(Self { tx, rx }))
         }
 
-        /// Wakes the loop.
         pub(in super::super) fn wake(&self) {
-            // Where there is no room, it rings already.
+            // A full buffer means that a wake-up is already pending.
             let _ = (&self.tx).write(&[1]);
         }
 
-        /// On the loop's thread: it has been heard.
+        /// Clears pending wake-ups, on the loop's thread.
         pub(in super::super) fn drain(&self) {
             let _ = (&self.rx).read(&mut [0; 64]);
         }
@@ -58,7 +56,7 @@ mod unix {
 mod nowhere {
     use pyo3::prelude::*;
 
-    /// There is none.
+    /// Never constructed.
     pub(in super::super) enum LoopWaker {}
 
     impl LoopWaker {

@@ -34,7 +34,7 @@ _BAD = ("failed", "blocked", "unknown")
 #: Failures that are printed; errors.jsonl has all.
 _MAX_FAILURES = 10
 _STOPPED = {
-    "key": "the service refuses the key; buying has stopped",
+    "key": "the service rejects the API key; buying has stopped",
     "balance": "the account has no money left; buying has stopped",
     "budget": "--max-cost-usd would be exceeded; raise it to buy the rest",
     "max_jobs": "--max-jobs is reached",

@@ -158,7 +158,7 @@ def _exchange(args: argparse.Namespace) -> _Check:
     except (vidjob.NotFound, vidjob.BadRequest):
         return result("ok", "the service responds and accepts the key")
     except (vidjob.AuthenticationError, vidjob.PermissionDenied) as error:
-        return result("FAIL", f"the service responds and refuses the key: {words(error)}", exit_of(error))
+        return result("FAIL", f"the service responds and rejects the key: {words(error)}", exit_of(error))
     except (vidjob.RateLimited, vidjob.ServerError) as error:
         return result("warn", f"the service responds with an error: {words(error)}")
     except vidjob.VidjobError as error:

@@ -1,7 +1,7 @@
-//! Values that belong to the process that made them.
+//! Values that belong to the process that created them.
 
-/// A value that a forked child does not touch: it has a copy of its memory, and none of the threads that serve it. To
-/// drop the copy could remove the parent's files, or wait for a lock that nobody will release.
+/// A value that a forked child must not touch: the child has a copy of its memory, but not its threads. Dropping the
+/// copy could delete the parent's files, or wait forever for a lock.
 pub(super) struct ProcessBound<T> {
     process: u32,
     value: Option<T>,
@@ -12,7 +12,7 @@ impl<T> ProcessBound<T> {
         Self { process: std::process::id(), value: Some(value) }
     }
 
-    /// The value, in the process that made it.
+    /// `None` in a forked child.
     pub(super) fn get(&self) -> Option<&T> {
         if self.process == std::process::id() { self.value.as_ref() } else { None }
     }
