@@ -126,7 +126,7 @@ def test_the_key_goes_to_no_other_host(face: Face, simulator: Simulator, client:
 @pytest.mark.parametrize("verb", VERBS)
 def test_jobs_without_a_video(face: Face, simulator: Simulator, client: VideoClient, verb: str) -> None:
     cases: list[tuple[Any, type[Exception], str]] = [
-        (VideoJob("a"), vidjob.InvalidRequest, "wait for it first"),
+        (VideoJob("a"), vidjob.InvalidRequest, "wait for it, and pass the result of wait"),
         (VideoJob("a", "failed"), vidjob.JobFailed, "a"),
         (VideoJob("a", "expired"), vidjob.JobExpired, "a"),
         (VideoJob("a", "done", video=Video(respect_moderation=False)), vidjob.JobBlocked, "a"),

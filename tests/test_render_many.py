@@ -145,7 +145,7 @@ def test_a_file_is_never_adopted_by_its_name(
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "i0.mp4").write_bytes(b"mine")
     [result] = many(face, client, rows(1), tmp_path)
-    assert "not adopted by its name" in str(result.error)
+    assert "was not created by this journal" in str(result.error)
     assert simulator.accepted == []
     [result] = many(face, client, rows(1), tmp_path, on_existing="overwrite")
     assert result.ok

@@ -28,8 +28,8 @@ impl ApiClient {
     pub(crate) async fn fetch_link(&self, link: &str, path: &Path, options: &download::Options) -> Result<Download> {
         download::check_target(path, options)?;
         if self.config().secrets.is_link_lost(link) {
-            let words = "the link of this video holds a key, which is not saved with it; pass the job instead";
-            return Err(Error::invalid("job_or_video", words));
+            let message = "the link of this video holds a key, which is not saved with it; pass the job instead";
+            return Err(Error::invalid("job_or_video", message));
         }
         let order = DownloadRequest { link, path, options, job: None };
         self.files()?.keep(order, &self.events, || async { Ok(None) }).await

@@ -21,7 +21,7 @@ impl PollJob for ApiClient {
     async fn poll(&self, request_id: &str) -> Result<Snapshot> {
         let (name, others) = self.aliases().of(request_id);
         match self.ask_by(&name, request_id).await {
-            Err(error) if not_there(&error) => {
+            Err(error) if is_not_visible_yet(&error) => {
                 if let Some(snapshot) = self.ask_by_others(others, request_id).await {
                     return Ok(snapshot);
                 }
@@ -69,7 +69,7 @@ impl ApiClient {
 }
 
 /// Whether the response may mean that a new job is not visible yet.
-fn not_there(error: &Error) -> bool {
+fn is_not_visible_yet(error: &Error) -> bool {
     matches!(error, Error::Api(error)
         if error.kind == ApiErrorKind::NotFound || (error.kind == ApiErrorKind::BadRequest && error.status_code == 400))
 }

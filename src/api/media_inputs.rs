@@ -49,13 +49,13 @@ impl MediaPreparer<'_> {
     async fn job(&self, job: VideoJob) -> Result<PreparedMedia> {
         check_request_id(&job.request_id)?;
         if !job.is_terminal() {
-            let words = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
-            return Err(Error::invalid("video", words));
+            let message = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
+            return Err(Error::invalid("video", message));
         }
         let job = job.into_result()?;
         let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
         self.check_length(video)?;
-        let Some(client) = self.client else { return as_it_is(video).ok_or_else(|| no_link(&job.request_id)) };
+        let Some(client) = self.client else { return unchanged(video).ok_or_else(|| no_link(&job.request_id)) };
         if let Some(link) = &video.url
             && client.link_status(link).await? == LinkStatus::Good
         {
@@ -63,7 +63,7 @@ impl MediaPreparer<'_> {
         }
         let fresh = client.get(&job).await?.into_result()?;
         let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
-        latest(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
+        current_link(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
     }
 
     /// A bare video has no job that could be polled for a new link.
@@ -71,9 +71,9 @@ impl MediaPreparer<'_> {
         self.check_length(video)?;
         let nothing = || Error::invalid("video", "this video has no url; it was withheld or uploaded elsewhere");
         let Some(client) = self.client.filter(|_| video.url.is_some()) else {
-            return as_it_is(video).ok_or_else(nothing);
+            return unchanged(video).ok_or_else(nothing);
         };
-        latest(client, video).await?.ok_or_else(expired)
+        current_link(client, video).await?.ok_or_else(expired)
     }
 
     fn check_length(&self, video: &Video) -> Result<()> {
@@ -83,7 +83,7 @@ impl MediaPreparer<'_> {
 }
 
 /// The video by its link, or by the file that the service stores.
-async fn latest(client: &ApiClient, video: &Video) -> Result<Option<PreparedMedia>> {
+async fn current_link(client: &ApiClient, video: &Video) -> Result<Option<PreparedMedia>> {
     let kept = stored(video);
     let Some(link) = &video.url else { return Ok(kept) };
     let is_good = match client.link_status(link).await? {
@@ -95,7 +95,7 @@ async fn latest(client: &ApiClient, video: &Video) -> Result<Option<PreparedMedi
     if is_good { client.absolute(link).map(Some) } else { Ok(kept) }
 }
 
-fn as_it_is(video: &Video) -> Option<PreparedMedia> {
+fn unchanged(video: &Video) -> Option<PreparedMedia> {
     video.url.clone().map(PreparedMedia::Url).or_else(|| stored(video))
 }
 

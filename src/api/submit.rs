@@ -78,13 +78,13 @@ impl ApiClient {
                             None => self.acquire_create_permit_until(until).await?,
                         };
                         may_send().await?;
-                        let answer = http.create(permit, path, body, name, events).await.map_err(lost)?;
+                        let answer = http.create(permit, path, body, name, events).await.map_err(outcome_unknown)?;
                         self.with_link(&answer, response::created)
                     }
                 },
             )
             .await
-            .map_err(|error| too_large(error, body))?;
+            .map_err(|error| with_size_advice(error, body))?;
         self.remember_created(&job.request_id);
         self.remember_aliases(&job);
         self.events.emit(|| Event::Accepted(job.clone()));
@@ -93,7 +93,7 @@ impl ApiClient {
 }
 
 /// A create that was sent without a response may have been billed.
-fn lost(error: Error) -> Error {
+fn outcome_unknown(error: Error) -> Error {
     let (Error::ConnectionFailed(failure) | Error::RequestTimeout(failure)) = &error else { return error };
     if failure.not_sent {
         return error;
@@ -112,7 +112,7 @@ fn lost(error: Error) -> Error {
 }
 
 /// Adds advice to HTTP 413.
-fn too_large(error: Error, body: &Upload) -> Error {
+fn with_size_advice(error: Error, body: &Upload) -> Error {
     const TOO_LARGE: u16 = 413;
     match error {
         Error::Api(mut refusal) if refusal.status_code == TOO_LARGE => {

@@ -79,8 +79,8 @@ impl Executor {
     pub(crate) fn is_done(&self, item: &Item) -> Option<Result<Rendered>> {
         let entry = self.journal.entry(&item.id)?;
         match self.plan(&entry, item, self.rules) {
-            Ok(NextStep::Nothing { job, file }) if !self.rules.verify => match self.intact(&file) {
-                Ok(true) => Some(Ok(self.made_before(*job, file))),
+            Ok(NextStep::Nothing { job, file }) if !self.rules.verify => match self.has_saved_size(&file) {
+                Ok(true) => Some(Ok(self.already_rendered(*job, file))),
                 _ => None,
             },
             _ => None,
@@ -101,14 +101,14 @@ impl Executor {
         let _file = match &self.run {
             // A run has read all claims, and each of its items has its own file.
             Some(_) => None,
-            None => Some(Box::pin(self.begin_alone(item)).await?),
+            None => Some(Box::pin(self.claim_single(item)).await?),
         };
         let (mut rules, mut lost_races) = (self.rules, 0);
         let job = loop {
-            match Box::pin(self.left_to_do(item, rules, seen)).await? {
+            match Box::pin(self.next_step(item, rules, seen)).await? {
                 NextStep::Nothing { job, file } => {
-                    if Box::pin(self.check_intact(&file)).await? {
-                        return Ok(self.made_before(*job, file));
+                    if Box::pin(self.is_intact(&file)).await? {
+                        return Ok(self.already_rendered(*job, file));
                     }
                     break *job;
                 }
@@ -127,7 +127,7 @@ impl Executor {
                     let Some((CreatedJob { job, warning }, reservation)) = created else {
                         lost_races += 1;
                         if lost_races == MAX_LOST_RACES {
-                            return Err(self.contradiction(&item.id));
+                            return Err(self.contradicting_claims(&item.id));
                         }
                         rules = rules.after_lost_race(self.journal.entry(&item.id).as_ref().and_then(Entry::current));
                         continue;
@@ -142,7 +142,7 @@ impl Executor {
     }
 
     /// The next step for an item that no other process is working on.
-    async fn left_to_do(&self, item: &Item, rules: Rules, seen: &mut LastSeen) -> Result<NextStep> {
+    async fn next_step(&self, item: &Item, rules: Rules, seen: &mut LastSeen) -> Result<NextStep> {
         let mut entry = self.journal.entry(&item.id).unwrap_or_default();
         if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
             self.journal.check_not_busy(&item.id, current).await?;
@@ -158,7 +158,7 @@ impl Executor {
         let next = planned?;
         seen.is_earlier = next == NextStep::Submit;
         if next == NextStep::Submit {
-            self.check_not_hidden(&item.id, rules)?;
+            self.check_damage(&item.id, rules)?;
             return Ok(next);
         }
         if let Some(current) = entry.current().filter(|current| current.state.is_open()) {
@@ -176,7 +176,7 @@ impl Executor {
     }
 
     /// Does for one item what a run does at its start, and claims its file.
-    async fn begin_alone(&self, item: &Item) -> Result<Claim> {
+    async fn claim_single(&self, item: &Item) -> Result<Claim> {
         self.journal.adopt_claims_of(&item.id).await?;
         let (journal, path) = (Arc::clone(&self.journal), item.path.clone());
         let path = blocking(move || Ok(journal.relative(&path))).await?;
@@ -190,27 +190,27 @@ impl Executor {
     }
 
     /// Claims exist for attempts that the journal does not contain.
-    fn contradiction(&self, id: &str) -> Error {
-        let words = format!(
+    fn contradicting_claims(&self, id: &str) -> Error {
+        let message = format!(
             "the claims of item {id:?} in {} contradict its lines, so nothing was submitted; look for its job in the \
              provider's console",
             self.journal.folder().display()
         );
-        Error::journal(JournalErrorKind::Other, words, None)
+        Error::journal(JournalErrorKind::Other, message, None)
     }
 
     /// Refuses a create that a damaged line may already contain.
-    fn check_not_hidden(&self, id: &str, rules: Rules) -> Result<()> {
+    fn check_damage(&self, id: &str, rules: Rules) -> Result<()> {
         if rules.on_unknown == OnUnknown::Resubmit {
             return Ok(());
         }
         let Some(damage) = self.journal.damage_of(id) else { return Ok(()) };
-        let words = format!(
+        let message = format!(
             "{}, and may record item {id:?}, so it was not submitted; look for its job in the provider's console, or pass \
              on_unknown=\"resubmit\" to submit it anyway",
             damage.words()
         );
-        Err(Error::journal(JournalErrorKind::Other, words, None))
+        Err(Error::journal(JournalErrorKind::Other, message, None))
     }
 
     fn plan(&self, entry: &Entry, item: &Item, rules: Rules) -> Result<NextStep> {
@@ -227,7 +227,7 @@ impl Executor {
         claim: &Arc<Claim>,
     ) -> Result<Option<(CreatedJob, Reservation)>> {
         if let Err(taken) = self.check_target(&item.path) {
-            return self.unless_known_now(item, taken).await;
+            return self.recheck_target(item, taken).await;
         }
         let prepared = api.prepare(item.request.clone()).await?;
         self.check_deadline()?;
@@ -235,7 +235,7 @@ impl Executor {
         let permit = api.acquire_create_permit_until(self.deadline).await;
         let permit = permit.map_err(|error| self.check_deadline().err().unwrap_or(error))?;
         if let Some(stop) =
-            self.check_run().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved()))
+            self.superseded().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved()))
         {
             return Err(stop.error());
         }
@@ -262,14 +262,14 @@ impl Executor {
         let created = submission::run_to_end(create).await.unwrap_or_else(|| Err(StopReason::Caller.error()));
         match created {
             Ok(None) => self.refresh().await?,
-            Err(error) => return Err(self.stopped_by(error)),
+            Err(error) => return Err(self.create_failed(error)),
             Ok(Some(_)) => {}
         }
         created
     }
 
     /// An existing target may be the file of this item, saved by another process just now.
-    async fn unless_known_now<T>(&self, item: &Item, taken: Error) -> Result<Option<T>> {
+    async fn recheck_target<T>(&self, item: &Item, taken: Error) -> Result<Option<T>> {
         let before = self.journal.entry(&item.id);
         self.refresh().await?;
         if self.journal.entry(&item.id) == before { Err(taken) } else { Ok(None) }
@@ -281,7 +281,7 @@ impl Executor {
     }
 
     /// Stops this run if another one has taken the folder over.
-    async fn check_run(&self) -> Result<Option<StopReason>> {
+    async fn superseded(&self) -> Result<Option<StopReason>> {
         let Some(run) = &self.run else { return Ok(None) };
         let is_over = run.is_superseded().await?;
         if is_over {
@@ -291,7 +291,7 @@ impl Executor {
     }
 
     /// The error of a create that failed. Some errors stop all other creates too.
-    fn stopped_by(&self, error: Error) -> Error {
+    fn create_failed(&self, error: Error) -> Error {
         if matches!(error, Error::NotBought(_)) {
             return self.check_deadline().err().unwrap_or(error);
         }
@@ -335,11 +335,13 @@ impl Executor {
         let _slot = self.downloads.acquire().await.ok();
         let options = self.options();
         let file = if path.is_file() && !options.overwrite {
-            self.recognise(api, job, path, &options).await?
+            self.verify_existing(api, job, path, &options).await?
         } else {
             match api.fetch(job, path, &options).await {
                 // Another process may have saved the same file.
-                Err(_) if path.is_file() && !options.overwrite => self.recognise(api, job, path, &options).await?,
+                Err(_) if path.is_file() && !options.overwrite => {
+                    self.verify_existing(api, job, path, &options).await?
+                }
                 kept => kept?,
             }
         };
@@ -348,7 +350,7 @@ impl Executor {
     }
 
     /// Accepts an existing file if its content is the job's: a run may have ended between the rename and its record.
-    async fn recognise(
+    async fn verify_existing(
         &self,
         api: &ApiClient,
         job: &VideoJob,
@@ -367,12 +369,12 @@ impl Executor {
         if is_same.await.unwrap_or(false) {
             return Ok(Download { path: path.to_owned(), ..fetched });
         }
-        let words = format!(
+        let message = format!(
             "{} already exists and is not the video of job {}, which is paid for; download that job to another path",
             path.display(),
             job.request_id
         );
-        Err(Error::download(DownloadErrorKind::Other, words))
+        Err(Error::download(DownloadErrorKind::Other, message))
     }
 
     // ---- checks -------------------------------------------------------------------------------
@@ -388,8 +390,8 @@ impl Executor {
     fn check_target(&self, path: &Path) -> Result<()> {
         let is_taken = self.rules.retry != Retry::All && !self.options().overwrite && path.is_file();
         if is_taken {
-            let words = format!("{} already exists and was not created by this journal", path.display());
-            return Err(exists(&words));
+            let message = format!("{} already exists and was not created by this journal", path.display());
+            return Err(exists(&message));
         }
         download::check_target(path, &self.options())
     }
@@ -412,7 +414,7 @@ impl Executor {
     }
 
     /// Whether a saved file still exists. A file of another size is not replaced.
-    fn intact(&self, file: &Download) -> Result<bool> {
+    fn has_saved_size(&self, file: &Download) -> Result<bool> {
         let path = self.journal.absolute(&file.path);
         match std::fs::metadata(&path) {
             Ok(found) if found.is_file() && found.len() == file.bytes => Ok(true),
@@ -421,8 +423,8 @@ impl Executor {
         }
     }
 
-    async fn check_intact(&self, file: &Download) -> Result<bool> {
-        let is_there = self.intact(file)?;
+    async fn is_intact(&self, file: &Download) -> Result<bool> {
+        let is_there = self.has_saved_size(file)?;
         if !is_there || !self.rules.verify {
             return Ok(is_there);
         }
@@ -435,7 +437,7 @@ impl Executor {
         Err(exists(&format!("{} has changed since it was saved: its hash differs", path.display())))
     }
 
-    fn made_before(&self, job: VideoJob, file: Download) -> Rendered {
+    fn already_rendered(&self, job: VideoJob, file: Download) -> Rendered {
         let path = self.journal.absolute(&file.path);
         Rendered { job, file: Download { path, ..file }, resumed: true }
     }

@@ -168,7 +168,7 @@ impl Batch {
     pub async fn step(&mut self, listener: &Events) -> BatchStep {
         loop {
             if self.has_room() {
-                self.tell_the_rest(listener);
+                self.emit_queued(listener);
                 return BatchStep::NeedsItem;
             }
             tokio::select! {
@@ -176,7 +176,7 @@ impl Batch {
                 event = next_event(&mut self.events) => listener.emit(|| event),
                 ended = self.tasks.join_next_with_id() => {
                     self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
-                    self.tell_the_rest(listener);
+                    self.emit_queued(listener);
                     return match ended {
                         Some(Ok((id, outcome))) => {
                             self.names.remove(&id);
@@ -275,7 +275,7 @@ impl Batch {
         })
     }
 
-    fn tell_the_rest(&mut self, listener: &Events) {
+    fn emit_queued(&mut self, listener: &Events) {
         while let Some(event) = self.events.as_mut().and_then(|events| events.try_recv().ok()) {
             listener.emit(|| event);
         }

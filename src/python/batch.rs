@@ -11,8 +11,8 @@ use pyo3::sync::MutexExt;
 
 use super::asyncio::{self, Call};
 use super::blocking;
-use super::process_bound::ProcessBound;
 use super::listener::Listener;
+use super::process_bound::ProcessBound;
 use super::request::VideoRequest;
 use super::{errors, runtime, values};
 use crate::batch::{self, BatchHandle, BatchStep, Item, OnExisting, OnUnknown, Retry, Rules, Settings};
