@@ -582,4 +582,4 @@ def test_the_largest_age_may_be_none_and_travels() -> None:
     for age in (None, float("inf"), 5.0):
         client = VideoClient(KEY, base_url="http://127.0.0.1:9", max_job_age=age, pickle_key=True)
         again = pickle.loads(pickle.dumps(client))  # noqa: S301
-        assert again._settings["max_job_age"] == age
+        assert again._settings.max_job_age == age

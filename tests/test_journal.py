@@ -109,9 +109,9 @@ def test_resume_renews_an_expired_link(face: Face, simulator: Simulator, recorde
 
 
 def test_which_journal(face: Face, client: VideoClient, tmp_path: Path) -> None:
-    with pytest.raises(vidjob.ConfigurationError, match="which journal"):
+    with pytest.raises(vidjob.ConfigurationError, match="no journal is set"):
         client.jobs()
-    with pytest.raises(vidjob.ConfigurationError, match="which journal"):
+    with pytest.raises(vidjob.ConfigurationError, match="no journal is set"):
         resumed(face, client)
     assert client.jobs(tmp_path / "none") == []
 

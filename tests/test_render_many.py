@@ -351,14 +351,14 @@ def test_names_by_template(face: Face, client: VideoClient, tmp_path: Path) -> N
 # ---- orders that are in each other's way --------------------------------------------------------
 
 CLASHES: list[tuple[list[Any], str, str]] = [
-    ([{"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "item 'a': the same id"),
+    ([{"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "item 'a': another request has the same id"),
     ([{"id": "a/b", "prompt": "x"}, {"id": "a_b", "prompt": "y"}], "id", "the same file"),
     ([{"id": "A", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "the same file"),
     ([{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "x", "duration": 99}], "duration", "item 'b': duration"),
     (["x", ""], "prompt", "item 1: the prompt"),
-    (["x", 7], "requests", "item 1: an order is"),
+    (["x", 7], "requests", "item 1: an order must be"),
     ([{"id": " ", "prompt": "x"}], "id", "empty"),
-    ([VideoRequest("x", upload_url="https://a.example/put")], "upload_url", "delivered elsewhere"),
+    ([VideoRequest("x", upload_url="https://a.example/put")], "upload_url", "cannot be used in a batch"),
 ]
 
 

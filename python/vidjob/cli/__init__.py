@@ -8,7 +8,7 @@ import os
 import sys
 
 import vidjob
-from vidjob._columns import clean
+from vidjob._json_values import escape_surrogates
 from vidjob.cli.commands import COMMANDS
 from vidjob.cli.exit_codes import Exit, advice, exit_of, words
 from vidjob.cli.output import Output, OutputError
@@ -95,7 +95,7 @@ def _not_utf8(args: argparse.Namespace) -> str | None:
     """Returns the argument that is not UTF-8, if there is one: Python keeps its bytes as lone surrogates."""
     for name, value in vars(args).items():
         texts = value if isinstance(value, list) else [value]
-        if name not in _FILES and any(isinstance(text, str) and clean(text) != text for text in texts):
+        if name not in _FILES and any(isinstance(text, str) and escape_surrogates(text) != text for text in texts):
             return name.upper().replace("_", "-")
     return None
 

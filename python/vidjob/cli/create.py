@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import vidjob
-from vidjob._columns import clean
+from vidjob._json_values import escape_surrogates
 from vidjob._progress.formatting import printable
 from vidjob.cli import options
 from vidjob.cli.exit_codes import Exit, ResumeHint
@@ -289,7 +289,7 @@ def render(context: Context) -> Exit:
     if args.output is None and not args.dry_run:
         output.error("-o/--output FILE is required: the path of the video", "try: vidjob render --help")
         return Exit.USAGE
-    if args.output is not None and clean(args.output) != args.output:
+    if args.output is not None and escape_surrogates(args.output) != args.output:
         output.error("-o/--output FILE is not UTF-8, which the journal needs; choose another name")
         return Exit.USAGE
     request = _request(args, args.operation or ("edit" if follows else "generate"), _earlier(args))
