@@ -102,15 +102,15 @@ def _text_of(path: Path) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        words = (
+        message = (
             f"{path} cannot be read: byte {error.start} (line {line}) is not {encoding.removesuffix('-sig').upper()}"
         )
-        raise InvalidRequest(f"{words}; save the file as UTF-8", field="requests") from None
+        raise InvalidRequest(f"{message}; save the file as UTF-8", field="requests") from None
     nul = text.find("\0")
     if nul >= 0:
         line = _count_lines(text[:nul]) + 1
-        words = f"{path} cannot be read: line {line} holds a NUL character; save the file as UTF-8 text"
-        raise InvalidRequest(words, field="requests")
+        message = f"{path} cannot be read: line {line} holds a NUL character; save the file as UTF-8 text"
+        raise InvalidRequest(message, field="requests")
     return text
 
 
@@ -122,9 +122,9 @@ def _count_lines(text: str) -> int:
 
 
 def _lines_and_header(text: str, known: Collection[str]) -> tuple[Iterator[_Line], _Line | None]:
-    told = _SEP.match(text)
-    if told:
-        lines = _lines(text, told[1], told.end())
+    directive = _SEP.match(text)
+    if directive:
+        lines = _lines(text, directive[1], directive.end())
         return lines, _header(lines)
     tried = [(_header(_lines(text, delimiter)), delimiter) for delimiter in _DELIMITERS]
     _, delimiter = max(tried, key=lambda each: _knowns(each[0], known))
@@ -218,8 +218,8 @@ def _names(path: Path, header: _Line, known: Collection[str]) -> list[str]:
     for number, name in enumerate(names):
         if name and name in names[:number]:
             one, other = header.cells[names.index(name)], header.cells[number]
-            words = f"the columns {quote_value(one)} and {quote_value(other)} have the same name; rename one of them"
-            raise InvalidRequest(f"{place}: {words}", field=name)
+            message = f"the columns {quote_value(one)} and {quote_value(other)} have the same name; rename one of them"
+            raise InvalidRequest(f"{place}: {message}", field=name)
     if PROMPTS.isdisjoint(names):
         raise InvalidRequest(f"{place}: {no_prompt(header.cells)}", field="prompt")
     return names

@@ -61,8 +61,8 @@ class Naming:
             raise InvalidRequest("filename: a field must be a plain name, like {id}", field="filename")
         self._fields = frozenset(fields)
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in template):
-            words = "filename has a control character or half of an emoji, which no file name can have"
-            raise InvalidRequest(words, field="filename")
+            message = "filename has a control character or half of an emoji, which no file name can have"
+            raise InvalidRequest(message, field="filename")
         parts = Path(template).parts
         if not fields or not parts or Path(template).is_absolute() or ".." in parts:
             raise InvalidRequest(

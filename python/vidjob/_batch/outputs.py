@@ -120,9 +120,9 @@ class Counts:
 
     def summary(self, *, stopped: str | None, spent_usd: float) -> dict[str, Any]:
         """Returns the totals so far."""
-        words = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought")
+        outcomes = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought")
         return {
-            **{word: self._counts[word] for word in words},
+            **{word: self._counts[word] for word in outcomes},
             "duplicates": self.duplicates,
             "stopped": stopped,
             "cost_usd": round(self._ticks / 1e10, 10),

@@ -32,9 +32,9 @@ class _Place(NamedTuple):
     field: str
     input_root: Path | None
 
-    def refused(self, words: str) -> InvalidRequest:
+    def refused(self, message: str) -> InvalidRequest:
         """Returns an error about the value."""
-        return InvalidRequest(words, field=self.field)
+        return InvalidRequest(message, field=self.field)
 
 
 def request_of(fields: Mapping[str, Any], input_root: Path | None) -> VideoRequest:
@@ -57,9 +57,9 @@ def request_of(fields: Mapping[str, Any], input_root: Path | None) -> VideoReque
     except VidjobError:
         raise
     except Exception as error:
-        words = to_text(error)
-        field = next((name for name in read if words.startswith(name)), "requests")
-        raise InvalidRequest(words, field=field) from error
+        message = to_text(error)
+        field = next((name for name in read if message.startswith(name)), "requests")
+        raise InvalidRequest(message, field=field) from error
 
 
 def _read(place: _Place, value: object) -> object:
@@ -71,8 +71,8 @@ def _read(place: _Place, value: object) -> object:
             raise InvalidRequest(f"{place.field}: {error}", field=place.field) from None
         raise
     except Exception as error:
-        words = to_text(error)
-        full = words if words.startswith(place.field) else f"{place.field}: {words or type(error).__name__}"
+        message = to_text(error)
+        full = message if message.startswith(place.field) else f"{place.field}: {message or type(error).__name__}"
         raise place.refused(full) from error
 
 
@@ -96,8 +96,8 @@ def is_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type
     except Exception as error:
         if type(value).__name__ == "NAType":
             return True
-        words = f"{name}: a value of type {type(value).__name__} cannot be compared with itself"
-        raise InvalidRequest(f"{words}; convert it to plain Python values, or leave it out", field=name) from error
+        message = f"{name}: a value of type {type(value).__name__} cannot be compared with itself"
+        raise InvalidRequest(f"{message}; convert it to plain Python values, or leave it out", field=name) from error
 
 
 def _is_nan(array: Any) -> bool:  # noqa: ANN401 - of any library
@@ -147,8 +147,10 @@ def _digits(number: float) -> float | int:
     if not number.is_integer():
         return number
     if abs(number) >= _EXACT:
-        words = f"id {number:.0f} has lost digits as a floating-point number; pass ids as texts, or as Int64 in pandas"
-        raise InvalidRequest(words, field="id")
+        message = (
+            f"id {number:.0f} has lost digits as a floating-point number; pass ids as texts, or as Int64 in pandas"
+        )
+        raise InvalidRequest(message, field="id")
     return int(number)
 
 
@@ -156,10 +158,10 @@ def _whole_text(field: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        words = (
+        message = (
             f"{field} has a lone surrogate at character {error.start} (half of an emoji, or bytes that are not UTF-8)"
         )
-        raise InvalidRequest(f"{words} and cannot be written; fix the text", field=field) from None
+        raise InvalidRequest(f"{message} and cannot be written; fix the text", field=field) from None
     return text
 
 
@@ -210,14 +212,14 @@ def parsed(text: str | bytes, place: str, field: str) -> Any:  # noqa: ANN401 - 
     try:
         return json.loads(text)
     except UnicodeDecodeError as error:
-        words = f"{place}: not UTF-8 (byte {error.start})"
+        message = f"{place}: not UTF-8 (byte {error.start})"
     except json.JSONDecodeError as error:
-        words = f"{place}: not JSON: {error}"
+        message = f"{place}: not JSON: {error}"
     except RecursionError:
-        words = f"{place}: nested too deep"
+        message = f"{place}: nested too deep"
     except ValueError:
-        words = f"{place}: a number has too many digits"
-    raise InvalidRequest(words, field=field)
+        message = f"{place}: a number has too many digits"
+    raise InvalidRequest(message, field=field)
 
 
 def _opened(place: _Place, value: object, begins: str) -> Any:  # noqa: ANN401 - JSON of any type
@@ -344,8 +346,8 @@ def _keyframe(place: _Place, value: object) -> Keyframe:
         raise place.refused(f"{place.field}: a keyframe has an image and a timestamp")
     moment = _number(seconds)
     if not math.isfinite(moment):
-        words = f"{place.field}: the timestamp of a keyframe must be a number of seconds, not {quote_value(seconds)}"
-        raise place.refused(words)
+        message = f"{place.field}: the timestamp of a keyframe must be a number of seconds, not {quote_value(seconds)}"
+        raise place.refused(message)
     return Keyframe(_media(place, value["image"]), moment)
 
 

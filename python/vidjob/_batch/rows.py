@@ -210,8 +210,8 @@ def _row_of(order: object, input_root: Path | None) -> Row:
     if isinstance(order, str):
         return Row(None, VideoRequest(order), {})
     if not isinstance(order, Mapping):
-        words = f"an order must be a prompt, a VideoRequest or a row, not {type(order).__name__}"
-        raise InvalidRequest(words, field="requests")
+        message = f"an order must be a prompt, a VideoRequest or a row, not {type(order).__name__}"
+        raise InvalidRequest(message, field="requests")
     fields = _fields_of(order)
     if isinstance(fields.get("body"), Mapping) and ("url" in fields or "custom_id" in fields):
         return _of_batch_line(fields, input_root)

@@ -85,8 +85,8 @@ def _rows_of_arrow(source: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever has
     try:
         import pyarrow as pa
     except ImportError:
-        words = f"a {type(source).__name__} needs pyarrow: pip install pyarrow"
-        raise InvalidRequest(words, field="requests") from None
+        message = f"a {type(source).__name__} needs pyarrow: pip install pyarrow"
+        raise InvalidRequest(message, field="requests") from None
     if _is_one_of(source, _ARRAYS):
         if not pa.types.is_struct(source.type):
             return iter(source.to_pylist())
