@@ -18,12 +18,22 @@ import pytest
 import vidjob
 from support import Cli, Face
 from test_render_many import by_id, many
-from vidjob import FileId, Keyframe, RenderResult, Simulator, StorageOptions, VideoClient, VideoRequest, Voice, _columns
+from vidjob import (
+    FileId,
+    Keyframe,
+    RenderResult,
+    Simulator,
+    StorageOptions,
+    VideoClient,
+    VideoRequest,
+    Voice,
+    _json_values,
+)
 from vidjob._batch.naming import Naming
 from vidjob._batch.plan import Plan, planned
 from vidjob._batch.results import Results
 from vidjob._batch.rows import read
-from vidjob._columns import plain
+from vidjob._json_values import json_columns
 
 IMAGE = "https://a.example/i.png"
 NEW = "grok-imagine-video-1.5"
@@ -357,18 +367,18 @@ def test_whatever_is_accepted_can_be_written_to_every_output(
 
 
 def test_what_is_deep_wide_or_endless_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_columns, "_MAX_VALUES", 10_000)
+    monkeypatch.setattr(_json_values, "_MAX_VALUES", 10_000)
 
     def depth(value: Any) -> int:
         return 1 + depth(next(iter(value.values()))) if isinstance(value, dict) else 0
 
-    written = plain({"deep": nested(10_000)})
+    written = json_columns({"deep": nested(10_000)})
     assert 50 < depth(written["deep"]) < 100
     assert "<dict: nested too deep>" in json.dumps(written)
     many_times: list[Any] = [1]
     for _ in range(40):
         many_times = [many_times, many_times]
-    assert "<list: too large>" in str(plain({"wide": many_times})["wide"])
+    assert "<list: too large>" in str(json_columns({"wide": many_times})["wide"])
 
 
 def test_columns_are_parts_of_file_names_whatever_they_hold(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_dry_run_goes_on_behind_a_line_that_is_none(cli: Cli) -> None:
     first, second, third, *_, last = err.splitlines()
     assert len(err.splitlines()) == 22
     assert first.startswith("error: order 2: rows.jsonl, line 3: not JSON")
-    assert second.startswith("order 3: an order is a prompt")
+    assert second.startswith("order 3: an order must be a prompt")
     assert third == "order 4: duration must be 1 to 15 seconds, not 99"
     assert last == "order 23: duration must be 1 to 15 seconds, not 99"
     assert json.loads(out)["error"]["mistakes"][2] == third

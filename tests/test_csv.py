@@ -90,7 +90,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]]]] = [
     ),
     ("id;prompt\na;A cat; on a mat\n", [("rows.csv, line 2", "3 cells")]),
     ("prompt\nA cat, on a mat\n", [("rows.csv, line 2", "2 cells and the header 1")]),
-    ("id,prompt,\na,A cat, on a mat\n", [("rows.csv, line 2", "under no name")]),
+    ("id,prompt,\na,A cat, on a mat\n", [("rows.csv, line 2", "no column name")]),
     # A quote that is never closed, or that the quote of a later row closes.
     ('id,prompt\na,"A cat\nb,A dog\n', [("rows.csv, line 2", "never closed")]),
     ('id,prompt\na,x\nb,"A cat\n', [("rows.csv, line 3", "never closed")]),
@@ -102,8 +102,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]]]] = [
     # Quotes inside a cell that are not doubled.
     ('id,prompt\na,"She says "hi" and goes"\n', [("rows.csv, line 2", "follows a closing quote")]),
     ('id,prompt\na,"She says \\"hi\\" and goes"\n', [("rows.csv, line 2", "follows a closing quote")]),
-    ('id,prompt,note\na,"She says \\", and goes"\n', [("rows.csv, line 2", "a quote stands alone")]),
-    ('id,prompt,note\na,She says "hi, you"\n', [("rows.csv, line 2", "a quote stands alone")]),
+    ('id,prompt,note\na,"She says \\", and goes"\n', [("rows.csv, line 2", "a single quote")]),
+    ('id,prompt,note\na,She says "hi, you"\n', [("rows.csv, line 2", "a single quote")]),
     # Lines are those of the file, however many a cell has.
     ('id,prompt\na,"x\n\ny"\nb,z,z\n', [("rows.csv, line 5", "3 cells")]),
     ('id,prompt\r\na,"x\r\ny"\r\nb,z,z\r\n', [("rows.csv, line 4", "3 cells")]),

@@ -103,7 +103,7 @@ def test_a_verb_has_its_own_name_and_documentation(name: str, client: VideoClien
     assert (method.__name__, method.__qualname__) == (name, f"VideoClient.{name}")
     assert method.__module__ == "vidjob._client"
     assert inspect.iscoroutinefunction(method) is (name.removesuffix("_async") in VERBS and name in ASYNC)
-    assert f"{name}(self" in pydoc.plain(pydoc.render_doc(method))
+    assert re.search(rf"\b{name}\(\s*self,", pydoc.plain(pydoc.render_doc(method)))
     if name in ASYNC:
         assert method.__doc__.startswith(f"Async version of `{name.removesuffix('_async')}`")
     else:
@@ -149,3 +149,13 @@ def test_old_names_are_deprecated() -> None:
     old = Old()  # type: ignore[abstract]
     old.on_event({"event": "status"})
     assert old.heard == {"event": "status"}
+
+
+def test_lower_layers_find_the_objects_that_the_package_registers() -> None:
+    from vidjob._native import lookup
+
+    for name in vidjob._REGISTERED:
+        assert lookup(name) is not None
+    assert lookup("VideoClient") is VideoClient
+    assert lookup("errors")["JobFailed"] is vidjob.JobFailed
+    assert lookup("JobStatus") is vidjob.JobStatus

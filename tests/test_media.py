@@ -254,7 +254,7 @@ def test_masked_arrays(client: VideoClient) -> None:
 def test_open_files(client: VideoClient, tmp_path: Path) -> None:
     read = io.BytesIO(b"all of it")
     read.read()
-    with pytest.raises(vidjob.InvalidRequest, match="nothing is left to read"):
+    with pytest.raises(vidjob.InvalidRequest, match="nothing left to read"):
         client.generate("x", image=read)
     with (MEDIA / "make.py").open() as text, pytest.raises(TypeError, match="open it with 'rb'"):
         client.generate("x", image=text)  # type: ignore[arg-type]

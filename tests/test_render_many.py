@@ -358,7 +358,7 @@ CLASHES: list[tuple[list[Any], str, str]] = [
     ([{"id": "A", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "the same file"),
     ([{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "x", "duration": 99}], "duration", "item 'b': duration"),
     (["x", ""], "prompt", "item 1: the prompt"),
-    (["x", 7], "requests", "item 1: an order is"),
+    (["x", 7], "requests", "item 1: an order must be"),
     ([{"id": " ", "prompt": "x"}], "id", "empty"),
     ([VideoRequest("x", upload_url="https://a.example/put")], "upload_url", "cannot be used in a batch"),
 ]

@@ -22,6 +22,7 @@ from vidjob._calls import (
 )
 from vidjob._errors import ConfigurationError
 from vidjob._observers import CallObserver, event_listener
+from vidjob._preload import preload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vidjob._arguments import Image, VideoFile, VideoInput
-    from vidjob._batch.batch import AsyncBatch, Batch, BatchObserver, BatchParts
-    from vidjob._batch.rows import Order, Orders, Table
+    from vidjob._batch.batch import AsyncBatch, Batch
+    from vidjob._batch.rows import Order, Orders
     from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
-    from vidjob._options import BatchOptions, ClientSettings, OnExisting, OnUnknown, Prices, WaitOptions
+    from vidjob._options import ClientSettings, OnExisting, OnUnknown, Prices, WaitOptions
     from vidjob._progress.display import Display, Updatable
     from vidjob._tracing import CallSpans
     from vidjob._values import JobRecord, RenderResult
@@ -116,7 +117,7 @@ class VideoClient:
         Raises:
             ConfigurationError: The key is missing, or a setting cannot be used.
         """
-        _load()
+        preload()
         for name, path in (("journal", journal), ("ca_file", ca_file)):
             fault = None if path is None else address_fault(name, path)
             if fault is not None:
@@ -669,6 +670,7 @@ class VideoClient:
             AlreadyRunning: Another run is at work in this folder.
             JournalError: The journal cannot be read or written.
         """
+        from vidjob._batch.assembly import Assembly
         from vidjob._batch.rows import read
         from vidjob._options import BatchOptions
 
@@ -687,8 +689,8 @@ class VideoClient:
             poll_interval=poll_interval,
             max_bytes=max_bytes,
         )
-        parts = self._batch_parts(read(requests), folder, options, filename, input_root, progress)
-        return BatchStream(parts).open()
+        assembly = Assembly(self._native, options, self._on_event, progress)
+        return BatchStream(assembly.of_orders(read(requests), folder, filename, input_root)).open()
 
     def render_many_async(
         self,
@@ -713,6 +715,7 @@ class VideoClient:
         progress: Progress = None,
     ) -> AsyncBatch:
         """Async version of `render_many`, for ``async for``. It takes async iterables as well."""
+        from vidjob._batch.assembly import Assembly
         from vidjob._batch.rows import read_async
         from vidjob._options import BatchOptions
 
@@ -731,44 +734,8 @@ class VideoClient:
             poll_interval=poll_interval,
             max_bytes=max_bytes,
         )
-        parts = self._batch_parts(read_async(requests), folder, options, filename, input_root, progress)
-        return BatchStream(parts).open_async()
-
-    def _batch_parts(
-        self,
-        table: Table,
-        folder: str | os.PathLike[str],
-        options: BatchOptions,
-        filename: str,
-        input_root: str | os.PathLike[str] | None,
-        progress: Progress,
-    ) -> BatchParts:
-        from pathlib import Path
-
-        from vidjob._batch import open_batches
-        from vidjob._batch.batch import BatchParts
-        from vidjob._batch.naming import Naming
-        from vidjob._batch.outputs import Outputs
-        from vidjob._batch.plan import Plan, make_folder, planned
-
-        # Made absolute now: the working folder may be another when the next row comes.
-        home = Path(absolute_path(local_path("folder", folder)))
-        local_path("filename", filename)
-        root = None if input_root is None else Path(absolute_path(local_path("input_root", input_root)))
-        plan = Plan(Naming(home, filename), root)
-        items = planned(table, plan) if table.is_whole else None
-        make_folder(home)
-        open_batches.close_abandoned(home.resolve())
-        observer = self._batch_observer(progress, None if items is None else len(items))
-        return BatchParts(
-            native=self._native.render_many(home, options, observer.listener is not None),
-            items=table.rows if items is None else iter(items),
-            is_planned=table.is_whole,
-            plan=plan,
-            outputs=Outputs(home),
-            observer=observer,
-            folder=home,
-        )
+        assembly = Assembly(self._native, options, self._on_event, progress)
+        return BatchStream(assembly.of_orders(read_async(requests), folder, filename, input_root)).open_async()
 
     # ---- journals ----------------------------------------------------------------------------
 
@@ -822,31 +789,12 @@ class VideoClient:
             AlreadyRunning: Another run is at work there.
             JournalError: The journal cannot be read or written.
         """
-        from vidjob._batch import open_batches
-        from vidjob._batch.batch import BatchParts
-        from vidjob._batch.outputs import Outputs
+        from vidjob._batch.assembly import Assembly
         from vidjob._options import BatchOptions
 
         options = BatchOptions(max_downloads, deadline, timeout, poll_interval, max_bytes)
-        journal = self._journal_folder(folder)
-        has_outputs = journal.name == ".vidjob"
-        home = journal.parent if has_outputs else journal
-        open_batches.close_abandoned(home.resolve())
-        # The number of items is known once the journal has been read.
-        observer = self._batch_observer(progress, None)
-        native = self._native.resume(journal, options, observer.listener is not None)
-        native.feed_unfinished()
-        return BatchStream(
-            BatchParts(
-                native=native,
-                items=iter(()),
-                is_planned=False,
-                plan=None,
-                outputs=Outputs(home) if has_outputs else None,
-                observer=observer,
-                folder=home,
-            )
-        )
+        assembly = Assembly(self._native, options, self._on_event, progress)
+        return BatchStream(assembly.of_journal(self._journal_folder(folder)))
 
     resume = iterating(_resume)
     resume_async = async_iterating(_resume)
@@ -894,15 +842,6 @@ class VideoClient:
             return None
         request_id = job if isinstance(job, str) else getattr(job, "request_id", None)
         return _tracing.CallSpans(tracer, self._native.host, phase, last, request, request_id)
-
-    def _batch_observer(self, progress: Progress, total: int | None) -> BatchObserver:
-        from vidjob import _tracing
-        from vidjob._batch.batch import BatchObserver
-        from vidjob._progress.bars import display_for_batch
-
-        tracer = _tracing.tracer()
-        spans = None if tracer is None else _tracing.BatchSpans(tracer, self._native.host)
-        return BatchObserver(self._on_event, display_for_batch(progress, total), spans)
 
     # ---- lifetime ----------------------------------------------------------------------------
 
@@ -961,40 +900,6 @@ class VideoClient:
         from vidjob._secrets import without_secrets
 
         return _restore, (without_secrets(self._settings, self.base_url),)
-
-
-#: Modules that the verbs use, and ``import vidjob`` does not import.
-_USED = (
-    "vidjob._batch.batch",
-    "vidjob._batch.naming",
-    "vidjob._journal",
-    "vidjob._media",
-    "vidjob._notebook.jupyter",
-    "vidjob._options",
-    "vidjob._progress.bars",
-    "vidjob._tracing",
-    "vidjob._values",
-    "asyncio",
-    "concurrent.futures.thread",
-    "decimal",
-    "logging",
-    "uuid",
-)
-
-
-def _load() -> None:
-    """Imports what the verbs use.
-
-    A later import could fail for want of file descriptors, or hang in a forked child while another thread of its
-    parent held the import lock.
-    """
-    from sys import modules
-
-    if any(name not in modules for name in _USED):
-        from importlib import import_module
-
-        for name in _USED:
-            import_module(name)
 
 
 def _wait_options(timeout: float | None, poll_interval: float | None) -> WaitOptions:

@@ -1,4 +1,4 @@
-"""What notebooks hold as images, made bytes. Libraries that are not in use already are never imported."""
+"""Encodes open files, PIL images, NumPy arrays and matplotlib figures. It imports no library that is not in use."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ if TYPE_CHECKING:
 
 __all__ = ["encoded"]
 
-_TAKEN = (
+_ACCEPTED = (
     "an http(s) address or a data URI (str), a pathlib.Path, bytes, an open binary file, a FileId, for images also "
     "a PIL image, a NumPy array or a matplotlib figure, and for videos a VideoJob or Video of an earlier render"
 )
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
-#: With opacity in a form of PIL's own.
+#: Modes with opacity in PIL's own form.
 _CLEAR_MODES = frozenset({"PA", "La", "RGBa"})
-#: Of these nobody knows what is black and what is white.
+#: Modes whose range of values is not known.
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _DIMENSIONS = 3
 _CHANNELS = (3, 4)
 
 
 def encoded(value: object, field: str) -> bytes:
-    """The bytes of what the compiled part does not know itself.
+    """Returns the bytes of a value that the compiled part does not know.
 
     Args:
         value: An open binary file, a PIL image, a NumPy array or a matplotlib figure.
-        field: Where it stands in the request.
+        field: The field of the request.
 
     Returns:
-        The file's content, or a PNG image.
+        The content of the file, or a PNG image.
 
     Raises:
-        InvalidRequest: It is one of them, and cannot be used.
-        TypeError: It is something else.
+        InvalidRequest: The value cannot be used.
+        TypeError: It has another type.
     """
     if _is(value, "PIL.Image", "Image"):
         return _from_pil(value, field)
@@ -76,7 +76,7 @@ def encoded(value: object, field: str) -> bytes:
         return value.tobytes()
     if hasattr(value, "read"):
         return _from_file(value, field)
-    raise TypeError(f"{field} must be {_TAKEN}, not {type(value).__name__}")
+    raise TypeError(f"{field} must be {_ACCEPTED}, not {type(value).__name__}")
 
 
 def _is(value: object, module: str, name: str) -> bool:
@@ -90,10 +90,10 @@ def _from_file(file: Any, field: str) -> bytes:  # noqa: ANN401 - whatever has a
     if isinstance(content, str):
         raise TypeError(f"{field}: the file is open as text; open it with 'rb'")
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        raise TypeError(f"{field}: read() of {type(file).__name__} gives {type(content).__name__}, not bytes")
+        raise TypeError(f"{field}: read() of {type(file).__name__} returns {type(content).__name__}, not bytes")
     if not content:
         raise InvalidRequest(
-            f"{field}: nothing is left to read in the file; was it read before? (file.seek(0))", field=field
+            f"{field}: the file has nothing left to read; call file.seek(0) if it was read before", field=field
         )
     return bytes(content)
 
@@ -105,7 +105,7 @@ def _from_pil(image: Any, field: str) -> bytes:  # noqa: ANN401 - PIL may be abs
         hint = "scale it to 8 bits first: image.point(lambda value: value / 256).convert('L')"
         raise InvalidRequest(f"{field}: a PIL image of mode {image.mode} has more than 8 bits; {hint}", field=field)
     try:
-        # Cameras turn pictures by a note beside the pixels, and PNG has no place for it.
+        # Cameras store the rotation beside the pixels, where PNG has no place for it.
         upright = ImageOps.exif_transpose(image)
         if upright.mode not in _PNG_MODES:
             upright = upright.convert("RGBA" if upright.mode in _CLEAR_MODES else "RGB")
@@ -119,9 +119,7 @@ def _from_pil(image: Any, field: str) -> bytes:  # noqa: ANN401 - PIL may be abs
 def _from_array(array: Any, field: str) -> bytes:  # noqa: ANN401 - NumPy may be absent
     shape = tuple(array.shape)
     if hasattr(array, "mask"):
-        raise InvalidRequest(
-            f"{field}: a masked array has pixels that are none; fill them: array.filled(0)", field=field
-        )
+        raise InvalidRequest(f"{field}: a masked array has missing pixels; fill them with array.filled(0)", field=field)
     if str(array.dtype) != "uint8":
         hint = "; for values from 0 to 1: (array * 255).astype('uint8')" if array.dtype.kind == "f" else ""
         raise InvalidRequest(f"{field}: the array must be of uint8, not {array.dtype}{hint}", field=field)

@@ -29,7 +29,7 @@ class Listener:
 
     Args:
         hooks: Called with each event. An exception of theirs ends the call.
-        display: Shows the events, and is told of the time as well. An exception of it ends the display only.
+        display: Shows the events and the time. An exception of it ends the display only.
     """
 
     __slots__ = ("_context", "_display", "_hooks", "wants_ticks")

@@ -122,18 +122,18 @@ class RenderResult(NotebookRepr):
 
         ``columns`` are written as in ``metadata.jsonl``: without bytes, and as text where JSON has no such type.
         """
-        from vidjob._columns import clean, plain
+        from vidjob._json_values import escape_surrogates, json_columns
 
         return {
-            "id": clean(self.id),
+            "id": escape_surrogates(self.id),
             "job": None if self.job is None else self.job.to_dict(),
-            "path": None if self.path is None else clean(str(self.path)),
+            "path": None if self.path is None else escape_surrogates(str(self.path)),
             "sha256": self.sha256,
             "bytes": self.bytes,
             "error": None if self.error is None else self.error.to_dict(),
             "resumed": self.resumed,
             "render_seconds": self.render_seconds,
-            "columns": plain(self.columns),
+            "columns": json_columns(self.columns),
         }
 
     @classmethod
@@ -198,9 +198,9 @@ def _shown(value: object) -> str:
     try:
         return repr(value)
     except Exception:  # noqa: BLE001 - what stands in columns raises what it likes
-        from vidjob._columns import tidy
+        from vidjob._json_values import json_value
 
-        return repr(tidy(value))
+        return repr(json_value(value))
 
 
 class JobRecord(NamedTuple):

@@ -16,9 +16,9 @@ from vidjob._batch.outputs import Counts, Outputs
 from vidjob._batch.plan import Item, Plan, make_folder
 from vidjob._batch.results import Results
 from vidjob._batch.rows import label_of
-from vidjob._columns import plain
 from vidjob._errors import AlreadyRunning, DownloadError, InvalidRequest, VidjobError
 from vidjob._journal import damage_warnings
+from vidjob._json_values import json_columns
 from vidjob._notebook.mixin import NotebookRepr
 from vidjob._observers import call_safely, close_display, event_listener, report_interrupt
 from vidjob._values import RenderResult
@@ -228,7 +228,7 @@ class _BaseBatch(NotebookRepr):
                 return self._record(RenderResult(item.id, error=error, columns=item.columns))
             self._made_folders.add(item.path.parent)
         self._observer.on_item(item)
-        columns = json.dumps(plain(item.columns), ensure_ascii=False)
+        columns = json.dumps(json_columns(item.columns), ensure_ascii=False)
         outcome = self._native.feed(item.id, item.request, item.sha256, item.path, columns)
         return None if outcome is None else self._result(outcome)
 

@@ -1,4 +1,4 @@
-"""CSV files as people have them, read strictly: what cannot be told apart is refused with its line, not guessed at."""
+"""Reads CSV files strictly: an ambiguous line is refused with its number, not guessed at."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob._batch.tables import PROMPTS, no_prompt
-from vidjob._columns import shown
 from vidjob._errors import InvalidRequest
+from vidjob._json_values import quote_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,14 +18,14 @@ __all__ = ["CsvRow", "rows_of_csv"]
 
 _DELIMITERS = ",;\t|"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-#: Excel's own way of naming the delimiter.
+#: Excel's line that names the delimiter.
 _SEP = re.compile(r"sep=(.)(?:\r\n|\r|\n|$)", re.IGNORECASE)
 _QUOTED = re.compile(r' *"([^"]*(?:""[^"]*)*)" *')
 _OPENED = re.compile(r' *"')
 _LINE_END = re.compile(r"\r\n|\r|\n")
-#: A quote behind a digit stands for inches.
+#: A quote after a digit means inches.
 _INCHES = re.compile(r'\d"')
-#: In this order: a mark for 32 bits begins like one for 16.
+#: In this order: the byte order mark of UTF-32 begins like that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -35,7 +35,7 @@ _MARKS = (
 
 
 class CsvRow(dict[str, Any]):
-    """A row, and where it stands."""
+    """A row, and its place in the file."""
 
     __slots__ = ("place",)
 
@@ -45,7 +45,7 @@ class CsvRow(dict[str, Any]):
 
 
 class _Line(NamedTuple):
-    """One row of cells, or why it is none."""
+    """One row of cells, or the reason why it cannot be read."""
 
     number: int
     cells: list[str]
@@ -53,17 +53,17 @@ class _Line(NamedTuple):
 
 
 def rows_of_csv(path: Path, known: Collection[str]) -> Iterator[CsvRow | InvalidRequest]:
-    """The rows of a file; a row that is wrong comes as the error it is.
+    """Yields the rows of a file; for a wrong row, it yields the error.
 
-    Cells without content are left out, and rows without any are passed over.
+    Empty cells and empty rows are left out.
 
     Args:
-        path: The file: UTF-8, or UTF-16 with a mark at its beginning.
-        known: The names of fields: by them the delimiter is found, and headers that differ from them in case and
-            surrounding blanks are taken for them.
+        path: The file: UTF-8, or UTF-16 with a byte order mark.
+        known: The names of fields. They identify the delimiter, and match headers in any case and with surrounding
+            blanks.
 
     Raises:
-        InvalidRequest: The file is no text, or its header is wrong.
+        InvalidRequest: The file is not text, or its header is wrong.
     """
     text = _text_of(path)
     lines, header = _lines_and_header(text, known)
@@ -87,7 +87,7 @@ def _cells(line: _Line, header: _Line, names: list[str]) -> dict[str, Any]:
     cells = {}
     for name, title, cell in zip(names, header.cells, line.cells, strict=False):
         if _has_content(cell):
-            # Who writes blanks around the names writes them around the rest.
+            # A header with blanks around its name has cells with blanks.
             cells[name] = cell if title == title.strip() else cell.strip()
     return cells
 
@@ -102,15 +102,15 @@ def _text_of(path: Path) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        words = (
+        message = (
             f"{path} cannot be read: byte {error.start} (line {line}) is not {encoding.removesuffix('-sig').upper()}"
         )
-        raise InvalidRequest(f"{words}; save the file as UTF-8", field="requests") from None
+        raise InvalidRequest(f"{message}; save the file as UTF-8", field="requests") from None
     nul = text.find("\0")
     if nul >= 0:
         line = _count_lines(text[:nul]) + 1
-        words = f"{path} cannot be read: line {line} holds a NUL character; save the file as UTF-8 text"
-        raise InvalidRequest(words, field="requests")
+        message = f"{path} cannot be read: line {line} holds a NUL character; save the file as UTF-8 text"
+        raise InvalidRequest(message, field="requests")
     return text
 
 
@@ -122,9 +122,9 @@ def _count_lines(text: str) -> int:
 
 
 def _lines_and_header(text: str, known: Collection[str]) -> tuple[Iterator[_Line], _Line | None]:
-    told = _SEP.match(text)
-    if told:
-        lines = _lines(text, told[1], told.end())
+    directive = _SEP.match(text)
+    if directive:
+        lines = _lines(text, directive[1], directive.end())
         return lines, _header(lines)
     tried = [(_header(_lines(text, delimiter)), delimiter) for delimiter in _DELIMITERS]
     _, delimiter = max(tried, key=lambda each: _knowns(each[0], known))
@@ -137,13 +137,13 @@ def _header(lines: Iterator[_Line]) -> _Line | None:
 
 
 def _knowns(header: _Line | None, known: Collection[str]) -> tuple[int, int]:
-    """How well a header is understood: by its fields, else by its columns."""
+    """Rates a header by its known fields, then by its columns."""
     cells = [] if header is None else header.cells
     return sum(cell.strip().lower() in known for cell in cells), len(cells)
 
 
 def _lines(text: str, delimiter: str, at: int = 0) -> Iterator[_Line]:
-    """The rows of a text. After an error it continues with the next line: one quote does not swallow the rest."""
+    """Yields the rows of a text. After an error it continues with the next line, whatever quotes are open."""
     bare = re.compile(rf"[^{re.escape(delimiter)}\r\n]*")
     number = _count_lines(text[:at]) + 1
     while at < len(text):
@@ -157,7 +157,7 @@ def _lines(text: str, delimiter: str, at: int = 0) -> Iterator[_Line]:
 
 
 def _row(text: str, at: int, delimiter: str, bare: re.Pattern[str]) -> tuple[list[str], int, str]:
-    """The cells of the row that begins here, where it ends, and what is wrong with it."""
+    """Returns the cells of the row at a position, its end, and a fault, if there is one."""
     cells: list[str] = []
     fault = ""
     while True:
@@ -166,38 +166,40 @@ def _row(text: str, at: int, delimiter: str, bare: re.Pattern[str]) -> tuple[lis
             cells.append(quoted[1].replace('""', '"'))
             at = quoted.end()
         elif _OPENED.match(text, at):
-            return cells, at, "a quote is opened and never closed"
+            return cells, at, "a quote is never closed"
         else:
             cell = bare.match(text, at)
-            assert cell is not None  # noqa: S101 - it matches an empty text, too
+            assert cell is not None  # noqa: S101 - the pattern matches an empty text
             cells.append(cell[0])
             at = cell.end()
             if '"' in cell[0] and _INCHES.sub("", cell[0]).count('"') % 2:
-                fault = (
-                    "a quote stands alone in a cell without quotes around it; double it, and put the cell into quotes"
-                )
+                fault = "a cell without quotes around it has a single quote; double it, and put the cell into quotes"
         end = _LINE_END.match(text, at)
         if end or at == len(text):
             return cells, end.end() if end else at, fault
         if text[at] != delimiter:
-            return cells, at, f"{shown(text[at : at + 20])} follows a closing quote; double the quotes inside a cell"
+            return (
+                cells,
+                at,
+                f"{quote_value(text[at : at + 20])} follows a closing quote; double the quotes inside a cell",
+            )
         at += 1
 
 
 def _fault_of(line: _Line, header: _Line, names: list[str]) -> str:
-    """Why the cells cannot be those of the header, if they cannot."""
+    """Returns why the cells do not match the header, if they do not."""
     count, expected = len(line.cells), len(header.cells)
     if not any(map(_has_content, line.cells)):
         return ""
     if count > expected:
-        hint = "put a cell that holds the delimiter into quotes"
+        hint = "put cells that contain the delimiter into quotes"
         return f"the row has {count} cells and the header {expected}; {hint}"
     if count < expected and any(_LINE_END.search(cell) for cell in line.cells):
         return f"the row has {count} cells, one of several lines, and the header {expected}; is a quote never closed?"
-    # The first column without a name is the index that pandas writes.
+    # pandas writes its index as a first column without a name.
     nameless = [number for number, name in enumerate(names) if number and not name]
     if any(number < count and _has_content(line.cells[number]) for number in nameless):
-        return "a cell stands under no name; put a cell that holds the delimiter into quotes"
+        return "a cell has no column name; put cells that contain the delimiter into quotes"
     return ""
 
 
@@ -205,7 +207,7 @@ def _fault_of(line: _Line, header: _Line, names: list[str]) -> str:
 
 
 def _names(path: Path, header: _Line, known: Collection[str]) -> list[str]:
-    """What the columns are called."""
+    """Returns the names of the columns."""
     place = f"{path}, line {header.number}"
     if header.fault:
         raise InvalidRequest(f"{place}: the header cannot be read: {header.fault}", field="requests")
@@ -216,8 +218,8 @@ def _names(path: Path, header: _Line, known: Collection[str]) -> list[str]:
     for number, name in enumerate(names):
         if name and name in names[:number]:
             one, other = header.cells[names.index(name)], header.cells[number]
-            words = f"the columns {shown(one)} and {shown(other)} have the same name; rename one of them"
-            raise InvalidRequest(f"{place}: {words}", field=name)
+            message = f"the columns {quote_value(one)} and {quote_value(other)} have the same name; rename one of them"
+            raise InvalidRequest(f"{place}: {message}", field=name)
     if PROMPTS.isdisjoint(names):
         raise InvalidRequest(f"{place}: {no_prompt(header.cells)}", field="prompt")
     return names

@@ -1,4 +1,4 @@
-"""The names of a batch's files: a template, whose fields cannot lead out of their folder."""
+"""The paths of a batch's files, from a template whose fields cannot lead out of the folder."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidjob._columns import said
 from vidjob._errors import InvalidRequest
+from vidjob._json_values import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Naming", "component"]
 
-#: Bytes of a name; most file systems end at 255, and a temporary's name is longer than the file's.
+#: Bytes of a name. Most file systems allow 255, and temporary files have longer names.
 _LONGEST = 200
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 
 
 def component(value: object) -> str:
-    """A text as one component of a path, good on every system."""
-    text = unicodedata.normalize("NFC", said(value))
+    """Converts a value to one component of a path that is valid on every system."""
+    text = unicodedata.normalize("NFC", to_text(value))
     text = "".join("_" if unicodedata.category(character)[0] == "C" else character for character in text)
     text = _FORBIDDEN.sub("_", text).strip().rstrip(". ")
     if not text:
@@ -39,14 +39,14 @@ def component(value: object) -> str:
 
 
 class Naming:
-    """Gives every item its own file.
+    """Gives every item a path of its own.
 
     Args:
-        folder: Where the template starts from.
-        template: Such as ``videos/{id}.mp4``; fields are ``id``, ``index`` and what stands in the rows.
+        folder: The folder of the template.
+        template: Such as ``videos/{id}.mp4``; fields are ``id``, ``index`` and the rows' columns.
 
     Raises:
-        InvalidRequest: The template is none.
+        InvalidRequest: The template is not valid.
     """
 
     def __init__(self, folder: Path, template: str) -> None:
@@ -58,25 +58,25 @@ class Naming:
         except ValueError as error:
             raise InvalidRequest(f"filename: {error}", field="filename") from None
         if not all(name.isidentifier() for name in fields):
-            raise InvalidRequest("filename: a field is a plain name, like {id}", field="filename")
+            raise InvalidRequest("filename: a field must be a plain name, like {id}", field="filename")
         self._fields = frozenset(fields)
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in template):
-            words = "filename holds a control character or half of an emoji; a file cannot be called so"
-            raise InvalidRequest(words, field="filename")
+            message = "filename has a control character or half of an emoji, which no file name can have"
+            raise InvalidRequest(message, field="filename")
         parts = Path(template).parts
         if not fields or not parts or Path(template).is_absolute() or ".." in parts:
             raise InvalidRequest(
-                "filename must be a template of files below the folder, like videos/{id}.mp4", field="filename"
+                "filename must be a template of paths below the folder, like videos/{id}.mp4", field="filename"
             )
 
     def path(self, name: str, values: Mapping[str, Any]) -> Path:
-        """The file of the item ``name``.
+        """Returns the path of the item ``name``.
 
         Raises:
-            InvalidRequest: A field is missing, or another item has this file.
+            InvalidRequest: A field is missing, or another item has this path.
         """
         try:
-            # Each value becomes a component; a format or a conversion would undo that.
+            # Formats and conversions are not allowed: they could undo the escaping.
             relative = string.Formatter().vformat(
                 self._template, (), {key: component(values[key]) for key in self._fields}
             )

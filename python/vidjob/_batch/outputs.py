@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidjob._columns import plain
 from vidjob._errors import JournalError, VidjobError
+from vidjob._json_values import json_columns
 from vidjob._observers import call_safely
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ class Counts:
 
     def summary(self, *, stopped: str | None, spent_usd: float) -> dict[str, Any]:
         """Returns the totals so far."""
-        words = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought")
+        outcomes = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought")
         return {
-            **{word: self._counts[word] for word in words},
+            **{word: self._counts[word] for word in outcomes},
             "duplicates": self.duplicates,
             "stopped": stopped,
             "cost_usd": round(self._ticks / 1e10, 10),
@@ -153,7 +153,7 @@ class Outputs:
         about = {"id": result.id, "request_id": request_id, "error": error.to_dict()}
         try:
             with _writing(self._folder / "errors.jsonl"):
-                self._errors.append({**plain(result.columns), **about})
+                self._errors.append({**json_columns(result.columns), **about})
         except JournalError as failure:
             self._failure = failure
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _native
 from vidjob._batch.rows import Table, label_of, row_of
-from vidjob._columns import clean, shown
 from vidjob._errors import DownloadError, InvalidRequest
+from vidjob._json_values import escape_surrogates, quote_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,13 +131,13 @@ def _checked(plan: Plan, order: object, index: int) -> Item | _WrongOrder | None
 
 def _name_of(order: object, index: int) -> str:
     label = label_of(order)
-    return f"item {shown(label)}" if label else f"item {index}"
+    return f"item {quote_value(label)}" if label else f"item {index}"
 
 
 def _about(name: str, error: InvalidRequest, others: str = "") -> InvalidRequest:
     # Output files are UTF-8, too.
-    field = None if error.field is None else clean(error.field)
-    return InvalidRequest(clean(f"{name}: {error}{others}"), field=field)
+    field = None if error.field is None else escape_surrogates(error.field)
+    return InvalidRequest(escape_surrogates(f"{name}: {error}{others}"), field=field)
 
 
 def _others(others: list[_WrongOrder]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-from vidjob._columns import clean, plain
+from vidjob._json_values import escape_surrogates, json_columns
 from vidjob._notebook.mixin import NotebookRepr
 from vidjob._values import RenderResult
 
@@ -72,10 +72,10 @@ def _row(result: RenderResult) -> dict[str, Any]:
     video = None if job is None else job.video
     usage = None if job is None else job.usage
     return {
-        **plain(result.columns),
+        **json_columns(result.columns),
         "id": result.id,
         "outcome": result.outcome,
-        "path": None if result.path is None else clean(str(result.path)),
+        "path": None if result.path is None else escape_surrogates(str(result.path)),
         "bytes": result.bytes,
         "sha256": result.sha256,
         "duration": None if video is None else video.duration,

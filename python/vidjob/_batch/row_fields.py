@@ -1,4 +1,4 @@
-"""What rows say, field by field: each reader takes what tables, JSON and people write, or says what is wrong."""
+"""Reads the fields of rows, as tables, JSON and people write them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob._columns import is_array, said, shown
 from vidjob._errors import InvalidRequest, VidjobError
+from vidjob._json_values import is_array, quote_value, to_text
 from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice, request_fields
 
 if TYPE_CHECKING:
@@ -20,32 +20,32 @@ __all__ = ["FIELDS", "id_of", "is_missing", "parsed", "request_of"]
 
 _TRUE, _FALSE = frozenset({"true", "1", "1.0", "yes"}), frozenset({"false", "0", "0.0", "no"})
 _ADDRESSES = ("http://", "https://", "data:")
-#: Whole numbers beyond this have lost digits when they come as floating-point numbers.
+#: Larger integers lose digits as floating-point numbers.
 _EXACT = 2**53
 _MAX_BITS = 512
 _BYTES = (bytes, bytearray, memoryview)
 
 
 class _Place(NamedTuple):
-    """Where a value stands, and what it may reach."""
+    """The field of a value, and the folder that its paths may lead into."""
 
     field: str
     input_root: Path | None
 
-    def refused(self, words: str) -> InvalidRequest:
-        """What is wrong with the value."""
-        return InvalidRequest(words, field=self.field)
+    def refused(self, message: str) -> InvalidRequest:
+        """Returns an error about the value."""
+        return InvalidRequest(message, field=self.field)
 
 
 def request_of(fields: Mapping[str, Any], input_root: Path | None) -> VideoRequest:
-    """The request that the fields of a row amount to.
+    """Returns the request of a row.
 
     Args:
-        fields: Those of ``FIELDS`` that the row has.
-        input_root: The folder that ``{"path": …}`` may lead into; without it no path is read.
+        fields: The row's fields, all of them in ``FIELDS``.
+        input_root: The folder that ``{"path": …}`` may lead into; without it rows cannot name files.
 
     Raises:
-        InvalidRequest: One of them is wrong; the error names it.
+        InvalidRequest: A field is wrong; the error names it.
     """
     read: dict[str, Any] = {}
     for name, value in fields.items():
@@ -57,33 +57,33 @@ def request_of(fields: Mapping[str, Any], input_root: Path | None) -> VideoReque
     except VidjobError:
         raise
     except Exception as error:
-        words = said(error)
-        field = next((name for name in read if words.startswith(name)), "requests")
-        raise InvalidRequest(words, field=field) from error
+        message = to_text(error)
+        field = next((name for name in read if message.startswith(name)), "requests")
+        raise InvalidRequest(message, field=field) from error
 
 
 def _read(place: _Place, value: object) -> object:
     try:
         return FIELDS[place.field](place, value)
     except VidjobError as error:
-        # What a value says of its own parts is said of the field here.
+        # An error about a part of a value becomes one about the field.
         if isinstance(error, InvalidRequest) and error.field not in FIELDS:
             raise InvalidRequest(f"{place.field}: {error}", field=place.field) from None
         raise
     except Exception as error:
-        words = said(error)
-        full = words if words.startswith(place.field) else f"{place.field}: {words or type(error).__name__}"
+        message = to_text(error)
+        full = message if message.startswith(place.field) else f"{place.field}: {message or type(error).__name__}"
         raise place.refused(full) from error
 
 
-# ---- names, and what is not there -------------------------------------------------------------
+# ---- ids and missing values -------- -------------------------------------------------------------
 
 
 def is_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type
-    """Whether a value says that there is none: tables have None, NaN, NaT or NA, and CSV files an empty text.
+    """Returns whether a value is missing: None, NaN, NaT or NA in tables, an empty text in CSV files.
 
     Raises:
-        InvalidRequest: It cannot even be compared with itself.
+        InvalidRequest: It cannot be compared with itself.
     """
     if value is None or isinstance(value, str):
         return not value
@@ -96,23 +96,23 @@ def is_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - of any type
     except Exception as error:
         if type(value).__name__ == "NAType":
             return True
-        words = f"{name}: a value of type {type(value).__name__} cannot be compared with itself"
-        raise InvalidRequest(f"{words}; convert it to plain Python values, or leave it out", field=name) from error
+        message = f"{name}: a value of type {type(value).__name__} cannot be compared with itself"
+        raise InvalidRequest(f"{message}; convert it to plain Python values, or leave it out", field=name) from error
 
 
 def _is_nan(array: Any) -> bool:  # noqa: ANN401 - of any library
-    # Of arrays only those without an extent, NumPy's scalars, stand for one value.
+    # Only arrays without dimensions, NumPy's scalars, are one value.
     try:
         return tuple(array.shape) == () and bool(array != array)  # noqa: PLR0124 - what NaN is
-    except Exception:  # noqa: BLE001 - it is something, then
+    except Exception:  # noqa: BLE001 - then it is not missing
         return False
 
 
 def id_of(value: object) -> str:
-    """The name of an item, spelled as it was before a table made a number of it.
+    """Returns an id as text, spelled as it was before a table made a number of it.
 
     Raises:
-        InvalidRequest: It is neither a text nor a number nor a date, and might be another text in the next run.
+        InvalidRequest: It is neither text nor a number nor a date, so that it could differ in the next run.
     """
     if isinstance(value, str):
         return _whole_text("id", str.__str__(value))
@@ -130,25 +130,27 @@ def id_of(value: object) -> str:
     if not is_named or isinstance(value, bool):
         raise InvalidRequest(f"id must be a text or a number, not {type(value).__name__}", field="id")
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        raise InvalidRequest("id is a number of too many digits; pass it as a text", field="id")
-    return _whole_text("id", said(_digits(value) if isinstance(value, float) else value))
+        raise InvalidRequest("id is a number with too many digits; pass it as a text", field="id")
+    return _whole_text("id", to_text(_digits(value) if isinstance(value, float) else value))
 
 
 def _of_numpy(scalar: Any) -> object:  # noqa: ANN401 - NumPy may be absent
     if scalar.dtype.kind == "M":
-        return said(scalar)
+        return to_text(scalar)
     return scalar.item() if scalar.dtype.kind in "iuf" else scalar
 
 
 def _digits(number: float) -> float | int:
-    # pandas makes floats of whole numbers beside gaps.
+    # pandas makes floats of integers beside missing values.
     if not math.isfinite(number):
         raise InvalidRequest(f"id is {number}; pass a text or a whole number", field="id")
     if not number.is_integer():
         return number
     if abs(number) >= _EXACT:
-        words = f"id {number:.0f} has lost digits as a floating-point number; pass ids as texts, or as Int64 in pandas"
-        raise InvalidRequest(words, field="id")
+        message = (
+            f"id {number:.0f} has lost digits as a floating-point number; pass ids as texts, or as Int64 in pandas"
+        )
+        raise InvalidRequest(message, field="id")
     return int(number)
 
 
@@ -156,10 +158,10 @@ def _whole_text(field: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        words = (
+        message = (
             f"{field} has a lone surrogate at character {error.start} (half of an emoji, or bytes that are not UTF-8)"
         )
-        raise InvalidRequest(f"{words} and cannot be written; fix the text", field=field) from None
+        raise InvalidRequest(f"{message} and cannot be written; fix the text", field=field) from None
     return text
 
 
@@ -168,33 +170,33 @@ def _whole_text(field: str, text: str) -> str:
 
 def _text(place: _Place, value: object) -> str:
     if not isinstance(value, str):
-        raise place.refused(f"{place.field} must be a text, not {shown(value)} ({type(value).__name__})")
+        raise place.refused(f"{place.field} must be a text, not {quote_value(value)} ({type(value).__name__})")
     return str.__str__(value)
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - numbers of every library, and texts
-    """A number, or NaN for what is none."""
+    """Returns a number, or NaN if the value is not one."""
     if type(value).__name__.startswith("bool") or isinstance(value, _BYTES):
         return math.nan
     try:
-        # NumPy makes numbers of arrays with one item, and warns.
+        # NumPy converts arrays with one item, with a warning.
         return float(value) if getattr(value, "shape", ()) == () else math.nan
-    except Exception:  # noqa: BLE001 - objects raise what they like
+    except Exception:  # noqa: BLE001 - objects may raise anything
         return math.nan
 
 
 def _whole(place: _Place, value: object) -> int:
     number = _number(value)
     if not (abs(number) < _EXACT and number.is_integer()):
-        raise place.refused(f"{place.field} must be a whole number of seconds, not {shown(value)}")
+        raise place.refused(f"{place.field} must be a whole number of seconds, not {quote_value(value)}")
     return int(number)
 
 
 def _flag(place: _Place, value: object) -> bool:
     is_word = isinstance(value, (str, int, float)) or type(value).__name__.startswith("bool")
-    word = said(value).strip().lower() if is_word else ""
+    word = to_text(value).strip().lower() if is_word else ""
     if word not in _TRUE | _FALSE:
-        raise place.refused(f"{place.field} must be true or false, not {shown(value)}")
+        raise place.refused(f"{place.field} must be true or false, not {quote_value(value)}")
     return word in _TRUE
 
 
@@ -202,26 +204,26 @@ def _flag(place: _Place, value: object) -> bool:
 
 
 def parsed(text: str | bytes, place: str, field: str) -> Any:  # noqa: ANN401 - JSON of any type
-    """The value of a JSON text.
+    """Parses JSON.
 
     Raises:
-        InvalidRequest: It is none, or none that can be read.
+        InvalidRequest: It is not JSON, or cannot be represented.
     """
     try:
         return json.loads(text)
     except UnicodeDecodeError as error:
-        words = f"{place}: not UTF-8 (byte {error.start})"
+        message = f"{place}: not UTF-8 (byte {error.start})"
     except json.JSONDecodeError as error:
-        words = f"{place}: not JSON: {error}"
+        message = f"{place}: not JSON: {error}"
     except RecursionError:
-        words = f"{place}: nested too deep"
+        message = f"{place}: nested too deep"
     except ValueError:
-        words = f"{place}: a number has too many digits"
-    raise InvalidRequest(words, field=field)
+        message = f"{place}: a number has too many digits"
+    raise InvalidRequest(message, field=field)
 
 
 def _opened(place: _Place, value: object, begins: str) -> Any:  # noqa: ANN401 - JSON of any type
-    """The value, or what a text says that begins like JSON: cells of CSV files hold nothing else."""
+    """Returns a value, parsed if it is text that begins like JSON: cells of CSV files are always text."""
     if isinstance(value, str) and value.strip()[:1] in tuple(begins):
         return parsed(str.__str__(value), place.field, place.field)
     return value
@@ -230,7 +232,7 @@ def _opened(place: _Place, value: object, begins: str) -> Any:  # noqa: ANN401 -
 def _object(place: _Place, value: object, with_: str) -> dict[Any, Any]:
     found = _opened(place, value, "{[")
     if not isinstance(found, Mapping):
-        raise place.refused(f"{place.field} must be an object{with_} (in a text: as JSON), not {shown(found)}")
+        raise place.refused(f"{place.field} must be an object{with_} (in a text: as JSON), not {quote_value(found)}")
     return dict(found)
 
 
@@ -242,7 +244,9 @@ def _items(place: _Place, value: Any) -> list[Any]:  # noqa: ANN401 - lists of e
         return [found.strip()]
     if isinstance(found, Mapping):
         return [found]
-    raise place.refused(f'{place.field} must be a list (in a text: as JSON, like ["https://…"]), not {shown(found)}')
+    raise place.refused(
+        f'{place.field} must be a list (in a text: as JSON, like ["https://…"]), not {quote_value(found)}'
+    )
 
 
 def _extra(place: _Place, value: object) -> dict[Any, Any] | None:
@@ -289,7 +293,7 @@ def _media_of_object(place: _Place, value: Mapping[Any, Any]) -> Any:  # noqa: A
         return _text(place, value["url"])
     if value.get("file_id"):
         return FileId(_text(place, value["file_id"]))
-    # How datasets hold an image that is not decoded.
+    # Datasets have images that are not decoded in this form.
     if value.get("bytes"):
         return value["bytes"] if isinstance(value["bytes"], _BYTES) else _text(place, value["bytes"])
     if value.get("path"):
@@ -298,12 +302,10 @@ def _media_of_object(place: _Place, value: Mapping[Any, Any]) -> Any:  # noqa: A
 
 
 def _inside(place: _Place, path: Path) -> Path:
-    """A path that a row names. Rows may come from strangers: they reach no further than they are let."""
+    """Returns a path that a row names, if it leads into the input root: rows may come from strangers."""
     root = place.input_root
     if root is None:
-        raise place.refused(
-            f"{place.field}: a path in a row is read only with input_root=FOLDER, which it must lead into"
-        )
+        raise place.refused(f"{place.field}: a path in a row needs input_root=FOLDER, and must lead into that folder")
     whole = (root / path).resolve()
     if not whole.is_relative_to(root.resolve()):
         raise place.refused(f"{place.field}: {path} leads out of {root}")
@@ -338,14 +340,14 @@ def _keyframe(place: _Place, value: object) -> Keyframe:
     if isinstance(value, Keyframe):
         return value
     if not isinstance(value, Mapping):
-        raise place.refused(f"{place.field} must be objects with an image and a timestamp, not {shown(value)}")
+        raise place.refused(f"{place.field} must be objects with an image and a timestamp, not {quote_value(value)}")
     seconds = value.get("timestamp_s", value.get("timestamp"))
     if seconds is None or "image" not in value:
         raise place.refused(f"{place.field}: a keyframe has an image and a timestamp")
     moment = _number(seconds)
     if not math.isfinite(moment):
-        words = f"{place.field}: the timestamp of a keyframe must be a number of seconds, not {shown(seconds)}"
-        raise place.refused(words)
+        message = f"{place.field}: the timestamp of a keyframe must be a number of seconds, not {quote_value(seconds)}"
+        raise place.refused(message)
     return Keyframe(_media(place, value["image"]), moment)
 
 

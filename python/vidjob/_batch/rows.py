@@ -1,4 +1,4 @@
-"""Orders for many videos, wherever they come from: read one by one into ids, requests and the columns beside them."""
+"""Reads orders from lists, files and tables, one by one, into ids, requests and other columns."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from vidjob._arguments import local_path
 from vidjob._batch.csv_rows import CsvRow, rows_of_csv
 from vidjob._batch.row_fields import FIELDS, id_of, is_missing, parsed, request_of
 from vidjob._batch.tables import PROMPTS, is_table, no_prompt, rows_of_arrow_batches, rows_of_table
-from vidjob._columns import clean, said, shown
 from vidjob._errors import InvalidRequest, VidjobError
+from vidjob._json_values import escape_surrogates, quote_value, to_text
 from vidjob._native import VideoRequest
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     #: One order: a prompt, a request, or a row.
     Order: TypeAlias = str | VideoRequest | Mapping[str, Any]
-    #: Where orders come from; tables are those with an Arrow C stream, such as data frames.
+    #: A source of orders: an iterable, a path, or a table with an Arrow C stream, such as a data frame.
     Orders: TypeAlias = Iterable[Order] | PathLike[str]
 
 __all__ = ["Row", "Table", "label_of", "read", "read_async", "row_of", "rows_of_lines"]
@@ -36,9 +36,9 @@ class Row(NamedTuple):
     """One order, read.
 
     Attributes:
-        id: The caller's name for it, or ``None``.
-        request: What is asked for.
-        columns: What else stood there.
+        id: Its id, or ``None``.
+        request: Its request.
+        columns: Its other columns.
     """
 
     id: str | None
@@ -47,33 +47,33 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Orders that have been found, not read yet.
+    """Orders that are not read yet.
 
     Attributes:
-        rows: The orders, one by one: an iterator, or an async one.
-        is_whole: Whether all of them are at hand, so that they can be checked before anything is bought.
+        rows: An iterator of orders, or an async one.
+        is_whole: Whether all orders are available, so that they can be checked before anything is bought.
     """
 
     rows: Any
     is_whole: bool
 
 
-# ---- where they come from ---------------------------------------------------------------------
+# ---- sources -------- ---------------------------------------------------------------------
 
 
 def read(source: object) -> Table:
-    """Finds the orders in a list, any iterable, a file, or a table.
+    """Opens a list, any iterable, a file, or a table of orders.
 
     Args:
         source: An iterable of prompts, requests or rows; a path of a JSONL, CSV or Parquet file; or a table with an
             Arrow C stream (pandas, polars, pyarrow, Hugging Face datasets).
 
     Returns:
-        The orders, to be pulled one by one.
+        The orders.
 
     Raises:
-        InvalidRequest: The file's kind is not known.
-        TypeError: It is nothing of that.
+        InvalidRequest: The file has an unknown suffix.
+        TypeError: The source has another type.
     """
     if isinstance(source, (str, bytes)):
         raise TypeError("requests must be a list or another iterable; for a file pass pathlib.Path(...)")
@@ -81,32 +81,34 @@ def read(source: object) -> Table:
         path = Path(local_path("requests", source))
         return Table(_all(_reader_of(path), path, str(path)), is_whole=True)
     if isinstance(source, Mapping):
-        raise TypeError("requests must be a list of rows, not one row: put it into a list")
+        raise TypeError("requests must be a list of rows, not one row; put it into a list")
     if is_table(source):
         return Table(_all(rows_of_table, source, f"the {type(source).__name__}"), is_whole=True)
     if isinstance(source, AsyncIterable):
-        raise TypeError("an async iterable goes to render_many_async")
+        raise TypeError("an async iterable works only with render_many_async")
     if isinstance(source, Iterable):
         return Table(iter(source), is_whole=isinstance(source, (list, tuple)))
     raise TypeError(f"requests must be an iterable, a path or a table, not {type(source).__name__}")
 
 
 def read_async(source: object) -> Table:
-    """The twin of ``read``, which takes async iterables too."""
+    """Opens async iterables as well as what `read` opens."""
     if isinstance(source, AsyncIterable) and not isinstance(source, Iterable):
         return Table(aiter(source), is_whole=False)
     return read(source)
 
 
 def _all(rows_of: Callable[[Any], Iterator[Any]], source: object, name: str) -> Iterator[Any]:
-    """The rows of a file or a table: what stops the reading is of the request, whatever the reader raises."""
+    """Yields the rows of a file or a table; every exception of the reader becomes an ``InvalidRequest``."""
     try:
         yield from rows_of(source)
     except VidjobError:
         raise
     except Exception as error:
-        reason = getattr(error, "strerror", None) or said(error) or type(error).__name__
-        raise InvalidRequest(f"{clean(name)} cannot be read: {clean(reason)}", field="requests") from error
+        reason = getattr(error, "strerror", None) or to_text(error) or type(error).__name__
+        raise InvalidRequest(
+            f"{escape_surrogates(name)} cannot be read: {escape_surrogates(reason)}", field="requests"
+        ) from error
 
 
 def _reader_of(path: Path) -> Callable[[Path], Iterator[Any]]:
@@ -129,7 +131,7 @@ def _rows_of_jsonl(path: Path) -> Iterator[Any]:
 
 
 def rows_of_lines(lines: Iterable[str | bytes], name: str) -> Iterator[Any]:
-    """Rows from lines of JSON; empty lines are passed over. A line that is none comes as the error it is."""
+    """Yields rows from lines of JSON, without empty lines. For a line that is not JSON, it yields the error."""
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -152,7 +154,7 @@ def _rows_of_parquet(path: Path) -> Iterator[Any]:
         yield from rows_of_arrow_batches(file.schema_arrow.names, file.iter_batches())
 
 
-# ---- what they say ----------------------------------------------------------------------------
+# ---- rows -------- ----------------------------------------------------------------------------
 
 
 def row_of(order: object, *, input_root: Path | None) -> Row:
@@ -160,42 +162,44 @@ def row_of(order: object, *, input_root: Path | None) -> Row:
 
     Args:
         order: A prompt, a request, a flat row, or a line of xAI's batch form (``custom_id``, ``url``, ``body``); or the
-            error that stands where one should be.
-        input_root: The folder that ``{"path": …}`` may lead into; without it no path in a row is read.
+            error that a reader yielded in its place.
+        input_root: The folder that ``{"path": …}`` may lead into; without it rows cannot name files.
 
     Returns:
         The order.
 
     Raises:
-        InvalidRequest: It is no order, or a documented limit excludes it.
+        InvalidRequest: It is not an order, or a documented limit excludes it.
     """
     try:
         return _row_of(order, input_root)
     except InvalidRequest as error:
         if isinstance(order, CsvRow):
-            raise InvalidRequest(f"{clean(order.place)}: {error}", field=error.field) from None
+            raise InvalidRequest(f"{escape_surrogates(order.place)}: {error}", field=error.field) from None
         raise
     except VidjobError:
         raise
     except Exception as error:
-        raise InvalidRequest(f"the row cannot be read: {clean(said(error))}", field="requests") from error
+        raise InvalidRequest(
+            f"the row cannot be read: {escape_surrogates(to_text(error))}", field="requests"
+        ) from error
 
 
 def label_of(order: object) -> str:
-    """What an order is called, for messages and for results of orders that are none: an empty text, if nothing."""
+    """Returns the id of an order for messages, even of a wrong one; empty if it has none."""
     try:
         name = _first_name(_fields_of(order)) if isinstance(order, Mapping) else None
         return "" if name is None else id_of(name)
-    except Exception:  # noqa: BLE001 - what is wrong with it is told elsewhere
-        return _label_of_what_is_wrong(order)
+    except Exception:  # noqa: BLE001 - reported elsewhere
+        return _label_of_wrong_order(order)
 
 
-def _label_of_what_is_wrong(order: Any) -> str:  # noqa: ANN401 - a mapping of any kind
+def _label_of_wrong_order(order: Any) -> str:  # noqa: ANN401 - a mapping of any kind
     try:
         name = next((order[key] for key in _NAMES if order.get(key) is not None), "")
     except Exception:  # noqa: BLE001 - likewise
         return ""
-    return clean(said(name))[:_LABEL] if isinstance(name, (str, int, float)) else ""
+    return escape_surrogates(to_text(name))[:_LABEL] if isinstance(name, (str, int, float)) else ""
 
 
 def _row_of(order: object, input_root: Path | None) -> Row:
@@ -206,13 +210,13 @@ def _row_of(order: object, input_root: Path | None) -> Row:
     if isinstance(order, str):
         return Row(None, VideoRequest(order), {})
     if not isinstance(order, Mapping):
-        words = f"an order is a prompt, a VideoRequest or a row, not {type(order).__name__}"
-        raise InvalidRequest(words, field="requests")
+        message = f"an order must be a prompt, a VideoRequest or a row, not {type(order).__name__}"
+        raise InvalidRequest(message, field="requests")
     fields = _fields_of(order)
     if isinstance(fields.get("body"), Mapping) and ("url" in fields or "custom_id" in fields):
         return _of_batch_line(fields, input_root)
-    # Of a CSV file the header is known to have one, and empty cells are left out.
-    if not isinstance(order, CsvRow) and PROMPTS.isdisjoint(map(said, order)):
+    # The reader of CSV files has checked the header, and leaves out empty cells.
+    if not isinstance(order, CsvRow) and PROMPTS.isdisjoint(map(to_text, order)):
         raise InvalidRequest(no_prompt(order) if order else "the prompt is missing: the row is empty", field="prompt")
     name = _first_name(fields)
     known = {key: fields.pop(key) for key in list(fields) if key in FIELDS}
@@ -220,13 +224,15 @@ def _row_of(order: object, input_root: Path | None) -> Row:
 
 
 def _fields_of(order: Mapping[Any, Any]) -> dict[str, Any]:
-    """What stands in a row, by name, without what says that there is nothing."""
+    """Returns the fields of a row by name, without missing values."""
     fields: dict[str, Any] = {}
     names: set[str] = set()
     for key, value in order.items():
-        name = said(key)
+        name = to_text(key)
         if name in names:
-            raise InvalidRequest(f"two columns are named {shown(name)}; rename one of them", field=clean(name))
+            raise InvalidRequest(
+                f"two columns are named {quote_value(name)}; rename one of them", field=escape_surrogates(name)
+            )
         names.add(name)
         if not is_missing(name, value):
             fields[name] = value
@@ -234,7 +240,7 @@ def _fields_of(order: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _first_name(fields: dict[str, Any]) -> object:
-    """Takes out what the row is called."""
+    """Removes the id of a row, and returns it."""
     key = next((key for key in _NAMES if key in fields), None)
     return None if key is None else fields.pop(key)
 
@@ -245,12 +251,12 @@ def _of_batch_line(fields: dict[str, Any], input_root: Path | None) -> Row:
     is_post = isinstance(method, str) and method.upper() == "POST"
     operation = _OPERATIONS.get(url.rstrip("/").rpartition("/")[2]) if isinstance(url, str) else None
     if not is_post or operation is None:
-        words = f"{shown(method)} {shown(url)} is not a create: POST to /v1/videos/generations, edits or extensions"
-        raise InvalidRequest(words, field="url")
+        message = f"{quote_value(method)} {quote_value(url)} is not a create"
+        raise InvalidRequest(f"{message}; use POST to /v1/videos/generations, edits or extensions", field="url")
     known = {name: body.pop(name) for name in list(body) if name in FIELDS and name != "operation"}
     extra = known.pop("extra", {})
     if not isinstance(extra, Mapping):
-        raise InvalidRequest(f"extra must be an object of JSON types, not {shown(extra)}", field="extra")
+        raise InvalidRequest(f"extra must be an object of JSON types, not {quote_value(extra)}", field="extra")
     name = fields.pop("custom_id", None)
     request = request_of({**known, "operation": operation, "extra": {**extra, **body}}, input_root)
     return Row(None if name is None else id_of(name), request, fields)

@@ -1,12 +1,12 @@
-"""Rows from tables in memory: data frames are read as they are, everything else with an Arrow stream by pyarrow."""
+"""Reads rows from tables in memory: data frames directly, other tables with an Arrow stream through pyarrow."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
 
-from vidjob._columns import said, shown
 from vidjob._errors import InvalidRequest
+from vidjob._json_values import quote_value, to_text
 from vidjob._native import request_fields
 
 if TYPE_CHECKING:
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["PROMPTS", "check_names", "is_table", "no_prompt", "rows_of_arrow_batches", "rows_of_table"]
 
 _FRAMES = (field["name"] for field in request_fields() if field["kind"] in {"image", "keyframes"})
-#: What one of must stand in every row: what to show, or a frame to begin with.
+#: Fields of which every row needs one: a prompt, or a frame to start from.
 PROMPTS = frozenset({"prompt", "body", *_FRAMES})
 _SERIES = (("pandas", "Series"), ("pandas", "Index"), ("polars", "Series"))
 _ARRAYS = (("pyarrow", "Array"), ("pyarrow", "ChunkedArray"))
 
 
 def is_table(source: object) -> bool:
-    """Whether it is a table, or a column of one."""
+    """Returns whether a value is a table, or a column of one."""
     return hasattr(source, "__arrow_c_stream__") or _is_pandas(source) or _is_one_of(source, (*_SERIES, *_ARRAYS))
 
 
 def rows_of_table(source: Any) -> Iterator[Any]:  # noqa: ANN401 - tables of every library
-    """The rows of a table, or the values of a column.
+    """Returns the rows of a table, or the values of a column.
 
     Raises:
-        InvalidRequest: No column is known, two have one name, or pyarrow is missing.
+        InvalidRequest: No column has a prompt, two have the same name, or pyarrow is missing.
     """
     if _is_one_of(source, _SERIES):
         return iter(source)
@@ -44,26 +44,26 @@ def rows_of_table(source: Any) -> Iterator[Any]:  # noqa: ANN401 - tables of eve
 
 
 def check_names(names: Sequence[object]) -> None:
-    """Sees that the names of columns stand for something.
+    """Checks the names of columns.
 
     Raises:
-        InvalidRequest: They do not.
+        InvalidRequest: Two are the same, or none is a prompt.
     """
-    texts = list(map(said, names))
+    texts = list(map(to_text, names))
     twice = next((name for number, name in enumerate(texts) if name in texts[:number]), None)
     if twice is not None:
-        raise InvalidRequest(f"two columns are named {shown(twice)}; rename one of them", field=twice)
+        raise InvalidRequest(f"two columns are named {quote_value(twice)}; rename one of them", field=twice)
     if texts and PROMPTS.isdisjoint(texts):
         raise InvalidRequest(no_prompt(names), field="prompt")
 
 
 def no_prompt(names: Iterable[object]) -> str:
-    """What is said of columns among which no prompt is."""
-    return f"no column is named prompt; the columns are {', '.join(map(shown, names))}"
+    """Returns the message for columns without a prompt."""
+    return f"no column is named prompt; the columns are {', '.join(map(quote_value, names))}"
 
 
 def _is_one_of(value: object, kinds: tuple[tuple[str, str], ...]) -> bool:
-    # An instance exists only where its module was imported.
+    # An instance exists only if its module is imported.
     classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
     return isinstance(value, tuple(kind for kind in classes if isinstance(kind, type)))
 
@@ -73,10 +73,10 @@ def _is_pandas(source: object) -> bool:
 
 
 def _rows_of_pandas(frame: Any) -> Iterator[Any]:  # noqa: ANN401 - pandas may be absent
-    # Not through Arrow, which refuses columns of numbers and texts, and makes numbers of whole ones beside gaps.
+    # Not through Arrow, which refuses mixed columns, and makes floats of integers beside missing values.
     names = list(frame.columns)
     check_names(names)
-    texts = list(map(said, names))
+    texts = list(map(to_text, names))
     return (dict(zip(texts, values, strict=True)) for values in frame.itertuples(index=False, name=None))
 
 
@@ -87,8 +87,8 @@ def _rows_of_arrow(source: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever has
     try:
         import pyarrow as pa
     except ImportError:
-        words = f"a {type(source).__name__} is read with pyarrow: pip install pyarrow"
-        raise InvalidRequest(words, field="requests") from None
+        message = f"a {type(source).__name__} needs pyarrow: pip install pyarrow"
+        raise InvalidRequest(message, field="requests") from None
     if _is_one_of(source, _ARRAYS):
         if not pa.types.is_struct(source.type):
             return iter(source.to_pylist())
@@ -101,7 +101,7 @@ def _rows_of_arrow(source: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever has
 
 
 def rows_of_arrow_batches(names: Sequence[str], batches: Iterable[Any]) -> Iterator[Any]:
-    """The rows of Arrow's record batches."""
+    """Returns the rows of Arrow record batches."""
     check_names(names)
     return (row for batch in batches for row in _rows_of_batch(names, batch))
 
@@ -109,7 +109,7 @@ def rows_of_arrow_batches(names: Sequence[str], batches: Iterable[Any]) -> Itera
 def _rows_of_batch(names: Sequence[str], batch: Any) -> Iterator[Any]:  # noqa: ANN401 - pyarrow may be absent
     try:
         columns = [column.to_pylist() for column in batch.columns]
-    except Exception:  # noqa: BLE001 - Python cannot hold every date, and then says so in many ways
+    except Exception:  # noqa: BLE001 - Python cannot represent every date, and raises various errors
         columns = [[_cell(cell) for cell in column] for column in batch.columns]
     return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
 
@@ -121,4 +121,4 @@ def _cell(cell: Any) -> object:  # noqa: ANN401 - likewise
         except Exception:  # noqa: BLE001, S112 - likewise
             continue
         return value
-    return said(cell)
+    return to_text(cell)

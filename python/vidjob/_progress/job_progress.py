@@ -45,7 +45,7 @@ class RateEstimate:
 
 
 class JobProgress:
-    """What the events have told of one job, and how that reads on one line.
+    """The progress of one job, as its events report it, and its text on one line.
 
     Args:
         label: The job's name. Default: the beginning of its id.

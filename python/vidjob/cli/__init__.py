@@ -8,9 +8,9 @@ import os
 import sys
 
 import vidjob
-from vidjob._columns import clean
+from vidjob._json_values import escape_surrogates
 from vidjob.cli.commands import COMMANDS
-from vidjob.cli.exit_codes import Exit, advice, exit_of, words
+from vidjob.cli.exit_codes import Exit, advice, error_text, exit_of
 from vidjob.cli.output import Output, OutputError
 from vidjob.cli.single_job import Context
 
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = error.__cause__ or error
         if isinstance(reason, BrokenPipeError):
             return Exit.BROKEN_PIPE
-        plain.error(f"the output cannot be written: {words(reason)}")
+        plain.error(f"the output cannot be written: {error_text(reason)}")
         return Exit.UNEXPECTED
     return code
 
@@ -95,7 +95,7 @@ def _not_utf8(args: argparse.Namespace) -> str | None:
     """Returns the argument that is not UTF-8, if there is one: Python keeps its bytes as lone surrogates."""
     for name, value in vars(args).items():
         texts = value if isinstance(value, list) else [value]
-        if name not in _FILES and any(isinstance(text, str) and clean(text) != text for text in texts):
+        if name not in _FILES and any(isinstance(text, str) and escape_surrogates(text) != text for text in texts):
             return name.upper().replace("_", "-")
     return None
 
@@ -103,13 +103,13 @@ def _not_utf8(args: argparse.Namespace) -> str | None:
 def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
     try:
         args = _parser().parse_args(arguments)
-    except SystemExit as asked:  # --help, --version, wrong usage
-        return asked.code if isinstance(asked.code, int) else Exit.OK
+    except SystemExit as exit_:  # --help, --version, wrong usage
+        return exit_.code if isinstance(exit_.code, int) else Exit.OK
     wrong = _not_utf8(args)
     if wrong is not None:
         Output(out, err).error(f"{wrong} is not UTF-8; the terminal or the calling script has another encoding")
         return Exit.USAGE
-    args.words = arguments
+    args.argv = arguments
     context = Context(args, Output(out, err, form=args.form, quiet=args.quiet))
     try:
         code: Exit = args.run(context)
@@ -118,14 +118,14 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
         return Exit.INTERRUPTED
     except vidjob.VidjobError as error:
         _print_traceback()
-        context.output.error(words(error), *advice(error, context.resume_hint), data=error.to_dict())
+        context.output.error(error_text(error), *advice(error, context.resume_hint), data=error.to_dict())
         return exit_of(error)
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - every error becomes an exit code
         _print_traceback()
         hint = "set VIDJOB_DEBUG=1 for a traceback"
-        context.output.error(f"{type(error).__name__}: {words(error)}", hint)
+        context.output.error(f"{type(error).__name__}: {error_text(error)}", hint)
         return Exit.UNEXPECTED
     return code
 

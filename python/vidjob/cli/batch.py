@@ -19,7 +19,7 @@ from vidjob._progress.formatting import is_terminal, printable
 from vidjob._values import JobRecord
 from vidjob.cli import options
 from vidjob.cli.batch_run import BatchRun
-from vidjob.cli.exit_codes import Exit, words
+from vidjob.cli.exit_codes import Exit, error_text
 from vidjob.cli.single_job import usd
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or printable(str(error))
 
 
-def _limit(parser: argparse._ArgumentGroup, option: str, metavar: str, words: str) -> None:
+def _limit(parser: argparse._ArgumentGroup, option: str, metavar: str, help_text: str) -> None:
     kind = options.positive if metavar == "SECONDS" else options.amount if metavar == "USD" else options.count
-    parser.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=words)
+    parser.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=help_text)
 
 
 def batch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,8 +107,8 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _folder(parser: argparse.ArgumentParser) -> None:
-    words = "folder of a batch or a journal (default: .)"
-    parser.add_argument("folder", type=options.folder, metavar="FOLDER", nargs="?", default=".", help=words)
+    help_text = "folder of a batch or a journal (default: .)"
+    parser.add_argument("folder", type=options.folder, metavar="FOLDER", nargs="?", default=".", help=help_text)
 
 
 def jobs_arguments(parser: argparse.ArgumentParser) -> None:
@@ -235,7 +235,7 @@ def _checked(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -
         except StopIteration:
             break
         except vidjob.InvalidRequest as error:  # the rest cannot be read
-            found.mistakes.append(words(error))
+            found.mistakes.append(error_text(error))
             break
         number += 1
         try:
@@ -243,7 +243,7 @@ def _checked(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -
         except vidjob.InvalidRequest as error:
             if error.field == "prices":  # the same for every order
                 raise
-            found.mistakes.append(f"{_place(order, number)}: {words(error)}")
+            found.mistakes.append(f"{_place(order, number)}: {error_text(error)}")
     return found
 
 

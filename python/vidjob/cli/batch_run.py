@@ -11,7 +11,7 @@ from vidjob._observers import call_safely
 from vidjob._progress.display import Display
 from vidjob._progress.formatting import format_duration, printable
 from vidjob.cli.displays import batch_display
-from vidjob.cli.exit_codes import Exit, words
+from vidjob.cli.exit_codes import Exit, error_text
 from vidjob.cli.output import OutputError
 from vidjob.cli.single_job import usd
 
@@ -123,7 +123,7 @@ class BatchRun(Display):
         self._failures += 1
         if self._failures <= _MAX_FAILURES:
             name = printable(result.id) or "an order"
-            self._say(f"{name} {result.outcome}: {words(error, _OPTIONS)}")
+            self._say(f"{name} {result.outcome}: {error_text(error, _OPTIONS)}")
         elif self._failures == _MAX_FAILURES + 1:
             self._say("further failures are not printed")
 
@@ -213,7 +213,7 @@ class BatchRun(Display):
                 hints.append("--on-unknown resubmit buys unknown items again, perhaps for the second time")
         if code is not Exit.FAILED_JOB or summary["pending"] or summary["not_bought"]:
             same = ", with the same lines" if getattr(self._args, "file", None) == "-" else ""
-            hints.append(f"to continue{same}: {again(self._args.words)}")
+            hints.append(f"to continue{same}: {again(self._args.argv)}")
         return hints
 
 
@@ -233,9 +233,9 @@ def exit_of_run(summary: Mapping[str, Any], *, was_interrupted: bool = False, is
     return Exit.OK
 
 
-def again(words: list[str]) -> str:
+def again(argv: list[str]) -> str:
     """Returns the command that continues one that was typed, for pasting into a shell."""
-    kept, rest = [], iter(words)
+    kept, rest = [], iter(argv)
     for word in rest:
         # The files of this run exist now, and must be neither refused nor made again.
         if word == "--on-existing":

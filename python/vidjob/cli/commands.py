@@ -11,7 +11,7 @@ from vidjob._batch.naming import component
 from vidjob._options import DownloadOptions
 from vidjob._progress.formatting import printable
 from vidjob.cli import batch, create, options
-from vidjob.cli.exit_codes import Exit, ResumeHint, words
+from vidjob.cli.exit_codes import Exit, ResumeHint, error_text
 from vidjob.cli.single_job import CommandProgress, file_resume_hint, show_job, size
 
 TYPE_CHECKING = False
@@ -68,8 +68,8 @@ def _wait_arguments(parser: argparse.ArgumentParser) -> None:
 def _wait(context: Context) -> Exit:
     args = context.args
     context.resume_hint = ResumeHint("wait", options.same_service(args), request_id=args.id)
-    with options.client(args) as service, CommandProgress(context) as following:
-        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
+    with options.client(args) as service, CommandProgress(context) as progress:
+        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=progress)
     return show_job(context.output, job)
 
 
@@ -86,14 +86,14 @@ def _download(context: Context) -> Exit:
     args, output = context.args, context.output
     path = args.output or f"{component(args.id)}.mp4"
     context.resume_hint = file_resume_hint(args, path, request_id=args.id)
-    with options.client(args) as service, CommandProgress(context) as following:
+    with options.client(args) as service, CommandProgress(context) as progress:
         _check_target(args, path)
-        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=following)
-        kept = service.download(job, path, overwrite=args.overwrite, progress=following)
+        job = service.wait(args.id, timeout=args.timeout, poll_interval=args.poll_interval, progress=progress)
+        saved = service.download(job, path, overwrite=args.overwrite, progress=progress)
     if output.form != "text":
-        output.result(kept.to_dict())
+        output.result(saved.to_dict())
         return Exit.OK
-    output.pairs([("file", printable(str(kept.path))), ("size", size(kept.bytes)), ("sha256", kept.sha256)])
+    output.pairs([("file", printable(str(saved.path))), ("size", size(saved.bytes)), ("sha256", saved.sha256)])
     return Exit.OK
 
 
@@ -136,10 +136,10 @@ def _simulate(context: Context) -> Exit:
             args.shape, port=args.port, seed=args.seed, render_seconds=args.render_seconds, api_key=args.key
         )
     except (ValueError, OverflowError) as error:
-        output.error(words(error))
+        output.error(error_text(error))
         return Exit.USAGE
     except OSError as error:
-        output.error(f"port {args.port}: {words(error)}")
+        output.error(f"port {args.port}: {error_text(error)}")
         return Exit.UNEXPECTED
     with simulator:
         output.say("this is a simulator: clips are test patterns and cost nothing; press Ctrl-C to stop it")

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import vidjob
-from vidjob._columns import clean
+from vidjob._json_values import escape_surrogates
 from vidjob._native import request_fields
 from vidjob._progress.formatting import printable
 from vidjob.cli import options
@@ -68,8 +68,8 @@ def _voice(text: str) -> str | vidjob.Voice:
     return text if "://" in text or text.lower().startswith("data:") else vidjob.Voice(text)
 
 
-def _prompt(parser: argparse.ArgumentParser, words: str, *, nargs: str | None = None) -> None:
-    parser.add_argument("prompt", metavar="PROMPT", nargs=nargs, help=words)
+def _prompt(parser: argparse.ArgumentParser, help_text: str, *, nargs: str | None = None) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", nargs=nargs, help=help_text)
 
 
 def _inputs(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ def _inputs(parser: argparse.ArgumentParser) -> None:
         type=_voice,
         action="append",
         metavar="ID|URL",
-        help="a voice to be heard; up to 3 times; only grok-imagine-video-1.5 (documented by xAI only)",
+        help="a voice for the video; up to 3 times; only grok-imagine-video-1.5 (documented by xAI only)",
     )
     group.add_argument("--last-frame", type=_media, metavar=_MEDIA, help="only grok-imagine-video-1.5")
     group.add_argument(
@@ -270,14 +270,14 @@ def render(context: Context) -> Exit:
     if args.output is None and not args.dry_run:
         output.error("-o/--output FILE is required: the path of the video", "try: vidjob render --help")
         return Exit.USAGE
-    if args.output is not None and clean(args.output) != args.output:
+    if args.output is not None and escape_surrogates(args.output) != args.output:
         output.error("-o/--output FILE is not UTF-8, which the journal needs; choose another name")
         return Exit.USAGE
     request = _request(args, args.operation or ("edit" if follows else "generate"), _earlier(args))
     if args.dry_run:
         return _preview(context, request)
     context.resume_hint = file_resume_hint(args, args.output)
-    with options.client(args) as service, CommandProgress(context) as following:
+    with options.client(args) as service, CommandProgress(context) as progress:
         context.resume_hint.creating = True
         result = service.render(
             request,
@@ -285,7 +285,7 @@ def render(context: Context) -> Exit:
             timeout=args.timeout,
             poll_interval=args.poll_interval,
             overwrite=args.overwrite,
-            progress=following,
+            progress=progress,
         )
     if output.form != "text":
         output.result(result.to_dict())

@@ -14,7 +14,7 @@ from pathlib import Path
 import vidjob
 from vidjob import _native
 from vidjob._progress.formatting import printable
-from vidjob.cli.exit_codes import Exit, exit_of, words
+from vidjob.cli.exit_codes import Exit, error_text, exit_of
 from vidjob.cli.options import client
 
 TYPE_CHECKING = False
@@ -97,7 +97,7 @@ def _service(args: argparse.Namespace) -> _Check:
         # Nothing is sent, so any key will do.
         base_url = vidjob.VideoClient("none", base_url=args.base_url).base_url
     except vidjob.ConfigurationError as error:
-        return _Check("base URL", "FAIL", words(error), exit_of(error))
+        return _Check("base URL", "FAIL", error_text(error), exit_of(error))
     said = "--base-url" if args.base_url else "VIDJOB_BASE_URL" if os.environ.get("VIDJOB_BASE_URL") else "default"
     return _Check("base URL", "ok", f"{base_url} ({said})")
 
@@ -126,7 +126,7 @@ def _certificates(args: argparse.Namespace) -> Iterator[_Check]:
     except vidjob.InvalidRequest:
         yield _Check("CA", "ok", ", ".join(set_) or "the system's")
     except vidjob.ConfigurationError as error:
-        yield _Check("CA", "FAIL", words(error), exit_of(error))
+        yield _Check("CA", "FAIL", error_text(error), exit_of(error))
 
 
 def _folder() -> _Check:
@@ -142,7 +142,7 @@ def _key(args: argparse.Namespace) -> _Check:
     try:
         client(args).close()
     except vidjob.ConfigurationError as error:
-        return _Check("key", "FAIL", words(error), exit_of(error))
+        return _Check("key", "FAIL", error_text(error), exit_of(error))
     return _Check("key", "ok", f"from {args.api_key_file}" if args.api_key_file else "from the environment")
 
 
@@ -158,9 +158,9 @@ def _exchange(args: argparse.Namespace) -> _Check:
     except (vidjob.NotFound, vidjob.BadRequest):
         return result("ok", "the service responds and accepts the key")
     except (vidjob.AuthenticationError, vidjob.PermissionDenied) as error:
-        return result("FAIL", f"the service responds and rejects the key: {words(error)}", exit_of(error))
+        return result("FAIL", f"the service responds and rejects the key: {error_text(error)}", exit_of(error))
     except (vidjob.RateLimited, vidjob.ServerError) as error:
-        return result("warn", f"the service responds with an error: {words(error)}")
+        return result("warn", f"the service responds with an error: {error_text(error)}")
     except vidjob.VidjobError as error:
-        return result("FAIL", words(error), exit_of(error))
+        return result("FAIL", error_text(error), exit_of(error))
     return result("ok", "the service responds and accepts the key")

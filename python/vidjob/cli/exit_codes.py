@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Exit", "ResumeHint", "advice", "exit_of", "words"]
+__all__ = ["Exit", "ResumeHint", "advice", "error_text", "exit_of"]
 
 
 class Exit(IntEnum):
@@ -92,7 +92,7 @@ def exit_of(error: Exception) -> Exit:
     return next((code for types, code in _EXITS if isinstance(error, types)), Exit.UNEXPECTED)
 
 
-def words(error: BaseException, options: Mapping[str, str] = _OPTIONS) -> str:
+def error_text(error: BaseException, options: Mapping[str, str] = _OPTIONS) -> str:
     """Returns the message of an error on one line, with options in place of arguments.
 
     Args:

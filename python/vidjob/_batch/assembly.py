@@ -1,0 +1,100 @@
+"""Assembles batches from orders or from a journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidjob import _tracing
+from vidjob._arguments import absolute_path, local_path
+from vidjob._batch import open_batches
+from vidjob._batch.batch import BatchObserver, BatchParts
+from vidjob._batch.naming import Naming
+from vidjob._batch.outputs import Outputs
+from vidjob._batch.plan import Plan, make_folder, planned
+from vidjob._progress.bars import display_for_batch
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from vidjob._batch.rows import Table
+    from vidjob._native import Client
+    from vidjob._observers import Event
+    from vidjob._options import BatchOptions
+
+__all__ = ["Assembly"]
+
+
+class Assembly:
+    """Assembles the parts of a batch.
+
+    Args:
+        native: The compiled client.
+        options: How to work through the batch.
+        on_event: The client's callback.
+        progress: The argument ``progress``.
+    """
+
+    def __init__(
+        self,
+        native: Client,
+        options: BatchOptions,
+        on_event: Callable[[Event], object] | None,
+        progress: object,
+    ) -> None:
+        self._native = native
+        self._options = options
+        self._on_event = on_event
+        self._progress = progress
+
+    def of_orders(
+        self,
+        table: Table,
+        folder: str | os.PathLike[str],
+        filename: str,
+        input_root: str | os.PathLike[str] | None,
+    ) -> BatchParts:
+        """Returns the parts of a batch that buys jobs; `VideoClient.render_many` describes the arguments."""
+        # Made absolute now: the working folder may be another when the next row comes.
+        home = Path(absolute_path(local_path("folder", folder)))
+        local_path("filename", filename)
+        root = None if input_root is None else Path(absolute_path(local_path("input_root", input_root)))
+        plan = Plan(Naming(home, filename), root)
+        items = planned(table, plan) if table.is_whole else None
+        make_folder(home)
+        open_batches.close_abandoned(home.resolve())
+        observer = self._observer(None if items is None else len(items))
+        return BatchParts(
+            native=self._native.render_many(home, self._options, observer.listener is not None),
+            items=table.rows if items is None else iter(items),
+            is_planned=table.is_whole,
+            plan=plan,
+            outputs=Outputs(home),
+            observer=observer,
+            folder=home,
+        )
+
+    def of_journal(self, journal: Path) -> BatchParts:
+        """Returns the parts of a batch that finishes the jobs of a journal."""
+        has_outputs = journal.name == ".vidjob"
+        home = journal.parent if has_outputs else journal
+        open_batches.close_abandoned(home.resolve())
+        # The number of items is known once the journal has been read.
+        observer = self._observer(None)
+        native = self._native.resume(journal, self._options, observer.listener is not None)
+        native.feed_unfinished()
+        return BatchParts(
+            native=native,
+            items=iter(()),
+            is_planned=False,
+            plan=None,
+            outputs=Outputs(home) if has_outputs else None,
+            observer=observer,
+            folder=home,
+        )
+
+    def _observer(self, total: int | None) -> BatchObserver:
+        tracer = _tracing.tracer()
+        spans = None if tracer is None else _tracing.BatchSpans(tracer, self._native.host)
+        return BatchObserver(self._on_event, display_for_batch(self._progress, total), spans)
