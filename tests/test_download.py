@@ -367,7 +367,7 @@ def test_an_unwritable_folder(simulator: Simulator, client: VideoClient, tmp_pat
 
 def test_a_job_without_a_file(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     simulator.respond("get", body='{"status": "processing"}')
-    with pytest.raises(vidjob.DownloadError, match="not done yet"):
+    with pytest.raises(vidjob.DownloadError, match="the job is not done"):
         face(client, "download", "abc", tmp_path / "a.mp4")
     with pytest.raises(vidjob.JobFailed):
         face(client, "download", VideoJob("abc", JobStatus.FAILED), tmp_path / "a.mp4")

@@ -278,7 +278,7 @@ def test_a_request_stands_alone(face: Face, simulator: Simulator, client: VideoC
         with pytest.raises(TypeError, match=f"{next(iter(arguments))} cannot be passed beside a VideoRequest"):
             face(client, verb, request, **arguments)
     for verb in ("edit", "extend"):
-        with pytest.raises(vidjob.InvalidRequest, match="call generate with it"):
+        with pytest.raises(vidjob.InvalidRequest, match="pass it to generate"):
             face(client, verb, request)
     assert simulator.requests == []
 
