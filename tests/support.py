@@ -75,6 +75,21 @@ Cli = Callable[..., tuple[int, str, str]]
 OFTEN = ["--poll-interval", "0.05"]
 
 
+def start_together(program: str, *arguments: str, count: int, **options: Any) -> list[subprocess.Popen[str]]:
+    """Starts a program several times: each prints a line when it is ready, and goes on when all of them are."""
+    command = [sys.executable, "-c", program, *arguments]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(command, **pipes, **options) for _ in range(count)]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return started
+
+
 def begin(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     """The command line in a process of its own."""
     return subprocess.Popen(

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, OFTEN, POSIX, Cli, Run, begin
+from support import KEY, OFTEN, POSIX, Cli, Run, begin, quick_client
 from vidjob import RenderResult, Simulator, VideoClient, VideoJob
 from vidjob.cli import commands, demo, doctor, main
 
@@ -347,7 +347,7 @@ def test_0_help_and_version(cli: Cli) -> None:
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[Simulator, list[str]]]:
     (tmp_path / "key").write_text(KEY)
-    with Simulator(render_seconds=2.0, spread=0) as simulator:
+    with Simulator(render_seconds=0.3) as simulator:
         yield simulator, ["--base-url", simulator.base_url, "--api-key-file", "key"]
 
 
@@ -380,8 +380,12 @@ def test_130_interrupted_during_a_create(tmp_path: Path) -> None:
         at = ["--base-url", base_url, "--api-key-file", "key"]
         with begin("render", "x", "-o", "a.mp4", *at) as process, server.accept()[0] as connection:
             assert connection.recv(4) == b"POST"
+            assert process.stderr is not None
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            err = process.stderr.readline()
+            # The process stays for some seconds in case the answer comes.
+            connection.close()
+            err += process.communicate(timeout=20)[1]
     assert process.returncode == 130
     assert err == "error: interrupted; a create may have been on its way: a job may exist and be billed\n"
 
@@ -587,7 +591,7 @@ def test_the_program_that_the_demo_shows_works(cli: Cli, simulator: Simulator, m
     err = cli("demo", "--output", "folder")[2]
     lines = err.rpartition("(this costs money):\n\n")[2].splitlines()
     assert len(lines) == 6
-    monkeypatch.setattr(vidjob, "VideoClient", partial(VideoClient, KEY, base_url=simulator.base_url))
+    monkeypatch.setattr(vidjob, "VideoClient", partial(quick_client, simulator))
     exec("\n".join(line[4:] for line in lines), {})  # noqa: S102
     assert Path("candle.mp4").is_file()
     assert Path("waves.mp4").is_file()
@@ -610,7 +614,7 @@ def test_demo_where_no_folder_can_be(cli: Cli) -> None:
     assert err.startswith("error: argument --output: file is a file, not a folder")
 
 
-QUICK = "from vidjob.cli import demo; demo._RENDER_SECONDS = 1.0; demo._QUEUE_SECONDS = 0.1; demo._POLL_INTERVAL = 0.1"
+QUICK = "from vidjob.cli import demo; demo._RENDER_SECONDS = 0.4; demo._QUEUE_SECONDS = 0.1; demo._POLL_INTERVAL = 0.1"
 
 
 @POSIX

@@ -243,13 +243,13 @@ def test_a_job_stands_for_its_id(face: Face, simulator: Simulator, client: Video
     assert (job.request_id, job.status) == (ID, "queued")
 
 
-def test_thousands_of_malformed_answers(simulator: Simulator) -> None:
+def test_a_thousand_malformed_answers(simulator: Simulator) -> None:
     """Whatever comes, it is a job or a named error, and no signed query is repeated."""
     chance = random.Random(7)  # noqa: S311
     texts = [json.dumps(body).encode() for _, body, _ in SHAPES if not isinstance(body, bytes)]
     texts.append(json.dumps({"status": "done", "video": {"url": f"{URL}?sig=hush"}}).encode())
     with VideoClient("k", base_url=simulator.base_url, max_retries=0) as client:
-        for _ in range(3000):
+        for _ in range(1000):
             body = bytearray(chance.choice(texts))
             for _ in range(chance.randint(1, 6)):
                 at = chance.randrange(len(body))

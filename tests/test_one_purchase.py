@@ -23,7 +23,7 @@ import pytest
 
 import raw
 import vidjob
-from support import POSIX, Face, Run, many, quick_client
+from support import POSIX, Face, Run, many, quick_client, start_together
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -140,11 +140,11 @@ def test_paths_are_those_of_the_call_wherever_the_program_goes_meanwhile(
 # ---- races ------------------------------------------------------------------------------------
 
 RACER = """
-    import json, sys, time, vidjob
-    address, target, at, mode = sys.argv[1:]
+    import json, sys, vidjob
+    address, target, mode = sys.argv[1:]
     client = vidjob.VideoClient("k" * 20, base_url=address, max_retries=1, creates_per_second=20)
-    while time.time() < float(at):
-        pass
+    print("ready", flush=True)
+    sys.stdin.readline()
     told = []
     try:
         if mode == "render":
@@ -159,13 +159,7 @@ RACER = """
 
 
 def race(simulator: Simulator, target: Path, mode: str, racers: int) -> list[list[Any]]:
-    # All of them have imported by then.
-    at = str(time.time() + 1.0)
-    arguments = [simulator.base_url, str(target), at, mode]
-    started = [
-        subprocess.Popen([sys.executable, "-c", textwrap.dedent(RACER), *arguments], stdout=subprocess.PIPE, text=True)
-        for _ in range(racers)
-    ]
+    started = start_together(textwrap.dedent(RACER), simulator.base_url, str(target), mode, count=racers)
     return [json.loads(process.communicate(timeout=60)[0]) for process in started]
 
 
@@ -399,8 +393,15 @@ def test_an_item_whose_lines_are_gone_is_known_by_its_claim(
     assert len(simulator.accepted) == 1
 
 
-@pytest.mark.parametrize("content", ["", "{", "\0\0", '{"v": 2, "at": 1, "event": "intent", "id": "other"}'])
-@pytest.mark.parametrize("verb", ["render", "render_many"])
+@pytest.mark.parametrize(
+    ("verb", "content"),
+    [
+        ("render", ""),
+        ("render", "{"),
+        ("render_many", "\0\0"),
+        ("render_many", '{"v": 2, "at": 1, "event": "intent", "id": "other"}'),
+    ],
+)
 def test_a_damaged_claim_holds_its_item(
     face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, verb: str, content: str
 ) -> None:

@@ -182,7 +182,9 @@ class Witness:
         caplog.set_level(logging.DEBUG)
 
     def client(self, **settings: Any) -> VideoClient:
-        return VideoClient(**{"max_retries": 0, "timeout": 5, **settings}, on_event=self._events.append)
+        return VideoClient(
+            **{"max_retries": 0, "timeout": 5, "retry_delay": 0.001, **settings}, on_event=self._events.append
+        )
 
     def sees(self, client: VideoClient, verb: str) -> str:
         """All that leaves when a verb is called."""
@@ -199,7 +201,7 @@ class Witness:
         return "\n".join([told, repr(client), *map(repr, self._events[before[0] :]), *records, *files])
 
     def _call(self, client: VideoClient, verb: str, folder: Path) -> Any:
-        soon = {"timeout": 0.05, "poll_interval": 0.01}
+        soon = {"timeout": 0.02, "poll_interval": 0.01}
         job = vidjob.VideoJob("job-1")
         if verb == "render_many":
             return self._many(client, folder, soon)
@@ -363,7 +365,7 @@ def test_the_command_line_does_not_show_a_key_that_the_service_repeats(
         ["render", "x", "-o", "a.mp4", "--timeout", "0.05"],
     ]
     leaks = []
-    for name, reply in answers_of(400, KEY, 2):
+    for name, reply in answers_of(400, KEY, 1):
         for command in commands:
             server.asked = reply
             _, out, err = cli(*command, *at)

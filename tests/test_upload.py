@@ -110,7 +110,7 @@ MEMORY = """
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is Unix's")
 @pytest.mark.parametrize("verb", ["edit", "edit_async"])
 def test_a_large_file_takes_little_memory(run_python: Run, tmp_path: Path, verb: str) -> None:
-    large = padded(tmp_path / "large.mp4", 100 * MEGABYTE)
+    large = padded(tmp_path / "large.mp4", 40 * MEGABYTE)
     # The service in a process of its own, so that its memory is not counted.
     service = subprocess.Popen([sys.executable, "-m", "vidjob", "simulate"], stdout=subprocess.PIPE, text=True)
     with service:
