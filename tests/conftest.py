@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from spans import Spans
 from support import KEY, Cli, Face, Run, quick_client
 from vidjob import Simulator, VideoClient
 from vidjob.cli import main
@@ -21,6 +22,12 @@ def pytest_configure() -> None:
     """Lets the processes that tests start be interrupted, also where the shell ignores SIGINT."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name == "conformance":
+            item.add_marker(pytest.mark.conformance)
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -66,6 +73,21 @@ def run_python() -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
+    """Collects the spans of OpenTelemetry."""
+    sdk = pytest.importorskip("opentelemetry.sdk.trace")
+    trace = pytest.importorskip("opentelemetry.trace")
+    export = pytest.importorskip("opentelemetry.sdk.trace.export")
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    provider = sdk.TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    yield Spans(exporter)
+    provider.shutdown()
 
 
 @pytest.fixture

@@ -60,6 +60,11 @@ def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[Ren
     return results
 
 
+def by_id(results: list[RenderResult]) -> dict[str, RenderResult]:
+    assert len({result.id for result in results}) == len(results)
+    return {result.id: result for result in results}
+
+
 def quick_client(service: Any, **settings: Any) -> VideoClient:
     """A client of a service on this machine that polls and retries soon."""
     quick = {"base_url": service.base_url, "poll_interval": 0.02, "retry_delay": 0.01}

@@ -24,7 +24,7 @@ import vidjob
 from support import KEY, Face, Run, quick_client
 from vidjob import Simulator, VideoClient
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parent.parent / "media"
 MEGABYTE = 1_000_000
 
 

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 
 import vidjob
 from support import KEY, OFTEN, POSIX, Cli, Run, begin, quick_client
+from terminal import on_a_terminal
 from vidjob import RenderResult, Simulator, VideoClient, VideoJob
 from vidjob.cli import commands, demo, doctor, main
 
@@ -437,42 +437,6 @@ def test_a_full_disk(slow: tuple[Simulator, list[str]]) -> None:
     assert len(process.stderr.splitlines()) == 1
 
 
-def on_a_terminal(*arguments: str, program: str = "", **environment: str) -> tuple[int, str, str]:
-    """The command line with standard error on a pseudo-terminal."""
-    import pty
-
-    above, below = pty.openpty()
-    command = f"{program}\nimport sys\nfrom vidjob.cli import main\nsys.exit(main())"
-    with subprocess.Popen(
-        [sys.executable, "-c", command, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=below,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment},
-    ) as process:
-        os.close(below)
-        seen = bytearray()
-        reader = threading.Thread(target=lambda: seen.extend(_read_all(above)))
-        reader.start()
-        assert process.stdout is not None
-        out = process.stdout.read()
-        code = process.wait(30)
-        reader.join(30)
-    os.close(above)
-    return code, out, seen.decode()
-
-
-def _read_all(descriptor: int) -> bytes:
-    seen = b""
-    try:
-        while part := os.read(descriptor, 65536):
-            seen += part
-    except OSError:
-        pass  # Linux says so that the other end is closed.
-    return seen
-
-
 @POSIX
 def test_a_bar_on_a_terminal(slow: tuple[Simulator, list[str]]) -> None:
     simulator, at = slow
@@ -720,7 +684,7 @@ def test_doctor_finds_what_is_set_up_badly(cli: Cli, monkeypatch: pytest.MonkeyP
 
 # ---- generate, edit, extend ------------------------------------------------------------------
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parent.parent / "media"
 PNG, CLIP = str(MEDIA / "picture.png"), str(MEDIA / "h264.mp4")
 NEW = "grok-imagine-video-1.5"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from eyes import Notebook, lab, missing, opened
+from jupyterlab_page import Notebook, lab, missing, opened
 
 reason = missing()
 pytestmark = [pytest.mark.skipif(reason is not None, reason=reason or "")]
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 #: The widths of the players that a notebook shows: large for a file, small in a table.
 NOTEBOOKS = {"first_steps": [480] * 2 + [160] * 3, "batch_from_dataframe": [160] * 11}
 

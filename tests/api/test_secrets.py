@@ -27,7 +27,7 @@ KEY = "sk-echo/0123456789+abcdef"
 CORE = "0123456789"
 SIGNATURE = "token-9876543210"
 PHRASE = "pass/9876543210"
-MEDIA = Path(__file__).parent / "media" / "h264.mp4"
+MEDIA = Path(__file__).parent.parent / "media" / "h264.mp4"
 MP4 = MEDIA.read_bytes()
 
 

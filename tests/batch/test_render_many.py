@@ -13,27 +13,10 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face
-from vidjob import RenderResult, Simulator, VideoClient, VideoRequest
+from support import KEY, Face, by_id, many
+from vidjob import Simulator, VideoClient, VideoRequest
 
 OFTEN = {"poll_interval": 0.05}
-
-
-def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
-    """All results of one call, by either face."""
-    kwargs = {**OFTEN, **kwargs}
-    if face.name == "blocking":
-        return list(client.render_many(*args, **kwargs))
-
-    async def run() -> list[RenderResult]:
-        return [result async for result in client.render_many_async(*args, **kwargs)]
-
-    return asyncio.run(run())
-
-
-def by_id(results: list[RenderResult]) -> dict[str, RenderResult]:
-    assert len({result.id for result in results}) == len(results)
-    return {result.id: result for result in results}
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -310,9 +293,7 @@ def test_an_async_iterable(simulator: Simulator, client: VideoClient, tmp_path: 
         client.render_many(orders(), tmp_path)  # type: ignore[arg-type]
 
 
-def test_stop(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
-    if face.name != "blocking":
-        pytest.skip("the same object")
+def test_stop(client: VideoClient, tmp_path: Path) -> None:
     batch = client.render_many((f"take {number}" for number in itertools.count()), tmp_path, concurrency=2, **OFTEN)  # type: ignore[arg-type]
     assert next(batch).ok
     batch.stop()

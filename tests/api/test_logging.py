@@ -13,7 +13,7 @@ import pytest
 from support import KEY, Face, Run, quick_client
 from vidjob import JobFailed, ServerError, Simulator, VideoClient
 
-PNG = (Path(__file__).parent / "media" / "picture.png").read_bytes()
+PNG = (Path(__file__).parent.parent / "media" / "picture.png").read_bytes()
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:

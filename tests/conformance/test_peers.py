@@ -21,7 +21,7 @@ import vidjob
 from support import KEY, Face, film
 from vidjob import Simulator, Video, VideoClient
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parent.parent / "peers"
 
 needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -165,7 +165,7 @@ def test_the_whole_path_through_nginx(face: Face, nginx: str, tmp_path: Path) ->
 @needs_nginx
 def test_nginx_refuses_a_large_body(face: Face, nginx: str, simulator: Simulator, tmp_path: Path) -> None:
     large = tmp_path / "large.mp4"
-    clip = (Path(__file__).parent / "media" / "h264.mp4").read_bytes()
+    clip = (Path(__file__).parent.parent / "media" / "h264.mp4").read_bytes()
     large.write_bytes(clip + struct.pack(">I4s", 20_000_000, b"free") + bytes(20_000_000 - 8))
     with VideoClient(KEY, base_url=f"{nginx}/grok/v1", max_retries=1) as client:
         with pytest.raises(vidjob.BadRequest, match="the body has 27 MB") as caught:

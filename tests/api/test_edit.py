@@ -11,7 +11,7 @@ import vidjob
 from support import KEY, Face
 from vidjob import FileId, FileOutput, Simulator, StorageOptions, Video, VideoClient, VideoJob
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parent.parent / "media"
 VERBS = ["edit", "extend"]
 
 

@@ -22,7 +22,7 @@ ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
 URL = "https://vidgen.x.ai/xai-vidgen-bucket/xai-video-1.mp4"
 DONE = {"status": "done", "video": {"url": URL, "duration": 1}}
 PROCESSING = answer({"status": "processing", "progress": 40})
-FILM = Path(__file__).parent / "media" / "short.mp4"
+FILM = Path(__file__).parent.parent / "media" / "short.mp4"
 
 #: What the reference encoder of Brotli makes of ``{"request_id":"job-1","status":"done","video":{"url":"https://a.example/v.mp4"}}``,
 #: and what that of Zstandard does.

@@ -175,7 +175,7 @@ def test_a_cut_file_is_not_recorded_as_saved(face: Face, simulator: Simulator, t
 def test_a_real_file_of_every_kind_is_whole(
     face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
 ) -> None:
-    for number, path in enumerate(sorted((Path(__file__).parent / "media").glob("*.mp4"))):
+    for number, path in enumerate(sorted((Path(__file__).parent.parent / "media").glob("*.mp4"))):
         simulator.respond("download", body=path.read_bytes())
         kept = face(client, "download", job, tmp_path / f"{number}.mp4")
         assert kept.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

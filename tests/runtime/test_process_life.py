@@ -28,7 +28,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> str:
     if compiler is None or sys.platform != "linux":
         pytest.skip("needs Linux and a C compiler")
     library = tmp_path_factory.mktemp("preload") / "faults.so"
-    source = Path(__file__).parent / "preload" / "faults.c"
+    source = Path(__file__).parent.parent / "preload" / "faults.c"
     subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     return str(library)
 

@@ -15,7 +15,7 @@ from vidjob._rows import read, row_of
 
 IMAGE = "https://a.example/i.png"
 NEW = "grok-imagine-video-1.5"
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parent.parent / "media"
 
 
 def request_of(order: object, root: Path | None = None) -> VideoRequest:

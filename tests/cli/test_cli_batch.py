@@ -18,14 +18,13 @@ import pytest
 
 import vidjob
 from support import KEY, OFTEN, POSIX, Cli, begin
-from test_board import Clock, Terminal
-from test_cli import on_a_terminal
+from terminal import Clock, Terminal, on_a_terminal
 from vidjob import RenderResult, Simulator, VideoClient
 from vidjob.cli.running import again, exit_of_run
 from vidjob.cli.totals import Totals
 from vidjob.progress import duration
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parent.parent / "media"
 
 
 @pytest.fixture(autouse=True)
@@ -353,13 +352,13 @@ def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: 
     assert not Path("out").exists()
     simulator.pause()
     rows = [{"id": f"i{n}", "prompt": f"{n}"} for n in range(3)]
-    assert not any(result.ok for result in client.render_many(rows, "out", timeout=0))
+    assert not any(result.ok for result in client.render_many(shown, "out", timeout=0))
     simulator.resume()
     code, out, err = cli("jobs", "out")
     assert (code, err) == (0, "")
-    heading, *rows = out.splitlines()
+    heading, *shown = out.splitlines()
     assert heading.split()[:3] == ["id", "state", "request_id"]
-    assert sorted(row.split()[0] for row in rows) == ["i0", "i1", "i2"]
+    assert sorted(row.split()[0] for row in shown) == ["i0", "i1", "i2"]
     code, out, _ = cli("resume", "out", "--json", *OFTEN, *at)
     assert code == 0
     told = json.loads(out)

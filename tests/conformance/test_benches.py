@@ -12,7 +12,7 @@ from support import POSIX
 
 pytestmark = [POSIX]
 
-RUN = Path(__file__).parent.parent / "benches" / "run.py"
+RUN = Path(__file__).parent.parent.parent / "benches" / "run.py"
 TABLES = ["imports", "query", "query_awaited", "fan_out", "waiting", "upload", "batch"]
 WITH_NGINX = ["download", "download_tls", "small_files"]
 

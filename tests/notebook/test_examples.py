@@ -12,7 +12,7 @@ import vidjob
 from support import Face
 from vidjob import Simulator, VideoClient
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
 def test_the_storyboard(tmp_path: Path) -> None:

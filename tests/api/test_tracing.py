@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from spans import Spans
 from support import Face, Run
 from vidjob import BadRequest, JobFailed, NotAVideo, NotFound, Simulator, VideoClient, VideoRequest
 
-sdk = pytest.importorskip("opentelemetry.sdk.trace")
 trace = pytest.importorskip("opentelemetry.trace")
-export = pytest.importorskip("opentelemetry.sdk.trace.export")
-memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
 
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-
-
-class Spans:
-    """What was collected."""
-
-    def __init__(self, exporter: Any) -> None:
-        self._exporter = exporter
-
-    @property
-    def all(self) -> Sequence[Any]:
-        return list(self._exporter.get_finished_spans())
-
-    @property
-    def names(self) -> list[str]:
-        return [span.name for span in self.all]
-
-    def attributes(self, name: str) -> Mapping[str, Any]:
-        return dict(next(span.attributes for span in self.all if span.name.split()[0] == name))
-
-
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
-    exporter = memory.InMemorySpanExporter()
-    provider = sdk.TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-    yield Spans(exporter)
-    provider.shutdown()
 
 
 def test_a_render_is_three_spans(face: Face, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
@@ -178,15 +146,6 @@ def test_prompts_and_links_only_when_asked_for(
     if asked:
         assert spans.attributes("video.submit")["gen_ai.prompt"] == "a secret candle"
         assert spans.attributes("video.wait")["gen_ai.response.0.video.url"] == link
-
-
-def test_the_names_are_those_of_xais_sdk(face: Face, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
-    xai = pytest.importorskip("xai_sdk.video")
-    source = Path(xai.__file__).read_text(encoding="utf-8")
-    face(client, "render", "a", tmp_path / "a.mp4", duration=3, generate_audio=True, poll_interval=0.05)
-    names = {name for span in spans.all for name in span.attributes}
-    ours = {"gen_ai.response.id", "vidjob.download.bytes"}
-    assert {name for name in names if f'"{name}"' not in source} <= ours
 
 
 def test_nothing_where_nobody_collects(run_python: Run) -> None:

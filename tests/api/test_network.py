@@ -307,7 +307,7 @@ def test_no_proxy_is_asked_for_a_redirect_into_a_private_network(
 
 @pytest.mark.parametrize("location", ["/ä ö.mp4".encode(), "/ä ö.mp4".encode("latin-1"), b"/%C3%A4%20%C3%B6.mp4"])
 def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, location: bytes) -> None:
-    video = (Path(__file__).parent / "media" / "h264.mp4").read_bytes()
+    video = (Path(__file__).parent.parent / "media" / "h264.mp4").read_bytes()
 
     class Redirecting(Server):
         def _answer(self, connection: socket.socket) -> None:

@@ -8,31 +8,11 @@ from typing import Any
 
 import pytest
 
+from terminal import Clock, Terminal
 from vidjob.cli.board import Board, Lines
 from vidjob.progress import Pace, duration, megabytes, printable
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Terminal(io.StringIO):
-    """A terminal of which only what is written is kept."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-    @property
-    def frames(self) -> list[str]:
-        return [frame.rstrip() for frame in self.getvalue().split("\r") if frame]
 
 
 class Bar(Board):

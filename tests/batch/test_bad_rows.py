@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 import vidjob
-from support import Cli, Face
-from test_render_many import by_id, many
+from support import Cli, Face, by_id, many
 from vidjob import FileId, Keyframe, RenderResult, Simulator, StorageOptions, VideoClient, VideoRequest, Voice, _columns
 from vidjob._batch import Plan, planned
 from vidjob._columns import plain

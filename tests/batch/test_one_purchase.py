@@ -110,7 +110,7 @@ def test_paths_are_those_of_the_call_wherever_the_program_goes_meanwhile(
     simulator: Simulator, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "in.png").write_bytes((Path(__file__).parent / "media" / "picture.png").read_bytes())
+    (tmp_path / "in.png").write_bytes((Path(__file__).parent.parent / "media" / "picture.png").read_bytes())
     monkeypatch.chdir(tmp_path)
     recorder = quick_client(simulator, journal="journal")
     request = vidjob.VideoRequest("It moves.", image=Path("in.png"))
@@ -462,7 +462,7 @@ def test_two_requests_for_one_file_at_once_are_not_both_bought(tmp_path: Path) -
 
 
 def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(face: Face, tmp_path: Path) -> None:
-    film = (Path(__file__).parent / "media" / "mpeg4.mp4").read_bytes()
+    film = (Path(__file__).parent.parent / "media" / "mpeg4.mp4").read_bytes()
     is_ready = False
 
     def reply(method: str, path: str) -> bytes:

@@ -21,7 +21,7 @@ import pytest
 from peer_calls import AI_SDK, CALLS, SIZES, XAI_SDK, Call, Words, merge, same, translated
 from vidjob import FileId, Keyframe, Simulator, StorageOptions, VideoRequest, Voice
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parent.parent / "peers"
 
 
 class Sent(NamedTuple):

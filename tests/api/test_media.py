@@ -21,7 +21,7 @@ import vidjob
 from support import Face, Run
 from vidjob import Simulator, VideoClient, VideoRequest
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parent.parent / "media"
 IMAGES = {
     "baseline.jpg": "image/jpeg",
     "progressive.jpg": "image/jpeg",

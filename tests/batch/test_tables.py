@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import vidjob
-from support import Face
-from test_render_many import many
+from support import Face, many
 from vidjob import Simulator, VideoClient
 from vidjob._rows import Row, read, row_of
 
