@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, by_id, many
+from support import KEY, Face, by_id, many, quick_client
 from vidjob import Simulator, VideoClient, VideoRequest
 
 OFTEN = {"poll_interval": 0.05}
@@ -425,16 +425,20 @@ def test_the_journal_does_not_hold_the_key(client: VideoClient, tmp_path: Path) 
 # ---- pacing -----------------------------------------------------------------------------------
 
 
-def test_what_was_learned_sets_the_pace(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
-    many(face, client, rows(10), tmp_path)
-    segments = sorted((tmp_path / ".vidjob").glob("*.jsonl"))
-    ends = [line for segment in segments for line in lines(segment) if line["event"] == "terminal"]
-    assert len(ends) == 10
-    simulator.pause()
-    # Without experience, the first poll comes after 4.5 s or more: here, only the last one, at the timeout.
-    orders = [{"id": "like the others", "prompt": "x", "duration": 2}, {"id": "longer", "prompt": "x", "duration": 9}]
-    with VideoClient(KEY, base_url=simulator.base_url) as paced:
-        many(face, paced, orders, tmp_path, poll_interval=None, timeout=2)
-    polls = {entry["body"]["duration"]: entry["queries"] for entry in simulator.accepted[10:]}
+def test_what_was_learned_sets_the_pace(face: Face, tmp_path: Path) -> None:
+    with Simulator(render_seconds=1, spread=0) as simulator, quick_client(simulator) as client:
+        many(face, client, rows(10), tmp_path)
+        segments = sorted((tmp_path / ".vidjob").glob("*.jsonl"))
+        ends = [line for segment in segments for line in lines(segment) if line["event"] == "terminal"]
+        assert len(ends) == 10
+        simulator.pause()
+        # Without experience, the first poll comes after 4.5 s or more: here, only the last one, at the timeout.
+        orders = [
+            {"id": "like the others", "prompt": "x", "duration": 2},
+            {"id": "longer", "prompt": "x", "duration": 9},
+        ]
+        with VideoClient(KEY, base_url=simulator.base_url) as paced:
+            many(face, paced, orders, tmp_path, timeout=2.5)
+        polls = {entry["body"]["duration"]: entry["queries"] for entry in simulator.accepted[10:]}
     assert polls[2] >= 2
     assert polls[9] == 1, "another duration is another matter"

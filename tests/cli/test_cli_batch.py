@@ -352,7 +352,7 @@ def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: 
     assert not Path("out").exists()
     simulator.pause()
     rows = [{"id": f"i{n}", "prompt": f"{n}"} for n in range(3)]
-    assert not any(result.ok for result in client.render_many(shown, "out", timeout=0))
+    assert not any(result.ok for result in client.render_many(rows, "out", timeout=0))
     simulator.resume()
     code, out, err = cli("jobs", "out")
     assert (code, err) == (0, "")
@@ -600,6 +600,8 @@ def test_what_was_not_bought_has_not_failed() -> None:
 @pytest.mark.parametrize("environment", [{}, {"TERM": "dumb"}])
 def test_a_batch_on_a_terminal(simulator: Simulator, key: list[str], environment: dict[str, str]) -> None:
     service = ["--base-url", simulator.base_url, *key]
+    for _ in range(40):
+        simulator.respond("get", body='{"status": "processing", "progress": 50}')
     code, out, seen = on_a_terminal("batch", orders(4), "-o", "out", *OFTEN, *service, **environment)
     assert (code, pairs(out)["saved"]) == (0, "4")
     assert re.search("4 of 4 done, 0.40 USD, 0:0[0-9] *(\r|\n)", seen)
