@@ -1,4 +1,4 @@
-"""What all tests are given: the two faces of the client, and a simulator."""
+"""What all tests are given: the blocking and the async API of the client, and a simulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from spans import Spans
-from support import KEY, Cli, Face, Run, quick_client
+from support import KEY, ApiMode, Cli, Run, quick_client
 from vidjob import Simulator, VideoClient
 from vidjob.cli import main
 
@@ -31,8 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
-def face(request: pytest.FixtureRequest) -> Face:
-    return Face(request.param)
+def api(request: pytest.FixtureRequest) -> ApiMode:
+    return ApiMode(request.param)
 
 
 @pytest.fixture(autouse=True)

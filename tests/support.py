@@ -1,4 +1,4 @@
-"""The two faces of the client, and what else tests share."""
+"""The blocking and the async API of the client, and what else tests share."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def box(name: bytes, content: bytes = b"") -> bytes:
     return (len(content) + 8).to_bytes(4, "big") + name + content
 
 
-def film(size: int = 1000) -> bytes:
+def mp4_file(size: int = 1000) -> bytes:
     """A file of this size with the outermost boxes of a video."""
     head = box(b"ftyp", b"isom\0\0\2\0isommp42") + box(b"moov", box(b"mvhd", bytes(100)))
     return head + box(b"mdat", bytes(index % 251 for index in range(size - len(head) - 8)))
 
 
-#: Verbs whose result is iterated: a face gives a list.
+#: Verbs whose result is iterated: the helper gives a list.
 ITERATED = ("watch", "render_many", "resume")
 
 
-class Face:
-    """One face of the client: ``face(client, "get", job)`` calls the verb or its twin."""
+class ApiMode:
+    """One API of the client: ``api(client, "get", job)`` calls the verb or its async version."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -54,9 +54,9 @@ class Face:
         return await result
 
 
-def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
+def many(api: ApiMode, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
     """The results of ``render_many``."""
-    results: list[RenderResult] = face(client, "render_many", *args, **kwargs)
+    results: list[RenderResult] = api(client, "render_many", *args, **kwargs)
     return results
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import vidjob
 from raw import RawService, answer, in_turn
-from support import KEY, Face, quick_client
+from support import KEY, ApiMode, quick_client
 from vidjob import JobStatus, VideoClient, VidjobError
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
@@ -79,9 +79,9 @@ FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_cosmetic_field_loses_the_id_of_a_create(face: Face, form: str) -> None:
+def test_request_id_is_read_from_malformed_json(api: ApiMode, form: str) -> None:
     with RawService(in_turn(FORMS[form]({"request_id": "job-1"}))) as service, client_of(service) as client:
-        job = face(client, "generate", "a candle")
+        job = api(client, "generate", "a candle")
     assert job.request_id == "job-1"
     assert vidjob.VideoJob.from_dict(json.loads(json.dumps(job.to_dict()))) == job
     assert pickle.loads(pickle.dumps(job)).raw == job.raw  # noqa: S301
@@ -102,9 +102,9 @@ NAMED: list[Any] = [
 
 
 @pytest.mark.parametrize("body", NAMED)
-def test_an_id_is_taken_wherever_it_stands(face: Face, body: Any) -> None:
+def test_request_id_is_found_in_every_known_place(api: ApiMode, body: Any) -> None:
     with RawService(in_turn(answer(body))) as service, client_of(service) as client:
-        assert face(client, "generate", "a candle").request_id == "job-1"
+        assert api(client, "generate", "a candle").request_id == "job-1"
 
 
 DAMAGED = [
@@ -117,75 +117,75 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("body", DAMAGED)
-def test_an_id_in_a_damaged_answer_stands_in_the_error(face: Face, body: bytes) -> None:
+def test_request_id_of_a_damaged_response_is_in_the_error(api: ApiMode, body: bytes) -> None:
     with (
         RawService(in_turn(answer(body))) as service,
         client_of(service) as client,
         pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught,
     ):
-        face(client, "generate", "a candle")
+        api(client, "generate", "a candle")
     assert caught.value.request_id == "job-1"
     assert service.creates == 1
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_cosmetic_field_makes_a_finished_job_unreadable(face: Face, form: str) -> None:
+def test_a_finished_job_is_read_from_malformed_json(api: ApiMode, form: str) -> None:
     with RawService(in_turn(FORMS[form](DONE))) as service, client_of(service) as client:
-        job = face(client, "get", "job-1")
+        job = api(client, "get", "job-1")
     assert (job.request_id, job.status, job.progress) == ("job-1", "done", 100)
     assert job.video.url.endswith(".mp4")
     assert "status" in str(job.raw)
 
 
-def test_codings_are_asked_for_and_may_be_chosen(face: Face) -> None:
+def test_accept_encoding_can_be_overridden(api: ApiMode) -> None:
     with RawService(in_turn(answer(DONE))) as service:
         with client_of(service) as client:
-            face(client, "get", ID)
+            api(client, "get", ID)
         with client_of(service, headers={"Accept-Encoding": "identity"}) as client:
-            face(client, "get", ID)
+            api(client, "get", ID)
     assert b"accept-encoding: gzip, br, zstd" in service.heads[0].lower()
     assert b"accept-encoding: identity" in service.heads[1].lower()
 
 
-def test_an_answer_that_breaks_off_is_not_believed_and_its_id_is_named(face: Face) -> None:
+def test_a_truncated_response_is_unknown_and_names_its_id(api: ApiMode) -> None:
     cut = answer(b'{"request_id": "job-1", "status": "que')
     with RawService(in_turn(cut)) as service, client_of(service) as client:
         with pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught:
-            face(client, "generate", "a candle")
+            api(client, "generate", "a candle")
         with pytest.raises(vidjob.InvalidResponse, match="not readable JSON"):
-            face(client, "get", "job-1")
+            api(client, "get", "job-1")
     assert caught.value.request_id == "job-1"
 
 
-def test_an_answer_that_is_lost_behind_its_id_names_the_job(face: Face) -> None:
+def test_a_connection_lost_after_the_id_names_the_job(api: ApiMode) -> None:
     cut = answer(b'{"request_id": "job-1", "status": "que').replace(b"Length: 38", b"Length: 80")
     with (
         RawService(in_turn(cut)) as service,
         client_of(service) as client,
         pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught,
     ):
-        face(client, "generate", "a candle")
+        api(client, "generate", "a candle")
     assert caught.value.request_id == "job-1"
     assert service.creates == 1
 
 
-def test_an_answer_that_is_whole_needs_no_right_length(face: Face) -> None:
+def test_complete_json_is_accepted_despite_a_wrong_content_length(api: ApiMode) -> None:
     wrong = answer(BOTH).replace(b"Length: 8", b"Length: 18")
     with RawService(in_turn(wrong)) as service, client_of(service) as client:
-        assert face(client, "generate", "a candle").request_id == "job-1"
-        assert face(client, "get", "job-1").status == "done"
+        assert api(client, "generate", "a candle").request_id == "job-1"
+        assert api(client, "get", "job-1").status == "done"
 
 
-def test_a_create_is_not_lost_to_an_answer_that_never_ends(face: Face) -> None:
+def test_a_create_succeeds_when_the_response_never_ends(api: ApiMode) -> None:
     wrong = answer({"request_id": "job-1"}).replace(b"Length: ", b"Length: 9")
     with RawService(in_turn(wrong), keeps_open=True) as service, client_of(service, timeout=5) as client:
-        assert face(client, "generate", "a candle").request_id == "job-1"
+        assert api(client, "generate", "a candle").request_id == "job-1"
 
 
 @pytest.mark.parametrize(
     "head", [[f"X-{n}: {n}" for n in range(1000)], ["Bad Name: x", ": y", "Än: z", "X : 1", "X-A: 1\r\n 2"]]
 )
-def test_no_header_loses_a_create_or_a_query_or_a_file(face: Face, tmp_path: Path, head: list[str]) -> None:
+def test_unusual_response_headers_are_tolerated(api: ApiMode, tmp_path: Path, head: list[str]) -> None:
     def reply(method: str, path: str) -> bytes:
         if path.endswith(".mp4"):
             return answer(FILM.read_bytes(), headers=["Content-Type: video/mp4", *head])
@@ -193,8 +193,8 @@ def test_no_header_loses_a_create_or_a_query_or_a_file(face: Face, tmp_path: Pat
         return answer({"request_id": "job-1"} if method == "POST" else done, headers=head)
 
     with RawService(reply) as service, client_of(service) as client:
-        job = face(client, "get", face(client, "generate", "a candle"))
-        kept = face(client, "download", job, tmp_path / "a.mp4")
+        job = api(client, "get", api(client, "generate", "a candle"))
+        kept = api(client, "download", job, tmp_path / "a.mp4")
     assert kept.bytes == FILM.stat().st_size
     assert service.creates == 1
 
@@ -221,7 +221,7 @@ PLACES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("shape", ["flat", "envelope"])
-def test_a_finished_job_is_kept_wherever_its_link_stands(face: Face, tmp_path: Path, place: str, shape: str) -> None:
+def test_the_video_link_is_found_in_every_known_place(api: ApiMode, tmp_path: Path, place: str, shape: str) -> None:
     def reply(method: str, path: str) -> bytes:
         if path.endswith(".mp4"):
             return answer(FILM.read_bytes(), headers=["Content-Type: video/mp4"])
@@ -232,7 +232,7 @@ def test_a_finished_job_is_kept_wherever_its_link_stands(face: Face, tmp_path: P
         return answer({"id": "job-1", "status": "queued"} if method == "POST" else done)
 
     with RawService(reply) as service, client_of(service) as client:
-        result = face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+        result = api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
     assert result.path.read_bytes() == FILM.read_bytes()
     assert result.job.video.url == f"{service.root}/f.mp4"
 
@@ -241,7 +241,7 @@ OTHERS = ["parent", "extended_from", "seed_video", "previous_video_url", "origin
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_video_of_another_job_is_not_kept(face: Face, tmp_path: Path, name: str) -> None:
+def test_links_of_other_jobs_are_not_downloaded(api: ApiMode, tmp_path: Path, name: str) -> None:
     def reply(_method: str, path: str) -> bytes:
         if path.endswith("/content"):
             return answer(FILM.read_bytes(), headers=["Content-Type: video/mp4"])
@@ -250,10 +250,10 @@ def test_the_video_of_another_job_is_not_kept(face: Face, tmp_path: Path, name: 
         return answer({"status": "completed", name: other if "_" in name else {"video_url": other}, **result})
 
     with RawService(reply) as service, client_of(service) as client:
-        assert face(client, "download", "job-1", tmp_path / "a.mp4").bytes == FILM.stat().st_size
+        assert api(client, "download", "job-1", tmp_path / "a.mp4").bytes == FILM.stat().st_size
         if name != "history":
             with pytest.raises(vidjob.DownloadError, match="no link to a video"):
-                face(client, "download", "job-2", tmp_path / "b.mp4")
+                api(client, "download", "job-2", tmp_path / "b.mp4")
     assert all("other" not in path for _, path in service.seen)
 
 
@@ -264,9 +264,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_in_place_of_the_video_makes_the_job_be_asked_again_once(
-    face: Face, tmp_path: Path, page: bytes
-) -> None:
+def test_an_html_page_instead_of_the_video_refreshes_the_link_once(api: ApiMode, tmp_path: Path, page: bytes) -> None:
     links = ["old", "new"]
 
     def reply(_method: str, path: str) -> bytes:
@@ -277,22 +275,22 @@ def test_a_page_in_place_of_the_video_makes_the_job_be_asked_again_once(
         return answer({"status": "done", "video": {"url": f"/{links.pop(0)}.mp4"}})
 
     with RawService(reply) as service, client_of(service) as client:
-        assert face(client, "download", "job-1", tmp_path / "a.mp4").bytes == FILM.stat().st_size
+        assert api(client, "download", "job-1", tmp_path / "a.mp4").bytes == FILM.stat().st_size
         links[:] = ["old", "older", "oldest"]
         service.seen.clear()
         with pytest.raises(vidjob.NotAVideo):
-            face(client, "download", "job-1", tmp_path / "b.mp4")
+            api(client, "download", "job-1", tmp_path / "b.mp4")
     assert [path for _, path in service.seen if path.endswith(".mp4")] == ["/old.mp4", "/older.mp4"]
 
 
-def test_a_done_job_without_a_link_says_which_fields_came(face: Face, tmp_path: Path) -> None:
+def test_a_done_job_without_a_link_lists_the_fields_received(api: ApiMode, tmp_path: Path) -> None:
     body = {"status": "done", "metadata": {"width": 5}, "thumbnail_url": "https://a.example/t.jpg?sig=hush"}
     with (
         RawService(in_turn(answer(body))) as service,
         client_of(service) as client,
         pytest.raises(vidjob.DownloadError, match=r"no link to a video") as caught,
     ):
-        face(client, "download", ID, tmp_path / "a.mp4")
+        api(client, "download", ID, tmp_path / "a.mp4")
     assert "metadata.width, status, thumbnail_url" in str(caught.value)
     assert "hush" not in str(caught.value)
     assert "upload_url" not in str(caught.value)
@@ -326,20 +324,20 @@ ODD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_a_wait_survives_one_odd_answer(face: Face, odd: str) -> None:
+def test_wait_tolerates_one_malformed_response(api: ApiMode, odd: str) -> None:
     replies = in_turn(PROCESSING, ODD[odd], PROCESSING, answer(DONE))
     with RawService(replies) as service, client_of(service) as client:
-        assert face(client, "wait", ID, poll_interval=0.02).status is JobStatus.DONE
+        assert api(client, "wait", ID, poll_interval=0.02).status is JobStatus.DONE
 
 
 @pytest.mark.parametrize("odd", ["an empty 200", "a page under 403", "a 404", "an unknown error under 200"])
-def test_a_wait_that_hears_only_odd_answers_ends_with_its_timeout_and_says_so(face: Face, odd: str) -> None:
+def test_wait_timeout_reports_the_last_malformed_response(api: ApiMode, odd: str) -> None:
     with (
         RawService(in_turn(PROCESSING, ODD[odd])) as service,
         client_of(service) as client,
         pytest.raises(vidjob.WaitTimeout, match="lastly, instead of an answer: ") as caught,
     ):
-        face(client, "wait", ID, poll_interval=0.02, timeout=0.5)
+        api(client, "wait", ID, poll_interval=0.02, timeout=0.5)
     assert caught.value.job is not None
     assert caught.value.job.progress == 40
 
@@ -348,15 +346,15 @@ MALFORMED = ["an empty 200", "a page under 200", "JSON cut short", "busy under 2
 
 
 @pytest.mark.parametrize("odd", MALFORMED)
-def test_a_query_repeats_a_malformed_answer_a_few_times(face: Face, odd: str) -> None:
+def test_get_retries_malformed_responses(api: ApiMode, odd: str) -> None:
     with RawService(in_turn(ODD[odd], PROCESSING)) as service, client_of(service, max_retries=1) as client:
-        assert face(client, "get", ID).progress == 40
+        assert api(client, "get", ID).progress == 40
     with (
         RawService(in_turn(ODD[odd])) as service,
         client_of(service, max_retries=1) as client,
         pytest.raises(VidjobError) as caught,
     ):
-        face(client, "get", ID)
+        api(client, "get", ID)
     assert caught.value.request_id == ID
     assert len(service.seen) == 2
 
@@ -384,13 +382,13 @@ REFUSALS: list[tuple[Any, type[VidjobError]]] = [
 
 
 @pytest.mark.parametrize(("body", "error"), REFUSALS)
-def test_a_refusal_under_200_is_that_refusal(face: Face, body: Any, error: type[VidjobError]) -> None:
+def test_an_error_body_under_200_raises_that_error(api: ApiMode, body: Any, error: type[VidjobError]) -> None:
     with (
         RawService(in_turn(answer(body))) as service,
         client_of(service) as client,
         pytest.raises(error) as caught,
     ):
-        face(client, "generate", "a candle")
+        api(client, "generate", "a candle")
     assert type(caught.value) is error
     assert service.creates == 1
 
@@ -408,23 +406,23 @@ def test_a_refusal_under_200_is_that_refusal(face: Face, body: Any, error: type[
         {"id": "None"},
     ],
 )
-def test_an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown(face: Face, body: Any) -> None:
+def test_an_unclear_error_under_200_is_submit_unknown(api: ApiMode, body: Any) -> None:
     with (
         RawService(in_turn(answer(body))) as service,
         client_of(service, max_retries=3) as client,
         pytest.raises(vidjob.SubmitUnknown),
     ):
-        face(client, "generate", "a candle")
+        api(client, "generate", "a candle")
     assert service.creates == 1
 
 
-def test_a_rate_limit_under_200_is_repeated(face: Face) -> None:
+def test_a_rate_limit_under_200_is_retried(api: ApiMode) -> None:
     limited = answer({"code": "resource-exhausted", "error": "Too many requests"}, headers=["Retry-After: 0"])
     with (
         RawService(in_turn(limited, answer({"request_id": ID}))) as service,
         client_of(service, max_retries=1) as client,
     ):
-        assert face(client, "generate", "a candle").request_id == ID
+        assert api(client, "generate", "a candle").request_id == ID
     assert service.creates == 2
 
 
@@ -441,7 +439,7 @@ NO_MONEY: list[Any] = [
 
 @pytest.mark.parametrize("body", NO_MONEY)
 @pytest.mark.parametrize("status", [200, 400, 402, 403, 429])
-def test_no_money_is_neither_repeated_nor_waited_for(face: Face, status: int, body: Any) -> None:
+def test_insufficient_balance_is_not_retried(api: ApiMode, status: int, body: Any) -> None:
     heard: list[Any] = []
     settings = {"max_retries": 3, "on_event": heard.append}
     with (
@@ -451,7 +449,7 @@ def test_no_money_is_neither_repeated_nor_waited_for(face: Face, status: int, bo
         # A pause of the whole client would hold up the second call for a minute.
         for verb, argument in (("generate", "a candle"), ("get", ID)):
             with pytest.raises(vidjob.InsufficientBalance):
-                face(client, verb, argument)
+                api(client, verb, argument)
     assert [event["event"] for event in heard] == ["request", "request"]
 
 
@@ -485,24 +483,24 @@ def test_a_batch_without_money_stops_and_counts_nothing(tmp_path: Path, status: 
         12345678901234567890123,
     ],
 )
-def test_ids_of_every_alphabet_are_taken_and_asked_after(face: Face, given: str | int) -> None:
+def test_ids_of_every_alphabet_can_be_polled(api: ApiMode, given: str | int) -> None:
     def reply(method: str, _path: str) -> bytes:
         return answer({"request_id": given} if method == "POST" else DONE)
 
     with RawService(reply) as service, client_of(service) as client:
-        job = face(client, "wait", face(client, "generate", "a candle"), poll_interval=0.02)
+        job = api(client, "wait", api(client, "generate", "a candle"), poll_interval=0.02)
     assert job.request_id == str(given)
     assert {unquote(path) for method, path in service.seen if method == "GET"} == {f"/v1/videos/{given}"}
     assert all(path.isascii() and not set(path) & set(" ?#=:+") for _, path in service.seen)
 
 
 @pytest.mark.parametrize("given", ["a/b", "..", ".", "a\\b", "a\nb", "a\x00b", "x" * 513, "%2e%2e", "a%2fb"])
-def test_an_id_that_could_lead_elsewhere_stands_in_the_error(face: Face, given: str) -> None:
+def test_an_unsafe_id_is_refused_and_in_the_error(api: ApiMode, given: str) -> None:
     with RawService(in_turn(answer({"request_id": given}))) as service, client_of(service) as client:
         with pytest.raises(vidjob.SubmitUnknown, match="names the job") as caught:
-            face(client, "generate", "a candle")
+            api(client, "generate", "a candle")
         with pytest.raises(vidjob.InvalidRequest):
-            face(client, "get", given)
+            api(client, "get", given)
     assert caught.value.request_id == given
     assert "\n" not in str(caught.value)
     assert len(service.seen) == 1
@@ -511,38 +509,38 @@ def test_an_id_that_could_lead_elsewhere_stands_in_the_error(face: Face, given: 
 @pytest.mark.parametrize(
     "refusal", [answer({"error": "no such job"}, 404), answer({"code": "task_not_exist", "data": None})]
 )
-def test_a_job_with_two_ids_is_asked_after_by_the_one_that_works(face: Face, refusal: bytes) -> None:
+def test_a_job_with_two_ids_is_polled_by_the_one_that_works(api: ApiMode, refusal: bytes) -> None:
     def reply(method: str, path: str) -> bytes:
         if method == "POST":
             return answer({"request_id": "outer", "id": "task:7"})
         return answer(DONE) if path.endswith("task%3A7") else refusal
 
     with RawService(reply) as service, client_of(service) as client:
-        job = face(client, "generate", "a candle")
+        job = api(client, "generate", "a candle")
         for _ in range(3):
-            assert face(client, "get", job).request_id == "outer"
-        assert face(client, "wait", job, poll_interval=0.02).request_id == "outer"
+            assert api(client, "get", job).request_id == "outer"
+        assert api(client, "wait", job, poll_interval=0.02).request_id == "outer"
     paths = [path.rpartition("/")[2] for method, path in service.seen if method == "GET"]
     assert paths == ["outer", "task%3A7", "task%3A7", "task%3A7", "task%3A7"]
 
 
-def test_a_job_from_another_process_is_found_by_its_second_id(face: Face) -> None:
+def test_a_job_from_another_process_is_found_by_its_second_id(api: ApiMode) -> None:
     def reply(_method: str, path: str) -> bytes:
         return answer(DONE) if path.endswith("/second") else answer({"error": "no such job"}, 404)
 
     job = vidjob.VideoJob("first", raw={"request_id": "first", "id": "second"})
     with RawService(reply) as service, client_of(service) as client:
-        assert face(client, "wait", job, poll_interval=0.02).request_id == "first"
+        assert api(client, "wait", job, poll_interval=0.02).request_id == "first"
 
 
-def test_a_job_that_no_id_finds_is_not_found(face: Face) -> None:
+def test_a_job_that_no_id_finds_is_not_found(api: ApiMode) -> None:
     job = vidjob.VideoJob("first", raw={"request_id": "first", "id": "second"})
     with (
         RawService(in_turn(answer({"error": "no such job"}, 404))) as service,
         client_of(service) as client,
         pytest.raises(vidjob.NotFound) as caught,
     ):
-        face(client, "wait", job, poll_interval=0.02)
+        api(client, "wait", job, poll_interval=0.02)
     assert caught.value.request_id == "first"
     assert [path.rpartition("/")[2] for _, path in service.seen] == ["first", "second"]
 
@@ -551,34 +549,34 @@ def test_a_job_that_no_id_finds_is_not_found(face: Face) -> None:
 
 
 @pytest.mark.parametrize("word", ["aborted", "rejected", "timeout", "timed_out", "moderated", "blocked", "TIMED-OUT"])
-def test_every_terminal_word_ends_a_wait(face: Face, word: str) -> None:
+def test_every_terminal_status_ends_a_wait(api: ApiMode, word: str) -> None:
     error = vidjob.JobBlocked if word in {"moderated", "blocked"} else vidjob.JobFailed
     with (
         RawService(in_turn(PROCESSING, answer({"status": word}))) as service,
         client_of(service) as client,
         pytest.raises(error) as caught,
     ):
-        face(client, "wait", ID, poll_interval=0.02)
+        api(client, "wait", ID, poll_interval=0.02)
     assert type(caught.value) is error
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "reticulating splines"])
-def test_a_job_that_never_ends_is_given_up_at_its_largest_age(face: Face, status: str) -> None:
+def test_wait_ends_at_max_job_age(api: ApiMode, status: str) -> None:
     with RawService(in_turn(answer({"status": status}))) as service, client_of(service, max_job_age=0.1) as client:
         for verb in ("wait", "watch"):
             with pytest.raises(vidjob.WaitTimeout, match="longer than max_job_age") as caught:
-                face(client, verb, ID, poll_interval=0.02)
+                api(client, verb, ID, poll_interval=0.02)
             assert caught.value.request_id == ID
             assert caught.value.job is not None
 
 
 @pytest.mark.parametrize("age", [0, -1, float("nan")])
-def test_a_largest_age_that_is_none_is_refused(age: float) -> None:
+def test_an_invalid_max_job_age_is_refused(age: float) -> None:
     with pytest.raises(vidjob.ConfigurationError, match="max_job_age"):
         VideoClient(KEY, base_url="http://127.0.0.1:9", max_job_age=age)
 
 
-def test_the_largest_age_may_be_none_and_travels() -> None:
+def test_max_job_age_none_is_pickled() -> None:
     for age in (None, float("inf"), 5.0):
         client = VideoClient(KEY, base_url="http://127.0.0.1:9", max_job_age=age, pickle_key=True)
         again = pickle.loads(pickle.dumps(client))  # noqa: S301

@@ -14,11 +14,11 @@ import cloudpickle
 import pytest
 
 import vidjob
-from support import KEY, Face
+from support import KEY, ApiMode
 from vidjob import ConfigurationError, Simulator, VideoClient
 
 
-def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="COMETAPI_KEY"):
         VideoClient()
     with pytest.raises(ConfigurationError, match="XAI_API_KEY"):
@@ -28,7 +28,7 @@ def test_no_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         VideoClient()
 
 
-def test_keys_in_the_environment_go_home_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_the_environment_are_sent_only_to_their_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMETAPI_KEY", KEY)
     monkeypatch.setenv("XAI_API_KEY", KEY)
     assert VideoClient().base_url == "https://api.cometapi.com/grok/v1"
@@ -110,22 +110,22 @@ def test_nothing_shows_the_key(simulator: Simulator) -> None:
     assert caught.value.__cause__ is None
 
 
-def test_extra_headers_go_to_the_api(face: Face, simulator: Simulator) -> None:
+def test_extra_headers_go_to_the_api(api: ApiMode, simulator: Simulator) -> None:
     with VideoClient(KEY, base_url=simulator.base_url, headers={"X-Team": "blue"}) as client:
         simulator.respond("get", body='{"status": "queued"}')
-        face(client, "get", "abc")
+        api(client, "get", "abc")
     headers = simulator.requests[0]["headers"]
     assert headers["x-team"] == "blue"
     assert headers["authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("verb", ["get", "watch", "wait", "generate", "download", "render"])
-def test_a_closed_client_says_so(face: Face, client: VideoClient, verb: str, tmp_path: Path) -> None:
+def test_a_closed_client_says_so(api: ApiMode, client: VideoClient, verb: str, tmp_path: Path) -> None:
     client.close()
     client.close()
     arguments = {"download": ["abc", tmp_path / "a"], "render": ["abc", tmp_path / "a"]}.get(verb, ["abc"])
     with pytest.raises(vidjob.InvalidRequest, match="closed"):
-        face(client, verb, *arguments)
+        api(client, verb, *arguments)
     assert "closed" in repr(client)
 
 
@@ -159,36 +159,38 @@ def test_pickled_as_configuration(monkeypatch: pytest.MonkeyPatch, simulator: Si
     assert pickle.loads(dump(travelling)).get("abc").status == "queued"  # noqa: S301
 
 
-def test_events_are_told(face: Face, simulator: Simulator) -> None:
+def test_on_event_gets_every_event(api: ApiMode, simulator: Simulator) -> None:
     events: list[Any] = []
     with VideoClient(KEY, base_url=simulator.base_url, on_event=events.append) as client:
         simulator.respond("get", status=503, headers={"Retry-After": "0"})
         simulator.respond("get", body='{"status": "queued"}')
-        face(client, "get", "abc")
+        api(client, "get", "abc")
     assert [event["event"] for event in events] == ["request", "retry", "request"]
     assert events[0]["status_code"] == 503
     assert events[0]["path"] == "/videos/abc"
     assert events[1]["attempt"] == 1
 
 
-def test_an_observers_mistake_costs_nothing(face: Face, simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_in_on_event_is_logged_and_ignored(
+    api: ApiMode, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
     def fails(_event: object) -> None:
         raise ZeroDivisionError
 
     with VideoClient(KEY, base_url=simulator.base_url, on_event=fails) as client:
         simulator.respond("get", body='{"status": "queued"}')
-        assert face(client, "get", "abc").status == "queued"
+        assert api(client, "get", "abc").status == "queued"
     assert "a callback failed" in caplog.text
 
 
-def test_requests_per_second_are_kept(face: Face, simulator: Simulator) -> None:
+def test_requests_per_second_are_kept(api: ApiMode, simulator: Simulator) -> None:
     async def ask_too_soon(client: VideoClient) -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.get_async("abc"), 0.1)
 
     simulator.respond("get", body='{"status": "queued"}')
     with VideoClient(KEY, base_url=simulator.base_url, requests_per_second=0.001) as client:
-        face(client, "get", "abc")
+        api(client, "get", "abc")
         asyncio.run(ask_too_soon(client))
     assert len(simulator.requests) == 1
 
@@ -214,7 +216,7 @@ def test_a_429_slows_the_whole_client(simulator: Simulator) -> None:
 
 
 def test_poll_interval_of_the_client_holds_for_every_wait_without_its_own(
-    face: Face, simulator: Simulator, tmp_path: Path
+    api: ApiMode, simulator: Simulator, tmp_path: Path
 ) -> None:
     polls: list[str] = []
 
@@ -228,16 +230,16 @@ def test_poll_interval_of_the_client_holds_for_every_wait_without_its_own(
     settings = {"base_url": simulator.base_url, "on_event": heard, "poll_interval": 0.01}
     simulator.pause()
     with VideoClient(KEY, **settings) as client:  # type: ignore[arg-type]
-        assert face(client, "wait", client.generate("a"), timeout=4).status == "done"
-        assert face(client, "watch", client.generate("b"), timeout=4)[-1].status == "done"
-        assert face(client, "render", "c", tmp_path / "a.mp4", timeout=4).ok
-        assert face(client, "render_many", ["d"], tmp_path / "many", timeout=4)[0].ok
+        assert api(client, "wait", client.generate("a"), timeout=4).status == "done"
+        assert api(client, "watch", client.generate("b"), timeout=4)[-1].status == "done"
+        assert api(client, "render", "c", tmp_path / "a.mp4", timeout=4).ok
+        assert api(client, "render_many", ["d"], tmp_path / "many", timeout=4)[0].ok
         with pytest.raises(vidjob.WaitTimeout):
-            face(client, "wait", client.generate("e"), timeout=0.3, poll_interval=60)
+            api(client, "wait", client.generate("e"), timeout=0.3, poll_interval=60)
     assert simulator.accepted[-1]["queries"] == 1
 
 
-def test_retry_delay_of_the_client_bounds_its_retries(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+def test_retry_delay_of_the_client_bounds_its_retries(api: ApiMode, simulator: Simulator, tmp_path: Path) -> None:
     delays: list[float] = []
 
     def heard(event: Any) -> None:
@@ -249,7 +251,7 @@ def test_retry_delay_of_the_client_bounds_its_retries(face: Face, simulator: Sim
         simulator.inject("rate_limited", on="create", times=3)
         simulator.inject("reset", on="get", times=3)
         simulator.inject("reset", on="download", times=3)
-        assert face(client, "render", "a candle", tmp_path / "a.mp4").ok
+        assert api(client, "render", "a candle", tmp_path / "a.mp4").ok
     assert len(delays) >= 6
     assert max(delays) <= 0.004
 
@@ -261,15 +263,15 @@ def test_poll_interval_and_retry_delay_travel(simulator: Simulator, copied: Any)
     assert (settings["poll_interval"], settings["retry_delay"]) == (0.5, 2)
 
 
-def test_a_client_of_the_simulator_polls_and_retries_soon(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_client_of_the_simulator_polls_and_retries_soon(api: ApiMode, simulator: Simulator, tmp_path: Path) -> None:
     with simulator.client() as client:
         assert (client._settings["poll_interval"], client._settings["retry_delay"]) == (0.02, 0.01)
-        assert face(client, "render", "a candle", tmp_path / "a.mp4").ok
+        assert api(client, "render", "a candle", tmp_path / "a.mp4").ok
     with simulator.client(poll_interval=None, retry_delay=0.5) as client:
         assert (client._settings["poll_interval"], client._settings["retry_delay"]) == (None, 0.5)
 
 
-def test_importing_costs_little() -> None:
+def test_import_loads_no_heavy_modules() -> None:
     program = "import sys; before = set(sys.modules); import vidjob; print(*(set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import Face
+from support import ApiMode
 from vidjob import RenderResult, Simulator, VideoClient
 
 LARGEST = 2**63 - 1
 
 
-def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
-    """All results of one call, by either face."""
+def many(api: ApiMode, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
+    """All results of one call, by either API."""
     kwargs = {"poll_interval": 0.02, **kwargs}
-    if face.name == "blocking":
+    if api.name == "blocking":
         return list(client.render_many(*args, **kwargs))
 
     async def run() -> list[RenderResult]:
@@ -44,13 +44,13 @@ def bill(simulator: Simulator, ticks: object) -> None:
     "costs", [(LARGEST, LARGEST), (2**62, 2**62), (LARGEST, 1), (2**63, 2**63), (10**30, "1" + "0" * 30)]
 )
 def test_a_budget_buys_nothing_once_absurd_costs_are_counted(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, costs: tuple[object, object]
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, costs: tuple[object, object]
 ) -> None:
     for cost in costs:
         bill(simulator, cost)
-    many(face, client, rows("a", "b"), tmp_path, concurrency=2)
+    many(api, client, rows("a", "b"), tmp_path, concurrency=2)
     assert len(simulator.accepted) == 2
-    results = many(face, client, rows("a", "b", "c"), tmp_path, max_cost_usd=1)
+    results = many(api, client, rows("a", "b", "c"), tmp_path, max_cost_usd=1)
     assert len(simulator.accepted) == 2, "nothing more is bought"
     errors = {result.id: result.error for result in results}
     assert isinstance(errors["c"], vidjob.NotBought)
@@ -60,11 +60,11 @@ def test_a_budget_buys_nothing_once_absurd_costs_are_counted(
 
 
 def test_a_budget_buys_nothing_once_absurd_costs_are_reported(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     for _ in range(2):
         bill(simulator, LARGEST)
-    many(face, client, rows("a", "b", "c", "d"), tmp_path, concurrency=2, max_cost_usd=1)
+    many(api, client, rows("a", "b", "c", "d"), tmp_path, concurrency=2, max_cost_usd=1)
     assert len(simulator.accepted) <= 3
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["stopped"] == "budget"
@@ -72,10 +72,10 @@ def test_a_budget_buys_nothing_once_absurd_costs_are_reported(
 
 
 def test_an_absurd_cost_is_shown_as_reported_and_logged_as_a_warning(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bill(simulator, LARGEST)
-    [result] = many(face, client, rows("a"), tmp_path)
+    [result] = many(api, client, rows("a"), tmp_path)
     assert result.job is not None
     assert result.job.usage == vidjob.Usage(LARGEST)
     assert result.job.usage.cost_usd == Decimal("922337203.6854775807")
@@ -87,7 +87,7 @@ def test_an_absurd_cost_is_shown_as_reported_and_logged_as_a_warning(
 
 @pytest.mark.parametrize(("ticks", "count"), [(10**16, 0), (10**16 + 1, 1)])
 def test_a_render_reports_a_cost_above_a_million_dollars(
-    face: Face,
+    api: ApiMode,
     simulator: Simulator,
     client: VideoClient,
     tmp_path: Path,
@@ -99,6 +99,6 @@ def test_a_render_reports_a_cost_above_a_million_dollars(
     assert video is not None
     done = {"status": "done", "video": {"url": video.url, "duration": 1}, "usage": {"cost_in_usd_ticks": ticks}}
     simulator.respond("get", body=json.dumps(done))
-    result = face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+    result = api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
     assert result.job.usage.cost_in_usd_ticks == ticks
     assert len([record for record in caplog.records if "absurd" in record.getMessage()]) == count

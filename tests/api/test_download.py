@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, Run, box, film, quick_client
+from support import KEY, ApiMode, Run, box, mp4_file, quick_client
 from vidjob import JobStatus, RenderResult, Simulator, Video, VideoClient, VideoJob, VidjobError
 
 
@@ -31,8 +31,8 @@ def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_file_is_kept_whole(face: Face, client: VideoClient, job: VideoJob, tmp_path: Path) -> None:
-    kept = face(client, "download", job, tmp_path / "candle.mp4")
+def test_download_saves_the_whole_file(api: ApiMode, client: VideoClient, job: VideoJob, tmp_path: Path) -> None:
+    kept = api(client, "download", job, tmp_path / "candle.mp4")
     content = (tmp_path / "candle.mp4").read_bytes()
     assert kept.path == tmp_path / "candle.mp4"
     assert (kept.bytes, kept.content_type) == (len(content), "video/mp4")
@@ -42,18 +42,20 @@ def test_the_file_is_kept_whole(face: Face, client: VideoClient, job: VideoJob, 
 
 
 @pytest.mark.parametrize("form", ["job", "id", "video", "str path"])
-def test_all_forms_of_arguments(face: Face, client: VideoClient, job: VideoJob, tmp_path: Path, form: str) -> None:
+def test_all_forms_of_arguments(api: ApiMode, client: VideoClient, job: VideoJob, tmp_path: Path, form: str) -> None:
     source = {"job": job, "id": job.request_id, "video": job.video}.get(form, job)
     path = tmp_path / "a.mp4"
-    kept = face(client, "download", source, str(path) if form == "str path" else path)
+    kept = api(client, "download", source, str(path) if form == "str path" else path)
     assert kept.path == path
     assert path.stat().st_size == kept.bytes
 
 
-def test_the_key_stays_home(client: VideoClient, simulator: Simulator, job: VideoJob, tmp_path: Path) -> None:
+def test_the_key_is_not_sent_to_other_origins(
+    client: VideoClient, simulator: Simulator, job: VideoJob, tmp_path: Path
+) -> None:
     """The simulator serves files from the API's own origin, which gets the key; another origin must not."""
     with Simulator() as elsewhere:
-        elsewhere.respond("download", headers={"Content-Type": "video/mp4"}, body=film())
+        elsewhere.respond("download", headers={"Content-Type": "video/mp4"}, body=mp4_file())
         client.download(Video(f"{elsewhere.base_url[:-8]}/vidgen/x.mp4?sig=1"), tmp_path / "b.mp4")
         headers = elsewhere.requests[0]["headers"]
     assert "authorization" not in headers
@@ -61,11 +63,11 @@ def test_the_key_stays_home(client: VideoClient, simulator: Simulator, job: Vide
     assert KEY not in json.dumps(headers)
 
 
-def test_resumed_where_it_broke(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
+def test_a_broken_download_is_resumed(
+    api: ApiMode, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
 ) -> None:
     simulator.inject("truncated", on="download", times=2)
-    kept = face(client, "download", job, tmp_path / "a.mp4")
+    kept = api(client, "download", job, tmp_path / "a.mp4")
     assert kept.sha256 == hashlib.sha256((tmp_path / "a.mp4").read_bytes()).hexdigest()
     ranges = [request["headers"].get("range") for request in simulator.requests if "vidgen" in request["path"]]
     assert ranges[0] is None
@@ -74,10 +76,10 @@ def test_resumed_where_it_broke(
 
 
 def test_an_expired_link_is_refreshed(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
 ) -> None:
     simulator.inject("link_expired", on="download")
-    assert face(client, "download", job, tmp_path / "a.mp4").bytes > 0
+    assert api(client, "download", job, tmp_path / "a.mp4").bytes > 0
 
 
 EARLY: list[dict[str, Any]] = [
@@ -89,14 +91,14 @@ EARLY: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("answer", "form"), [*((answer, "job") for answer in EARLY), (EARLY[0], "video")])
-def test_a_file_that_comes_some_moments_after_its_link_is_waited_for(
-    face: Face, simulator: Simulator, job: VideoJob, tmp_path: Path, answer: dict[str, Any], form: str
+def test_a_file_that_is_not_there_yet_is_waited_for(
+    api: ApiMode, simulator: Simulator, job: VideoJob, tmp_path: Path, answer: dict[str, Any], form: str
 ) -> None:
     for _ in range(2):
         simulator.respond("download", **answer)
     source = job if form == "job" else job.video
     with quick_client(simulator, max_retries=0) as client:
-        assert face(client, "download", source, tmp_path / "a.mp4").bytes > 0
+        assert api(client, "download", source, tmp_path / "a.mp4").bytes > 0
 
 
 EXPIRED: list[dict[str, Any]] = [
@@ -110,25 +112,25 @@ EXPIRED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("answer", EXPIRED)
 def test_an_expired_link_is_refreshed_and_not_waited_for(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, answer: dict[str, Any]
+    api: ApiMode, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, answer: dict[str, Any]
 ) -> None:
     simulator.respond("download", **answer)
     with pytest.raises(vidjob.VideoUrlExpired):
-        face(client, "download", job.video, tmp_path / "a.mp4")
+        api(client, "download", job.video, tmp_path / "a.mp4")
     assert leftovers(tmp_path) == []
     simulator.respond("download", **answer)
     simulator.respond("get", body=json.dumps({"status": "done", "video": {"url": f"/vidgen/{job.request_id}.mp4"}}))
-    simulator.respond("download", body=film())
-    assert face(client, "download", job, tmp_path / "a.mp4").bytes == len(film())
+    simulator.respond("download", body=mp4_file())
+    assert api(client, "download", job, tmp_path / "a.mp4").bytes == len(mp4_file())
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "text/html"])
-def test_a_video_is_told_by_its_content_and_not_by_its_type(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, kind: str
+def test_videos_are_detected_from_content_not_from_content_type(
+    api: ApiMode, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path, kind: str
 ) -> None:
-    simulator.respond("download", headers={"Content-Type": kind}, body=film())
-    assert face(client, "download", job, tmp_path / "a.mp4").content_type == kind
-    assert (tmp_path / "a.mp4").read_bytes() == film()
+    simulator.respond("download", headers={"Content-Type": kind}, body=mp4_file())
+    assert api(client, "download", job, tmp_path / "a.mp4").content_type == kind
+    assert (tmp_path / "a.mp4").read_bytes() == mp4_file()
 
 
 FTYP, MDAT, MOOV = box(b"ftyp", b"isom\0\0\2\0"), box(b"mdat", bytes(800)), box(b"moov", box(b"mvhd", bytes(100)))
@@ -148,8 +150,8 @@ FTYP, MDAT, MOOV = box(b"ftyp", b"isom\0\0\2\0"), box(b"mdat", bytes(800)), box(
         FTYP + bytes(5000),
     ],
 )
-def test_a_file_that_its_boxes_show_to_be_cut_is_never_kept(
-    face: Face, simulator: Simulator, job: VideoJob, tmp_path: Path, content: bytes
+def test_a_truncated_file_is_never_saved(
+    api: ApiMode, simulator: Simulator, job: VideoJob, tmp_path: Path, content: bytes
 ) -> None:
     for _ in range(2):
         simulator.respond("download", headers={"Content-Type": "video/mp4"}, body=content)
@@ -157,27 +159,27 @@ def test_a_file_that_its_boxes_show_to_be_cut_is_never_kept(
         quick_client(simulator, max_retries=1) as client,
         pytest.raises((vidjob.IncompleteDownload, vidjob.NotAVideo)) as caught,
     ):
-        face(client, "download", job, tmp_path / "a.mp4")
+        api(client, "download", job, tmp_path / "a.mp4")
     assert caught.value.request_id == job.request_id
     assert leftovers(tmp_path) == []
 
 
-def test_a_cut_file_is_not_recorded_as_saved(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_truncated_file_is_not_recorded_as_saved(api: ApiMode, simulator: Simulator, tmp_path: Path) -> None:
     simulator.respond("download", body=FTYP + MDAT)
     with quick_client(simulator, max_retries=0) as client:
         for _ in range(2):
             with contextlib.suppress(vidjob.IncompleteDownload):
-                kept = face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+                kept = api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
     assert (tmp_path / "a.mp4").stat().st_size == kept.bytes > len(FTYP + MDAT)
     assert len(simulator.accepted) == 1
 
 
 def test_a_real_file_of_every_kind_is_whole(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
 ) -> None:
     for number, path in enumerate(sorted((Path(__file__).parent.parent / "media").glob("*.mp4"))):
         simulator.respond("download", body=path.read_bytes())
-        kept = face(client, "download", job, tmp_path / f"{number}.mp4")
+        kept = api(client, "download", job, tmp_path / f"{number}.mp4")
         assert kept.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -202,7 +204,7 @@ class Trickle:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        content = film(100_000)
+        content = mp4_file(100_000)
         with connection, contextlib.suppress(OSError):
             head = connection.recv(65536).decode().lower()
             start = int(head.partition("range: bytes=")[2].partition("-")[0] or 0)
@@ -226,8 +228,8 @@ class Trickle:
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(("pieces", "pause"), [(1, 0), (100_000, 0.02)])
-def test_a_download_that_gets_on_by_bytes_ends(
-    face: Face, simulator: Simulator, tmp_path: Path, pieces: int, pause: float
+def test_a_download_that_trickles_is_given_up(
+    api: ApiMode, simulator: Simulator, tmp_path: Path, pieces: int, pause: float
 ) -> None:
     server = Trickle(pieces, pause)
     try:
@@ -235,14 +237,14 @@ def test_a_download_that_gets_on_by_bytes_ends(
             quick_client(simulator, max_retries=1, timeout=0.5) as client,
             pytest.raises(vidjob.IncompleteDownload),
         ):
-            face(client, "download", Video(server.link), tmp_path / "a.mp4")
+            api(client, "download", Video(server.link), tmp_path / "a.mp4")
     finally:
         server.close()
     assert server.requests == 2
     assert leftovers(tmp_path) == []
 
 
-def rendered(face: Face, client: VideoClient, folder: Path, **options: Any) -> list[RenderResult]:
+def rendered(api: ApiMode, client: VideoClient, folder: Path, **options: Any) -> list[RenderResult]:
     """What a batch of one row brings."""
 
     async def awaited() -> list[RenderResult]:
@@ -250,14 +252,14 @@ def rendered(face: Face, client: VideoClient, folder: Path, **options: Any) -> l
             result async for result in client.render_many_async(["a candle"], folder, poll_interval=0.02, **options)
         ]
 
-    if face.name == "asyncio":
+    if api.name == "asyncio":
         return asyncio.run(awaited())
     return list(client.render_many(["a candle"], folder, poll_interval=0.02, **options))
 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("how", ["trickle", "missing"])
-def test_the_deadline_of_a_batch_covers_downloads(face: Face, simulator: Simulator, tmp_path: Path, how: str) -> None:
+def test_the_deadline_of_a_batch_covers_downloads(api: ApiMode, simulator: Simulator, tmp_path: Path, how: str) -> None:
     server = Trickle(100_000, 0.001)
     link = server.link if how == "trickle" else f"{simulator.base_url}/nothing/here.mp4"
     simulator.pause()
@@ -267,13 +269,13 @@ def test_the_deadline_of_a_batch_covers_downloads(face: Face, simulator: Simulat
     try:
         with quick_client(simulator, timeout=60) as client:
             # The job is bought before the deadline counts: a busy machine may need long for that.
-            [bought] = rendered(face, client, tmp_path, timeout=0)
+            [bought] = rendered(api, client, tmp_path, timeout=0)
             assert isinstance(bought.error, vidjob.WaitTimeout)
             simulator.resume()
-            [late] = rendered(face, client, tmp_path, deadline=0.5)
+            [late] = rendered(api, client, tmp_path, deadline=0.5)
             summary = json.loads((tmp_path / "summary.json").read_text())
             server.hurry()
-            [kept] = rendered(face, client, tmp_path)
+            [kept] = rendered(api, client, tmp_path)
     finally:
         server.close()
     assert isinstance(late.error, vidjob.WaitTimeout)
@@ -289,15 +291,15 @@ NOT_KEPT: list[tuple[dict[str, Any], dict[str, Any], type[VidjobError]]] = [
     ({"body": "<html>sorry, no type</html>"}, {}, vidjob.NotAVideo),
     ({"body": b"x"}, {}, vidjob.NotAVideo),
     ({"body": b"\0"}, {}, vidjob.IncompleteDownload),
-    ({"body": film(5000)}, {"max_bytes": 4096}, vidjob.TooLarge),
+    ({"body": mp4_file(5000)}, {"max_bytes": 4096}, vidjob.TooLarge),
     ({"status": 302, "headers": {"Location": "ftp://a.example/x.mp4?sig=hush"}}, {}, vidjob.UnsafeUrl),
     ({"status": 201, "body": "{}"}, {}, vidjob.NotAVideo),
 ]
 
 
 @pytest.mark.parametrize(("answer", "options", "error"), NOT_KEPT)
-def test_what_is_not_kept_leaves_nothing_behind(
-    face: Face,
+def test_a_failed_download_leaves_no_file(
+    api: ApiMode,
     simulator: Simulator,
     job: VideoJob,
     tmp_path: Path,
@@ -307,7 +309,7 @@ def test_what_is_not_kept_leaves_nothing_behind(
 ) -> None:
     simulator.respond("download", **answer)
     with quick_client(simulator, max_retries=0) as client, pytest.raises(error) as caught:
-        face(client, "download", job, tmp_path / "a.mp4", **options)
+        api(client, "download", job, tmp_path / "a.mp4", **options)
     assert caught.value.request_id == job.request_id
     assert "hush" not in str(caught.value)
     assert leftovers(tmp_path) == []
@@ -332,25 +334,25 @@ def test_what_is_not_kept_leaves_nothing_behind(
         "data:video/mp4;base64,AAAA",
     ],
 )
-def test_where_we_do_not_go(face: Face, tmp_path: Path, url: str) -> None:
+def test_unsafe_links_are_refused(api: ApiMode, tmp_path: Path, url: str) -> None:
     with VideoClient("k", max_retries=0) as client, pytest.raises(vidjob.UnsafeUrl) as caught:
-        face(client, "download", Video(url), tmp_path / "a.mp4")
+        api(client, "download", Video(url), tmp_path / "a.mp4")
     assert "hush" not in str(caught.value)
     assert leftovers(tmp_path) == []
 
 
 def test_targets_are_checked_first(
-    face: Face, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, job: VideoJob, tmp_path: Path
 ) -> None:
     (tmp_path / "there.mp4").write_bytes(b"mine")
     asked = len(simulator.requests)
     for path in (tmp_path / "there.mp4", tmp_path, tmp_path / "nowhere" / "a.mp4"):
         with pytest.raises(vidjob.DownloadError) as caught:
-            face(client, "download", job, path)
+            api(client, "download", job, path)
         assert isinstance(caught.value, OSError)
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
     assert len(simulator.requests) == asked
-    face(client, "download", job, tmp_path / "there.mp4", overwrite=True)
+    api(client, "download", job, tmp_path / "there.mp4", overwrite=True)
     assert (tmp_path / "there.mp4").read_bytes()[4:8] == b"ftyp"
 
 
@@ -365,18 +367,18 @@ def test_an_unwritable_folder(simulator: Simulator, client: VideoClient, tmp_pat
     assert simulator.requests == []
 
 
-def test_a_job_without_a_file(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_a_job_without_a_file(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     simulator.respond("get", body='{"status": "processing"}')
     with pytest.raises(vidjob.DownloadError, match="not done yet"):
-        face(client, "download", "abc", tmp_path / "a.mp4")
+        api(client, "download", "abc", tmp_path / "a.mp4")
     with pytest.raises(vidjob.JobFailed):
-        face(client, "download", VideoJob("abc", JobStatus.FAILED), tmp_path / "a.mp4")
+        api(client, "download", VideoJob("abc", JobStatus.FAILED), tmp_path / "a.mp4")
     with pytest.raises(vidjob.DownloadError, match="no link"):
-        face(client, "download", VideoJob("abc", JobStatus.DONE), tmp_path / "a.mp4")
+        api(client, "download", VideoJob("abc", JobStatus.DONE), tmp_path / "a.mp4")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource limits are Unix's")
-def test_a_disk_that_takes_no_more(simulator: Simulator, run_python: Run, tmp_path: Path) -> None:
+def test_a_full_disk_is_a_download_error(simulator: Simulator, run_python: Run, tmp_path: Path) -> None:
     program = """
         import resource, signal, sys
         import vidjob
@@ -394,9 +396,9 @@ def test_a_disk_that_takes_no_more(simulator: Simulator, run_python: Run, tmp_pa
     assert leftovers(tmp_path) == []
 
 
-def test_progress_is_told(face: Face, client: VideoClient, job: VideoJob, tmp_path: Path) -> None:
+def test_download_reports_progress(api: ApiMode, client: VideoClient, job: VideoJob, tmp_path: Path) -> None:
     events: list[Any] = []
-    kept = face(client, "download", job, tmp_path / "a.mp4", progress=events.append)
+    kept = api(client, "download", job, tmp_path / "a.mp4", progress=events.append)
     last = [event for event in events if event["event"] == "download"][-1]
     assert last == {
         "event": "download",

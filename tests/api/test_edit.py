@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face
+from support import KEY, ApiMode
 from vidjob import FileId, FileOutput, Simulator, StorageOptions, Video, VideoClient, VideoJob
 
 MEDIA = Path(__file__).parent.parent / "media"
@@ -35,30 +35,30 @@ def downloads(simulator: Simulator) -> int:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_earlier_job_in_either_order(
-    face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
 ) -> None:
     assert shot.video is not None
     for arguments in ((shot, "and on"), ("and on", shot), (shot.video, "and on"), ("and on", shot.video)):
-        face(client, verb, *arguments)
+        api(client, verb, *arguments)
         assert simulator.accepted[-1]["body"] == {"prompt": "and on", "video": {"url": shot.video.url}}
     for source in (FileId("f"), MEDIA / "h264.mp4"):
-        face(client, verb, source, "and on")
+        api(client, verb, source, "and on")
         assert simulator.accepted[-1]["body"]["prompt"] == "and on"
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_verbs_chain(face: Face, simulator: Simulator, client: VideoClient, verb: str) -> None:
-    shot = face(client, "wait", face(client, "generate", "a candle", duration=4), poll_interval=0.05)
-    job = face(client, "wait", face(client, verb, shot, "and on"), poll_interval=0.05)
+def test_the_verbs_chain(api: ApiMode, simulator: Simulator, client: VideoClient, verb: str) -> None:
+    shot = api(client, "wait", api(client, "generate", "a candle", duration=4), poll_interval=0.05)
+    job = api(client, "wait", api(client, verb, shot, "and on"), poll_interval=0.05)
     assert job.video.duration == {"edit": 4, "extend": 10}[verb]
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_expired_link_is_renewed(
-    face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
 ) -> None:
     simulator.inject("link_expired", on="download")
-    face(client, verb, shot, "and on")
+    api(client, verb, shot, "and on")
     assert shot.video is not None
     sent = simulator.accepted[-1]["body"]["video"]["url"]
     assert sent != shot.video.url
@@ -67,43 +67,43 @@ def test_an_expired_link_is_renewed(
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_link_that_stays_bad_buys_nothing(
-    face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, shot: VideoJob, verb: str
 ) -> None:
     for answer in EXPIRED:
         simulator.respond("download", **answer)
         simulator.respond("download", **answer)
         with pytest.raises(vidjob.VideoUrlExpired, match="nothing was created") as caught:
-            face(client, verb, shot, "and on")
+            api(client, verb, shot, "and on")
         assert caught.value.request_id == shot.request_id
         simulator.respond("download", **answer)
         with pytest.raises(vidjob.VideoUrlExpired):
-            face(client, verb, shot.video, "and on")
+            api(client, verb, shot.video, "and on")
     assert len(simulator.accepted) == 1
 
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_source_that_comes_a_moment_after_its_link_is_waited_for(
-    face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, status: int
+    api: ApiMode, simulator: Simulator, client: VideoClient, shot: VideoJob, status: int
 ) -> None:
     for source in (shot, shot.video):
         for _ in range(2):
             simulator.respond("download", status=status)
-        face(client, "edit", source, "and on")
+        api(client, "edit", source, "and on")
     assert shot.video is not None
     assert [entry["body"]["video"]["url"] for entry in simulator.accepted[1:]] == [shot.video.url] * 2
 
 
 @pytest.mark.parametrize("trouble", ["reset", "hang", "server_error"])
 def test_only_gone_means_gone(
-    face: Face, simulator: Simulator, client: VideoClient, shot: VideoJob, trouble: Any
+    api: ApiMode, simulator: Simulator, client: VideoClient, shot: VideoJob, trouble: Any
 ) -> None:
     simulator.inject(trouble, on="download", seconds=0.2)
-    face(client, "edit", shot, "a hat")
+    api(client, "edit", shot, "a hat")
     assert len(simulator.accepted) == 2
     assert downloads(simulator) == 1
 
 
-def test_what_the_service_keeps_outlives_links(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_what_the_service_keeps_outlives_links(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     kept = client.generate("x", duration=3, storage_options=StorageOptions("a.mp4"))
     job = client.wait(kept, poll_interval=0.05)
     assert job.video is not None
@@ -111,20 +111,20 @@ def test_what_the_service_keeps_outlives_links(face: Face, simulator: Simulator,
     assert job.video.file_output.filename == "a.mp4"
     simulator.respond("download", status=404)
     simulator.respond("download", status=404)
-    face(client, "edit", job, "a hat")
+    api(client, "edit", job, "a hat")
     assert simulator.accepted[-1]["body"]["video"] == {"file_id": job.video.file_output.file_id}
 
 
-def test_the_key_goes_to_no_other_host(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_the_key_goes_to_no_other_host(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     with Simulator(render_seconds=0.05) as elsewhere, elsewhere.client() as other:
         job = other.wait(other.generate("x", duration=3), poll_interval=0.02)
-        face(client, "edit", job.video, "a hat")
+        api(client, "edit", job.video, "a hat")
         [probe] = [request for request in elsewhere.requests if request["path"].startswith("/vidgen/")]
     assert "authorization" not in probe["headers"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_jobs_without_a_video(face: Face, simulator: Simulator, client: VideoClient, verb: str) -> None:
+def test_jobs_without_a_video(api: ApiMode, simulator: Simulator, client: VideoClient, verb: str) -> None:
     cases: list[tuple[Any, type[Exception], str]] = [
         (VideoJob("a"), vidjob.InvalidRequest, "wait for it first"),
         (VideoJob("a", "failed"), vidjob.JobFailed, "a"),
@@ -135,7 +135,7 @@ def test_jobs_without_a_video(face: Face, simulator: Simulator, client: VideoCli
     ]
     for source, error, words in cases:
         with pytest.raises(error, match=words):
-            face(client, verb, source, "and on")
+            api(client, verb, source, "and on")
     assert simulator.accepted == []
 
 
@@ -151,16 +151,16 @@ def test_jobs_without_a_video(face: Face, simulator: Simulator, client: VideoCli
         ("extend", 30.1, False),
     ],
 )
-def test_known_lengths(face: Face, verb: str, seconds: float, *, is_taken: bool) -> None:
+def test_known_lengths(api: ApiMode, verb: str, seconds: float, *, is_taken: bool) -> None:
     with VideoClient(KEY, base_url="http://127.0.0.1:9", max_retries=0) as client:
         video = Video("http://127.0.0.1:9/v.mp4", seconds)
         with pytest.raises(vidjob.VidjobError) as caught:
-            face(client, verb, video, "and on")
+            api(client, verb, video, "and on")
     assert isinstance(caught.value, vidjob.ConnectionFailed if is_taken else vidjob.InvalidRequest)
 
 
-def test_a_text_beside_a_text_is_the_video(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_a_text_beside_a_text_is_the_video(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     with pytest.raises(vidjob.InvalidRequest, match="the prompt comes first") as caught:
-        face(client, "edit", "https://a.example/v.mp4", "a hat")
+        api(client, "edit", "https://a.example/v.mp4", "a hat")
     assert caught.value.field == "video"
     assert simulator.requests == []

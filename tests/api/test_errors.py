@@ -61,7 +61,7 @@ def filled(name: str) -> VidjobError:
     return cls("what went wrong", **{field: FIELDS[field] for field in cls._fields})
 
 
-def test_the_tree_is_complete() -> None:
+def test_every_error_is_exported() -> None:
     public = {getattr(vidjob, name) for name in vidjob.__all__}
     errors = {each.__name__ for each in public if isinstance(each, type) and issubclass(each, VidjobError)}
     assert errors == {"VidjobError", *TREE}
@@ -88,7 +88,7 @@ def test_parents(name: str) -> None:
     ],
     ids=["pickle", "cloudpickle", "copy", "deepcopy", "dict"],
 )
-def test_they_travel(name: str, travel: Any) -> None:
+def test_errors_can_be_pickled(name: str, travel: Any) -> None:
     error = filled(name)
     arrived = travel(error)
     assert type(arrived) is type(error)
@@ -97,13 +97,13 @@ def test_they_travel(name: str, travel: Any) -> None:
         assert getattr(arrived, field) == FIELDS[field], field
 
 
-def test_notes_travel() -> None:
+def test_notes_survive_pickle() -> None:
     error = filled("WaitTimeout")
     vars(error)["__notes__"] = ["job abc goes on"]
     assert vars(pickle.loads(pickle.dumps(error)))["__notes__"] == ["job abc goes on"]  # noqa: S301
 
 
-def test_an_error_of_tomorrow_is_still_an_error() -> None:
+def test_an_unknown_error_type_becomes_a_vidjob_error() -> None:
     assert type(VidjobError.from_dict({"type": "OfTomorrow", "message": "no"})) is VidjobError
 
 

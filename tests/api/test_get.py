@@ -1,4 +1,4 @@
-"""One query: every documented shape, through the whole client, on both faces."""
+"""One query: every documented shape, through the whole client, on both APIs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, quick_client
+from support import KEY, ApiMode, quick_client
 from vidjob import JobError, JobStatus, Simulator, Usage, Video, VideoClient, VidjobError
 
 OPEN_FILES = Path("/proc/self/fd")
@@ -138,10 +138,10 @@ SHAPES: list[tuple[int, Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("status", "body", "expected"), SHAPES)
 def test_documented_shapes(
-    face: Face, simulator: Simulator, client: VideoClient, status: int, body: Any, expected: dict[str, Any]
+    api: ApiMode, simulator: Simulator, client: VideoClient, status: int, body: Any, expected: dict[str, Any]
 ) -> None:
     simulator.respond("get", status=status, body=body if isinstance(body, bytes) else json.dumps(body))
-    job = face(client, "get", ID)
+    job = api(client, "get", ID)
     assert job.request_id == ID
     assert {name: getattr(job, name) for name in expected} == expected
 
@@ -172,11 +172,11 @@ ERRORS: list[tuple[int, Any, type[VidjobError]]] = [
 
 @pytest.mark.parametrize(("status", "body", "error"), ERRORS)
 def test_documented_errors(
-    face: Face, simulator: Simulator, client: VideoClient, status: int, body: Any, error: type[VidjobError]
+    api: ApiMode, simulator: Simulator, client: VideoClient, status: int, body: Any, error: type[VidjobError]
 ) -> None:
     simulator.respond("get", status=status, body=body if isinstance(body, str) else json.dumps(body))
     with pytest.raises(error) as caught:
-        face(client, "get", ID)
+        api(client, "get", ID)
     assert type(caught.value) is error
     assert caught.value.request_id == ID
     assert str(caught.value)
@@ -194,52 +194,52 @@ def test_documented_errors(
         pytest.param("x" * (1 << 20) + "xx", id="too long"),
     ],
 )
-def test_a_malformed_answer_is_named_as_such(face: Face, simulator: Simulator, body: str) -> None:
+def test_a_malformed_response_raises_invalid_response(api: ApiMode, simulator: Simulator, body: str) -> None:
     simulator.respond("get", body=body)
     with (
         quick_client(simulator, max_retries=0) as client,
         pytest.raises(vidjob.InvalidResponse) as caught,
     ):
-        face(client, "get", ID)
+        api(client, "get", ID)
     assert caught.value.request_id == ID
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 524, 529])
-def test_passing_trouble_is_tried_again(face: Face, simulator: Simulator, client: VideoClient, status: int) -> None:
+def test_transient_errors_are_retried(api: ApiMode, simulator: Simulator, client: VideoClient, status: int) -> None:
     simulator.respond("get", status=status, headers={"Retry-After": "0"}, body="error code")
     simulator.respond("get", body='{"status": "processing"}')
-    assert face(client, "get", ID).status is JobStatus.PROCESSING
+    assert api(client, "get", ID).status is JobStatus.PROCESSING
     assert len(simulator.requests) == 2
 
 
-def test_lasting_trouble_is_raised(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_persistent_errors_are_raised(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     for _ in range(3):
         simulator.respond("get", status=503, headers={"Retry-After": "0"}, body="error code: 503")
     with pytest.raises(vidjob.ServerError) as caught:
-        face(client, "get", ID)
+        api(client, "get", ID)
     assert caught.value.status_code == 503
     assert len(simulator.requests) == 3
 
 
 @pytest.mark.parametrize("bad", ["", " ", "../", "..", "a/b", "x" * 513, "%2e%2e", "a\nb"])
 def test_malformed_ids_are_refused_before_anything_is_sent(
-    face: Face, simulator: Simulator, client: VideoClient, bad: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, bad: str
 ) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        face(client, "get", bad)
+        api(client, "get", bad)
     assert caught.value.field == "job"
     assert simulator.requests == []
 
 
 @pytest.mark.parametrize("bad", [None, 7, b"id", ["id"]])
-def test_what_is_no_job_at_all(face: Face, client: VideoClient, bad: Any) -> None:
+def test_get_refuses_other_types(api: ApiMode, client: VideoClient, bad: Any) -> None:
     with pytest.raises(TypeError, match="VideoJob or the request_id"):
-        face(client, "get", bad)
+        api(client, "get", bad)
 
 
-def test_a_job_stands_for_its_id(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_a_job_is_accepted_in_place_of_its_id(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     simulator.respond("get", body='{"status": "queued"}')
-    job = face(client, "get", vidjob.VideoJob(ID))
+    job = api(client, "get", vidjob.VideoJob(ID))
     assert (job.request_id, job.status) == (ID, "queued")
 
 
@@ -266,15 +266,15 @@ def test_a_thousand_malformed_answers(simulator: Simulator) -> None:
                 assert job.progress is None or 0 <= job.progress <= 100
 
 
-def test_a_connection_that_was_closed_in_the_meantime_costs_no_retry(face: Face) -> None:
+def test_a_stale_connection_is_replaced_without_a_retry(api: ApiMode) -> None:
     heard: list[Mapping[str, Any]] = []
     with Simulator(api_key=KEY) as first:
         first.respond("get", body=b'{"status": "pending", "progress": 0}')
         client = quick_client(first, on_event=heard.append)
-        assert face(client, "get", ID).progress == 0
+        assert api(client, "get", ID).progress == 0
     with Simulator(api_key=KEY, port=int(first.base_url.split(":")[2].split("/")[0])) as second:
         second.respond("get", body=b'{"status": "pending", "progress": 7}')
-        assert face(client, "get", ID).progress == 7
+        assert api(client, "get", ID).progress == 7
     assert [event["event"] for event in heard] == ["request", "request"]
 
 

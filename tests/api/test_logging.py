@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support import KEY, Face, Run, quick_client
+from support import KEY, ApiMode, Run, quick_client
 from vidjob import JobFailed, ServerError, Simulator, VideoClient
 
 PNG = (Path(__file__).parent.parent / "media" / "picture.png").read_bytes()
@@ -21,11 +21,11 @@ def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
 
 
 def test_events_are_records(
-    face: Face, client: VideoClient, simulator: Simulator, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    api: ApiMode, client: VideoClient, simulator: Simulator, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="vidjob")
     simulator.inject("server_error", on="get", status=503)
-    made = face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05)
+    made = api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05)
     job = made.job.request_id
     records = said(caplog)
     assert records[0][:2] == ("vidjob.http", "DEBUG")
@@ -39,14 +39,14 @@ def test_events_are_records(
     assert {record.__dict__["event"]["event"] for record in caplog.records} >= {"request", "accepted", "status"}
 
 
-def test_progress_is_for_debugging_and_ends_are_news(
-    face: Face, client: VideoClient, simulator: Simulator, caplog: pytest.LogCaptureFixture
+def test_progress_is_logged_at_debug_and_ends_at_info(
+    api: ApiMode, client: VideoClient, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="vidjob")
     simulator.inject("job_fails", on="create")
-    job = face(client, "generate", "a candle")
+    job = api(client, "generate", "a candle")
     with pytest.raises(JobFailed):
-        face(client, "wait", job, poll_interval=0.05)
+        api(client, "wait", job, poll_interval=0.05)
     words = [text for _name, _level, text in said(caplog)]
     assert words[0] == f"job {job.request_id} accepted"
     assert len(words) == 2
@@ -79,14 +79,14 @@ with Simulator(render_seconds=0.1) as simulator, simulator.client() as client:
 
 
 @pytest.mark.parametrize(("level", "shown"), [("debug", {"http", "jobs"}), ("INFO", {"jobs"}), ("error", set())])
-def test_a_quick_look(run_python: Run, level: str, shown: set[str]) -> None:
+def test_vidjob_log_sets_the_level(run_python: Run, level: str, shown: set[str]) -> None:
     result = run_python(PROGRAM, env={"VIDJOB_LOG": level})
     assert result.returncode == 0
     names = {word for line in result.stderr.splitlines() for word in ("http", "jobs") if f" vidjob.{word}: " in line}
     assert names == shown
 
 
-def test_a_quick_look_at_nothing_says_what_there_is(run_python: Run) -> None:
+def test_an_unknown_vidjob_log_lists_the_levels(run_python: Run) -> None:
     result = run_python(PROGRAM, env={"VIDJOB_LOG": "loud"})
     assert result.returncode == 0
     assert result.stderr == "VIDJOB_LOG is 'loud', and can be debug, info, warning, error\n"
@@ -100,7 +100,7 @@ def test_a_program_with_its_own_logging_keeps_it(run_python: Run) -> None:
 
 
 def test_no_key_no_signed_link_no_file_in_any_record(
-    face: Face, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    api: ApiMode, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG)
     events: list[Any] = []
@@ -109,11 +109,11 @@ def test_no_key_no_signed_link_no_file_in_any_record(
         for _ in range(4):
             simulator.respond("get", status=503, body=leak)
         with quick_client(simulator, max_retries=1, on_event=events.append) as client:
-            job = face(client, "generate", "it moves", image=PNG)
+            job = api(client, "generate", "it moves", image=PNG)
             with pytest.raises(ServerError):
-                face(client, "get", job)
+                api(client, "get", job)
         with quick_client(simulator, max_retries=4, on_event=events.append) as client:
-            assert face(client, "render", "a candle", tmp_path / "a.mp4", image=PNG, poll_interval=0.05).ok
+            assert api(client, "render", "a candle", tmp_path / "a.mp4", image=PNG, poll_interval=0.05).ok
     assert any(record.name == "vidjob.http" and "retry" in record.getMessage() for record in caplog.records)
     everything = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records) + repr(events)
     for secret in (KEY, "X-Amz-Signature", "secret", "Signature=", _as_uri(PNG)[30:60]):

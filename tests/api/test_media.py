@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import vidjob
-from support import Face, Run
+from support import ApiMode, Run
 from vidjob import Simulator, VideoClient, VideoRequest
 
 MEDIA = Path(__file__).parent.parent / "media"
@@ -50,29 +50,29 @@ def holders(path: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_images(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, name: str) -> None:
+def test_images(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, name: str) -> None:
     shutil.copy(MEDIA / name, tmp_path / "no_name_tells.txt")
     expected = {"url": data_uri(IMAGES[name], (MEDIA / name).read_bytes())}
     for holder in holders(tmp_path / "no_name_tells.txt"):
-        face(client, "generate", "x", image=holder)
+        api(client, "generate", "x", image=holder)
         assert simulator.accepted[-1]["body"]["image"] == expected
     with (MEDIA / name).open("rb") as opened:
-        face(client, "generate", "x", reference_images=[MEDIA / name, opened])
+        api(client, "generate", "x", reference_images=[MEDIA / name, opened])
     assert simulator.accepted[-1]["body"]["reference_images"] == [expected, expected]
 
 
 @pytest.mark.parametrize("name", VIDEOS)
-def test_videos(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, name: str) -> None:
+def test_videos(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, name: str) -> None:
     shutil.copy(MEDIA / name, tmp_path / "picture.png")
     expected = {"url": data_uri("video/mp4", (MEDIA / name).read_bytes())}
     for holder in holders(tmp_path / "picture.png"):
-        face(client, "edit", "x", holder)
+        api(client, "edit", "x", holder)
         assert simulator.accepted[-1]["body"]["video"] == expected
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "PA"])
-def test_pil_images(face: Face, simulator: Simulator, client: VideoClient, mode: str) -> None:
-    face(client, "generate", "x", image=Image.new(mode, (12, 8)))
+def test_pil_images(api: ApiMode, simulator: Simulator, client: VideoClient, mode: str) -> None:
+    api(client, "generate", "x", image=Image.new(mode, (12, 8)))
     sent = Image.open(io.BytesIO(content_of(simulator.accepted[0]["body"]["image"]["url"])))
     assert (sent.format, sent.size) == ("PNG", (12, 8))
 
@@ -91,25 +91,25 @@ def test_pil_images_keep_their_pixels_and_are_turned_upright(simulator: Simulato
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_arrays(face: Face, simulator: Simulator, client: VideoClient, channels: int) -> None:
+def test_arrays(api: ApiMode, simulator: Simulator, client: VideoClient, channels: int) -> None:
     array = np.arange(5 * 7 * channels, dtype=np.uint8).reshape(5, 7, channels)
     for held in (array, np.asfortranarray(array), array[:, ::-1]):
-        face(client, "generate", "x", image=held)
+        api(client, "generate", "x", image=held)
         sent = Image.open(io.BytesIO(content_of(simulator.accepted[-1]["body"]["image"]["url"])))
         assert np.array_equal(np.asarray(sent), held)
 
 
-def test_figures(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_figures(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     figure = Figure(figsize=(3, 2), dpi=50)
     figure.subplots().plot([1, 2, 4])
-    face(client, "generate", "x", image=figure)
+    api(client, "generate", "x", image=figure)
     sent = Image.open(io.BytesIO(content_of(simulator.accepted[0]["body"]["image"]["url"])))
     assert (sent.format, sent.size) == ("PNG", (150, 100))
 
 
-def test_addresses_are_sent_as_they_are(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_addresses_are_sent_as_they_are(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     address = "https://a.example/A%20b.png?sig=a%2Fb#part"
-    face(client, "generate", "x", image=address)
+    api(client, "generate", "x", image=address)
     assert simulator.accepted[0]["body"]["image"] == {"url": address}
 
 
@@ -156,59 +156,59 @@ FOREIGN_VIDEOS = [
 
 
 @pytest.mark.parametrize(("name", "what"), FOREIGN_IMAGES)
-def test_foreign_images(face: Face, simulator: Simulator, client: VideoClient, name: str, what: str) -> None:
+def test_foreign_images(api: ApiMode, simulator: Simulator, client: VideoClient, name: str, what: str) -> None:
     for holder in holders(MEDIA / name):
         with pytest.raises(vidjob.InvalidRequest, match=what) as caught:
-            face(client, "generate", "x", image=holder)
+            api(client, "generate", "x", image=holder)
         assert caught.value.field == "image"
         assert str(caught.value).endswith("taken is an image: JPEG, PNG or WebP")
     assert simulator.requests == []
 
 
 @pytest.mark.parametrize(("name", "what"), FOREIGN_VIDEOS)
-def test_foreign_videos(face: Face, simulator: Simulator, client: VideoClient, name: str, what: str) -> None:
+def test_foreign_videos(api: ApiMode, simulator: Simulator, client: VideoClient, name: str, what: str) -> None:
     for holder in holders(MEDIA / name):
         with pytest.raises(vidjob.InvalidRequest, match=what) as caught:
-            face(client, "edit", "x", holder)
+            api(client, "edit", "x", holder)
         assert caught.value.field == "video"
     assert simulator.requests == []
 
 
 @pytest.mark.parametrize("name", [*IMAGES, *VIDEOS])
-def test_files_that_end_too_early(face: Face, simulator: Simulator, client: VideoClient, name: str) -> None:
+def test_files_that_end_too_early(api: ApiMode, simulator: Simulator, client: VideoClient, name: str) -> None:
     whole = (MEDIA / name).read_bytes()
     for part in (0.3, 0.6, 0.95):
         verb, arguments = ("generate", {"image": whole[: int(len(whole) * part)]})
         if name in VIDEOS:
             verb, arguments = ("edit", {"video": arguments["image"]})
         with pytest.raises(vidjob.InvalidRequest, match="ends too early"):
-            face(client, verb, "x", **arguments)
+            api(client, verb, "x", **arguments)
     assert simulator.requests == []
 
 
-def test_lengths_of_files(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_lengths_of_files(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     for verb, name, words in (("edit", "long.mp4", r"9\.00 s; an edit"), ("extend", "short.mp4", r"1\.00 s; an ext")):
         with pytest.raises(vidjob.InvalidRequest, match=words):
-            face(client, verb, "x", MEDIA / name)
-    face(client, "extend", "x", MEDIA / "long.mp4")
-    face(client, "edit", "x", MEDIA / "short.mp4")
+            api(client, verb, "x", MEDIA / name)
+    api(client, "extend", "x", MEDIA / "long.mp4")
+    api(client, "edit", "x", MEDIA / "short.mp4")
     assert len(simulator.accepted) == 2
 
 
-def test_places_that_are_no_files(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_places_that_are_no_files(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     cases = [(tmp_path, "is a folder"), (tmp_path / "none", "cannot be read"), (tmp_path / "empty.png", "is empty")]
     if sys.platform != "win32":
         cases.append((Path("/dev/null"), "is no ordinary file"))
     for path, words in cases:
         with pytest.raises(vidjob.InvalidRequest, match=words):
-            face(client, "generate", "x", image=path)
+            api(client, "generate", "x", image=path)
     assert simulator.requests == []
 
 
 @pytest.mark.parametrize("text", ["", "picture.png", "./picture.png", "/etc/passwd", "C:\\a.png", "file:///etc/passwd"])
 def test_a_text_is_never_a_path(
-    face: Face, simulator: Simulator, client: VideoClient, monkeypatch: pytest.MonkeyPatch, text: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.chdir(MEDIA)
     for verb, arguments in (
@@ -217,7 +217,7 @@ def test_a_text_is_never_a_path(
         ("edit", {"video": text}),
     ):
         with pytest.raises(vidjob.InvalidRequest, match=r"never read as a\s+path"):
-            face(client, verb, "x", **arguments)
+            api(client, verb, "x", **arguments)
         with pytest.raises(ValueError, match=r"never read as a\s+path"):
             VideoRequest.from_dict(json.loads(json.dumps({"prompt": "x", "operation": verb, **arguments})))
     assert simulator.requests == []
@@ -267,11 +267,11 @@ def test_a_pil_image_that_cannot_be_read(client: VideoClient) -> None:
         client.generate("x", image=broken)
 
 
-def test_earlier_renders_are_no_images(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_earlier_renders_are_no_images(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     for holder in (vidjob.VideoJob("a", "done"), vidjob.Video("https://a.example/v.mp4")):
         for field, value in (("image", holder), ("reference_images", [holder]), ("last_frame", holder)):
             with pytest.raises(vidjob.InvalidRequest, match="takes an image"):
-                face(client, "generate", "x", model="grok-imagine-video-1.5", **{field: value})
+                api(client, "generate", "x", model="grok-imagine-video-1.5", **{field: value})
     assert simulator.requests == []
 
 
@@ -323,24 +323,24 @@ def test_a_jpeg_with_stray_bytes_that_pillow_loads_is_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ["edit", "extend"])
-def test_a_film_whose_length_is_all_ones_has_no_known_length(operation: Any) -> None:
-    film = bytearray((MEDIA / "h264.mp4").read_bytes())
-    at = film.find(b"mvhd")
-    film[at + 20 : at + 24] = b"\xff" * 4
-    VideoRequest("x", operation=operation, video=bytes(film)).preview()
+def test_a_content_whose_length_is_all_ones_has_no_known_length(operation: Any) -> None:
+    content = bytearray((MEDIA / "h264.mp4").read_bytes())
+    at = content.find(b"mvhd")
+    content[at + 20 : at + 24] = b"\xff" * 4
+    VideoRequest("x", operation=operation, video=bytes(content)).preview()
 
 
 @pytest.mark.parametrize("tail", [b"\0\0\0\0", b"abc", b"TAG garbage garbage"])
-def test_what_follows_the_end_of_a_film_is_not_its_end_too_early(tail: bytes) -> None:
+def test_what_follows_the_end_of_a_content_is_not_its_end_too_early(tail: bytes) -> None:
     VideoRequest("x", operation="edit", video=(MEDIA / "h264.mp4").read_bytes() + tail).preview()
 
 
 def lasting(seconds: float) -> bytes:
-    film = bytearray((MEDIA / "h264.mp4").read_bytes())
-    at = film.find(b"mvhd")
-    scale = int.from_bytes(film[at + 16 : at + 20], "big")
-    film[at + 20 : at + 24] = round(seconds * scale).to_bytes(4, "big")
-    return bytes(film)
+    content = bytearray((MEDIA / "h264.mp4").read_bytes())
+    at = content.find(b"mvhd")
+    scale = int.from_bytes(content[at + 16 : at + 20], "big")
+    content[at + 20 : at + 24] = round(seconds * scale).to_bytes(4, "big")
+    return bytes(content)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 import vidjob
-from support import KEY, Face, Run, film
+from support import KEY, ApiMode, Run, mp4_file
 from vidjob import VideoClient
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"status":"queued"}'
@@ -88,35 +88,35 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_proxy_given(face: Face, proxy: Server) -> None:
+def test_proxy_argument(api: ApiMode, proxy: Server) -> None:
     with VideoClient(KEY, base_url="http://api.example/v1", proxy=f"http://127.0.0.1:{proxy.port}") as client:
-        assert face(client, "get", "abc").status == "queued"
+        assert api(client, "get", "abc").status == "queued"
     assert proxy.lines == ["GET http://api.example/v1/videos/abc HTTP/1.1"]
 
 
-def test_a_proxy_of_the_environment(face: Face, proxy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_from_the_environment(api: ApiMode, proxy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     with VideoClient(KEY, base_url="http://api.example/v1") as client:
-        assert face(client, "get", "abc").status == "queued"
+        assert api(client, "get", "abc").status == "queued"
     assert proxy.lines == ["GET http://api.example/v1/videos/abc HTTP/1.1"]
 
 
-def test_no_proxy_is_honoured(face: Face, proxy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_honoured(api: ApiMode, proxy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("no_proxy", "api.invalid")
     with (
         VideoClient(KEY, base_url="http://api.invalid/v1", max_retries=0) as client,
         pytest.raises(vidjob.ConnectionFailed),
     ):
-        face(client, "get", "abc")
+        api(client, "get", "abc")
     assert proxy.lines == []
 
 
-def test_the_environments_proxy_stands_aside_for_this_machine(
-    face: Face, proxy: Server, client: VideoClient, monkeypatch: pytest.MonkeyPatch
+def test_loopback_services_bypass_the_environments_proxy(
+    api: ApiMode, proxy: Server, client: VideoClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-    assert face(client, "generate", "a candle").status == "pending"
+    assert api(client, "generate", "a candle").status == "pending"
     assert proxy.lines == []
 
 
@@ -133,9 +133,7 @@ def test_the_environments_proxy_stands_aside_for_this_machine(
         ("ALL_PROXY", "socks5h://me:word@127.0.0.1:1"),
     ],
 )
-def test_a_proxy_variable_that_cannot_be_used_is_an_error_and_no_direct_connection(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
-) -> None:
+def test_an_unusable_proxy_variable_is_an_error(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     with VideoClient(KEY, base_url="http://127.0.0.1:1/v1") as local:
         monkeypatch.setenv(variable, value)
         kind = "SOCKS" if "socks" in value else "is not an http"
@@ -149,7 +147,7 @@ def test_a_proxy_variable_that_cannot_be_used_is_an_error_and_no_direct_connecti
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="variables are text there")
-def test_a_proxy_variable_that_is_no_text_is_an_error(run_python: Run) -> None:
+def test_a_proxy_variable_that_is_not_text_is_an_error(run_python: Run) -> None:
     program = """
 import os, vidjob
 os.environb[b"HTTPS_PROXY"] = b"http://\\xff:1"
@@ -162,15 +160,15 @@ except vidjob.ConfigurationError as error:
     assert "HTTPS_PROXY" in done.stdout, done.stderr
 
 
-def test_a_local_service_finds_out_when_a_file_needs_the_proxy(
-    face: Face, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_an_unusable_proxy_fails_the_download_of_a_local_service(
+    api: ApiMode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", ":::")
     with (
         VideoClient(KEY, base_url="http://127.0.0.1:1/v1", max_retries=0) as client,
         pytest.raises(vidjob.ConfigurationError, match="HTTPS_PROXY"),
     ):
-        face(client, "download", vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "a.mp4")
+        api(client, "download", vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize(
@@ -185,8 +183,8 @@ def test_a_proxy_that_cannot_be_used_is_named_as_it_was_given(proxy: str) -> Non
 @pytest.mark.parametrize("base_url", ["http://api.example/v1", "https://api.example/v1"])
 @pytest.mark.parametrize("is_given", [True, False])
 @pytest.mark.parametrize("verb", ["get", "generate", "download"])
-def test_a_dead_proxy_is_named_and_not_the_service(
-    face: Face, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str, base_url: str, *, is_given: bool
+def test_an_unreachable_proxy_is_named_in_the_error(
+    api: ApiMode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str, base_url: str, *, is_given: bool
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -198,7 +196,7 @@ def test_a_dead_proxy_is_named_and_not_the_service(
         VideoClient(KEY, base_url=base_url, max_retries=0, proxy=proxy if is_given else None) as client,
         pytest.raises(vidjob.ConnectionFailed) as caught,
     ):
-        face(client, verb, *arguments)
+        api(client, verb, *arguments)
     assert str(caught.value).startswith(f"cannot connect to the proxy 127.0.0.1:{port}: ")
     for absent in ("api.example", "files.invalid", "hidden-word", "me:"):
         assert absent not in str(caught.value)
@@ -212,7 +210,7 @@ def test_a_dead_proxy_is_named_and_not_the_service(
         (b"", "cannot connect to the proxy"),
     ],
 )
-def test_a_proxy_that_does_not_connect_is_named(face: Face, answer: bytes, words: str) -> None:
+def test_a_proxy_that_does_not_connect_is_named(api: ApiMode, answer: bytes, words: str) -> None:
     server = Server(answer=answer)
     proxy = f"127.0.0.1:{server.port}"
     try:
@@ -220,7 +218,7 @@ def test_a_proxy_that_does_not_connect_is_named(face: Face, answer: bytes, words
             VideoClient(KEY, base_url="https://api.example/v1", max_retries=0, proxy=f"http://{proxy}") as client,
             pytest.raises(vidjob.ConnectionFailed, match=words) as caught,
         ):
-            face(client, "get", "abc")
+            api(client, "get", "abc")
     finally:
         server.close()
     assert proxy in str(caught.value)
@@ -245,20 +243,20 @@ def test_a_proxy_that_does_not_connect_is_named(face: Face, answer: bytes, words
         "https://metadata/a.mp4",
     ],
 )
-def test_no_proxy_is_asked_for_a_link_into_a_private_network(
-    face: Face, proxy: Server, tmp_path: Path, link: str
+def test_links_into_private_networks_are_not_sent_to_a_proxy(
+    api: ApiMode, proxy: Server, tmp_path: Path, link: str
 ) -> None:
     settings = {"base_url": "https://api.example/v1", "proxy": f"http://127.0.0.1:{proxy.port}"}
     with VideoClient(KEY, **settings, max_retries=0) as client, pytest.raises(vidjob.UnsafeUrl):  # type: ignore[arg-type]
-        face(client, "download", vidjob.Video(link), tmp_path / "a.mp4")
+        api(client, "download", vidjob.Video(link), tmp_path / "a.mp4")
     assert proxy.connections == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_name_that_nobody_knows_here_is_left_to_the_proxy(face: Face, proxy: Server, tmp_path: Path) -> None:
+def test_the_proxy_resolves_unknown_names(api: ApiMode, proxy: Server, tmp_path: Path) -> None:
     settings = {"base_url": "https://api.example/v1", "proxy": f"http://127.0.0.1:{proxy.port}"}
     with VideoClient(KEY, **settings, max_retries=0) as client, pytest.raises(vidjob.ConnectionFailed):  # type: ignore[arg-type]
-        face(client, "download", vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "a.mp4")
+        api(client, "download", vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "a.mp4")
     assert proxy.lines == ["CONNECT files.invalid:443 HTTP/1.1"]
 
 
@@ -284,8 +282,8 @@ class Tunnel(Server):
 @pytest.mark.parametrize(
     "location", ["https://10.0.0.1/a.mp4", "https://localhost/a.mp4", "//[::1]/a.mp4", "http://a/b"]
 )
-def test_no_proxy_is_asked_for_a_redirect_into_a_private_network(
-    face: Face, authority: trustme.CA, ca_file: Path, tmp_path: Path, location: str
+def test_redirects_into_private_networks_are_not_sent_to_a_proxy(
+    api: ApiMode, authority: trustme.CA, ca_file: Path, tmp_path: Path, location: str
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("files.invalid").configure_cert(context)
@@ -299,14 +297,14 @@ def test_no_proxy_is_asked_for_a_redirect_into_a_private_network(
     )
     try:
         with client, pytest.raises(vidjob.UnsafeUrl):
-            face(client, "download", vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "b.mp4")
+            api(client, "download", vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "b.mp4")
     finally:
         tunnel.close()
     assert tunnel.lines == ["CONNECT files.invalid:443 HTTP/1.1", "GET /a.mp4 HTTP/1.1"]
 
 
 @pytest.mark.parametrize("location", ["/ä ö.mp4".encode(), "/ä ö.mp4".encode("latin-1"), b"/%C3%A4%20%C3%B6.mp4"])
-def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, location: bytes) -> None:
+def test_redirects_with_non_ascii_locations_are_followed(api: ApiMode, tmp_path: Path, location: bytes) -> None:
     video = (Path(__file__).parent.parent / "media" / "h264.mp4").read_bytes()
 
     class Redirecting(Server):
@@ -324,7 +322,7 @@ def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, lo
     try:
         with VideoClient(KEY, base_url=f"http://127.0.0.1:{server.port}/v1", max_retries=0) as client:
             link = vidjob.Video(f"http://127.0.0.1:{server.port}/a.mp4")
-            assert face(client, "download", link, tmp_path / "a.mp4").bytes == len(video)
+            assert api(client, "download", link, tmp_path / "a.mp4").bytes == len(video)
     finally:
         server.close()
     assert server.lines == ["GET /a.mp4 HTTP/1.1", "GET /%C3%A4%20%C3%B6.mp4 HTTP/1.1"]
@@ -333,24 +331,24 @@ def test_a_redirect_is_followed_in_every_alphabet(face: Face, tmp_path: Path, lo
 # ---- certificates ----------------------------------------------------------------------------
 
 
-def test_an_unknown_certificate_is_refused_at_once(face: Face, secure: Server) -> None:
+def test_an_unknown_certificate_is_refused_without_retries(api: ApiMode, secure: Server) -> None:
     with (
         VideoClient(KEY, base_url=f"https://localhost:{secure.port}/v1") as client,
         pytest.raises(vidjob.ConnectionFailed, match="ca_file") as caught,
     ):
-        face(client, "get", "abc")
+        api(client, "get", "abc")
     assert "certificate" in str(caught.value)
     assert secure.connections == 1, "trying again cannot help"
     assert secure.lines == []
 
 
-def test_a_certificate_of_a_ca_file(face: Face, secure: Server, ca_file: Path) -> None:
+def test_a_certificate_of_a_ca_file(api: ApiMode, secure: Server, ca_file: Path) -> None:
     with VideoClient(KEY, base_url=f"https://localhost:{secure.port}/v1", ca_file=ca_file) as client:
-        assert face(client, "get", "abc").status == "queued"
+        assert api(client, "get", "abc").status == "queued"
     assert len(secure.lines) == 1
 
 
-def test_a_certificate_for_another_name(face: Face, authority: trustme.CA, ca_file: Path) -> None:
+def test_a_certificate_for_another_name(api: ApiMode, authority: trustme.CA, ca_file: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.example").configure_cert(context)
     server = Server(context)
@@ -359,7 +357,7 @@ def test_a_certificate_for_another_name(face: Face, authority: trustme.CA, ca_fi
             VideoClient(KEY, base_url=f"https://localhost:{server.port}/v1", ca_file=ca_file) as client,
             pytest.raises(vidjob.ConnectionFailed),
         ):
-            face(client, "get", "abc")
+            api(client, "get", "abc")
     finally:
         server.close()
     assert server.lines == []
@@ -371,7 +369,7 @@ def test_ssl_cert_file_is_honoured(secure: Server, ca_file: Path, run_python: Ru
     assert "queued" in done.stdout, done.stderr
 
 
-def test_without_any_certificates_https_says_what_to_set(run_python: Run, tmp_path: Path) -> None:
+def test_https_without_certificates_names_the_variable_to_set(run_python: Run, tmp_path: Path) -> None:
     empty = tmp_path / "none.pem"
     empty.write_text("")
     environment = {"SSL_CERT_FILE": str(empty), "SSL_CERT_DIR": str(tmp_path / "nowhere")}
@@ -390,18 +388,18 @@ with vidjob.Simulator(render_seconds=0.1) as simulator:
 
 
 @pytest.mark.parametrize("missing", [0, 1, 900])
-def test_a_video_without_a_length_is_judged_by_its_boxes(face: Face, tmp_path: Path, missing: int) -> None:
-    video = film(1500)
+def test_a_video_without_content_length_is_checked_by_its_boxes(api: ApiMode, tmp_path: Path, missing: int) -> None:
+    video = mp4_file(1500)
     answer = b"HTTP/1.0 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + video[: len(video) - missing]
     server = Server(answer=answer)
     try:
         with VideoClient(KEY, base_url=f"http://127.0.0.1:{server.port}/v1", max_retries=0) as client:
             link, path = vidjob.Video(f"http://127.0.0.1:{server.port}/a.mp4"), tmp_path / "a.mp4"
             if not missing:
-                assert face(client, "download", link, path).bytes == len(video)
+                assert api(client, "download", link, path).bytes == len(video)
             else:
                 with pytest.raises(vidjob.IncompleteDownload):
-                    face(client, "download", link, path)
+                    api(client, "download", link, path)
                 assert list(tmp_path.iterdir()) == []
     finally:
         server.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, POSIX, Cli, Face
+from support import KEY, POSIX, ApiMode, Cli
 from vidjob import Simulator, VideoClient
 
 PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
@@ -51,17 +51,17 @@ def as_path(address: str | bytes | Path) -> Path:
     return Path(os.fsdecode(address))
 
 
-def calls(face: Face, client: VideoClient, address: Any) -> dict[str, Any]:
+def calls(api: ApiMode, client: VideoClient, address: Any) -> dict[str, Any]:
     """Every call that takes a path, with ``address`` in its place."""
 
     def many(method: str, *args: Any, **kwargs: Any) -> object:
-        suffix = "" if face.name == "blocking" else "_async"
+        suffix = "" if api.name == "blocking" else "_async"
         return getattr(client, method + suffix)(*args, **kwargs)
 
     return {
-        "download": lambda: face(client, "download", "job-1", address),
-        "render": lambda: face(client, "render", "x", address),
-        "jobs": lambda: face(client, "jobs", address),
+        "download": lambda: api(client, "download", "job-1", address),
+        "render": lambda: api(client, "render", "x", address),
+        "jobs": lambda: api(client, "jobs", address),
         "resume": lambda: many("resume", address),
         "render_many": lambda: many("render_many", ["x"], address),
         "input_root": lambda: many("render_many", ["x"], "out", input_root=address),
@@ -76,10 +76,10 @@ def calls(face: Face, client: VideoClient, address: Any) -> dict[str, Any]:
     "call", ["download", "render", "jobs", "resume", "render_many", "input_root", "filename", "rows"]
 )
 def test_an_address_is_no_path(
-    face: Face, client: VideoClient, simulator: Simulator, address: str | bytes | Path, call: str
+    api: ApiMode, client: VideoClient, simulator: Simulator, address: str | bytes | Path, call: str
 ) -> None:
     with pytest.raises(vidjob.InvalidRequest, match="is an address, and only") as caught:
-        calls(face, client, address)[call]()
+        calls(api, client, address)[call]()
     assert caught.value.field in {"path", "folder", "input_root", "filename", "requests"}
     assert simulator.requests == []
 
@@ -105,14 +105,14 @@ def test_an_address_is_shown_as_it_was_given_but_for_what_is_secret(client: Vide
 @POSIX
 @pytest.mark.parametrize("name", ["a:b", "a:b/c", "http", "s3", "s3:", "C:x"])
 def test_a_folder_with_a_colon_in_its_name_is_a_folder(
-    face: Face, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    api: ApiMode, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).mkdir(parents=True)
     path = f"{name}/a.mp4"
     if name == "s3:":
         path = str(Path(name, "a.mp4").absolute())
-    assert face(client, "render", "x", path, poll_interval=0.02).path.is_file()
+    assert api(client, "render", "x", path, poll_interval=0.02).path.is_file()
 
 
 @pytest.mark.usefixtures("bare")

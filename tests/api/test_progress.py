@@ -1,4 +1,4 @@
-"""What ``progress`` may be: bars of tqdm, a callable, a bar of one's own. Over both faces."""
+"""What ``progress`` may be: bars of tqdm, a callable, a bar of one's own. Over both APIs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from support import POSIX, Face, Run
+from support import POSIX, ApiMode, Run
 from vidjob import NotBought, RenderResult, Simulator, VideoClient
 from vidjob._bars import BatchBars, JobBar
 from vidjob.progress import Display
@@ -100,7 +100,7 @@ def test_a_bar_tells_status_percent_and_the_time_left(screen: Screen, bars: Any)
     assert screen.getvalue().endswith("\n")
 
 
-def test_a_bar_shows_the_time_while_nothing_is_heard(screen: Screen, bars: Any) -> None:
+def test_a_bar_shows_the_time_between_events(screen: Screen, bars: Any) -> None:
     bar = JobBar(bars)
     bar.hears(status("processing", 10))
     drawn = len(screen.frames)
@@ -113,7 +113,7 @@ def test_a_bar_shows_the_time_while_nothing_is_heard(screen: Screen, bars: Any) 
     bar.close()
 
 
-def test_nothing_is_drawn_before_anything_is_heard(screen: Screen, bars: Any) -> None:
+def test_no_bar_before_the_first_event(screen: Screen, bars: Any) -> None:
     JobBar(bars).close()
     assert screen.getvalue() == ""
 
@@ -170,8 +170,8 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
         yield screen
 
 
-def test_true_draws_on_the_callers_thread(
-    face: Face, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_progress_true_draws_on_the_callers_thread(
+    api: ApiMode, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: set[int] = set()
     write = Screen.write
@@ -183,10 +183,10 @@ def test_true_draws_on_the_callers_thread(
     monkeypatch.setattr(Screen, "write", watched)
     before = threading.active_count()
     with on_terminal(monkeypatch) as screen:
-        job = face(client, "generate", "a candle")
-        face(client, "wait", job, poll_interval=0.05, progress=True)
-        face(client, "download", job, tmp_path / "a.mp4", progress=True)
-        face(client, "render", "a lamp", tmp_path / "b.mp4", poll_interval=0.05, progress=True)
+        job = api(client, "generate", "a candle")
+        api(client, "wait", job, poll_interval=0.05, progress=True)
+        api(client, "download", job, tmp_path / "a.mp4", progress=True)
+        api(client, "render", "a lamp", tmp_path / "b.mp4", poll_interval=0.05, progress=True)
     assert screen.getvalue().count("\n") == 3
     assert "done 100%" in " ".join(screen.frames)
     assert len([frame for frame in screen.frames if "downloaded 100%" in frame]) >= 2
@@ -194,7 +194,9 @@ def test_true_draws_on_the_callers_thread(
     assert threading.active_count() == before
 
 
-def test_the_bar_lives_while_nothing_happens(face: Face, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_is_redrawn_while_no_event_comes(
+    api: ApiMode, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulator.pause()
     with simulator.client() as client, on_terminal(monkeypatch) as screen:
         write = screen.write
@@ -207,11 +209,11 @@ def test_the_bar_lives_while_nothing_happens(face: Face, simulator: Simulator, m
         monkeypatch.setattr(screen, "write", advance_when_redrawn)
         job = client.generate("a candle")
         # The job ends only if the bar is redrawn between polls whose answers do not change.
-        face(client, "wait", job, timeout=30, poll_interval=0.4, progress=True)
+        api(client, "wait", job, timeout=30, poll_interval=0.4, progress=True)
     assert any("starting" in frame or "pending" in frame for frame in screen.frames)
 
 
-def test_a_batch_with_bars(face: Face, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_with_bars(api: ApiMode, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = ["one", "two", "three"]
     options: dict[str, Any] = {"poll_interval": 0.05, "progress": True}
 
@@ -219,7 +221,7 @@ def test_a_batch_with_bars(face: Face, client: VideoClient, tmp_path: Path, monk
         return [result async for result in client.render_many_async(prompts, tmp_path, **options)]
 
     with on_terminal(monkeypatch) as screen:
-        if face.name == "blocking":
+        if api.name == "blocking":
             results = list(client.render_many(prompts, tmp_path, **options))
         else:
             results = asyncio.run(collect())
@@ -281,10 +283,10 @@ with Simulator(render_seconds=0.4) as simulator, simulator.client() as client:
     assert "100%" in seen.decode()
 
 
-def test_a_bar_of_ones_own(face: Face, client: VideoClient, tmp_path: Path) -> None:
-    job = face(client, "generate", "a candle")
+def test_progress_takes_the_callers_bar(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
+    job = api(client, "generate", "a candle")
     with tqdm(file=io.StringIO()) as own:
-        face(client, "wait", job, poll_interval=0.05, progress=own)
+        api(client, "wait", job, poll_interval=0.05, progress=own)
         assert (own.n, own.total) == (100, 100)
 
     class Counted:
@@ -295,22 +297,22 @@ def test_a_bar_of_ones_own(face: Face, client: VideoClient, tmp_path: Path) -> N
             self.n += n
 
     counted = Counted()
-    face(client, "render", "a lamp", tmp_path / "b.mp4", poll_interval=0.05, progress=counted)
+    api(client, "render", "a lamp", tmp_path / "b.mp4", poll_interval=0.05, progress=counted)
     assert (counted.n, counted.total) == (100, 2)
     counted = Counted()
     many = client.render_many(["one", "two"], tmp_path, poll_interval=0.05, progress=counted)
     assert len(list(many)) == counted.n == 2
 
 
-def test_a_class_of_bars(screen: Screen, bars: Any, client: VideoClient, tmp_path: Path) -> None:
+def test_progress_takes_a_class_of_bars(screen: Screen, bars: Any, client: VideoClient, tmp_path: Path) -> None:
     client.wait(client.generate("a candle"), poll_interval=0.05, progress=bars)
     assert "done 100%" in " ".join(screen.frames)
     list(client.render_many(["one", "two"], tmp_path, poll_interval=0.05, progress=bars))
     assert "2/2" in screen.frames[-1]
 
 
-def test_what_fails_to_show_costs_nothing(
-    face: Face, client: VideoClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
+def test_an_exception_in_progress_does_not_fail_the_call(
+    api: ApiMode, client: VideoClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     class Broken:
         total = 100
@@ -318,22 +320,22 @@ def test_what_fails_to_show_costs_nothing(
         def update(self, n: float = 1) -> None:
             raise OSError(f"no paper for {n}")
 
-    assert face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=Broken()).ok
+    assert api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=Broken()).ok
     assert [record.message for record in caplog.records] == ["progress cannot be shown"]
 
 
 @pytest.mark.parametrize("wrong", [3, "yes", object()])
-def test_what_is_no_way_to_show_is_refused_before_anything_is_sent(
-    face: Face, client: VideoClient, simulator: Simulator, wrong: Any, tmp_path: Path
+def test_a_wrong_progress_argument_is_refused_before_sending(
+    api: ApiMode, client: VideoClient, simulator: Simulator, wrong: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(TypeError, match="progress can be"):
-        face(client, "render", "a candle", tmp_path / "a.mp4", progress=wrong)
+        api(client, "render", "a candle", tmp_path / "a.mp4", progress=wrong)
     with pytest.raises(TypeError, match="progress can be"):
         client.render_many(["a candle"], tmp_path, progress=wrong)
     assert simulator.accepted == []
 
 
-def test_ticks_come_only_to_those_who_show_something(face: Face, simulator: Simulator) -> None:
+def test_only_displays_get_ticks(api: ApiMode, simulator: Simulator) -> None:
     class Shown(Display):
         ticks = 0
 
@@ -349,6 +351,6 @@ def test_ticks_come_only_to_those_who_show_something(face: Face, simulator: Simu
     simulator.pause()
     with VideoClient("k", base_url=simulator.base_url, on_event=lambda event: heard.append(event["event"])) as client:
         job = client.generate("a candle")
-        face(client, "wait", job, timeout=30, poll_interval=0.1, progress=shown)
+        api(client, "wait", job, timeout=30, poll_interval=0.1, progress=shown)
     assert shown.ticks >= 2
     assert "tick" not in heard

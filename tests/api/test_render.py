@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 import vidjob
-from support import Face, Run, quick_client
+from support import ApiMode, Run, quick_client
 from vidjob import JobStatus, Simulator, VideoClient
 
 
 @pytest.mark.parametrize("shape", ["cometapi", "envelope", "xai"])
-def test_the_whole_path_in_every_shape(face: Face, tmp_path: Path, shape: str) -> None:
+def test_the_whole_path_in_every_shape(api: ApiMode, tmp_path: Path, shape: str) -> None:
     with (
         Simulator(shape, render_seconds=0.2) as simulator,  # type: ignore[arg-type]
         quick_client(simulator) as client,
     ):
         seen = []
-        result = face(
+        result = api(
             client,
             "render",
             "A candle flickers on a wooden table.",
@@ -42,18 +42,18 @@ def test_the_whole_path_in_every_shape(face: Face, tmp_path: Path, shape: str) -
     assert entry["body"]["aspect_ratio"] == "9:16"
 
 
-def test_a_target_that_cannot_be_kept_buys_nothing(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+def test_render_to_an_unusable_path_creates_no_job(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     (tmp_path / "a.mp4").write_bytes(b"mine")
     for path in (tmp_path / "a.mp4", tmp_path / "no" / "a.mp4", tmp_path):
         with pytest.raises(vidjob.DownloadError):
-            face(client, "render", "a candle", path)
+            api(client, "render", "a candle", path)
     assert simulator.requests == []
 
 
-def test_a_failure_after_the_purchase_names_the_job(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+def test_errors_after_the_create_carry_the_request_id(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     for fault, error in (
         ("job_fails", vidjob.JobFailed),
@@ -62,30 +62,30 @@ def test_a_failure_after_the_purchase_names_the_job(
     ):
         simulator.inject(fault, on="create")  # type: ignore[arg-type]
         with pytest.raises(error) as caught:
-            face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+            api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
         assert caught.value.request_id == simulator.accepted[-1]["request_id"]
     assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]
 
 
-def test_a_bad_file_after_the_purchase_names_the_job(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+def test_a_failed_download_carries_the_request_id(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     simulator.inject("wrong_type", on="download")
     with pytest.raises(vidjob.NotAVideo) as caught:
-        face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+        api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
     assert caught.value.request_id == simulator.accepted[0]["request_id"]
     assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]
 
 
-def test_a_mistake_in_a_callback_does_not_lose_the_job(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+def test_an_exception_in_a_callback_does_not_lose_the_job(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     def fails(_job: object) -> None:
         raise KeyError("a mistake")
 
-    assert face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=fails).ok
+    assert api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=fails).ok
     with pytest.raises(KeyError) as caught:
-        face(client, "render", "a candle", tmp_path / "b.mp4", poll_interval=0.05, on_update=fails)
+        api(client, "render", "a candle", tmp_path / "b.mp4", poll_interval=0.05, on_update=fails)
     if sys.version_info >= (3, 11):
         [note] = caught.value.__notes__
         assert simulator.accepted[-1]["request_id"] in note

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import Face
+from support import ApiMode
 from vidjob import FileId, Keyframe, Simulator, StorageOptions, Video, VideoClient, VideoJob, VideoRequest, Voice
 
 IMAGE = "https://a.example/i.png"
@@ -114,12 +114,12 @@ PATHS = {"generate": "generations", "edit": "edits", "extend": "extensions"}
 
 @pytest.mark.parametrize(("verb", "arguments", "sent"), SENT)
 def test_what_is_sent(
-    face: Face, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any], sent: dict[str, Any]
+    api: ApiMode, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     expected = {"prompt": "a candle", **sent}
-    face(client, verb, "a candle", **arguments)
+    api(client, verb, "a candle", **arguments)
     request = VideoRequest("a candle", operation=verb, **arguments)  # type: ignore[arg-type]
-    face(client, verb, request)
+    api(client, verb, request)
     assert [entry["body"] for entry in simulator.accepted] == [expected, expected]
     assert {entry["operation"] for entry in simulator.accepted} == {PATHS[verb]}
     assert request.preview() == expected
@@ -141,15 +141,17 @@ WORDLESS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("arguments", "sent"), WORDLESS)
 def test_images_need_no_prompt(
-    face: Face, simulator: Simulator, client: VideoClient, arguments: dict[str, Any], sent: dict[str, Any]
+    api: ApiMode, simulator: Simulator, client: VideoClient, arguments: dict[str, Any], sent: dict[str, Any]
 ) -> None:
-    face(client, "generate", **arguments)
+    api(client, "generate", **arguments)
     assert simulator.accepted[0]["body"] == sent
 
 
-def test_seconds_and_input_reference_pass_through_extra(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_seconds_and_input_reference_pass_through_extra(
+    api: ApiMode, simulator: Simulator, client: VideoClient
+) -> None:
     extra = {"seconds": 3, "input_reference": {"url": IMAGE}}
-    job = face(client, "generate", "x", extra=extra)
+    job = api(client, "generate", "x", extra=extra)
     assert simulator.accepted[0]["body"] == {"prompt": "x", **extra}
     video = client.wait(job, poll_interval=0.02).video
     assert video is not None
@@ -166,19 +168,19 @@ def test_seconds_and_input_reference_pass_through_extra(face: Face, simulator: S
     ],
 )
 def test_what_is_documented_of_known_models_only_is_sent_for_others(
-    face: Face, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any]
+    api: ApiMode, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(vidjob.NotFound, match="does not exist"):
-        face(client, verb, "x", model=UNKNOWN, **arguments)
+        api(client, verb, "x", model=UNKNOWN, **arguments)
     assert [request["status"] for request in simulator.requests] == [404]
 
 
 @pytest.mark.parametrize("shape", ["cometapi", "xai"])
-def test_both_services_take_every_way(face: Face, shape: Any) -> None:
+def test_both_services_take_every_way(api: ApiMode, shape: Any) -> None:
     with Simulator(shape, render_seconds=0.05) as simulator, simulator.client() as client:
-        face(client, "generate", "x", image=IMAGE, duration=3)
-        face(client, "edit", "x", VIDEO)
-        face(client, "extend", "x", VIDEO)
+        api(client, "generate", "x", image=IMAGE, duration=3)
+        api(client, "edit", "x", VIDEO)
+        api(client, "extend", "x", VIDEO)
         assert len(simulator.accepted) == 3
 
 
@@ -215,10 +217,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("verb", "arguments", "field"), REFUSED)
 def test_what_the_limits_exclude(
-    face: Face, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any], field: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        face(client, verb, **{"prompt": "x", **arguments})
+        api(client, verb, **{"prompt": "x", **arguments})
     assert caught.value.field == field
     assert field.rstrip("s") in str(caught.value)
     assert simulator.requests == []
@@ -263,29 +265,29 @@ def test_storage_has_its_limits() -> None:
 
 
 def test_a_request_stands_wherever_a_prompt_does(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
-    made = face(client, "render", VideoRequest("x", duration=3), tmp_path / "a.mp4", poll_interval=0.05)
+    made = api(client, "render", VideoRequest("x", duration=3), tmp_path / "a.mp4", poll_interval=0.05)
     follow_up = VideoRequest("and on", operation="extend", video=made.job, duration=2)
-    longer = face(client, "render", follow_up, tmp_path / "b.mp4", poll_interval=0.05)
+    longer = api(client, "render", follow_up, tmp_path / "b.mp4", poll_interval=0.05)
     assert longer.job.video.duration == 5
     assert [entry["operation"] for entry in simulator.accepted] == ["generations", "extensions"]
 
 
-def test_a_request_stands_alone(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_a_request_stands_alone(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     request = VideoRequest("x")
     for verb, arguments in (("generate", {"duration": 5}), ("edit", {"video": VIDEO}), ("extend", {"extra": {}})):
         with pytest.raises(TypeError, match=f"{next(iter(arguments))} was given beside a VideoRequest"):
-            face(client, verb, request, **arguments)
+            api(client, verb, request, **arguments)
     for verb in ("edit", "extend"):
         with pytest.raises(vidjob.InvalidRequest, match="call generate with it"):
-            face(client, verb, request)
+            api(client, verb, request)
     assert simulator.requests == []
 
 
-def test_render_keeps_the_file_itself(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_render_keeps_the_file_itself(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        face(client, "render", VideoRequest("x", upload_url="https://a.example/put"), tmp_path / "a.mp4")
+        api(client, "render", VideoRequest("x", upload_url="https://a.example/put"), tmp_path / "a.mp4")
     assert caught.value.field == "upload_url"
     assert simulator.requests == []
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pytest
 
 import vidjob
-from support import Cli, Face
+from support import ApiMode, Cli
 from vidjob import VideoClient
 
 #: With characters that JSON and addresses escape.
@@ -173,8 +173,8 @@ def shown(value: Any) -> str:
 class Witness:
     """Calls a client and keeps all that leaves."""
 
-    def __init__(self, face: Face, caplog: pytest.LogCaptureFixture, folder: Path) -> None:
-        self._face = face
+    def __init__(self, api: ApiMode, caplog: pytest.LogCaptureFixture, folder: Path) -> None:
+        self._api = api
         self._log = caplog
         self._folder = folder
         self._count = 0
@@ -216,10 +216,10 @@ class Witness:
             "render": (["x", folder / "a.mp4"], soon),
         }
         positional, named = arguments[verb]
-        return self._face(client, verb, *positional, **named)
+        return self._api(client, verb, *positional, **named)
 
     def _many(self, client: VideoClient, folder: Path, soon: dict[str, Any]) -> Any:
-        if self._face.name == "blocking":
+        if self._api.name == "blocking":
             return list(client.render_many(["x"], folder, **soon))
 
         async def many() -> list[Any]:
@@ -231,8 +231,8 @@ class Witness:
 
 
 @pytest.fixture
-def witness(face: Face, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Witness:
-    return Witness(face, caplog, tmp_path)
+def witness(api: ApiMode, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Witness:
+    return Witness(api, caplog, tmp_path)
 
 
 # ---- the key ---------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ VERBS: list[tuple[str, list[int], int]] = [
 
 
 @pytest.mark.parametrize(("verb", "statuses", "forms"), VERBS)
-def test_a_key_that_the_service_repeats_leaves_nowhere(
+def test_a_key_repeated_by_the_service_is_redacted_everywhere(
     witness: Witness, server: Server, verb: str, statuses: list[int], forms: int
 ) -> None:
     leaks = []
@@ -288,7 +288,9 @@ FILES: list[bytes] = [
 
 @pytest.mark.parametrize("link", ["/file.mp4", f"/{quote(KEY)}/file.mp4"])
 @pytest.mark.parametrize("verb", ["download", "render", "render_many"])
-def test_a_key_that_comes_with_the_file_leaves_nowhere(witness: Witness, server: Server, verb: str, link: str) -> None:
+def test_a_key_in_a_download_response_is_redacted_everywhere(
+    witness: Witness, server: Server, verb: str, link: str
+) -> None:
     server.asked = answer(200, {"status": "done", "video": {"url": link}})
     leaks = []
     with witness.client(api_key=KEY, base_url=f"{server.origin}/v1", max_retries=1) as client:
@@ -299,58 +301,58 @@ def test_a_key_that_comes_with_the_file_leaves_nowhere(witness: Witness, server:
     assert leaks == []
 
 
-def test_a_link_that_holds_the_key_is_followed_and_not_shown(face: Face, server: Server, tmp_path: Path) -> None:
+def test_a_link_that_holds_the_key_is_followed_and_not_shown(api: ApiMode, server: Server, tmp_path: Path) -> None:
     target = f"/file.mp4?key={quote(KEY, safe='')}"
     server.asked = answer(200, {"status": "done", "video": {"url": server.origin + target}})
     server.file = answer(200, MP4)
     with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
-        job = face(client, "get", "job-1")
+        job = api(client, "get", "job-1")
         assert job.video.url == f"{server.origin}/file.mp4?key=***"
-        assert face(client, "download", job, tmp_path / "a.mp4").bytes == len(MP4)
-        assert face(client, "download", job.video, tmp_path / "b.mp4").bytes == len(MP4)
-        face(client, "edit", "x", job)
+        assert api(client, "download", job, tmp_path / "a.mp4").bytes == len(MP4)
+        assert api(client, "download", job.video, tmp_path / "b.mp4").bytes == len(MP4)
+        api(client, "edit", "x", job)
         assert quote(KEY, safe="") in server.bodies[-1]
-        assert face(client, "render", "x", tmp_path / "c.mp4", poll_interval=0.01).bytes == len(MP4)
+        assert api(client, "render", "x", tmp_path / "c.mp4", poll_interval=0.01).bytes == len(MP4)
     # Elsewhere only what is shown is known, and the job is asked once more.
     with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
         kept = vidjob.VideoJob.from_dict(job.to_dict())
         with pytest.raises(vidjob.InvalidRequest, match="give the job"):
-            face(client, "download", kept.video, tmp_path / "e.mp4")
-        assert face(client, "download", kept, tmp_path / "d.mp4").bytes == len(MP4)
+            api(client, "download", kept.video, tmp_path / "e.mp4")
+        assert api(client, "download", kept, tmp_path / "d.mp4").bytes == len(MP4)
     with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
-        face(client, "edit", "x", kept)
+        api(client, "edit", "x", kept)
         assert quote(KEY, safe="") in server.bodies[-1]
     paths = {head.split(" ")[1] for head in server.heads}
     assert paths == {"/v1/videos/job-1", "/v1/videos/edits", "/v1/videos/generations", target}
 
 
-def test_the_id_of_a_job_is_never_a_key(face: Face, server: Server) -> None:
+def test_the_id_of_a_job_is_never_a_key(api: ApiMode, server: Server) -> None:
     server.created = answer(200, {"request_id": f"task-{KEY}"})
     with VideoClient(KEY, base_url=f"{server.origin}/v1", max_retries=0) as client:
         with pytest.raises(vidjob.SubmitUnknown, match=r"\*\*\*"):
-            face(client, "generate", "x")
+            api(client, "generate", "x")
         server.heads.clear()
         for verb in ("get", "wait"):
             with pytest.raises(vidjob.InvalidRequest, match="the API key was given as a job"):
-                face(client, verb, f"task-{KEY}")
+                api(client, verb, f"task-{KEY}")
         assert server.heads == []
 
 
 @pytest.mark.parametrize("key", ["k", "done", "status", "request_id", "200", "null", "5000"])
-def test_a_short_key_does_not_tear_answers_apart(face: Face, server: Server, key: str) -> None:
+def test_a_short_key_does_not_corrupt_responses(api: ApiMode, server: Server, key: str) -> None:
     body = '{"request_id": "task_k", "status": "done" , "code": 200, "n": null, "video": {"url": "/k/k.mp4"}, '
     body += '"usage": {"cost_in_usd_ticks": 5000 }}'
     server.asked = answer(200, body)
     with VideoClient(key, base_url=f"{server.origin}/v1", max_retries=0) as client:
-        job = face(client, "get", "task_k")
+        job = api(client, "get", "task_k")
         assert (job.status, job.video.url, job.usage.cost_in_usd_ticks) == ("done", "/k/k.mp4", 5000)
         assert job.raw == json.loads(body)
         server.asked = answer(401, {"error": f"your key {key} is wrong"})
         with pytest.raises(vidjob.AuthenticationError, match=r"your key (\*\*\*|200|null|5000) is wrong"):
-            face(client, "get", "task_k")
+            api(client, "get", "task_k")
 
 
-def test_the_command_line_does_not_show_a_key_that_the_service_repeats(
+def test_the_command_line_redacts_a_key_repeated_by_the_service(
     cli: Cli, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -378,7 +380,7 @@ def test_the_command_line_does_not_show_a_key_that_the_service_repeats(
 
 
 @pytest.mark.parametrize("verb", ["get", "generate"])
-def test_a_header_that_the_service_repeats_leaves_nowhere(witness: Witness, server: Server, verb: str) -> None:
+def test_a_secret_header_is_redacted_everywhere(witness: Witness, server: Server, verb: str) -> None:
     leaks = []
     headers = {"X-Token": f"Bearer {SIGNATURE}", "X-Team": "blue"}
     with witness.client(api_key=KEY, base_url=f"{server.origin}/v1", headers=headers) as client:
@@ -395,7 +397,7 @@ NUMBERS = ["918273", "20261126", "1234567890123", "918273645546372819"]
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("where", ["key", "header", "cookie", "proxy"])
-def test_a_secret_of_digits_leaves_nowhere(witness: Witness, server: Server, where: str, number: str) -> None:
+def test_a_numeric_secret_is_redacted_everywhere(witness: Witness, server: Server, where: str, number: str) -> None:
     settings: dict[str, Any] = {"api_key": KEY, "base_url": f"{server.origin}/v1"}
     if where == "key":
         settings["api_key"] = number
@@ -417,19 +419,19 @@ def test_a_secret_of_digits_leaves_nowhere(witness: Witness, server: Server, whe
 
 
 @pytest.mark.parametrize("key", NUMBERS)
-def test_a_secret_of_digits_does_not_tear_answers_apart(face: Face, server: Server, key: str) -> None:
+def test_a_numeric_secret_does_not_corrupt_responses(api: ApiMode, server: Server, key: str) -> None:
     body = {"request_id": "job-1", "status": "done", "video": {"url": f"/{key[:8]}/a.mp4"}}
     usage = {"cost_in_usd_ticks": int(f"{key}0"), "other": int(key)}
     server.asked = answer(200, {**body, "usage": usage})
     with VideoClient(key, base_url=f"{server.origin}/v1", max_retries=0) as client:
-        job = face(client, "get", "job-1")
+        job = api(client, "get", "job-1")
     assert (job.status, job.video.url) == ("done", body["video"]["url"])  # type: ignore[index]
     assert job.raw["usage"]["cost_in_usd_ticks"] == int(f"{key}0")
     assert job.raw["usage"]["other"] == ("***" if len(key) > 8 else int(key))
 
 
 @pytest.mark.parametrize("in_environment", [False, True])
-def test_the_password_of_a_proxy_leaves_nowhere(
+def test_a_proxy_password_is_redacted_everywhere(
     witness: Witness, server: Server, monkeypatch: pytest.MonkeyPatch, *, in_environment: bool
 ) -> None:
     user, password = "me", quote(PHRASE, safe="")
@@ -482,7 +484,7 @@ def echoing(server: Server) -> Server:
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_copies_keep_the_key(
-    face: Face, echoing: Server, monkeypatch: pytest.MonkeyPatch, copied: Callable[[VideoClient], VideoClient]
+    api: ApiMode, echoing: Server, monkeypatch: pytest.MonkeyPatch, copied: Callable[[VideoClient], VideoClient]
 ) -> None:
     monkeypatch.setenv("COMETAPI_KEY", "sk-somebody-elses")
     events: list[Any] = []
@@ -491,14 +493,14 @@ def test_copies_keep_the_key(
     )
     with copied(copied(original)) as client:
         assert client is not original
-        face(client, "get", "job-1")
+        api(client, "get", "job-1")
     assert f"authorization: Bearer {KEY}" in echoing.heads[0]
     assert f"x-token: {SIGNATURE}" in echoing.heads[0]
     assert len(events) == 1
     # Each is closed by itself.
-    face(original, "get", "job-1")
+    api(original, "get", "job-1")
     with pytest.raises(vidjob.InvalidRequest, match="closed"):
-        face(client, "get", "job-1")
+        api(client, "get", "job-1")
 
 
 def test_a_copy_keeps_the_key_of_the_environment_that_it_was_made_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -510,7 +512,7 @@ def test_a_copy_keeps_the_key_of_the_environment_that_it_was_made_in(monkeypatch
         pickle.loads(pickle.dumps(original))  # noqa: S301
 
 
-def test_a_client_unpickled_without_its_key_takes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_unpickled_without_its_key_uses_no_other_key(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("sk-somebody-elses", KEY):
         monkeypatch.setenv("COMETAPI_KEY", key)
         pickled = pickle.dumps(VideoClient(KEY))
@@ -519,8 +521,8 @@ def test_a_client_unpickled_without_its_key_takes_no_other(monkeypatch: pytest.M
             pickle.loads(pickled)  # noqa: S301
 
 
-def test_what_is_secret_travels_in_a_pickle_only_when_asked_to(
-    face: Face, echoing: Server, monkeypatch: pytest.MonkeyPatch
+def test_secrets_are_pickled_only_with_pickle_key(
+    api: ApiMode, echoing: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COMETAPI_KEY", KEY)
     proxy = echoing.origin.replace("http://", f"http://me:{quote(PHRASE, safe='')}@")
@@ -530,11 +532,11 @@ def test_what_is_secret_travels_in_a_pickle_only_when_asked_to(
         assert b"9876543210" not in pickled
         for client in (pickle.loads(pickled), pickle.loads(pickle.dumps(copy.copy(pickle.loads(pickled))))):  # noqa: S301
             with pytest.raises(vidjob.ConfigurationError, match=rf"pickled without .*{name}: pass pickle_key=True"):
-                face(client, "get", "job-1")
+                api(client, "get", "job-1")
     assert echoing.heads == []
     travelling = VideoClient(KEY, base_url="http://api.example/v1", **secrets, pickle_key=True)
     with pickle.loads(pickle.dumps(travelling)) as client:  # noqa: S301
-        face(client, "get", "job-1")
+        api(client, "get", "job-1")
     assert f"authorization: Bearer {KEY}" in echoing.heads[0]
     assert f"x-token: {SIGNATURE}" in echoing.heads[0]
     assert "proxy-authorization: Basic" in echoing.heads[0]

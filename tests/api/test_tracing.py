@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spans import Spans
-from support import Face, Run
+from support import ApiMode, Run
 from vidjob import BadRequest, JobFailed, NotAVideo, NotFound, Simulator, VideoClient, VideoRequest
 
 trace = pytest.importorskip("opentelemetry.trace")
@@ -16,10 +16,10 @@ trace = pytest.importorskip("opentelemetry.trace")
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
-def test_a_render_is_three_spans(face: Face, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
+def test_a_render_is_three_spans(api: ApiMode, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
     tracer = trace.get_tracer_provider().get_tracer("test")
     with tracer.start_as_current_span("outer") as outer:
-        made = face(
+        made = api(
             client,
             "render",
             "a candle",
@@ -64,46 +64,46 @@ def test_a_render_is_three_spans(face: Face, client: VideoClient, spans: Spans, 
     assert spans.attributes("video.download") == {**common, "vidjob.download.bytes": made.bytes}
 
 
-def test_single_verbs(face: Face, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
-    job = face(client, "generate", "a candle")
+def test_spans_of_single_verbs(api: ApiMode, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
+    job = api(client, "generate", "a candle")
     assert spans.names == ["video.submit"]
-    face(client, "get", job)
-    done = face(client, "wait", job, poll_interval=0.05)
-    face(client, "download", done, tmp_path / "a.mp4")
+    api(client, "get", job)
+    done = api(client, "wait", job, poll_interval=0.05)
+    api(client, "download", done, tmp_path / "a.mp4")
     assert spans.names == ["video.submit", "video.wait", "video.download"]
     assert {spans.attributes(name)["gen_ai.response.id"] for name in spans.names} == {job.request_id}
-    edited = face(client, "edit", VideoRequest("snow", operation="edit", video=done))
+    edited = api(client, "edit", VideoRequest("snow", operation="edit", video=done))
     assert spans.all[-1].attributes["gen_ai.operation.name"] == "edit_video"
     assert spans.all[-1].attributes["gen_ai.response.id"] == edited.request_id
 
 
-def test_what_was_bought_before_has_no_submit(
-    face: Face, client: VideoClient, simulator: Simulator, spans: Spans, tmp_path: Path
+def test_a_resumed_render_has_no_submit_span(
+    api: ApiMode, client: VideoClient, simulator: Simulator, spans: Spans, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.mp4"
     simulator.inject("wrong_type", on="download")
     with pytest.raises(NotAVideo):
-        face(client, "render", "a candle", path, poll_interval=0.05)
+        api(client, "render", "a candle", path, poll_interval=0.05)
     assert spans.names == ["video.submit", "video.wait", "video.download"]
     assert spans.all[2].attributes["error.type"] == "NotAVideo"
     before = len(spans.all)
-    assert face(client, "render", "a candle", path, poll_interval=0.05).ok
+    assert api(client, "render", "a candle", path, poll_interval=0.05).ok
     assert "video.submit" not in spans.names[before:]
     before = len(spans.all)
-    assert face(client, "render", "a candle", path, poll_interval=0.05).ok
+    assert api(client, "render", "a candle", path, poll_interval=0.05).ok
     assert spans.names[before:] == []
 
 
-def test_errors(face: Face, client: VideoClient, simulator: Simulator, spans: Spans) -> None:
+def test_errors(api: ApiMode, client: VideoClient, simulator: Simulator, spans: Spans) -> None:
     simulator.respond("create", status=400, body='{"error": "not this: a candle"}')
     with pytest.raises(BadRequest):
-        face(client, "generate", "a candle")
+        api(client, "generate", "a candle")
     simulator.inject("job_fails", on="create")
-    job = face(client, "generate", "a candle")
+    job = api(client, "generate", "a candle")
     with pytest.raises(JobFailed) as failed:
-        face(client, "wait", job, poll_interval=0.05)
+        api(client, "wait", job, poll_interval=0.05)
     with pytest.raises(NotFound):
-        face(client, "wait", "unknown-job")
+        api(client, "wait", "unknown-job")
     told = [(span.name, span.attributes.get("error.type"), span.status.status_code.name) for span in spans.all]
     code = failed.value.job.error.code or "failed"  # type: ignore[union-attr]
     assert told == [
@@ -115,14 +115,14 @@ def test_errors(face: Face, client: VideoClient, simulator: Simulator, spans: Sp
     assert "a candle" not in "".join(span.to_json() for span in spans.all)
 
 
-def test_a_batch(face: Face, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
+def test_a_batch(api: ApiMode, client: VideoClient, spans: Spans, tmp_path: Path) -> None:
     rows = [{"id": name, "prompt": name, "duration": 3} for name in ("a", "b", "c")]
 
     async def collect() -> None:
         async for result in client.render_many_async(rows, tmp_path, poll_interval=0.05):
             assert result.ok
 
-    if face.name == "blocking":
+    if api.name == "blocking":
         assert all(result.ok for result in client.render_many(rows, tmp_path, poll_interval=0.05))
     else:
         asyncio.run(collect())
@@ -132,12 +132,12 @@ def test_a_batch(face: Face, client: VideoClient, spans: Spans, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_prompts_and_links_only_when_asked_for(
-    face: Face, client: VideoClient, spans: Spans, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, asked: bool
+def test_spans_hold_prompts_and_links_only_on_request(
+    api: ApiMode, client: VideoClient, spans: Spans, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, asked: bool
 ) -> None:
     if asked:
         monkeypatch.setenv(CONTENT, "true")
-    job = face(client, "render", "a secret candle", tmp_path / "a.mp4", poll_interval=0.05).job
+    job = api(client, "render", "a secret candle", tmp_path / "a.mp4", poll_interval=0.05).job
     everything = "".join(span.to_json() for span in spans.all)
     assert ("a secret candle" in everything) is asked
     link, _, query = job.video.url.partition("?")
@@ -148,7 +148,7 @@ def test_prompts_and_links_only_when_asked_for(
         assert spans.attributes("video.wait")["gen_ai.response.0.video.url"] == link
 
 
-def test_nothing_where_nobody_collects(run_python: Run) -> None:
+def test_no_spans_without_opentelemetry(run_python: Run) -> None:
     program = """
 import sys
 from vidjob import Simulator
@@ -163,7 +163,7 @@ with Simulator(render_seconds=0.1) as simulator, simulator.client() as client:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_provider_that_the_environment_names(run_python: Run) -> None:
+def test_tracer_provider_from_the_environment(run_python: Run) -> None:
     program = """
 from vidjob import Simulator, _tracing
 with Simulator(render_seconds=0.1) as simulator, simulator.client() as client:

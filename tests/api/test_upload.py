@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Face, Run, quick_client
+from support import KEY, ApiMode, Run, quick_client
 from vidjob import Simulator, VideoClient
 
 MEDIA = Path(__file__).parent.parent / "media"
@@ -122,26 +122,26 @@ def test_a_large_file_takes_little_memory(run_python: Run, tmp_path: Path, verb:
     assert int(done.stdout) < 32 * 1024**2
 
 
-def test_what_arrives_is_the_file(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_what_arrives_is_the_file(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     large = padded(tmp_path / "large.mp4", 3 * MEGABYTE + 1)
-    face(client, "edit", "x", large)
+    api(client, "edit", "x", large)
     [request] = simulator.requests
     characters = -(-(3 * MEGABYTE + 1) // 3) * 4
     frame = len('{"prompt":"x","video":{"url":"data:video/mp4;base64,"}}')
     assert int(request["headers"]["content-length"]) == characters + frame
 
 
-def test_a_retry_reads_the_file_again(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_a_retry_reads_the_file_again(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     source = padded(tmp_path / "a.mp4", MEGABYTE)
     simulator.inject("rate_limited", on="create", retry_after=0, times=2)
-    face(client, "edit", "x", source)
+    api(client, "edit", "x", source)
     lengths = [request["headers"]["content-length"] for request in simulator.requests]
     assert len(lengths) == 3
     assert len(set(lengths)) == 1
     assert len(simulator.accepted) == 1
 
 
-def test_a_file_that_changes_in_between_is_not_sent(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_file_that_changes_in_between_is_not_sent(api: ApiMode, simulator: Simulator, tmp_path: Path) -> None:
     source = padded(tmp_path / "a.mp4", MEGABYTE)
 
     def shrink(event: Mapping[str, Any]) -> None:
@@ -152,10 +152,10 @@ def test_a_file_that_changes_in_between_is_not_sent(face: Face, simulator: Simul
         # Callbacks come on the caller's thread while the pause of a second passes.
         simulator.inject("rate_limited", on="create", retry_after=1)
         with pytest.raises(vidjob.InvalidRequest, match="changed while it was sent; nothing was created") as caught:
-            face(quick_client(simulator, on_event=shrink), "edit", "x", source)
+            api(quick_client(simulator, on_event=shrink), "edit", "x", source)
         assert caught.value.field == "video"
         assert simulator.accepted == []
-        face(client, "edit", "x", source)
+        api(client, "edit", "x", source)
 
 
 def test_a_slow_upload_may_take_longer_than_the_timeout(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_slow_upload_may_take_longer_than_the_timeout(tmp_path: Path) -> None:
     assert came[0] > 9 * MEGABYTE * 4 / 3
 
 
-def test_an_upload_that_stalls_started_nothing(face: Face, tmp_path: Path) -> None:
+def test_an_upload_that_stalls_started_nothing(api: ApiMode, tmp_path: Path) -> None:
     source = padded(tmp_path / "a.mp4", 9 * MEGABYTE)
     left = threading.Event()
 
@@ -182,12 +182,12 @@ def test_an_upload_that_stalls_started_nothing(face: Face, tmp_path: Path) -> No
     with serving(stalls) as address, VideoClient(KEY, base_url=address, timeout=0.3, max_retries=0) as client:
         try:
             with pytest.raises(vidjob.RequestTimeout, match=r"no answer from 127.0.0.1 within the client's timeout"):
-                face(client, "edit", "x", source)
+                api(client, "edit", "x", source)
         finally:
             left.set()
 
 
-def test_an_answer_that_stays_out_leaves_the_outcome_unknown(face: Face) -> None:
+def test_an_answer_that_stays_out_leaves_the_outcome_unknown(api: ApiMode) -> None:
     ended: list[bytes | OSError] = []
 
     def silent(connection: socket.socket) -> None:
@@ -206,12 +206,12 @@ def test_an_answer_that_stays_out_leaves_the_outcome_unknown(face: Face) -> None
         pytest.raises(vidjob.SubmitUnknown, match=r"\(no answer from 127.0.0.1 within the client's timeout\)"),
     ):
         # A small file: a large one may be held back by the system for long after it was handed on.
-        face(client, "edit", "x", MEDIA / "h264.mp4")
+        api(client, "edit", "x", MEDIA / "h264.mp4")
     # Once, and it was the client that gave up.
     assert ended == [b""]
 
 
-def test_a_connection_that_breaks_half_way_is_tried_again(face: Face, tmp_path: Path) -> None:
+def test_a_connection_that_breaks_half_way_is_tried_again(api: ApiMode, tmp_path: Path) -> None:
     source = padded(tmp_path / "a.mp4", 9 * MEGABYTE)
     seen: list[int] = []
 
@@ -225,14 +225,14 @@ def test_a_connection_that_breaks_half_way_is_tried_again(face: Face, tmp_path: 
         answered(connection, '{"request_id": "a"}')
 
     with serving(moody) as address, VideoClient(KEY, base_url=address, timeout=20, max_retries=1) as client:
-        assert face(client, "edit", "x", source).request_id == "a"
+        assert api(client, "edit", "x", source).request_id == "a"
     assert len(seen) == 2
 
 
-def test_a_body_that_is_too_large_for_the_service(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_a_body_that_is_too_large_for_the_service(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     simulator.respond("create", status=413, body='{"error": "too large"}')
     with pytest.raises(vidjob.BadRequest, match=r"\(the body has 1 MB: .* pass their https address\)"):
-        face(client, "edit", "x", MEDIA / "h264.mp4")
+        api(client, "edit", "x", MEDIA / "h264.mp4")
     assert simulator.accepted == []
 
 
@@ -270,7 +270,7 @@ def test_an_answer_that_came_while_the_process_stood_still_is_heard() -> None:
     assert stdout == "paid\n", stderr
 
 
-def test_a_create_that_was_answered_with_200_is_never_repeated(face: Face, tmp_path: Path) -> None:
+def test_a_create_that_was_answered_with_200_is_never_repeated(api: ApiMode, tmp_path: Path) -> None:
     """The head of a 200 has come: whatever follows, the outcome is unknown."""
     source = padded(tmp_path / "a.mp4", 9 * MEGABYTE)
     seen: list[int] = []
@@ -291,12 +291,12 @@ def test_a_create_that_was_answered_with_200_is_never_repeated(face: Face, tmp_p
         VideoClient(KEY, base_url=address, timeout=5, max_retries=2) as client,
         pytest.raises(vidjob.VidjobError) as caught,
     ):
-        face(client, "edit", "x", source)
+        api(client, "edit", "x", source)
     assert (type(caught.value), len(seen)) == (vidjob.SubmitUnknown, 1)
     assert "the connection broke" in str(caught.value)
 
 
-def test_a_refusal_in_the_middle_of_an_upload_started_nothing(face: Face, tmp_path: Path) -> None:
+def test_a_refusal_in_the_middle_of_an_upload_started_nothing(api: ApiMode, tmp_path: Path) -> None:
     """README: an upload that breaks off before its end has started nothing, and is tried again."""
     source = padded(tmp_path / "a.mp4", 9 * MEGABYTE)
     seen: list[int] = []
@@ -316,7 +316,7 @@ def test_a_refusal_in_the_middle_of_an_upload_started_nothing(face: Face, tmp_pa
         answered(connection, '{"request_id": "a"}')
 
     with serving(moody) as address, VideoClient(KEY, base_url=address, timeout=5, max_retries=1) as client:
-        assert face(client, "edit", "x", source).request_id == "a"
+        assert api(client, "edit", "x", source).request_id == "a"
     assert len(seen) == 2
 
 

@@ -214,7 +214,7 @@ def test_costs_are_exact(ticks: int, dollars: str) -> None:
         lambda: Usage.from_dict([]),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_no_value(build: Any) -> None:
+def test_invalid_values_are_refused(build: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         build()
 
@@ -243,7 +243,7 @@ jobs = st.builds(
 
 
 @given(jobs)
-def test_any_job_travels(job: VideoJob) -> None:
+def test_any_job_survives_pickle_and_json(job: VideoJob) -> None:
     for copied in (pickle.loads(pickle.dumps(job)), VideoJob.from_dict(json.loads(json.dumps(job.to_dict())))):  # noqa: S301
         assert copied == job
         assert hash(copied) == hash(job)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 import vidjob
-from support import Face
+from support import ApiMode
 from vidjob import JobStatus, Simulator, VideoClient, VideoJob
 
 ID = "f5f35814-953e-b094-5a2c-4a90014a58cb"
@@ -19,7 +19,7 @@ def script(simulator: Simulator, *bodies: dict[str, object]) -> None:
         simulator.respond("get", body=json.dumps(body))
 
 
-def test_each_change_once_and_the_terminal_one_last(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_each_change_once_and_the_terminal_one_last(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     script(
         simulator,
         {"request_id": ID},
@@ -30,7 +30,7 @@ def test_each_change_once_and_the_terminal_one_last(face: Face, simulator: Simul
         {"status": "processing", "progress": 80},
         {"status": "failed", "error": "no"},
     )
-    jobs = face(client, "watch", ID, poll_interval=0.01)
+    jobs = api(client, "watch", ID, poll_interval=0.01)
     assert [(job.status.value, job.progress) for job in jobs] == [
         ("pending", None),
         ("queued", None),
@@ -41,16 +41,16 @@ def test_each_change_once_and_the_terminal_one_last(face: Face, simulator: Simul
     assert len(simulator.requests) == 7
 
 
-def test_a_job_that_is_over_is_not_asked_after(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_a_job_that_is_over_is_not_asked_after(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     job = VideoJob(ID, JobStatus.EXPIRED)
-    assert face(client, "watch", job) == [job]
+    assert api(client, "watch", job) == [job]
     assert simulator.requests == []
 
 
-def test_the_timeout_carries_the_last_snapshot(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_the_timeout_carries_the_last_snapshot(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     script(simulator, *[{"status": "processing", "progress": 7}] * 100)
     with pytest.raises(vidjob.WaitTimeout) as caught:
-        face(client, "watch", ID, timeout=0.1, poll_interval=0.05)
+        api(client, "watch", ID, timeout=0.1, poll_interval=0.05)
     assert caught.value.request_id == ID
     assert caught.value.job is not None
     assert caught.value.job.progress == 7

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import vidjob
-from support import Cli, Face, by_id, many
+from support import ApiMode, Cli, by_id, many
 from vidjob import FileId, Keyframe, RenderResult, Simulator, StorageOptions, VideoClient, VideoRequest, Voice, _columns
 from vidjob._batch import Plan, planned
 from vidjob._columns import plain
@@ -217,12 +217,12 @@ def test_a_wrong_value_is_refused_with_its_row_and_field(name: str, tmp_path: Pa
 
 
 def test_wrong_rows_of_a_stream_are_results_and_stop_no_others(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     wrong = [order_of(name) for name in (*WRONG, *WRONG_ORDERS)]
     fine = [{"id": f"fine {number}", "prompt": f"take {number}", "duration": 1} for number in range(3)]
     orders = [fine[0], *(order for order, _ in wrong[:50]), fine[1], *(order for order, _ in wrong[50:]), fine[2]]
-    results = many(face, client, iter(orders), tmp_path, input_root=tmp_path)
+    results = many(api, client, iter(orders), tmp_path, input_root=tmp_path)
     assert [result.id for result in sorted(results, key=lambda result: result.id) if result.ok] == [
         "fine 0",
         "fine 1",
@@ -236,13 +236,13 @@ def test_wrong_rows_of_a_stream_are_results_and_stop_no_others(
 
 
 def test_a_list_with_wrong_rows_names_the_first_and_up_to_ten_more(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     rows: list[Any] = [{"id": f"i{number}", "prompt": "x", "duration": 99} for number in range(14)]
     rows[3] = "fine"
     rows[5] = 7
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        many(face, client, rows, tmp_path)
+        many(api, client, rows, tmp_path)
     first, _, more = str(caught.value).partition("; ")
     assert first.startswith("item 'i0': duration")
     assert more.startswith(
@@ -253,16 +253,16 @@ def test_a_list_with_wrong_rows_names_the_first_and_up_to_ten_more(
     assert more.endswith(", …")
     assert simulator.requests == []
     with pytest.raises(vidjob.InvalidRequest, match=r"; 1 more item is refused: item 1 \(prompt\)$"):
-        many(face, client, ["", ""], tmp_path)
+        many(api, client, ["", ""], tmp_path)
 
 
-def test_what_the_callers_iterator_raises_is_the_callers(face: Face, client: VideoClient, tmp_path: Path) -> None:
+def test_what_the_callers_iterator_raises_is_the_callers(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     def orders() -> Any:
         yield "x"
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        many(face, client, orders(), tmp_path)
+        many(api, client, orders(), tmp_path)
 
 
 # ---- columns ----------------------------------------------------------------------------------
@@ -332,11 +332,11 @@ def rows_with_columns() -> list[dict[Any, Any]]:
 
 
 def test_whatever_is_accepted_can_be_written_to_every_output(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     simulator.respond("create", status=400, body='{"error": "no"}')
     rows = rows_with_columns()
-    results = by_id(many(face, client, rows, tmp_path))
+    results = by_id(many(api, client, rows, tmp_path))
     assert sorted(results) == sorted(COLUMNS)
     [refused] = strict_lines(tmp_path / "errors.jsonl")
     written = {line["id"]: line for line in (refused, *strict_lines(tmp_path / "metadata.jsonl"))}
@@ -350,7 +350,7 @@ def test_whatever_is_accepted_can_be_written_to_every_output(
         assert RenderResult.from_dict(json.loads(json.dumps(told, allow_nan=False))).id == name
         assert name in repr(results[name])
     json.dumps(Results(results.values()).to_dicts(), ensure_ascii=False, allow_nan=False).encode()
-    again = many(face, client, rows, tmp_path)
+    again = many(api, client, rows, tmp_path)
     assert all(result.ok for result in again)
     assert len(simulator.accepted) == len(COLUMNS)
 
@@ -415,11 +415,11 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("number", range(len(ARGUMENTS)))
 def test_an_argument_that_cannot_be_sent_is_refused_with_its_field(
-    face: Face, simulator: Simulator, client: VideoClient, number: int
+    api: ApiMode, simulator: Simulator, client: VideoClient, number: int
 ) -> None:
     verb, arguments, field = ARGUMENTS[number]
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        face(client, verb, **{"prompt": "x", **arguments})
+        api(client, verb, **{"prompt": "x", **arguments})
     assert caught.value.field == field
     assert str(caught.value).startswith(field)
     str(caught.value).encode()
@@ -461,9 +461,11 @@ def test_a_truth_is_no_number_and_a_number_no_text() -> None:
 
 
 @pytest.mark.parametrize("verb", ["get", "wait"])
-def test_an_id_that_cannot_be_sent_is_refused(face: Face, simulator: Simulator, client: VideoClient, verb: str) -> None:
+def test_an_id_that_cannot_be_sent_is_refused(
+    api: ApiMode, simulator: Simulator, client: VideoClient, verb: str
+) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        face(client, verb, HALF)
+        api(client, verb, HALF)
     assert caught.value.field == "request_id"
     assert simulator.requests == []
 

@@ -126,9 +126,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("text", "mistakes"), REFUSED)
-def test_what_cannot_be_told_apart_is_refused_with_its_line(
-    path: Path, text: str, mistakes: list[tuple[str, str]]
-) -> None:
+def test_ambiguous_rows_are_refused_with_their_line(path: Path, text: str, mistakes: list[tuple[str, str]]) -> None:
     said = told(path, text)
     assert len(said) == len(mistakes), said
     for words, (place, reason) in zip(said, mistakes, strict=True):

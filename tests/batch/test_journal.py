@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import Face, Run, quick_client
+from support import ApiMode, Run, quick_client
 from vidjob import JobRecord, RenderResult, Simulator, VideoClient
 
 OFTEN = {"poll_interval": 0.05}
 
 
-def resumed(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
+def resumed(api: ApiMode, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
     kwargs = {**OFTEN, **kwargs}
-    if face.name == "blocking":
+    if api.name == "blocking":
         return list(client.resume(*args, **kwargs))
 
     async def run() -> list[RenderResult]:
@@ -47,16 +47,16 @@ def states(client: VideoClient) -> list[str]:
 
 
 def test_a_create_is_recorded_from_its_intent_to_its_file(
-    face: Face, simulator: Simulator, recorder: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, recorder: VideoClient, tmp_path: Path
 ) -> None:
-    assert face(recorder, "jobs") == []
-    job = face(recorder, "generate", "a candle", duration=2)
+    assert api(recorder, "jobs") == []
+    job = api(recorder, "generate", "a candle", duration=2)
     [record] = recorder.jobs()
     assert (record.state, record.request_id, record.prompt) == ("accepted", job.request_id, "a candle")
     assert (record.operation, record.attempts, float(record.cost_usd)) == ("generate", 1, 0.1)
-    done = face(recorder, "wait", job, **OFTEN)
-    assert [record.state for record in face(recorder, "jobs")] == ["done"]
-    face(recorder, "download", done, tmp_path / "a.mp4")
+    done = api(recorder, "wait", job, **OFTEN)
+    assert [record.state for record in api(recorder, "jobs")] == ["done"]
+    api(recorder, "download", done, tmp_path / "a.mp4")
     [record] = recorder.jobs()
     assert (record.state, record.path, record.job) == ("saved", tmp_path / "a.mp4", done)
     assert json.loads(json.dumps(record.to_dict()))["state"] == "saved"
@@ -66,53 +66,53 @@ def test_a_create_is_recorded_from_its_intent_to_its_file(
     ("fault", "state"), [("lost_response", "unknown"), ("job_fails", "failed"), ("job_moderated", "failed")]
 )
 def test_what_went_wrong_is_recorded(
-    face: Face, simulator: Simulator, recorder: VideoClient, fault: Any, state: str
+    api: ApiMode, simulator: Simulator, recorder: VideoClient, fault: Any, state: str
 ) -> None:
     simulator.inject(fault, on="create")
     with pytest.raises(vidjob.VidjobError):
-        face(recorder, "wait", face(recorder, "generate", "x"), **OFTEN)
+        api(recorder, "wait", api(recorder, "generate", "x"), **OFTEN)
     [record] = recorder.jobs()
     assert record.state == state
     assert record.error
 
 
-def test_a_refusal_is_recorded(face: Face, simulator: Simulator, recorder: VideoClient) -> None:
+def test_a_refusal_is_recorded(api: ApiMode, simulator: Simulator, recorder: VideoClient) -> None:
     simulator.respond("create", status=400, body='{"error": "no"}')
     with pytest.raises(vidjob.BadRequest):
-        face(recorder, "generate", "x")
+        api(recorder, "generate", "x")
     assert states(recorder) == ["refused"]
 
 
 def test_resume_finishes_what_is_unfinished(
-    face: Face, simulator: Simulator, recorder: VideoClient, journal: Path, tmp_path: Path
+    api: ApiMode, simulator: Simulator, recorder: VideoClient, journal: Path, tmp_path: Path
 ) -> None:
     jobs = [recorder.generate(f"take {number}") for number in range(3)]
     recorder.wait(jobs[0], poll_interval=0.05)
     recorder.download(recorder.wait(jobs[1], poll_interval=0.05), tmp_path / "kept.mp4")
     with quick_client(simulator, journal=journal) as later:
-        results = resumed(face, later)
+        results = resumed(api, later)
         assert {result.job.request_id for result in results if result.job} == {jobs[0].request_id, jobs[2].request_id}
         for result in results:
             assert result.ok
             assert result.path is not None
             assert result.path.parent == journal / "videos"
         assert states(later) == ["saved"] * 3
-        assert resumed(face, later) == []
+        assert resumed(api, later) == []
     assert len(simulator.accepted) == 3
 
 
-def test_resume_renews_an_expired_link(face: Face, simulator: Simulator, recorder: VideoClient) -> None:
+def test_resume_renews_an_expired_link(api: ApiMode, simulator: Simulator, recorder: VideoClient) -> None:
     recorder.wait(recorder.generate("x"), poll_interval=0.05)
     simulator.inject("link_expired", on="download")
-    [result] = resumed(face, recorder)
+    [result] = resumed(api, recorder)
     assert result.ok
 
 
-def test_which_journal(face: Face, client: VideoClient, tmp_path: Path) -> None:
+def test_jobs_without_a_journal_is_an_error(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     with pytest.raises(vidjob.ConfigurationError, match="which journal"):
         client.jobs()
     with pytest.raises(vidjob.ConfigurationError, match="which journal"):
-        resumed(face, client)
+        resumed(api, client)
     assert client.jobs(tmp_path / "none") == []
 
 
@@ -120,43 +120,45 @@ def test_which_journal(face: Face, client: VideoClient, tmp_path: Path) -> None:
 
 
 def test_a_render_goes_on_where_it_was_left(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     def leaves(_job: object) -> None:
         raise KeyError("left")
 
     with pytest.raises(KeyError):
-        face(client, "render", "x", tmp_path / "a.mp4", on_update=leaves, **OFTEN)
-    first = face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
-    again = face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+        api(client, "render", "x", tmp_path / "a.mp4", on_update=leaves, **OFTEN)
+    first = api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+    again = api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
     assert first == again
     assert len(simulator.accepted) == 1
-    anew = face(client, "render", "x", tmp_path / "a.mp4", overwrite=True, **OFTEN)
+    anew = api(client, "render", "x", tmp_path / "a.mp4", overwrite=True, **OFTEN)
     assert anew.job.request_id != first.job.request_id
     with pytest.raises(vidjob.DownloadError):
-        face(client, "render", "y", tmp_path / "a.mp4", **OFTEN)
+        api(client, "render", "y", tmp_path / "a.mp4", **OFTEN)
     assert len(simulator.accepted) == 2
     assert [record.state for record in client.jobs(tmp_path)] == ["saved"]
 
 
-def test_a_render_whose_answer_was_lost(face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_a_render_whose_answer_was_lost(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
     simulator.inject("lost_response", on="create")
     for _ in range(2):
         with pytest.raises(vidjob.SubmitUnknown):
-            face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+            api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
     assert len(simulator.accepted) == 1
-    assert face(client, "render", "x", tmp_path / "a.mp4", on_unknown="resubmit", **OFTEN).ok
+    assert api(client, "render", "x", tmp_path / "a.mp4", on_unknown="resubmit", **OFTEN).ok
     with pytest.raises(vidjob.InvalidRequest, match="hold"):
-        face(client, "render", "x", tmp_path / "b.mp4", on_unknown="guess")
+        api(client, "render", "x", tmp_path / "b.mp4", on_unknown="guess")
 
 
 def test_a_render_that_failed_is_made_again_when_asked_for_again(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     simulator.inject("job_moderated", on="create")
     with pytest.raises(vidjob.JobBlocked):
-        face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
-    assert face(client, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
+        api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+    assert api(client, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
 
 
 WAITS = """
@@ -168,18 +170,18 @@ WAITS = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
-def test_a_render_of_another_process(face: Face, tmp_path: Path) -> None:
+def test_a_render_of_another_process(api: ApiMode, tmp_path: Path) -> None:
     with Simulator(render_seconds=300) as simulator, simulator.client() as client:
         arguments = [sys.executable, "-c", textwrap.dedent(WAITS), simulator.base_url, str(tmp_path / "a.mp4")]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as other:
             while not simulator.accepted:
                 assert other.poll() is None
             with pytest.raises(vidjob.AlreadyRunning, match=f"process {other.pid} on"):
-                face(client, "render", "x", tmp_path / "a.mp4")
+                api(client, "render", "x", tmp_path / "a.mp4")
             os.kill(other.pid, signal.SIGKILL)
             other.wait()
         with pytest.raises((vidjob.WaitTimeout, vidjob.SubmitUnknown)):
-            face(client, "render", "x", tmp_path / "a.mp4", timeout=0, **OFTEN)
+            api(client, "render", "x", tmp_path / "a.mp4", timeout=0, **OFTEN)
         assert len(simulator.accepted) == 1
 
 
@@ -227,11 +229,11 @@ def test_others_read_it_as_it_stands(recorder: VideoClient, journal: Path) -> No
     assert list(frame["event"]) == ["open", "intent", "accepted", "released"]
 
 
-def test_a_journal_that_cannot_be_written_buys_nothing(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_written_buys_nothing(api: ApiMode, simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with quick_client(simulator, journal=tmp_path / "file" / "journal") as client:
         with pytest.raises(vidjob.JournalError) as caught:
-            face(client, "generate", "x")
+            api(client, "generate", "x")
         assert isinstance(caught.value, OSError)
     assert simulator.requests == []
 

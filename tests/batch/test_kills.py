@@ -59,7 +59,7 @@ FAULTS: list[tuple[str, str]] = [
 ]
 
 
-class Victim:
+class BatchProcess:
     """A batch in a process of its own."""
 
     def __init__(self, simulator: Simulator, folder: Path, on_unknown: str = "hold", clock: int = 0) -> None:
@@ -68,44 +68,44 @@ class Victim:
         if clock and FAKETIME is not None:
             shift = {"FAKETIME": f"{clock:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
             environment |= {"LD_PRELOAD": str(FAKETIME), **shift}
-        self.process = subprocess.Popen(
+        self.popen = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(RUN), *arguments],
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
         )
 
-    def __enter__(self) -> Victim:  # noqa: PYI034 - Python 3.10 has no Self
+    def __enter__(self) -> BatchProcess:  # noqa: PYI034 - Python 3.10 has no Self
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.popen.kill()
+        self.popen.wait()
+        if self.popen.stdout is not None:
+            self.popen.stdout.close()
 
     @property
     def is_over(self) -> bool:
-        return self.process.poll() is not None
+        return self.popen.poll() is not None
 
     def failures(self) -> dict[str, str]:
         """What it says when it is let to its end: the errors of items that are not there."""
-        out, _ = self.process.communicate(timeout=100)
-        assert self.process.returncode == 0
+        out, _ = self.popen.communicate(timeout=100)
+        assert self.popen.returncode == 0
         told: dict[str, str] = json.loads(out)
         return told
 
 
 def to_the_end(simulator: Simulator, folder: Path, on_unknown: str) -> dict[str, str]:
     """Runs until only creates without an answer are left over: faults that were not used up may cost a run or two."""
-    failures = Victim(simulator, folder, on_unknown).failures()
+    failures = BatchProcess(simulator, folder, on_unknown).failures()
     for _ in range(5):
         if set(failures.values()) <= {"SubmitUnknown"}:
             break
-        failures = {**Victim(simulator, folder).failures()}
+        failures = {**BatchProcess(simulator, folder).failures()}
     return failures
 
 
@@ -119,39 +119,39 @@ def written(folder: Path) -> int:
     return count
 
 
-def kill_at_line(victim: Victim, folder: Path, lines: int) -> None:
-    while not victim.is_over and written(folder) < lines:
+def kill_at_line(process: BatchProcess, folder: Path, lines: int) -> None:
+    while not process.is_over and written(folder) < lines:
         pass
-    victim.kill()
+    process.kill()
 
 
-def kill_after(victim: Victim, seconds: float) -> None:
+def kill_after(process: BatchProcess, seconds: float) -> None:
     end = time.monotonic() + seconds
-    while not victim.is_over and time.monotonic() < end:
+    while not process.is_over and time.monotonic() < end:
         time.sleep(0.001)
-    victim.kill()
+    process.kill()
 
 
-def kill_before_the_answer(victim: Victim, simulator: Simulator) -> None:
+def kill_before_the_answer(process: BatchProcess, simulator: Simulator) -> None:
     """While a create hangs, its intent is written down and nothing more."""
     before = len(simulator.requests)
     simulator.inject("hang", on="create", seconds=0.4)
-    while not victim.is_over and not any(request["method"] == "POST" for request in simulator.requests[before:]):
+    while not process.is_over and not any(request["method"] == "POST" for request in simulator.requests[before:]):
         pass
-    victim.kill()
+    process.kill()
 
 
-def stop_while_another_runs(victim: Victim, simulator: Simulator, folder: Path, seconds: float) -> None:
+def stop_while_another_runs(process: BatchProcess, simulator: Simulator, folder: Path, seconds: float) -> None:
     """A process that stands still is alive: nobody takes its items, and it goes on where it was."""
     lines = written(folder) + 3
-    while not victim.is_over and written(folder) < lines:
+    while not process.is_over and written(folder) < lines:
         pass
-    victim.process.send_signal(signal.SIGSTOP)
-    if not victim.is_over and (folder / ".vidjob" / "runs").is_dir():
-        assert Victim(simulator, folder).failures() == {"": "AlreadyRunning"}
+    process.popen.send_signal(signal.SIGSTOP)
+    if not process.is_over and (folder / ".vidjob" / "runs").is_dir():
+        assert BatchProcess(simulator, folder).failures() == {"": "AlreadyRunning"}
     time.sleep(seconds)
-    victim.process.send_signal(signal.SIGCONT)
-    kill_after(victim, 0.1)
+    process.popen.send_signal(signal.SIGCONT)
+    kill_after(process, 0.1)
 
 
 def bought(simulator: Simulator) -> Counter[str]:
@@ -172,26 +172,26 @@ def check(simulator: Simulator, folder: Path, unknown: set[str], most: Counter[s
     assert {path.stem for path in (folder / "videos").glob("*.mp4")} == set(kept)
 
 
-def torment(folder: Path, chance: random.Random) -> Counter[str]:
+def kill_until_done(folder: Path, chance: random.Random) -> Counter[str]:
     """Kills one batch again and again until it comes to its end, and checks what is left."""
     told: Counter[str] = Counter()
     with Simulator(render_seconds=0.15, spread=0.5, seed=chance.randrange(1000)) as simulator:
         while not told["ends"]:
             kind, on = chance.choice(FAULTS)
             simulator.inject(kind, on=on, retry_after=0)  # type: ignore[arg-type]
-            with Victim(simulator, folder, clock=chance.choice(CLOCKS)) as victim:
+            with BatchProcess(simulator, folder, clock=chance.choice(CLOCKS)) as process:
                 match told["kills"] % 4:
                     case 0:
-                        kill_at_line(victim, folder, written(folder) + 2 + told["kills"] // 3)
+                        kill_at_line(process, folder, written(folder) + 2 + told["kills"] // 3)
                     case 1:
                         # In the long run, for longer than a claim may wait for its create.
-                        stop_while_another_runs(victim, simulator, folder, 6.0 if KILLS > 100 else 0.0)
+                        stop_while_another_runs(process, simulator, folder, 6.0 if KILLS > 100 else 0.0)
                         told["stops"] += 1
                     case 2:
-                        kill_after(victim, chance.uniform(0.15, 0.7))
+                        kill_after(process, chance.uniform(0.15, 0.7))
                     case _:
-                        kill_before_the_answer(victim, simulator)
-            told["kills" if victim.process.returncode == -signal.SIGKILL else "ends"] += 1
+                        kill_before_the_answer(process, simulator)
+            told["kills" if process.popen.returncode == -signal.SIGKILL else "ends"] += 1
         failures = to_the_end(simulator, folder, "hold")
         unknown = {name for name, error in failures.items() if error == "SubmitUnknown"}
         assert set(failures) == unknown, f"{failures}; seed {SEED}"
@@ -212,9 +212,9 @@ def torment(folder: Path, chance: random.Random) -> Counter[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is Unix's")
 @pytest.mark.timeout(1800)
-def test_nothing_is_lost_and_nothing_is_bought_twice(tmp_path: Path) -> None:
+def test_killed_batches_lose_nothing_and_buy_nothing_twice(tmp_path: Path) -> None:
     chance = random.Random(SEED)  # noqa: S311 - no secrets
     told: Counter[str] = Counter()
     while told["kills"] < KILLS:
-        told += torment(tmp_path / str(told["ends"]), chance) + Counter(batches=1)
+        told += kill_until_done(tmp_path / str(told["ends"]), chance) + Counter(batches=1)
     print(dict(told))  # noqa: T201 - pytest -s shows it

@@ -23,7 +23,7 @@ import pytest
 
 import raw
 import vidjob
-from support import POSIX, Face, Run, many, quick_client, start_together
+from support import POSIX, ApiMode, Run, many, quick_client, start_together
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -35,14 +35,14 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def leave(face: Face, client: VideoClient, path: Any, prompt: str = "A candle.") -> None:
+def leave(api: ApiMode, client: VideoClient, path: Any, prompt: str = "A candle.") -> None:
     """Buys an item and leaves it before its end."""
 
     def leaves(_job: object) -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        face(client, "render", prompt, path, on_update=leaves, **OFTEN)
+        api(client, "render", prompt, path, on_update=leaves, **OFTEN)
 
 
 # ---- paths ------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ SPELLINGS = ["candle.mp4", "./candle.mp4", "../project/candle.mp4", "ABSOLUTE", 
 @pytest.mark.parametrize("again", SPELLINGS)
 @pytest.mark.parametrize("first", ["candle.mp4", "./candle.mp4"])
 def test_one_file_is_one_item_however_its_path_is_spelled(
-    face: Face,
+    api: ApiMode,
     simulator: Simulator,
     client: VideoClient,
     tmp_path: Path,
@@ -70,39 +70,39 @@ def test_one_file_is_one_item_however_its_path_is_spelled(
         "LINK": tmp_path / "link" / "candle.mp4",
         "FOLDER LINK": tmp_path / "link" / ".." / "project" / "candle.mp4",
     }
-    leave(face, client, first)
+    leave(api, client, first)
     path = spelled.get(again, again)
-    result = face(client, "render", "A candle.", path, **OFTEN)
+    result = api(client, "render", "A candle.", path, **OFTEN)
     assert result.path == Path(path), "as it was given"
     assert Path(path).is_file()
     assert len(simulator.accepted) == 1
 
 
 def test_a_folder_that_was_moved_keeps_what_was_bought_in_it(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
-    leave(face, client, old / "a.mp4")
-    leave(face, client, old / "b.mp4")
+    leave(api, client, old / "a.mp4")
+    leave(api, client, old / "b.mp4")
     old.rename(new)
-    assert face(client, "render", "A candle.", new / "a.mp4", **OFTEN).ok
-    assert [result.ok for result in face(client, "resume", new, **OFTEN)] == [True]
+    assert api(client, "render", "A candle.", new / "a.mp4", **OFTEN).ok
+    assert [result.ok for result in api(client, "resume", new, **OFTEN)] == [True]
     assert (new / "b.mp4").is_file()
     assert not old.exists()
     assert len(simulator.accepted) == 2
 
 
 def test_a_journal_elsewhere_is_good_when_all_is_moved_together(
-    face: Face, simulator: Simulator, tmp_path: Path
+    api: ApiMode, simulator: Simulator, tmp_path: Path
 ) -> None:
     base = tmp_path / "base"
     (base / "clips").mkdir(parents=True)
     with quick_client(simulator, journal=base / "journal") as client:
-        leave(face, client, base / "clips" / "a.mp4")
+        leave(api, client, base / "clips" / "a.mp4")
     base.rename(tmp_path / "moved")
     with quick_client(simulator, journal=tmp_path / "moved" / "journal") as client:
-        assert face(client, "render", "A candle.", tmp_path / "moved" / "clips" / "a.mp4", **OFTEN).ok
+        assert api(client, "render", "A candle.", tmp_path / "moved" / "clips" / "a.mp4", **OFTEN).ok
     assert len(simulator.accepted) == 1
 
 
@@ -215,8 +215,8 @@ def test_tasks_that_want_the_same_item_at_once_buy_it_once(simulator: Simulator,
         assert isinstance(answer, (vidjob.RenderResult, vidjob.AlreadyRunning)), told
 
 
-def test_whoever_comes_second_gets_what_the_first_one_bought(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+def test_a_second_render_returns_the_file_of_the_first(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     """The journal is read before the request is hashed and prepared; meanwhile somebody else may have finished."""
     other = quick_client(simulator)
@@ -227,11 +227,11 @@ def test_whoever_comes_second_gets_what_the_first_one_bought(
         if event["event"] == "request" and not once:
             once.append(None)
 
-    first = face(client, "render", "A candle.", path, **OFTEN)
+    first = api(client, "render", "A candle.", path, **OFTEN)
     late = quick_client(simulator, on_event=prepares)
-    second = face(late, "render", "A candle.", path, **OFTEN)
+    second = api(late, "render", "A candle.", path, **OFTEN)
     assert (first.sha256, first.id) == (second.sha256, second.id)
-    assert face(other, "render", "A candle.", path, **OFTEN).sha256 == first.sha256
+    assert api(other, "render", "A candle.", path, **OFTEN).sha256 == first.sha256
     assert len(simulator.accepted) == 1
 
 
@@ -255,7 +255,7 @@ def write_journal(folder: Path, *lines: str) -> None:
 
 
 def test_a_clock_that_was_set_back_buys_nothing_again(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     """A refusal of an hour ahead must not hide the job that was bought after it."""
     job = client.generate("x")
@@ -269,7 +269,7 @@ def test_a_clock_that_was_set_back_buys_nothing_again(
         line("accepted", id="a", attempt="vidjob-2", at=later - 3598, request_id=job.request_id),
     )
     for _ in range(2):
-        [result] = many(face, client, [{"id": "a", "prompt": "x"}], tmp_path)
+        [result] = many(api, client, [{"id": "a", "prompt": "x"}], tmp_path)
         assert result.ok
         assert result.job is not None
         assert result.job.request_id == job.request_id
@@ -278,7 +278,7 @@ def test_a_clock_that_was_set_back_buys_nothing_again(
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
 def test_attempts_follow_each_other_whatever_the_clock_says(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, run_python: Run, seconds: int
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, run_python: Run, seconds: int
 ) -> None:
     library = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
     if library is None:
@@ -293,10 +293,10 @@ def test_attempts_follow_each_other_whatever_the_clock_says(
     done = run_python(textwrap.dedent(program), simulator.base_url, str(tmp_path), env=clock)
     assert done.stdout == "['BadRequest']\n", done.stderr
     simulator.inject("job_fails", on="create")
-    [failed] = many(face, client, [{"id": "a", "prompt": "x"}], tmp_path)
+    [failed] = many(api, client, [{"id": "a", "prompt": "x"}], tmp_path)
     assert isinstance(failed.error, vidjob.JobFailed)
     for _ in range(3):
-        many(face, client, [{"id": "a", "prompt": "x"}], tmp_path, retry_failed=True)
+        many(api, client, [{"id": "a", "prompt": "x"}], tmp_path, retry_failed=True)
     assert len(simulator.accepted) == 2
 
 
@@ -304,7 +304,7 @@ def test_attempts_follow_each_other_whatever_the_clock_says(
 
 
 def test_nothing_is_bought_without_a_record(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     def rows() -> Iterator[dict[str, str]]:
         for number in range(4):
@@ -312,7 +312,7 @@ def test_nothing_is_bought_without_a_record(
                 shutil.rmtree(tmp_path / ".vidjob")
             yield {"id": f"i{number}", "prompt": f"take {number}"}
 
-    results = many(face, client, rows(), tmp_path, concurrency=1)
+    results = many(api, client, rows(), tmp_path, concurrency=1)
     errors = [result.error for result in results if not result.ok]
     assert len(simulator.accepted) == 2
     assert len(errors) == 2
@@ -321,12 +321,12 @@ def test_nothing_is_bought_without_a_record(
         assert "removed or replaced" in str(error)
 
 
-def test_a_create_is_not_sent_when_its_journal_is_gone(face: Face, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_create_is_not_sent_when_its_journal_is_gone(api: ApiMode, simulator: Simulator, tmp_path: Path) -> None:
     with quick_client(simulator, journal=tmp_path / "journal") as client:
-        face(client, "generate", "a")
+        api(client, "generate", "a")
         shutil.rmtree(tmp_path / "journal")
         with pytest.raises(vidjob.JournalError, match="removed or replaced"):
-            face(client, "generate", "b")
+            api(client, "generate", "b")
     assert len(simulator.accepted) == 1
 
 
@@ -345,7 +345,7 @@ def damage(folder: Path, event: str, item: str) -> tuple[Path, int]:
 
 @pytest.mark.parametrize("event", ["intent", "refused", "accepted"])
 def test_a_damaged_line_is_named_and_its_item_is_not_bought_until_the_user_says_so(
-    face: Face, simulator: Simulator, tmp_path: Path, run_python: Run, event: str
+    api: ApiMode, simulator: Simulator, tmp_path: Path, run_python: Run, event: str
 ) -> None:
     program = """
         import sys, vidjob
@@ -361,7 +361,7 @@ def test_a_damaged_line_is_named_and_its_item_is_not_bought_until_the_user_says_
     segment, number = damage(tmp_path, event, "a")
     rows = [{"id": i, "prompt": i} for i in "abc"]
     with quick_client(simulator) as client, pytest.warns(RuntimeWarning, match="damaged") as told:
-        results = {result.id: result for result in many(face, client, rows, tmp_path)}
+        results = {result.id: result for result in many(api, client, rows, tmp_path)}
     assert f"line {number} of {segment} is damaged" in str(told[0].message)
     prompts = Counter(entry["body"]["prompt"] for entry in simulator.accepted)
     assert prompts["a"] == (0 if event == "refused" else 1), results["a"]
@@ -371,12 +371,12 @@ def test_a_damaged_line_is_named_and_its_item_is_not_bought_until_the_user_says_
     assert results["c"].ok, "others are bought"
     assert len(simulator.accepted) == bought + 1
     with quick_client(simulator) as client, pytest.warns(RuntimeWarning, match="damaged"):
-        results = {result.id: result for result in many(face, client, rows, tmp_path, on_unknown="resubmit")}
+        results = {result.id: result for result in many(api, client, rows, tmp_path, on_unknown="resubmit")}
     assert results["a"].ok
 
 
-def test_an_item_whose_lines_are_gone_is_known_by_its_claim(
-    face: Face, simulator: Simulator, tmp_path: Path, run_python: Run
+def test_a_claim_remembers_an_item_whose_journal_lines_are_gone(
+    api: ApiMode, simulator: Simulator, tmp_path: Path, run_python: Run
 ) -> None:
     program = """
         import sys, vidjob
@@ -387,7 +387,7 @@ def test_an_item_whose_lines_are_gone_is_known_by_its_claim(
     for file in [*(tmp_path / ".vidjob").glob("*.jsonl"), *(tmp_path / "videos").iterdir()]:
         file.unlink()
     with quick_client(simulator) as client:
-        [result] = many(face, client, [{"id": "a", "prompt": "a"}], tmp_path)
+        [result] = many(api, client, [{"id": "a", "prompt": "a"}], tmp_path)
         assert isinstance(result.error, vidjob.SubmitUnknown)
         assert [record.state for record in client.jobs(tmp_path)] == ["unknown"]
     assert len(simulator.accepted) == 1
@@ -403,12 +403,12 @@ def test_an_item_whose_lines_are_gone_is_known_by_its_claim(
     ],
 )
 def test_a_damaged_claim_holds_its_item(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, verb: str, content: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, verb: str, content: str
 ) -> None:
     def ask(**options: Any) -> Any:
         if verb == "render":
-            return face(client, "render", "x", tmp_path / "a.mp4", **OFTEN, **options)
-        [result] = many(face, client, [{"id": "a", "prompt": "x"}], tmp_path, **options)
+            return api(client, "render", "x", tmp_path / "a.mp4", **OFTEN, **options)
+        [result] = many(api, client, [{"id": "a", "prompt": "x"}], tmp_path, **options)
         if result.error is not None:
             raise result.error
         return result
@@ -426,15 +426,15 @@ def test_a_damaged_claim_holds_its_item(
 
 
 def test_a_claim_that_is_left_alone_is_resubmitted_when_that_is_asked_for(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.mp4"
-    face(client, "render", "x", path, **OFTEN)
+    api(client, "render", "x", path, **OFTEN)
     for file in [*(tmp_path / ".vidjob").glob("*.jsonl"), path]:
         file.unlink()
     with pytest.raises(vidjob.SubmitUnknown, match="on_unknown"):
-        face(client, "render", "x", path, **OFTEN)
-    assert face(client, "render", "x", path, on_unknown="resubmit", **OFTEN).ok
+        api(client, "render", "x", path, **OFTEN)
+    assert api(client, "render", "x", path, on_unknown="resubmit", **OFTEN).ok
     assert len(simulator.accepted) == 2
 
 
@@ -461,18 +461,18 @@ def test_two_requests_for_one_file_at_once_are_not_both_bought(tmp_path: Path) -
         assert len(simulator.accepted) == 1
 
 
-def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(face: Face, tmp_path: Path) -> None:
-    film = (Path(__file__).parent.parent / "media" / "mpeg4.mp4").read_bytes()
+def test_the_id_that_works_is_remembered_across_processes(api: ApiMode, tmp_path: Path) -> None:
+    video = (Path(__file__).parent.parent / "media" / "mpeg4.mp4").read_bytes()
     is_ready = False
 
     def reply(method: str, path: str) -> bytes:
         if method == "POST":
             return raw.answer({"request_id": "x", "id": "task_x", "task_id": "third"})
-        if path.startswith("/film"):
-            return raw.answer(film, headers=["Content-Type: video/mp4"])
+        if path.startswith("/video"):
+            return raw.answer(video, headers=["Content-Type: video/mp4"])
         if not path.endswith("third"):
             return raw.answer({"error": "no such job"}, 404)
-        done = {"status": "done", "video": {"url": f"{service.root}/film.mp4"}}
+        done = {"status": "done", "video": {"url": f"{service.root}/video.mp4"}}
         return raw.answer(done if is_ready else {"status": "processing"})
 
     with raw.RawService(reply) as service:
@@ -481,34 +481,34 @@ def test_a_job_is_asked_after_by_whichever_id_works_also_by_the_next_program(fac
             return quick_client(service, max_retries=0)
 
         with client() as first, pytest.raises(vidjob.WaitTimeout):
-            face(first, "render", "x", tmp_path / "a.mp4", timeout=0, **OFTEN)
+            api(first, "render", "x", tmp_path / "a.mp4", timeout=0, **OFTEN)
         is_ready = True
         with client() as second:
             [record] = second.jobs(tmp_path)
             assert record.job is not None
-            assert face(second, "get", record.job).status is vidjob.JobStatus.DONE
+            assert api(second, "get", record.job).status is vidjob.JobStatus.DONE
         with client() as third:
-            assert face(third, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
+            assert api(third, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
         assert service.creates == 1
 
 
-def test_the_id_of_a_create_without_an_outcome_stays_known(face: Face, tmp_path: Path) -> None:
+def test_the_id_of_a_create_without_an_outcome_stays_known(api: ApiMode, tmp_path: Path) -> None:
     with raw.RawService(lambda *_: raw.answer(b'{"request_id": "job-7", "x": "ab')) as service:
         for _ in range(2):
             with quick_client(service, max_retries=0) as client:
                 with pytest.raises(vidjob.SubmitUnknown) as caught:
-                    face(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+                    api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
                 assert caught.value.request_id == "job-7"
                 assert [record.request_id for record in client.jobs(tmp_path)] == ["job-7"]
         assert service.creates == 1
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_nothing_is_bought_after_the_deadline(face: Face, simulator: Simulator, tmp_path: Path, status: int) -> None:
+def test_nothing_is_bought_after_the_deadline(api: ApiMode, simulator: Simulator, tmp_path: Path, status: int) -> None:
     body = '{"error": {"code": "get_channel_failed", "message": "no available channel"}}'
     simulator.respond("create", status=status, headers={"Retry-After": "3"}, body=body)
     with quick_client(simulator) as client:
-        [result] = many(face, client, ["x"], tmp_path, deadline=0.5)
+        [result] = many(api, client, ["x"], tmp_path, deadline=0.5)
     assert isinstance(result.error, vidjob.NotBought)
     assert len(simulator.requests) <= 1
     assert simulator.accepted == []
@@ -595,11 +595,11 @@ def test_a_create_that_was_interrupted_is_recorded_before_the_process_ends(tmp_p
             assert [record.request_id for record in client.jobs()] == ["job-1"]
 
 
-def test_an_exception_in_a_wait_carries_the_job(face: Face, client: VideoClient, tmp_path: Path) -> None:
+def test_an_exception_in_a_wait_carries_the_job(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     def raises(_job: object) -> None:
         raise LookupError("mine")
 
     with pytest.raises(LookupError) as caught:
-        face(client, "render", "x", tmp_path / "a.mp4", on_update=raises, **OFTEN)
+        api(client, "render", "x", tmp_path / "a.mp4", on_update=raises, **OFTEN)
     [record] = client.jobs(tmp_path)
     assert caught.value.request_id == record.request_id  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import Face, Run, many, quick_client
+from support import ApiMode, Run, many, quick_client
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -34,18 +34,18 @@ def rows(*names: str, scene: int = 1) -> list[dict[str, Any]]:
 
 
 def test_metadata_describes_every_video_of_the_folder_with_its_columns(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
-    many(face, client, rows("a", "b"), tmp_path)
+    many(api, client, rows("a", "b"), tmp_path)
     first = described(tmp_path)
     assert {name: line["scene"] for name, line in first.items()} == {"a": 1, "b": 1}
-    many(face, client, rows("c", scene=2), tmp_path)
+    many(api, client, rows("c", scene=2), tmp_path)
     second = described(tmp_path)
     assert {name: line["scene"] for name, line in second.items()} == {"a": 1, "b": 1, "c": 2}
     assert {name: second[name] for name in first} == first
-    many(face, client, rows("a", scene=7), tmp_path)
+    many(api, client, rows("a", scene=7), tmp_path)
     assert described(tmp_path)["a"]["scene"] == 7, "a row that was given again says what counts now"
-    many(face, client, [], tmp_path)
+    many(api, client, [], tmp_path)
     assert described(tmp_path)["a"]["scene"] == 7
     assert set(described(tmp_path)) == {"a", "b", "c"}
     assert len(simulator.accepted) == 3
@@ -54,39 +54,39 @@ def test_metadata_describes_every_video_of_the_folder_with_its_columns(
 @pytest.mark.parametrize("name", ["metadata.jsonl", "errors.jsonl", "summary.json"])
 @pytest.mark.parametrize("orders", [[], ["x"], ["refused"]])
 def test_a_file_of_somebody_else_is_left_as_it_is(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, orders: list[str], name: str
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, orders: list[str], name: str
 ) -> None:
     text = '{"file_name": "cat.png", "text": "a cat"}\n'
     (tmp_path / name).write_text(text, encoding="utf-8")
     if orders == ["refused"]:
         simulator.respond("create", status=400, body='{"error": "no"}')
     with pytest.warns(RuntimeWarning, match=f"{name} is not an output of vidjob"):
-        many(face, client, orders, tmp_path)
+        many(api, client, orders, tmp_path)
     assert (tmp_path / name).read_text(encoding="utf-8") == text
 
 
-def test_videos_stay_described_when_the_journal_was_removed(face: Face, client: VideoClient, tmp_path: Path) -> None:
-    many(face, client, rows("a", "b"), tmp_path)
+def test_videos_stay_described_when_the_journal_was_removed(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
+    many(api, client, rows("a", "b"), tmp_path)
     before = described(tmp_path)
     shutil.rmtree(tmp_path / ".vidjob")
-    assert not many(face, client, rows("a"), tmp_path)[0].ok, "the file is there, and nobody's"
+    assert not many(api, client, rows("a"), tmp_path)[0].ok, "the file is there, and nobody's"
     assert described(tmp_path) == before
-    many(face, client, rows("c"), tmp_path)
+    many(api, client, rows("c"), tmp_path)
     assert set(described(tmp_path)) == set("abc")
     (tmp_path / before["a"]["file_name"]).unlink()
-    many(face, client, [], tmp_path)
+    many(api, client, [], tmp_path)
     assert set(described(tmp_path)) == set("bc")
 
 
 @pytest.mark.parametrize("status", [401, 402])
 def test_a_run_that_is_refused_takes_nothing_from_the_metadata(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, status: int
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, status: int
 ) -> None:
-    many(face, client, rows("a"), tmp_path)
+    many(api, client, rows("a"), tmp_path)
     before = described(tmp_path)
     for _ in "bc":
         simulator.respond("create", status=status, body='{"error": "no"}')
-    results = many(face, client, rows("b", "c"), tmp_path)
+    results = many(api, client, rows("b", "c"), tmp_path)
     assert not any(result.ok for result in results)
     assert described(tmp_path) == before
 
@@ -106,7 +106,7 @@ def test_a_run_that_is_left_early_takes_nothing_from_the_metadata(
 
 
 def test_what_a_killed_run_has_kept_is_described_by_whoever_goes_on(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, run_python: Run
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, run_python: Run
 ) -> None:
     program = """
         import os, sys, vidjob
@@ -117,10 +117,10 @@ def test_what_a_killed_run_has_kept_is_described_by_whoever_goes_on(
     """
     assert run_python(textwrap.dedent(program), simulator.base_url, str(tmp_path)).returncode == 9
     assert not (tmp_path / "metadata.jsonl").exists()
-    face(client, "resume", tmp_path, **OFTEN)
+    api(client, "resume", tmp_path, **OFTEN)
     assert described(tmp_path)["a"]["scene"] == 3
     (tmp_path / described(tmp_path)["a"]["file_name"]).unlink()
-    many(face, client, [], tmp_path)
+    many(api, client, [], tmp_path)
     assert "a" not in described(tmp_path), "what is no longer there is not described"
 
 
@@ -147,14 +147,14 @@ def test_metadata_of_version_0_1_keeps_its_columns(client: VideoClient, tmp_path
 
 
 def test_errors_are_those_of_the_last_run(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     simulator.inject("job_fails", on="create")
-    [failed] = many(face, client, rows("a"), tmp_path)
+    [failed] = many(api, client, rows("a"), tmp_path)
     assert failed.job is not None
     [line] = map(json.loads, (tmp_path / "errors.jsonl").read_text().splitlines())
     assert (line["id"], line["request_id"], line["scene"]) == ("a", failed.job.request_id, 1)
-    assert many(face, client, rows("a"), tmp_path, retry_failed=True)[0].ok
+    assert many(api, client, rows("a"), tmp_path, retry_failed=True)[0].ok
     assert not (tmp_path / "errors.jsonl").exists()
 
 
@@ -169,17 +169,17 @@ def breaking(fails: bool) -> Iterator[dict[str, Any]]:  # noqa: FBT001 - a table
 
 
 def test_a_run_whose_rows_break_off_is_closed(
-    face: Face, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: ApiMode, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(OSError, match="host is gone") as caught:
-        many(face, client, breaking(True), tmp_path)
+        many(api, client, breaking(True), tmp_path)
     monkeypatch.setattr(sys, "last_value", caught.value, raising=False)
-    assert sorted(result.id for result in many(face, client, breaking(False), tmp_path)) == ["a", "b"]
+    assert sorted(result.id for result in many(api, client, breaking(False), tmp_path)) == ["a", "b"]
     assert set(described(tmp_path)) == {"a", "b"}
 
 
 def test_a_run_whose_loop_broke_off_does_not_stand_in_the_way(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notebook remembers the exception, and with it the run."""
 
@@ -192,9 +192,9 @@ def test_a_run_whose_loop_broke_off_does_not_stand_in_the_way(
             raise KeyError("a mistake in the loop")
 
     with pytest.raises(KeyError) as caught:
-        cell() if face.name == "blocking" else asyncio.run(awaiting_cell())
+        cell() if api.name == "blocking" else asyncio.run(awaiting_cell())
     monkeypatch.setattr(sys, "last_value", caught.value, raising=False)
-    assert sorted(result.id for result in many(face, client, rows("a", "b"), tmp_path)) == ["a", "b"]
+    assert sorted(result.id for result in many(api, client, rows("a", "b"), tmp_path)) == ["a", "b"]
     assert len(simulator.accepted) == 2
 
 
@@ -206,7 +206,7 @@ def test_a_run_that_is_still_asked_is_not_closed_by_another(client: VideoClient,
     assert batch.summary["saved"] == 2
 
 
-def test_whoever_asks_a_run_that_was_replaced_is_told(client: VideoClient, tmp_path: Path) -> None:
+def test_a_replaced_run_raises_when_it_is_used(client: VideoClient, tmp_path: Path) -> None:
     def begin() -> vidjob.Batch:
         batch = client.render_many(rows("a", "b"), tmp_path, concurrency=1, **OFTEN)
         next(batch)

@@ -76,7 +76,7 @@ def test_rows(order: object, request_: VideoRequest) -> None:
     assert request_of(order) == request_
 
 
-def test_what_else_stands_there_is_kept() -> None:
+def test_other_columns_are_kept() -> None:
     row = row_of({"id": 7, "prompt": "x", "scene": "a", "score": 0.5, "note": None}, input_root=None)
     assert (row.id, row.columns) == ("7", {"scene": "a", "score": 0.5})
     line = {"custom_id": "a", "url": "/v1/videos/edits", "body": {"prompt": "x", "video": {"url": IMAGE}}, "note": "n"}
@@ -103,7 +103,7 @@ def test_what_else_stands_there_is_kept() -> None:
         ({"custom_id": "a", "method": "GET", "url": "/v1/videos/edits", "body": {"prompt": "x"}}, "url"),
     ],
 )
-def test_rows_that_are_none(order: object, field: str) -> None:
+def test_invalid_rows_are_refused(order: object, field: str) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
         request_of(order)
     assert caught.value.field == field
@@ -169,14 +169,14 @@ def test_tables_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all_of(module.DataFrame(TABLE)) == EXPECTED
 
 
-def test_what_is_whole_is_known_to_be() -> None:
+def test_length_of_sized_sources_is_known() -> None:
     assert read(["x"]).is_whole
     assert not read(iter(["x"])).is_whole
     assert not read({"x": 1}.keys()).is_whole
 
 
 @pytest.mark.parametrize("source", ["a.jsonl", b"a", {"prompt": "x"}, 7, None])
-def test_what_is_no_source(source: object) -> None:
+def test_other_sources_are_refused(source: object) -> None:
     with pytest.raises(TypeError):
         read(source)
 

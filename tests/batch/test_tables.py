@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vidjob
-from support import Face, many
+from support import ApiMode, many
 from vidjob import Simulator, VideoClient
 from vidjob._rows import Row, read, row_of
 
@@ -105,11 +105,11 @@ def test_a_series_is_a_list_of_prompts(pandas: Any) -> None:
 
 
 def test_tables_are_rendered(
-    face: Face, pandas: Any, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, pandas: Any, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     frame = pandas.DataFrame({"id": [1, None], "prompt": ["x", "y"], "note": [1, "two"], "o": [object(), None]})
-    assert all(result.ok for result in many(face, client, frame, tmp_path / "a"))
-    assert all(result.ok for result in many(face, client, pandas.Series(["x", "y"]), tmp_path / "b"))
+    assert all(result.ok for result in many(api, client, frame, tmp_path / "a"))
+    assert all(result.ok for result in many(api, client, pandas.Series(["x", "y"]), tmp_path / "b"))
     assert len(simulator.accepted) == 4
     assert (tmp_path / "a" / "videos" / "1.mp4").exists()
 

@@ -47,14 +47,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
-def test_words() -> None:
+def test_formatting() -> None:
     assert [duration(seconds) for seconds in (-1, 0, 9.9, 61, 3723)] == ["0:00", "0:00", "0:09", "1:01", "1:02:03"]
     sizes = [0, 999, 1000, 12_345_678, 5_000_000_000]
     assert [megabytes(size) for size in sizes] == ["0 B", "999 B", "1.0 kB", "12.3 MB", "5.0 GB"]
     assert printable("a\x1b[2J\n b\u202e") == "a?[2J b?"
 
 
-def test_an_end_is_foretold_from_the_speed_so_far() -> None:
+def test_time_left_follows_from_the_speed_so_far() -> None:
     pace = Pace()
     assert pace.remaining(0) is None
     pace.saw(0, 10)
@@ -92,7 +92,7 @@ def test_a_row_stays_within_its_line(terminal: Terminal, clock: Clock, monkeypat
         assert frame.count("░") == bar or columns == 20
 
 
-def test_what_was_longer_before_is_covered(terminal: Terminal, clock: Clock) -> None:
+def test_a_shorter_row_covers_the_longer_one(terminal: Terminal, clock: Clock) -> None:
     bar = Bar(terminal, clock)
     bar.hears({**RETRY, "reason": "x" * 20})
     clock.now += 1
@@ -121,7 +121,7 @@ def test_no_more_than_ten_redraws_a_second(terminal: Terminal, clock: Clock) -> 
     assert "99%" in terminal.frames[-1]
 
 
-def test_what_was_heard_last_is_shown_at_the_end(terminal: Terminal, clock: Clock) -> None:
+def test_the_last_event_is_shown_at_the_end(terminal: Terminal, clock: Clock) -> None:
     bar = Bar(terminal, clock)
     bar.hears(status("processing", 1))
     bar.hears(status("processing", 42))
@@ -147,7 +147,7 @@ def test_nothing_where_there_is_no_terminal(clock: Clock, terminal: Terminal, mo
     assert terminal.getvalue() == ""
 
 
-def test_nothing_before_anything_is_heard(terminal: Terminal, clock: Clock) -> None:
+def test_no_row_before_the_first_event(terminal: Terminal, clock: Clock) -> None:
     Bar(terminal, clock).close()
     assert terminal.getvalue() == ""
 
@@ -191,7 +191,7 @@ def test_several_rows_are_redrawn_together(terminal: Terminal, clock: Clock) -> 
     assert third.endswith("\n")
 
 
-def test_time_goes_on_while_nothing_is_heard(terminal: Terminal, clock: Clock) -> None:
+def test_time_is_redrawn_between_events(terminal: Terminal, clock: Clock) -> None:
     bar = Bar(terminal, clock)
     bar.hears(status("processing", 50))
     clock.now += 7

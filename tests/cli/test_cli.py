@@ -110,7 +110,7 @@ def test_download_waits_for_a_job_that_is_not_over(cli: Cli, at: list[str], clie
     assert Path("a.mp4").is_file()
 
 
-def test_download_spares_what_is_there(cli: Cli, at: list[str], job: VideoJob, simulator: Simulator) -> None:
+def test_download_does_not_overwrite(cli: Cli, at: list[str], job: VideoJob, simulator: Simulator) -> None:
     Path("a.mp4").write_text("mine")
     asked = len(simulator.requests)
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
@@ -202,7 +202,7 @@ def test_2_refused_before_anything_is_sent(cli: Cli, at: list[str], simulator: S
 
 
 @pytest.mark.parametrize("words", [["--api-key", "sk-secret"], ["--api-key=sk-secret"], ["--apikey", "sk-secret"]])
-def test_2_a_key_does_not_belong_here(cli: Cli, words: list[str]) -> None:
+def test_2_a_key_on_the_command_line_is_refused(cli: Cli, words: list[str]) -> None:
     for arguments in ([*words, "get", ID], ["get", ID, *words]):
         code, out, err = cli(*arguments)
         assert (code, out) == (2, "")
@@ -322,7 +322,7 @@ def test_1_no_such_job(cli: Cli, at: list[str]) -> None:
     assert len(err.splitlines()) == 1
 
 
-def test_1_unexpected(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_1_unexpected_exception(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def burst(*_: object, **__: object) -> None:
         raise RuntimeError("a\nb")
 
@@ -352,7 +352,7 @@ def slow(tmp_path: Path) -> Iterator[tuple[Simulator, list[str]]]:
 
 
 @POSIX
-def test_130_interrupted(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
+def test_sigint_exits_130(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
     simulator, at = slow
     simulator.pause()
     with begin("render", "x", "-o", "a b.mp4", "--jsonl", *at) as process:
@@ -373,7 +373,7 @@ def test_130_interrupted(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
 
 
 @POSIX
-def test_130_interrupted_during_a_create(tmp_path: Path) -> None:
+def test_sigint_during_a_create_exits_130(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY)
     with socket.create_server(("127.0.0.1", 0)) as server:
         base_url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
@@ -391,7 +391,7 @@ def test_130_interrupted_during_a_create(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_141_whoever_read_went_away(slow: tuple[Simulator, list[str]]) -> None:
+def test_closed_output_pipe_exits_141(slow: tuple[Simulator, list[str]]) -> None:
     _, at = slow
     reader, writer = os.pipe()
     os.close(reader)
@@ -408,7 +408,7 @@ def test_141_whoever_read_went_away(slow: tuple[Simulator, list[str]]) -> None:
 
 
 @POSIX
-def test_a_paid_file_is_kept_though_nobody_reads_the_events(slow: tuple[Simulator, list[str]]) -> None:
+def test_a_render_is_saved_when_the_output_pipe_is_closed(slow: tuple[Simulator, list[str]]) -> None:
     _, at = slow
     with begin("render", "x", "-o", "a.mp4", "--jsonl", "-q", "--poll-interval", "0.2", *at) as process:
         assert process.stdout is not None
@@ -470,7 +470,7 @@ def test_without_standard_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["get", ID]) == 4
 
 
-def test_letters_that_the_output_cannot_take(
+def test_output_is_escaped_for_narrow_encodings(
     at: list[str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator.respond("get", body=json.dumps({**DONE, "model": "żółw"}))
@@ -658,7 +658,7 @@ def test_doctor_reads_the_answer(
     assert len(simulator.requests) == 1
 
 
-def test_doctor_finds_nobody(cli: Cli, at: list[str], simulator: Simulator) -> None:
+def test_doctor_reports_an_unreachable_service(cli: Cli, at: list[str], simulator: Simulator) -> None:
     simulator.close()
     code, out, _ = cli("doctor", "--json", *at)
     assert (code, checks(out)["network"][0]) == (1, "FAIL")
@@ -822,7 +822,7 @@ def test_2_mistakes_in_creates(cli: Cli, at: list[str], simulator: Simulator, li
 
 
 @pytest.mark.parametrize("arguments", [["--image", "~nosuchuser/x.png"], ["--keyframe", "2=~nosuchuser/x.png"]])
-def test_a_home_that_does_not_exist(run_python: Run, arguments: list[str]) -> None:
+def test_an_unknown_home_folder_is_wrong_usage(run_python: Run, arguments: list[str]) -> None:
     program = "import sys; from vidjob.cli import main; sys.exit(main(sys.argv[1:]))"
     done = run_python(program, "generate", "x", *arguments, "--dry-run")
     assert "Traceback" not in done.stderr

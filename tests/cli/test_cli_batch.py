@@ -327,7 +327,7 @@ def test_no_more_than_ten_failures_are_told(cli: Cli, at: list[str], monkeypatch
 
 
 @POSIX
-def test_141_nothing_is_bought_when_nobody_reads(key: list[str]) -> None:
+def test_closed_output_pipe_stops_a_batch_with_141(key: list[str]) -> None:
     with Simulator(render_seconds=0.3, spread=0) as simulator:
         service = ["--base-url", simulator.base_url, *key]
         words = ["batch", orders(50), "-o", "out", "--jsonl", "-q", "--concurrency", "2", *OFTEN, *service]
@@ -405,7 +405,7 @@ def wait_until_bought(process: subprocess.Popen[str], simulator: Simulator, coun
 
 
 @POSIX
-def test_130_the_first_ctrl_c_keeps_what_is_bought(cli: Cli, key: list[str]) -> None:
+def test_first_sigint_finishes_jobs_under_way(cli: Cli, key: list[str]) -> None:
     with Simulator(render_seconds=0.05) as simulator:
         simulator.pause()
         service = ["--base-url", simulator.base_url, *key]
@@ -429,7 +429,7 @@ def test_130_the_first_ctrl_c_keeps_what_is_bought(cli: Cli, key: list[str]) -> 
 
 
 @POSIX
-def test_130_the_second_ctrl_c_leaves(cli: Cli, key: list[str]) -> None:
+def test_second_sigint_leaves_at_once(cli: Cli, key: list[str]) -> None:
     with Simulator(render_seconds=60, spread=0) as simulator:
         service = ["--base-url", simulator.base_url, *key]
         with begin("batch", orders(4), "-o", "out", "--concurrency", "2", "--json", *OFTEN, *service) as process:
@@ -449,7 +449,7 @@ def test_130_the_second_ctrl_c_leaves(cli: Cli, key: list[str]) -> None:
 
 
 @POSIX
-def test_130_ctrl_c_while_lines_are_awaited(key: list[str]) -> None:
+def test_sigint_while_reading_standard_input(key: list[str]) -> None:
     with Simulator(render_seconds=0.2, spread=0) as simulator:
         service = ["--base-url", simulator.base_url, *key]
         with begin("batch", "-", "-o", "out", *OFTEN, *service, stdin=subprocess.PIPE) as process:
@@ -465,7 +465,7 @@ def test_130_ctrl_c_while_lines_are_awaited(key: list[str]) -> None:
 
 
 @POSIX
-def test_130_resume_leaves_at_once(client: VideoClient, key: list[str]) -> None:
+def test_sigint_ends_resume_at_once(client: VideoClient, key: list[str]) -> None:
     with Simulator(render_seconds=60, spread=0) as simulator:
         with simulator.client() as slow:
             slow.render_many(["x"], "out", timeout=0).__next__()
@@ -491,7 +491,7 @@ def test_130_resume_leaves_at_once(client: VideoClient, key: list[str]) -> None:
         (["batch", "a", "--on-existing=error", "--verify"], "vidjob batch a --verify"),
     ],
 )
-def test_what_the_run_made_is_not_refused_by_the_command_that_continues(words: list[str], expected: str) -> None:
+def test_the_command_to_continue_drops_on_existing(words: list[str], expected: str) -> None:
     assert again(words) == expected
 
 
@@ -569,7 +569,7 @@ def test_totals_make_room_for_words_and_leave_one_line(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("progress", [None, 50])
-def test_the_end_is_foretold_from_those_under_way_too(progress: int | None) -> None:
+def test_time_left_counts_jobs_under_way(progress: int | None) -> None:
     clock = Clock()
     totals = Totals(20, io.StringIO(), clock)
     for number in range(8):
@@ -588,7 +588,7 @@ def test_the_end_is_foretold_from_those_under_way_too(progress: int | None) -> N
     assert totals.text.endswith(f"1:00, {duration(left)} left")
 
 
-def test_what_was_not_bought_has_not_failed() -> None:
+def test_items_not_bought_are_not_counted_as_failed() -> None:
     totals = Totals(5, io.StringIO(), Clock())
     for error in (vidjob.NotBought("no"), vidjob.WaitTimeout("no"), vidjob.JobBlocked("no")):
         totals.ended(RenderResult("a", error=error))

@@ -17,7 +17,7 @@ TABLES = ["imports", "query", "query_awaited", "fan_out", "waiting", "upload", "
 WITH_NGINX = ["download", "download_tls", "small_files"]
 
 
-def test_it_measures_and_writes(tmp_path: Path) -> None:
+def test_quick_benchmark_writes_its_results(tmp_path: Path) -> None:
     command = [sys.executable, str(RUN), "--quick", "--alone", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr

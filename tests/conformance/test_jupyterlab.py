@@ -18,7 +18,7 @@ NOTEBOOKS = {"first_steps": [480] * 2 + [160] * 3, "batch_from_dataframe": [160]
 
 
 @pytest.mark.parametrize(("name", "widths"), NOTEBOOKS.items(), ids=NOTEBOOKS)
-def test_players_load_live_and_reopened_untrusted(name: str, widths: list[int], tmp_path: Path) -> None:
+def test_players_load_in_live_and_untrusted_notebooks(name: str, widths: list[int], tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
     folder.mkdir()
     shutil.copy(EXAMPLES / f"{name}.ipynb", folder)

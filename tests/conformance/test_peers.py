@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import vidjob
-from support import KEY, Face, film
+from support import KEY, ApiMode, mp4_file
 from vidjob import Simulator, Video, VideoClient
 
 PEERS = Path(__file__).parent.parent / "peers"
@@ -43,7 +43,7 @@ def nginx(tmp_path: Path, simulator: Simulator) -> Iterator[str]:
     port = free_port()
     root = tmp_path / "nginx"
     (root / "files").mkdir(parents=True)
-    api = simulator.base_url.split("/grok")[0]
+    origin = simulator.base_url.split("/grok")[0]
     (root / "nginx.conf").write_text(
         textwrap.dedent(f"""
         daemon off; {"user root;" if os.geteuid() == 0 else ""}
@@ -61,7 +61,7 @@ def nginx(tmp_path: Path, simulator: Simulator) -> Iterator[str]:
                 location /moved/ {{ rewrite ^/moved/(.*)$ /files/$1 redirect; }}
                 location /endless/ {{ rewrite ^/endless/(.*)$ /endless/$1x redirect; }}
                 location /gone/ {{ return 410; }}
-                location /grok/ {{ proxy_pass {api}; proxy_http_version 1.1; }}
+                location /grok/ {{ proxy_pass {origin}; proxy_http_version 1.1; }}
                 location /slow/ {{ alias {root}/files/; limit_rate 2m; }}
             }}
         }}
@@ -85,23 +85,23 @@ def wait_for(port: int) -> None:
 
 
 def movie(folder: Path, size: int) -> bytes:
-    content = film(size)
+    content = mp4_file(size)
     (folder / "nginx" / "files" / "clip.mp4").write_bytes(content)
     return content
 
 
 @needs_nginx
-def test_a_file_served_by_nginx(face: Face, nginx: str, tmp_path: Path) -> None:
+def test_a_file_served_by_nginx(api: ApiMode, nginx: str, tmp_path: Path) -> None:
     content = movie(tmp_path, 5_000_000)
     with VideoClient(KEY, base_url=f"{nginx}/grok/v1") as client:
         for path in ("files", "moved", "slow"):
-            kept = face(client, "download", Video(f"{nginx}/{path}/clip.mp4"), tmp_path / f"{path}.mp4")
+            kept = api(client, "download", Video(f"{nginx}/{path}/clip.mp4"), tmp_path / f"{path}.mp4")
             assert (kept.bytes, kept.content_type) == (len(content), "video/mp4")
             assert kept.sha256 == hashlib.sha256(content).hexdigest()
         with pytest.raises(vidjob.UnsafeUrl, match="redirect"):
-            face(client, "download", Video(f"{nginx}/endless/clip.mp4"), tmp_path / "endless.mp4")
+            api(client, "download", Video(f"{nginx}/endless/clip.mp4"), tmp_path / "endless.mp4")
         with pytest.raises(vidjob.VideoUrlExpired):
-            face(client, "download", Video(f"{nginx}/gone/clip.mp4"), tmp_path / "gone.mp4")
+            api(client, "download", Video(f"{nginx}/gone/clip.mp4"), tmp_path / "gone.mp4")
 
 
 class Breaking:
@@ -139,7 +139,7 @@ class Breaking:
 
 
 @needs_nginx
-def test_nginx_resumes_what_broke(face: Face, nginx: str, tmp_path: Path) -> None:
+def test_nginx_resumes_what_broke(api: ApiMode, nginx: str, tmp_path: Path) -> None:
     import threading
 
     content = movie(tmp_path, 3_000_000)
@@ -149,7 +149,7 @@ def test_nginx_resumes_what_broke(face: Face, nginx: str, tmp_path: Path) -> Non
     try:
         with VideoClient(KEY, base_url=f"{nginx}/grok/v1") as client:
             link = f"http://127.0.0.1:{breaking.port}/files/clip.mp4"
-            kept = face(client, "download", Video(link), tmp_path / "a.mp4")
+            kept = api(client, "download", Video(link), tmp_path / "a.mp4")
     finally:
         breaking.close()
         thread.join()
@@ -157,19 +157,19 @@ def test_nginx_resumes_what_broke(face: Face, nginx: str, tmp_path: Path) -> Non
 
 
 @needs_nginx
-def test_the_whole_path_through_nginx(face: Face, nginx: str, tmp_path: Path) -> None:
+def test_the_whole_path_through_nginx(api: ApiMode, nginx: str, tmp_path: Path) -> None:
     with VideoClient(KEY, base_url=f"{nginx}/grok/v1") as client:
-        assert face(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.1).ok
+        assert api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.1).ok
 
 
 @needs_nginx
-def test_nginx_refuses_a_large_body(face: Face, nginx: str, simulator: Simulator, tmp_path: Path) -> None:
+def test_nginx_refuses_a_large_body(api: ApiMode, nginx: str, simulator: Simulator, tmp_path: Path) -> None:
     large = tmp_path / "large.mp4"
     clip = (Path(__file__).parent.parent / "media" / "h264.mp4").read_bytes()
     large.write_bytes(clip + struct.pack(">I4s", 20_000_000, b"free") + bytes(20_000_000 - 8))
     with VideoClient(KEY, base_url=f"{nginx}/grok/v1", max_retries=1) as client:
         with pytest.raises(vidjob.BadRequest, match="the body has 27 MB") as caught:
-            face(client, "edit", "x", large)
+            api(client, "edit", "x", large)
         assert caught.value.status_code == 413
     assert simulator.accepted == []
 

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import vidjob
-from support import Face
+from support import ApiMode
 from vidjob import Simulator, VideoClient
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
-def test_the_storyboard(tmp_path: Path) -> None:
+def test_storyboard_renders_four_files(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / "storyboard.py", "--simulate", "-o", tmp_path / "story"],
         capture_output=True,
@@ -31,13 +31,13 @@ def test_the_storyboard(tmp_path: Path) -> None:
         assert (tmp_path / "story" / name).read_bytes()[4:8] == b"ftyp"
 
 
-def test_one_line_reads_naturally(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_one_line_reads_naturally(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     # The pace of a real service would make this wait longer than it needs to.
     calm = {"poll_interval": 0.05}
-    if face.name == "blocking":
+    if api.name == "blocking":
         client.extend(client.wait(client.generate("A candle"), **calm), "It goes out.")  # type: ignore[arg-type]
     else:
-        face(client, "extend", face(client, "wait", face(client, "generate", "A candle"), **calm), "It goes out.")
+        api(client, "extend", api(client, "wait", api(client, "generate", "A candle"), **calm), "It goes out.")
     assert [entry["operation"] for entry in simulator.accepted] == ["generations", "extensions"]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support import Face
+from support import ApiMode
 from vidjob import (
     ConfigurationError,
     Download,
@@ -98,7 +98,7 @@ def result(path: Path | None, name: str = "a", error: Any = None) -> RenderResul
     return RenderResult(name, done(), path, "ab" * 32, size, error)
 
 
-def film(path: Path, size: int = 1000) -> Path:
+def mp4_file(path: Path, size: int = 1000) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\0\0\0\x18ftypisom".ljust(size, b"\0"))
     return path
@@ -126,12 +126,12 @@ def test_a_job_that_is_done_says_how_to_keep_its_file() -> None:
     assert done()._repr_mimebundle_()["text/plain"] == "VideoJob job-7 done, 5 s, 0.25 USD"
 
 
-def test_a_job_without_a_video_says_why(face: Face, simulator: Simulator, client: VideoClient) -> None:
+def test_a_job_without_a_video_says_why(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     simulator.inject("job_moderated", on="create")
-    job = face(client, "generate", "a candle")
+    job = api(client, "generate", "a candle")
     jobs = [job]
     while not jobs[-1].is_terminal:
-        jobs.append(face(client, "get", job))
+        jobs.append(api(client, "get", job))
     words = shown(jobs[-1]).text
     assert "client.download" not in words
     assert "moderation" in words.lower()
@@ -149,7 +149,7 @@ def test_a_video_shows_no_link() -> None:
 
 
 def test_a_file_below_the_working_folder_is_linked(here: Path) -> None:
-    path = film(here / "a folder" / 'b"#?ü.mp4')
+    path = mp4_file(here / "a folder" / 'b"#?ü.mp4')
     for value in (Download(path, 1000, "ab" * 32), result(path)):
         [player] = shown(value).all("video")
         assert player["src"] == "a%20folder/b%22%23%3F%C3%BC.mp4"
@@ -159,7 +159,7 @@ def test_a_file_below_the_working_folder_is_linked(here: Path) -> None:
 
 
 def test_a_small_file_elsewhere_is_embedded(here: Path, tmp_path: Path) -> None:
-    path = film(tmp_path / "elsewhere.mp4", 3000)
+    path = mp4_file(tmp_path / "elsewhere.mp4", 3000)
     [player] = shown(result(path)).all("video")
     kind, _, content = str(player["src"]).partition(",")
     assert kind == "data:video/mp4;base64"
@@ -174,7 +174,7 @@ def test_a_small_file_elsewhere_is_embedded(here: Path, tmp_path: Path) -> None:
 
 
 def test_embedding_is_settable(here: Path, tmp_path: Path) -> None:
-    inside, outside = film(here / "a.mp4"), film(tmp_path / "b.mp4")
+    inside, outside = mp4_file(here / "a.mp4"), mp4_file(tmp_path / "b.mp4")
     notebook.configure(embed=True, width=320)
     [player] = shown(result(inside)).all("video")
     assert str(player["src"]).startswith("data:")
@@ -196,8 +196,8 @@ def test_options_are_checked(wrong: dict[str, Any]) -> None:
     assert notebook.configure() == before
 
 
-def test_a_file_that_is_gone(here: Path) -> None:
-    path = film(here / "a.mp4")
+def test_a_missing_file_is_reported(here: Path) -> None:
+    path = mp4_file(here / "a.mp4")
     value = result(path)
     path.unlink()
     page = shown(value)
@@ -216,7 +216,7 @@ def test_a_failed_render_tells_the_error_without_its_link() -> None:
 
 
 def test_results_are_a_table(here: Path) -> None:
-    results = Results([result(film(here / f"{n}.mp4"), f"item-{n}") for n in range(25)])
+    results = Results([result(mp4_file(here / f"{n}.mp4"), f"item-{n}") for n in range(25)])
     page = shown(results)
     assert len(page.all("video")) == 20
     assert len(page.all("tr")) == 21
@@ -230,7 +230,7 @@ def test_results_are_a_table(here: Path) -> None:
 
 
 def test_a_table_embeds_no_more_than_one_output_may_carry(tmp_path: Path, here: Path) -> None:
-    results = Results([result(film(tmp_path / f"{n}.mp4", 1000), f"item-{n}") for n in range(5)])
+    results = Results([result(mp4_file(tmp_path / f"{n}.mp4", 1000), f"item-{n}") for n in range(5)])
     notebook.configure(embed_limit=3000)
     assert len(shown(results).all("video")) == 3
     assert here.is_dir()
@@ -251,15 +251,15 @@ def test_results_are_a_sequence() -> None:
     assert (rows[0]["scene"], rows[0]["outcome"], rows[0]["cost_usd"], rows[0]["duration"]) == (3, "saved", 0.25, 5.0)
     assert "raw" not in rows[0]
     assert (rows[1]["outcome"], rows[1]["error"]) == ("failed", "no")
-    for twin in (pickle.loads(pickle.dumps(results)), copy.deepcopy(results)):  # noqa: S301
-        assert isinstance(twin, Results)
-        assert twin[0] == good
+    for copied in (pickle.loads(pickle.dumps(results)), copy.deepcopy(results)):  # noqa: S301
+        assert isinstance(copied, Results)
+        assert copied[0] == good
     assert repr(Results([])) == "Results([])"
 
 
-def test_a_batch_is_collected_and_shows_its_counts(face: Face, client: VideoClient, tmp_path: Path) -> None:
+def test_a_batch_is_collected_and_shows_its_counts(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     prompts = ["one", "two", "three"]
-    if face.name == "blocking":
+    if api.name == "blocking":
         batch: Any = client.render_many(prompts, tmp_path, poll_interval=0.05)
         results = batch.collect()
     else:
@@ -311,7 +311,7 @@ def test_ipython_shows_them_alone_and_in_lists(here: Path) -> None:
     values: list[Any] = [
         done(),
         Video(LINK),
-        Download(film(here / "a.mp4"), 1000, "ab" * 32),
+        Download(mp4_file(here / "a.mp4"), 1000, "ab" * 32),
         result(here / "a.mp4"),
         Results([]),
     ]
@@ -324,7 +324,7 @@ def test_ipython_shows_them_alone_and_in_lists(here: Path) -> None:
     assert "VideoJob job-7 done, 5 s, 0.25 USD" in formats["text/plain"]
 
 
-def test_showing_costs_nothing_before_it_is_wanted(run_python: Any) -> None:
+def test_html_is_built_only_when_shown(run_python: Any) -> None:
     program = """
 import sys
 import vidjob

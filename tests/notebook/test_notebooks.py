@@ -52,7 +52,7 @@ def htmls(notebook: Any) -> list[str]:
     return [html for html in shown if html]
 
 
-def test_there_are_four() -> None:
+def test_the_example_notebooks_are_known() -> None:
     names = ["batch_from_dataframe", "first_steps", "image_to_video", "resume_after_restart"]
     assert [path.stem for path in NOTEBOOKS] == names
 

@@ -102,7 +102,7 @@ client = vidjob.VideoClient("k", base_url=address, max_retries=0)
 
 
 @pytest.mark.parametrize("kind", EXITS)
-def test_exits_are_quiet_with_anything_pending(run_python: Run, kind: str) -> None:
+def test_exit_is_silent_with_calls_pending(run_python: Run, kind: str) -> None:
     """A short run of what `VIDJOB_EXITS=200` repeats at length."""
     for _ in range(int(os.environ.get("VIDJOB_EXITS", "2"))):
         done = run_python(SILENT_SERVER + textwrap.dedent(EXITS[kind]))
@@ -141,7 +141,7 @@ def test_ctrl_c_ends_a_call_that_waits_for_an_answer(run_python: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
-def test_a_cancellation_that_does_not_wake_the_loop_is_seen_soon(run_python: Run) -> None:
+def test_a_cancellation_that_does_not_wake_the_loop_is_noticed(run_python: Run) -> None:
     """As a notebook's kernel does it: the signal's handler cancels the task, and the loop sleeps on."""
     program = """
         import os, signal
@@ -243,7 +243,7 @@ def test_blocking_verbs_work_inside_a_running_loop(simulator: Simulator, client:
     assert asyncio.run(main()) == "queued"
 
 
-def test_twins_are_coroutines(simulator: Simulator, client: VideoClient) -> None:
+def test_async_versions_are_coroutines(simulator: Simulator, client: VideoClient) -> None:
     async def main() -> None:
         for _ in range(3):
             simulator.respond("get", body='{"status": "queued"}')
@@ -299,12 +299,12 @@ def test_hundreds_at_once_on_many_loops(simulator: Simulator) -> None:
     assert counts == [100] * 4
 
 
-def test_without_a_loop_the_twins_say_so(client: VideoClient) -> None:
+def test_async_versions_need_a_running_loop(client: VideoClient) -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
         client.get_async("abc").send(None)
 
 
-def test_a_callback_that_raises_stop_iteration_keeps_nobody_waiting(simulator: Simulator, client: VideoClient) -> None:
+def test_stop_iteration_in_a_callback_does_not_block_other_calls(simulator: Simulator, client: VideoClient) -> None:
     def stops(_job: object) -> None:
         raise StopIteration
 
@@ -320,7 +320,7 @@ def test_a_callback_that_raises_stop_iteration_keeps_nobody_waiting(simulator: S
     asyncio.run(main())
 
 
-def test_context_variables_are_the_callers(simulator: Simulator, client: VideoClient) -> None:
+def test_callbacks_see_the_callers_context_variables(simulator: Simulator, client: VideoClient) -> None:
     from contextvars import ContextVar
 
     name: ContextVar[str] = ContextVar("name", default="nobody")

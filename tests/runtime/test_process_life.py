@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import POSIX, Face, Run, quick_client, start_together
+from support import POSIX, ApiMode, Run, quick_client, start_together
 from vidjob import Simulator, VideoClient
 
 OFTEN: dict[str, Any] = {"poll_interval": 0.02}
@@ -63,7 +63,7 @@ def test_threads_descriptors_and_memory_stay_flat_over_many_folders(
     assert done.stdout == "True True\n", done.stderr
 
 
-def test_a_journal_of_many_files_is_read_in_linear_time(face: Face, client: VideoClient, tmp_path: Path) -> None:
+def test_a_journal_of_many_files_is_read_in_linear_time(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     """Read twice as often as a quadratic reader could in the time that the test has."""
     folder = tmp_path / ".vidjob"
     folder.mkdir()
@@ -72,8 +72,8 @@ def test_a_journal_of_many_files_is_read_in_linear_time(face: Face, client: Vide
     text = segment.read_bytes()
     for number in range(2000):
         (folder / f"0-other-{number}.jsonl").write_bytes(text)
-    assert len(face(client, "jobs", tmp_path)) == 1
-    assert face(client, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
+    assert len(api(client, "jobs", tmp_path)) == 1
+    assert api(client, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
 
 
 def test_files_of_writers_that_are_gone_are_merged_when_a_run_ends(
@@ -147,13 +147,13 @@ def test_a_disk_that_fills_up_between_create_and_acceptance_loses_no_job(
 
 
 def test_outputs_that_cannot_be_written_are_an_error_of_vidjob_and_lose_no_result(
-    face: Face, simulator: Simulator, client: VideoClient, tmp_path: Path
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     (tmp_path / "summary.json").mkdir()
     results: list[vidjob.RenderResult] = []
 
     def run() -> None:
-        if face.name == "blocking":
+        if api.name == "blocking":
             results.extend(client.render_many(["x", "y"], tmp_path, **OFTEN))
             return
 
@@ -228,7 +228,7 @@ def test_a_forked_child_leaves_its_parents_outputs_and_items_alone(
 
 @POSIX
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_an_orphan_does_not_keep_its_dead_parents_item(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_forked_orphan_does_not_hold_its_dead_parents_item(simulator: Simulator, tmp_path: Path) -> None:
     program = """
         import os, signal, sys, time, vidjob
         client = vidjob.VideoClient("k" * 20, base_url=sys.argv[1])

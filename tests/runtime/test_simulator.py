@@ -488,7 +488,7 @@ def test_faults_in_the_answers_place(simulator: Simulator, kind: Any, check: Cal
 @pytest.mark.parametrize(
     ("kind", "end"), [("job_fails", "failed"), ("job_moderated", "moderated"), ("job_expires", "expired")]
 )
-def test_fates(kind: Any, end: str) -> None:
+def test_scripted_ends_of_jobs(kind: Any, end: str) -> None:
     with Simulator(render_seconds=0.01, spread=0) as simulator:
         simulator.inject(kind, on="create")
         request_id = create(simulator)
