@@ -11,7 +11,7 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidjob import (
@@ -242,6 +242,7 @@ jobs = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(jobs)
 def test_any_job_survives_pickle_and_json(job: VideoJob) -> None:
     for copied in (pickle.loads(pickle.dumps(job)), VideoJob.from_dict(json.loads(json.dumps(job.to_dict())))):  # noqa: S301

@@ -24,7 +24,7 @@ import pytest
 
 from vidjob import Simulator
 
-KILLS = int(os.environ.get("VIDJOB_KILLS", "14"))
+KILLS = int(os.environ.get("VIDJOB_KILLS", "9"))
 ITEMS = 200 if KILLS > 100 else 60
 SEED = int(os.environ.get("VIDJOB_SEED", "20261123"))
 

@@ -33,6 +33,8 @@ def pandas(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> A
     if request.param == "with pyarrow":
         pytest.importorskip("pyarrow")
     else:
+        # Where pyarrow is installed, pandas itself loads a part of it at the first categories.
+        library.Categorical(["s", None])
         monkeypatch.setitem(sys.modules, "pyarrow", None)
     return library
 
