@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from echo_service import Server
+from plain_http import create, until
 from spans import Spans
 from support import KEY, ApiMode, Cli, Run, quick_client
-from vidjob import Simulator, VideoClient
+from vidjob import Simulator, VideoClient, VideoJob
 from vidjob.cli import main
 
 
@@ -42,6 +44,14 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in names:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of the command line run in a folder of their own."""
+    if request.path.parent.name == "cli":
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+        monkeypatch.delenv("VIDJOB_DEBUG", raising=False)
 
 
 @pytest.fixture
@@ -73,6 +83,34 @@ def run_python() -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def job(client: VideoClient) -> VideoJob:
+    """A finished job."""
+    return client.wait(client.generate("a candle", duration=5))
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> list[str]:
+    """The options that give the key of a file in the working directory."""
+    (tmp_path / "key").write_text(KEY)
+    return ["--api-key-file", "key"]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def done() -> Iterator[tuple[Simulator, str]]:
+    """A simulator, and the link of a finished job."""
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        _, last = until(simulator, create(simulator, duration=5), lambda _, body: body.get("status") == "done")
+        yield simulator, last["video"]["url"]
 
 
 @pytest.fixture

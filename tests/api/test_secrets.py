@@ -1,16 +1,13 @@
-"""What is configured as secret leaves in no form, whoever repeats it and wherever."""
+"""Configured secrets appear in no output, whatever the service repeats."""
 
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import logging
 import pickle
-import socketserver
-import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,87 +15,14 @@ from urllib.parse import quote
 import pytest
 
 import vidjob
+from echo_service import ACCEPTED, CORE, KEY, PHRASE, SIGNATURE, Server, answer
 from support import ApiMode, Cli
 from vidjob import VideoClient
 
-#: With characters that JSON and addresses escape.
-KEY = "sk-echo/0123456789+abcdef"
-#: Every form in which the key is repeated has this.
-CORE = "0123456789"
-SIGNATURE = "token-9876543210"
-PHRASE = "pass/9876543210"
 MEDIA = Path(__file__).parent.parent / "media" / "h264.mp4"
+
+
 MP4 = MEDIA.read_bytes()
-
-
-def answer(status: int, body: bytes | str | object = b"", **headers: str) -> bytes:
-    """An HTTP answer. What is no text becomes JSON."""
-    if not isinstance(body, (bytes, str)):
-        body = json.dumps(body)
-    content = body.encode() if isinstance(body, str) else body
-    names = {"content-length": str(len(content)), "connection": "close", **headers}
-    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in names.items())
-    return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + content
-
-
-ACCEPTED = answer(200, {"request_id": "job-1"})
-DONE = answer(200, {"status": "done", "video": {"url": "/file.mp4"}})
-
-
-class Server:
-    """Answers with bytes that it is given, and remembers the heads of requests.
-
-    Attributes:
-        created: What a create is answered with.
-        asked: What a query is answered with.
-        file: What everything else is answered with.
-        heads: The requests, without their bodies.
-        bodies: Their bodies.
-    """
-
-    def __init__(self) -> None:
-        server = self
-        self.created = ACCEPTED
-        self.asked = DONE
-        self.file = answer(500)
-        self.heads: list[str] = []
-        self.bodies: list[str] = []
-
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                lines = [line.decode() for line in iter(self.rfile.readline, b"\r\n") if line]
-                if not lines:
-                    return
-                length = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
-                server.bodies.append(self.rfile.read(length).decode())
-                server.heads.append("".join(lines))
-                is_query = "/v1/videos/" in lines[0]
-                is_create = lines[0].startswith("POST")
-                self.wfile.write(server.created if is_create else server.asked if is_query else server.file)
-
-        class Threads(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            block_on_close = False
-
-        self._server = Threads(("127.0.0.1", 0), Handler)
-        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-# ---- the forms -------------------------------------------------------------------------------
 
 
 def spelled(secret: str) -> list[str]:
@@ -146,9 +70,6 @@ def answers_of(status: int, secret: str, forms: int | None = None) -> Iterator[t
         yield name, answer(status, body.replace("KEY", secret), **headers)
     for form in spelled(secret)[:forms]:
         yield form, answer(status, f'{{"error": {{"message": "bad key {form}"}}}}', **headers)
-
-
-# ---- what leaves -----------------------------------------------------------------------------
 
 
 def shown(value: Any) -> str:
@@ -233,9 +154,6 @@ class Witness:
 @pytest.fixture
 def witness(api: ApiMode, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Witness:
     return Witness(api, caplog, tmp_path)
-
-
-# ---- the key ---------------------------------------------------------------------------------
 
 
 #: The verbs, the statuses, and how many of the spellings: what reads an answer is the same for all of them.
@@ -376,9 +294,6 @@ def test_the_command_line_redacts_a_key_repeated_by_the_service(
     assert leaks == []
 
 
-# ---- what else is secret ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("verb", ["get", "generate"])
 def test_a_secret_header_is_redacted_everywhere(witness: Witness, server: Server, verb: str) -> None:
     leaks = []
@@ -471,74 +386,3 @@ def test_addresses_are_shown_without_their_users(monkeypatch: pytest.MonkeyPatch
             VideoClient(KEY, base_url="https://api.example/v1")
         assert "WORD" not in shown(caught.value)
         monkeypatch.delenv("HTTPS_PROXY")
-
-
-# ---- copies and pickles ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def echoing(server: Server) -> Server:
-    server.asked = answer(200, {"status": "queued"})
-    return server
-
-
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
-def test_copies_keep_the_key(
-    api: ApiMode, echoing: Server, monkeypatch: pytest.MonkeyPatch, copied: Callable[[VideoClient], VideoClient]
-) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", "sk-somebody-elses")
-    events: list[Any] = []
-    original = VideoClient(
-        KEY, base_url=f"{echoing.origin}/v1", headers={"X-Token": SIGNATURE}, on_event=events.append, timeout=3
-    )
-    with copied(copied(original)) as client:
-        assert client is not original
-        api(client, "get", "job-1")
-    assert f"authorization: Bearer {KEY}" in echoing.heads[0]
-    assert f"x-token: {SIGNATURE}" in echoing.heads[0]
-    assert len(events) == 1
-    # Each is closed by itself.
-    api(original, "get", "job-1")
-    with pytest.raises(vidjob.InvalidRequest, match="closed"):
-        api(client, "get", "job-1")
-
-
-def test_a_copy_keeps_the_key_of_the_environment_that_it_was_made_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", KEY)
-    original = VideoClient()
-    monkeypatch.delenv("COMETAPI_KEY")
-    assert copy.deepcopy(original).base_url == original.base_url
-    with pytest.raises(vidjob.ConfigurationError, match="COMETAPI_KEY"):
-        pickle.loads(pickle.dumps(original))  # noqa: S301
-
-
-def test_a_client_unpickled_without_its_key_uses_no_other_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in ("sk-somebody-elses", KEY):
-        monkeypatch.setenv("COMETAPI_KEY", key)
-        pickled = pickle.dumps(VideoClient(KEY))
-        assert CORE.encode() not in pickled
-        with pytest.raises(vidjob.ConfigurationError, match="without its API key: pass pickle_key=True"):
-            pickle.loads(pickled)  # noqa: S301
-
-
-def test_secrets_are_pickled_only_with_pickle_key(
-    api: ApiMode, echoing: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COMETAPI_KEY", KEY)
-    proxy = echoing.origin.replace("http://", f"http://me:{quote(PHRASE, safe='')}@")
-    secrets: dict[str, Any] = {"headers": {"X-Token": SIGNATURE}, "proxy": proxy}
-    for name, secret in secrets.items():
-        pickled = pickle.dumps(VideoClient(**{name: secret}))
-        assert b"9876543210" not in pickled
-        for client in (pickle.loads(pickled), pickle.loads(pickle.dumps(copy.copy(pickle.loads(pickled))))):  # noqa: S301
-            with pytest.raises(vidjob.ConfigurationError, match=rf"pickled without .*{name}: pass pickle_key=True"):
-                api(client, "get", "job-1")
-    assert echoing.heads == []
-    travelling = VideoClient(KEY, base_url="http://api.example/v1", **secrets, pickle_key=True)
-    with pickle.loads(pickle.dumps(travelling)) as client:  # noqa: S301
-        api(client, "get", "job-1")
-    assert f"authorization: Bearer {KEY}" in echoing.heads[0]
-    assert f"x-token: {SIGNATURE}" in echoing.heads[0]
-    assert "proxy-authorization: Basic" in echoing.heads[0]
-    bare = pickle.loads(pickle.dumps(VideoClient(proxy=echoing.origin)))  # noqa: S301
-    assert repr(bare) == "VideoClient(base_url='https://api.cometapi.com/grok/v1')"

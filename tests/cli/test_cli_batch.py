@@ -1,4 +1,4 @@
-"""The commands about many jobs: what they print, how they end, and what Ctrl-C leaves."""
+"""The commands about many jobs: what they print, how they end, and their options."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import io
 import json
 import re
 import shlex
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,31 +14,11 @@ from typing import Any
 import pytest
 
 import vidjob
+from cli_batches import orders, pairs
 from support import KEY, OFTEN, POSIX, Cli, begin
-from terminal import Clock, Terminal, on_a_terminal
 from vidjob import RenderResult, Simulator, VideoClient
-from vidjob.cli.running import again, exit_of_run
-from vidjob.cli.totals import Totals
-from vidjob.progress import duration
 
 MEDIA = Path(__file__).parent.parent / "media"
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VIDJOB_DEBUG", raising=False)
-
-
-def orders(count: int, name: str = "rows.jsonl", **more: Any) -> str:
-    rows = [{"id": f"i{number}", "prompt": f"take {number}", "duration": 2, **more} for number in range(count)]
-    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return name
-
-
-def pairs(out: str) -> dict[str, str]:
-    cells = (re.split(r"\s{2,}", line, maxsplit=1) for line in out.splitlines())
-    return {cell[0]: cell[1] for cell in cells}
 
 
 def test_batch(cli: Cli, at: list[str], simulator: Simulator) -> None:
@@ -221,9 +198,6 @@ def test_dry_run_refuses_prices_that_are_none(cli: Cli) -> None:
     assert "per_second" in err
 
 
-# ---- options ----------------------------------------------------------------------------------
-
-
 def test_options_are_those_of_the_call(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
@@ -343,9 +317,6 @@ def test_closed_output_pipe_stops_a_batch_with_141(key: list[str]) -> None:
     assert len(list(Path("out/videos").iterdir())) == count
 
 
-# ---- jobs, resume -----------------------------------------------------------------------------
-
-
 def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: VideoClient) -> None:
     assert cli("jobs", "out") == (2, "", "error: there is no journal in out\n")
     assert cli("resume", "out", *at) == (2, "", "error: there is no journal in out\n")
@@ -376,252 +347,3 @@ def test_already_running(cli: Cli, at: list[str], client: VideoClient) -> None:
         code, _, err = cli("batch", orders(1), "-o", "out", *at)
     assert code == 6
     assert "already running (this process" in err
-
-
-# ---- Ctrl-C -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> list[str]:
-    (tmp_path / "key").write_text(KEY)
-    return ["--api-key-file", "key"]
-
-
-def wait_for(process: subprocess.Popen[str], words: str) -> str:
-    """What it says on standard error up to a line with these words."""
-    assert process.stderr is not None
-    said = ""
-    while words not in said:
-        line = process.stderr.readline()
-        assert line, f"it ended, and said: {said}"
-        said += line
-    return said
-
-
-def wait_until_bought(process: subprocess.Popen[str], simulator: Simulator, count: int) -> None:
-    while len(simulator.accepted) < count:
-        assert process.poll() is None
-        time.sleep(0.01)
-
-
-@POSIX
-def test_first_sigint_finishes_jobs_under_way(cli: Cli, key: list[str]) -> None:
-    with Simulator(render_seconds=0.05) as simulator:
-        simulator.pause()
-        service = ["--base-url", simulator.base_url, *key]
-        words = ["batch", orders(4), "-o", "two words", "--concurrency", "2", *OFTEN, *service]
-        with begin(*words) as process:
-            wait_until_bought(process, simulator, 2)
-            process.send_signal(signal.SIGINT)
-            said = wait_for(process, "buying has stopped")
-            simulator.resume()
-            out, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert said == "buying has stopped; 2 under way are still kept; Ctrl-C again leaves at once\n"
-        assert pairs(out)["saved"] == "2"
-        *_, reason, command = err.splitlines()
-        assert reason == "error: interrupted"
-        assert command == "to continue: " + shlex.join(["vidjob", *words])
-        assert "Traceback" not in err
-        assert len(simulator.accepted) == 2
-        assert cli(*shlex.split(command.partition(": vidjob ")[2]))[0] == 0
-        assert len(simulator.accepted) == 4
-
-
-@POSIX
-def test_second_sigint_leaves_at_once(cli: Cli, key: list[str]) -> None:
-    with Simulator(render_seconds=60, spread=0) as simulator:
-        service = ["--base-url", simulator.base_url, *key]
-        with begin("batch", orders(4), "-o", "out", "--concurrency", "2", "--json", *OFTEN, *service) as process:
-            wait_until_bought(process, simulator, 2)
-            process.send_signal(signal.SIGINT)
-            wait_for(process, "buying has stopped")
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert (json.loads(out)["saved"], json.loads(out)["stopped"]) == (0, "caller")
-        *_, reason, command = err.splitlines()
-        assert reason == "error: interrupted; 2 jobs go on"
-        assert command.startswith("to continue: vidjob batch rows.jsonl -o out ")
-        assert "Traceback" not in err
-        assert len(simulator.accepted) == 2
-        assert [record["state"] for record in json.loads(cli("jobs", "out", "--json")[1])] == ["accepted"] * 2
-
-
-@POSIX
-def test_sigint_while_reading_standard_input(key: list[str]) -> None:
-    with Simulator(render_seconds=0.2, spread=0) as simulator:
-        service = ["--base-url", simulator.base_url, *key]
-        with begin("batch", "-", "-o", "out", *OFTEN, *service, stdin=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            process.stdin.write('{"prompt": "a"}\n')
-            process.stdin.flush()
-            wait_until_bought(process, simulator, 1)
-            process.send_signal(signal.SIGINT)
-            wait_for(process, "buying has stopped")
-            out, err = process.communicate(timeout=30)
-        assert (process.returncode, pairs(out)["saved"]) == (130, "1")
-        assert "to continue, with the same lines: vidjob batch - -o out" in err
-
-
-@POSIX
-def test_sigint_ends_resume_at_once(client: VideoClient, key: list[str]) -> None:
-    with Simulator(render_seconds=60, spread=0) as simulator:
-        with simulator.client() as slow:
-            slow.render_many(["x"], "out", timeout=0).__next__()
-        service = ["--base-url", simulator.base_url, *key]
-        with begin("resume", "out", "--jsonl", *OFTEN, *service) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert json.loads(out.splitlines()[-1])["event"] == "result"
-        assert err.splitlines()[-2] == "error: interrupted; 1 jobs go on"
-        assert err.splitlines()[-1] == "to continue: " + shlex.join(
-            ["vidjob", "resume", "out", "--jsonl", *OFTEN, *service]
-        )
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["batch", "a b", "-o", "x"], "vidjob batch 'a b' -o x"),
-        (["batch", "a", "--on-existing", "overwrite", "-o", "x"], "vidjob batch a -o x"),
-        (["batch", "a", "--on-existing=error", "--verify"], "vidjob batch a --verify"),
-    ],
-)
-def test_the_command_to_continue_drops_on_existing(words: list[str], expected: str) -> None:
-    assert again(words) == expected
-
-
-@pytest.mark.parametrize(
-    ("counts", "more", "code"),
-    [
-        ({}, {}, 0),
-        ({"saved": 2, "resumed": 1, "duplicates": 3}, {}, 0),
-        ({"pending": 1}, {}, 6),
-        ({"stopped": "deadline", "not_bought": 1}, {}, 6),
-        ({"failed": 1, "pending": 1}, {}, 3),
-        ({"blocked": 1, "stopped": "deadline"}, {}, 3),
-        ({"unknown": 1}, {}, 3),
-        ({"stopped": "budget", "failed": 1}, {}, 5),
-        ({"stopped": "max_jobs"}, {}, 5),
-        ({"stopped": "balance", "failed": 1}, {}, 5),
-        ({"stopped": "key", "failed": 1}, {}, 4),
-        ({"failed": 1}, {"is_key_refused": True}, 4),
-        ({"stopped": "key", "failed": 1}, {"was_interrupted": True, "is_key_refused": True}, 130),
-    ],
-)
-def test_exit_codes(counts: dict[str, Any], more: dict[str, bool], code: int) -> None:
-    names = ("saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought", "duplicates")
-    summary = {**dict.fromkeys(names, 0), "stopped": None, **counts}
-    assert exit_of_run(summary, **more) == code
-
-
-# ---- progress ---------------------------------------------------------------------------------
-
-ACCEPTED: dict[str, Any] = {"event": "accepted", "request_id": "x"}
-
-
-def ended(name: str) -> RenderResult:
-    return RenderResult(name, path=Path("a.mp4"))
-
-
-def test_totals_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    clock, terminal = Clock(), Terminal()
-    totals = Totals(20, terminal, clock)
-    for number in range(10):
-        clock.now += 1
-        totals.hears({**ACCEPTED, "id": f"i{number}"})
-    assert "0 of 20 done, 10 under way" in terminal.getvalue()
-    rows = terminal.frames[-9:]
-    assert sum("pending" in row for row in rows) == 8
-    for number in range(4):
-        clock.now += 1
-        totals.ended(ended(f"i{number}"))
-    totals.ended(RenderResult("i4", error=vidjob.JobFailed("no")))
-    assert "4 of 20 done, 5 under way, 1 failed, 0.00 USD" in totals.text
-    assert totals.text.endswith("left")
-    totals.close()
-    assert terminal.getvalue().endswith("\n")
-
-
-def test_totals_make_room_for_words_and_leave_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    clock, terminal = Clock(), Terminal()
-    totals = Totals(3, terminal, clock)
-    totals.say("first")
-    for number in range(2):
-        clock.now += 1
-        totals.hears({**ACCEPTED, "id": f"i{number}"})
-    totals.say("i0 failed")
-    assert terminal.getvalue().startswith("first\n")
-    above, _, below = terminal.getvalue().partition("\x1b[2A\r\x1b[Ji0 failed\n")
-    assert "i1" in above
-    assert [line.strip()[:2] for line in below.splitlines()] == ["0", "i0", "i1"] or below.count("\n") == 2
-    totals.close()
-    totals.say("late")
-    last = terminal.getvalue().rpartition("\x1b[2A\n")
-    assert last[1:] == ("\x1b[2A\n", "")
-    assert "i1" not in last[0].rpartition("\x1b[2A")[2]
-
-
-@pytest.mark.parametrize("progress", [None, 50])
-def test_time_left_counts_jobs_under_way(progress: int | None) -> None:
-    clock = Clock()
-    totals = Totals(20, io.StringIO(), clock)
-    for number in range(8):
-        totals.hears({**ACCEPTED, "id": f"i{number}"})
-    clock.now += 60
-    for number in range(2):
-        totals.ended(ended(f"i{number}"))
-    assert "left" not in totals.text, "too few to tell"
-    totals.ended(RenderResult("known", path=Path("a.mp4"), resumed=True))
-    totals.ended(ended("i2"))
-    for number in range(3, 8):
-        status = {"event": "status", "request_id": "x", "status": "processing", "progress": progress}
-        totals.hears({**status, "id": f"i{number}"})
-    # 19 are to be made, 3 are, and 5 are halfway, or as old as those that ended.
-    left = 60 / 5.5 * 13.5 if progress else 60 / 7.75 * 11.25
-    assert totals.text.endswith(f"1:00, {duration(left)} left")
-
-
-def test_items_not_bought_are_not_counted_as_failed() -> None:
-    totals = Totals(5, io.StringIO(), Clock())
-    for error in (vidjob.NotBought("no"), vidjob.WaitTimeout("no"), vidjob.JobBlocked("no")):
-        totals.ended(RenderResult("a", error=error))
-    totals.forget(1)
-    assert totals.text.startswith("0 of 4 done, 1 failed, 0.00 USD")
-
-
-@POSIX
-@pytest.mark.parametrize("environment", [{}, {"TERM": "dumb"}])
-def test_a_batch_on_a_terminal(simulator: Simulator, key: list[str], environment: dict[str, str]) -> None:
-    service = ["--base-url", simulator.base_url, *key]
-    for _ in range(40):
-        simulator.respond("get", body='{"status": "processing", "progress": 50}')
-    code, out, seen = on_a_terminal("batch", orders(4), "-o", "out", *OFTEN, *service, **environment)
-    assert (code, pairs(out)["saved"]) == (0, "4")
-    assert re.search("4 of 4 done, 0.40 USD, 0:0[0-9] *(\r|\n)", seen)
-    assert ("█" in seen) is ("\x1b[" in seen) is (not environment)
-    assert "\x1b[3" not in seen.replace("\x1b[3A", "")
-
-
-def test_totals_in_a_log() -> None:
-    clock, log = Clock(), io.StringIO()
-    totals = Totals(None, log, clock)
-    for second in range(100):
-        clock.now += 1
-        totals.hears({**ACCEPTED, "id": f"i{second}"})
-    assert len(log.getvalue().splitlines()) == 3
-    totals.close()
-    assert log.getvalue().splitlines()[-1].startswith("0 done, 100 under way")
-
-
-def test_a_call_shows_nothing_in_a_pipe(
-    simulator: Simulator, client: VideoClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert len(list(client.render_many(["x"], tmp_path / "out", poll_interval=0.05, progress=True))) == 1
-    assert capfd.readouterr() == ("", "")
