@@ -196,8 +196,7 @@ mod tests {
     fn the_first_delay_may_be_another() {
         let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
         let quick = Backoff::doubling_from(Duration::from_millis(10));
-        let most: Vec<_> =
-            (0..6).map(|attempt| super::backoff(quick, &error, attempt, 1.0).as_millis()).collect();
+        let most: Vec<_> = (0..6).map(|attempt| super::backoff(quick, &error, attempt, 1.0).as_millis()).collect();
         assert_eq!(most, [10, 20, 40, 80, 160, 160]);
     }
 
@@ -237,8 +236,9 @@ mod tests {
                 calls.push(start.elapsed());
                 std::future::ready(Err(Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)))))
             };
-            let result: Result<()> =
-                Retries { most, backoff: Backoff::default(), when: worth_repeating, until: None }.run("/x", &events, |_| {}, exchange).await;
+            let result: Result<()> = Retries { most, backoff: Backoff::default(), when: worth_repeating, until: None }
+                .run("/x", &events, |_| {}, exchange)
+                .await;
             assert!(result.is_err());
             assert_eq!(u32::try_from(calls.len()).unwrap(), most + 1);
             assert_eq!(calls.last(), Some(&start.elapsed()), "nothing is waited for after the last attempt");
