@@ -19,7 +19,7 @@ from PIL import Image
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))
 
-from eyes import lab, missing, opened  # noqa: E402 - found by the line above
+from jupyterlab_page import lab, missing, opened  # noqa: E402 - found by the line above
 
 
 class Picture(NamedTuple):

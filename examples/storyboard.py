@@ -36,7 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     if args.simulate:
-        with Simulator(render_seconds=2) as simulator, simulator.client() as client:
+        with Simulator(render_seconds=0.5) as simulator, simulator.client() as client:
             results = asyncio.run(tell(client, args.output))
     else:
         with VideoClient() as client:

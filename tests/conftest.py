@@ -1,4 +1,4 @@
-"""What all tests are given: the two faces of the client, and a simulator."""
+"""What all tests are given: the blocking and the async API of the client, and a simulator."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from support import KEY, Cli, Face, Run, quick_client
-from vidjob import Simulator, VideoClient
+from echo_service import Server
+from plain_http import create, until
+from spans import Spans
+from support import KEY, ApiMode, Cli, Run, quick_client
+from vidjob import Simulator, VideoClient, VideoJob
 from vidjob.cli import main
 
 
@@ -23,9 +26,15 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name == "conformance":
+            item.add_marker(pytest.mark.conformance)
+
+
 @pytest.fixture(params=["blocking", "asyncio"])
-def face(request: pytest.FixtureRequest) -> Face:
-    return Face(request.param)
+def api(request: pytest.FixtureRequest) -> ApiMode:
+    return ApiMode(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +44,14 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in names:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of the command line run in a folder of their own."""
+    if request.path.parent.name == "cli":
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+        monkeypatch.delenv("VIDJOB_DEBUG", raising=False)
 
 
 @pytest.fixture
@@ -66,6 +83,49 @@ def run_python() -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def job(client: VideoClient) -> VideoJob:
+    """A finished job."""
+    return client.wait(client.generate("a candle", duration=5))
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> list[str]:
+    """The options that give the key of a file in the working directory."""
+    (tmp_path / "key").write_text(KEY)
+    return ["--api-key-file", "key"]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def done() -> Iterator[tuple[Simulator, str]]:
+    """A simulator, and the link of a finished job."""
+    with Simulator(render_seconds=0.01, spread=0) as simulator:
+        _, last = until(simulator, create(simulator, duration=5), lambda _, body: body.get("status") == "done")
+        yield simulator, last["video"]["url"]
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
+    """Collects the spans of OpenTelemetry."""
+    sdk = pytest.importorskip("opentelemetry.sdk.trace")
+    trace = pytest.importorskip("opentelemetry.trace")
+    export = pytest.importorskip("opentelemetry.sdk.trace.export")
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    provider = sdk.TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    yield Spans(exporter)
+    provider.shutdown()
 
 
 @pytest.fixture

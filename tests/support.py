@@ -1,4 +1,4 @@
-"""The two faces of the client, and what else tests share."""
+"""The blocking and the async API of the client, and what else tests share."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def box(name: bytes, content: bytes = b"") -> bytes:
     return (len(content) + 8).to_bytes(4, "big") + name + content
 
 
-def film(size: int = 1000) -> bytes:
+def mp4_file(size: int = 1000) -> bytes:
     """A file of this size with the outermost boxes of a video."""
     head = box(b"ftyp", b"isom\0\0\2\0isommp42") + box(b"moov", box(b"mvhd", bytes(100)))
     return head + box(b"mdat", bytes(index % 251 for index in range(size - len(head) - 8)))
 
 
-#: Verbs whose result is iterated: a face gives a list.
+#: Verbs whose result is iterated: the helper gives a list.
 ITERATED = ("watch", "render_many", "resume")
 
 
-class Face:
-    """One face of the client: ``face(client, "get", job)`` calls the verb or its twin."""
+class ApiMode:
+    """One API of the client: ``api(client, "get", job)`` calls the verb or its async version."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -54,10 +54,15 @@ class Face:
         return await result
 
 
-def many(face: Face, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
+def many(api: ApiMode, client: VideoClient, *args: Any, **kwargs: Any) -> list[RenderResult]:
     """The results of ``render_many``."""
-    results: list[RenderResult] = face(client, "render_many", *args, **kwargs)
+    results: list[RenderResult] = api(client, "render_many", *args, **kwargs)
     return results
+
+
+def by_id(results: list[RenderResult]) -> dict[str, RenderResult]:
+    assert len({result.id for result in results}) == len(results)
+    return {result.id: result for result in results}
 
 
 def quick_client(service: Any, **settings: Any) -> VideoClient:
@@ -73,6 +78,21 @@ Cli = Callable[..., tuple[int, str, str]]
 
 #: Clips of a simulator are done sooner than the usual pace expects.
 OFTEN = ["--poll-interval", "0.05"]
+
+
+def start_together(program: str, *arguments: str, count: int, **options: Any) -> list[subprocess.Popen[str]]:
+    """Starts a program several times: each prints a line when it is ready, and goes on when all of them are."""
+    command = [sys.executable, "-c", program, *arguments]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(command, **pipes, **options) for _ in range(count)]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return started
 
 
 def begin(*arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -1,0 +1,351 @@
+"""The commands about many jobs: what they print, how they end, and their options."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import vidjob
+from cli_batches import orders, pairs
+from support import KEY, OFTEN, POSIX, Cli, begin
+from vidjob import RenderResult, Simulator, VideoClient
+
+MEDIA = Path(__file__).parent.parent / "media"
+
+
+def test_batch(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    code, out, err = cli("batch", orders(4), "-o", "out", *OFTEN, *at)
+    assert code == 0
+    told = pairs(out)
+    assert (told["saved"], told["cost"], told["folder"]) == ("4", "0.40 USD", "out")
+    assert "4 of 4 done" in err.splitlines()[-1]
+    assert sorted(path.name for path in Path("out/videos").iterdir()) == [f"i{number}.mp4" for number in range(4)]
+    code, out, _ = cli("batch", "rows.jsonl", "-o", "out", "--json", *OFTEN, *at)
+    assert code == 0
+    assert (json.loads(out)["saved"], json.loads(out)["resumed"]) == (4, 4)
+    assert len(simulator.accepted) == 4
+
+
+def test_batch_jsonl(cli: Cli, at: list[str]) -> None:
+    code, out, _ = cli("batch", orders(2), "-o", "out", "--jsonl", *OFTEN, *at)
+    assert code == 0
+    events = [json.loads(line) for line in out.splitlines()]
+    items = [event for event in events if event["event"] == "item"]
+    assert {RenderResult.from_dict(item).id for item in items} == {"i0", "i1"}
+    assert (events[-1]["event"], events[-1]["saved"]) == ("result", 2)
+    assert {event["id"] for event in events if event["event"] == "accepted"} == {"i0", "i1"}
+
+
+def test_batch_from_standard_input(
+    cli: Cli,
+    at: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"prompt": "a"}\n\n{"prompt": "b", "duration": 2}\n'))
+    code, out, _ = cli("batch", "-", "-o", "out", *OFTEN, *at)
+    assert (code, pairs(out)["saved"]) == (0, "2")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--max-cost-usd", "0.25"], 5, "--max-cost-usd would be exceeded"),
+        (["--max-jobs", "1"], 5, "--max-jobs is reached"),
+    ],
+)
+def test_5_limits(cli: Cli, at: list[str], options: list[str], code: int, words: str) -> None:
+    ended, _, err = cli("batch", orders(4), "-o", "out", *options, *OFTEN, *at)
+    assert ended == code
+    assert words in err
+    assert err.splitlines()[-1] == "to continue: " + shlex.join(
+        ["vidjob", "batch", "rows.jsonl", "-o", "out", *options, *OFTEN, *at]
+    )
+
+
+def test_3_failed_items(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.inject("job_fails", on="create")
+    code, out, err = cli("batch", orders(2), "-o", "out", *OFTEN, *at)
+    assert (code, pairs(out)["failed"]) == (3, "1")
+    assert re.match("i[01] failed: job ", err)
+    assert [*err.splitlines()[-3:]] == [
+        "error: 1 failed",
+        "the reasons are in out/errors.jsonl",
+        "--retry-failed buys failed items again",
+    ]
+    code, out, _ = cli("batch", "rows.jsonl", "-o", "out", "--retry-failed", *OFTEN, *at)
+    assert (code, len(simulator.accepted)) == (0, 3)
+
+
+def test_3_unknown_items(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.inject("lost_response", on="create")
+    code, out, _ = cli("batch", orders(1), "-o", "out", *OFTEN, *at)
+    assert (code, pairs(out)["unknown"]) == (3, "1")
+    assert cli("batch", "rows.jsonl", "-o", "out", "--on-unknown", "resubmit", *OFTEN, *at)[0] == 0
+
+
+def test_4_a_key_that_is_refused(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.respond("create", status=401, body='{"error": "no"}')
+    code, _, err = cli("batch", orders(3), "-o", "out", "--concurrency", "1", *OFTEN, *at)
+    assert code == 4
+    assert "rejects the API key" in err
+
+
+def test_6_a_deadline(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    with Simulator(render_seconds=60) as slow:
+        service = ["--base-url", slow.base_url, "--api-key-file", "key"]
+        # How many are bought before the deadline depends on the machine.
+        code, out, _ = cli("batch", orders(2), "-o", "out", "--deadline", "0.4", *OFTEN, *service)
+        assert (code, int(pairs(out).get("pending", 0))) == (6, len(slow.accepted))
+        code, out, _ = cli("batch", "rows.jsonl", "-o", "out", "--timeout", "0", *service)
+        assert (code, pairs(out)["pending"]) == (6, "2")
+        code, out, _ = cli("resume", "out", "--deadline", "0.2", *OFTEN, *service)
+        assert code == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.jsonl", "-o", "out"], "none.jsonl cannot be read"),
+        (["rows.txt", "-o", "out"], ".jsonl, .csv and .parquet"),
+        (["rows.jsonl"], "-o/--output"),
+        (["rows.jsonl", "-o", "out", "--concurrency", "0"], "concurrency"),
+        (["rows.jsonl", "-o", "out", "--filename", "same.mp4"], "filename"),
+        (["rows.jsonl", "-o", "out", "--prices", "none.json"], "none.json"),
+    ],
+)
+def test_2_mistakes(cli: Cli, at: list[str], simulator: Simulator, arguments: list[str], words: str) -> None:
+    orders(1)
+    code, out, err = cli("batch", *arguments, *at)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert simulator.requests == []
+
+
+def test_dry_run_needs_no_key(cli: Cli) -> None:
+    code, out, err = cli("batch", orders(3), "--dry-run")
+    assert (code, err) == (0, "nothing is sent\n")
+    assert out.splitlines() == ["items       3", "would cost  about 0.30 USD"]
+    code, out, _ = cli("batch", orders(2, model="grok-of-tomorrow"), "--dry-run", "--json")
+    assert json.loads(out) == {"items": 2, "duplicates": 0, "unpriced": 2, "estimated_usd": 0.0}
+    Path("prices.json").write_text('{"grok-of-tomorrow": {"per_second": {"480p": 1}}}')
+    code, out, _ = cli("batch", "rows.jsonl", "--dry-run", "--prices", "prices.json")
+    assert "4.00 USD" in out
+
+
+def test_dry_run_tells_every_mistake(cli: Cli) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "prompt": "x"},
+        {"id": "b", "prompt": "x", "duration": 99},
+        {"id": "a", "prompt": "y"},
+        {"id": "c", "prompt": "x", "image": {"path": "../make.py"}},
+        {"id": "d", "prompt": "x", "image": {"path": "document.pdf"}},
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, out, err = cli("batch", "rows.jsonl", "--dry-run", "--input-root", str(MEDIA))
+    assert (code, out) == (2, "")
+    said = err.splitlines()
+    assert len(said) == 4
+    for line, words in zip(
+        said,
+        ["order 2 (b): duration", "order 3 (a): another request has the same id", "leads out of", "Portable Document"],
+        strict=True,
+    ):
+        assert words in line
+
+
+def test_dry_run_goes_on_behind_a_line_that_is_none(cli: Cli) -> None:
+    Path("rows.jsonl").write_text('{"prompt": "x"}\n\n{"prompt": \n[1]\n' + '{"prompt": "x", "duration": 99}\n' * 20)
+    code, out, err = cli("batch", "rows.jsonl", "--dry-run", "--json")
+    assert code == 2
+    first, second, third, *_, last = err.splitlines()
+    assert len(err.splitlines()) == 22
+    assert first.startswith("error: order 2: rows.jsonl, line 3: not JSON")
+    assert second.startswith("order 3: an order must be a prompt")
+    assert third == "order 4: duration must be 1 to 15 seconds, not 99"
+    assert last == "order 23: duration must be 1 to 15 seconds, not 99"
+    assert json.loads(out)["error"]["mistakes"][2] == third
+
+
+def test_dry_run_of_other_files(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("rows.csv").write_text('id,prompt,extra\na,x,\nb,y,"{""seed"": 7}"\nc,z,[\n', encoding="utf-8-sig")
+    code, _, err = cli("batch", "rows.csv", "--dry-run")
+    assert (code, err[:50]) == (2, "error: order 3 (c): rows.csv, line 4: extra: not J")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    parquet.write_table(arrow.table({"id": ["a", "b"], "prompt": ["x", "y"]}), "rows.parquet")
+    assert json.loads(cli("batch", "rows.parquet", "--dry-run", "--json")[1])["items"] == 2
+    Path("rows.parquet").write_bytes(b"PAR1")
+    assert "rows.parquet cannot be read: " in cli("batch", "rows.parquet", "--dry-run")[2]
+    Path("rows.jsonl").write_bytes(b"\xff\xfe")
+    assert "rows.jsonl cannot be read: " in cli("batch", "rows.jsonl", "--dry-run")[2]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO('{"prompt": "ż"}'.encode("utf-8-sig")), "ascii"))
+    assert json.loads(cli("batch", "-", "--dry-run", "--json")[1])["items"] == 1
+    monkeypatch.setattr("sys.stdin", None)
+    assert cli("batch", "-", "--dry-run")[0] == 2
+
+
+def test_dry_run_refuses_prices_that_are_none(cli: Cli) -> None:
+    Path("prices.json").write_text('{"grok-imagine-video": 7}')
+    code, _, err = cli("batch", orders(3), "--dry-run", "--prices", "prices.json")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "per_second" in err
+
+
+def test_options_are_those_of_the_call(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def render_many(_self: VideoClient, _orders: object, _folder: object, **settings: Any) -> None:
+        seen.update(settings)
+        raise vidjob.InvalidRequest("seen")
+
+    monkeypatch.setattr(VideoClient, "render_many", render_many)
+    assert cli("batch", orders(1), "-o", "out", *at)[0] == 2
+    assert not {"concurrency", "max_downloads", "max_cost_usd", "max_jobs", "deadline"} & seen.keys()
+    options = ["--concurrency", "3", "--max-downloads", "2", "--max-cost-usd", "0", "--max-jobs", "5"]
+    assert cli("batch", "rows.jsonl", "-o", "out", *options, "--deadline", "7", *at)[0] == 2
+    assert (seen["concurrency"], seen["max_downloads"], seen["max_cost_usd"]) == (3, 2, 0)
+    assert (seen["max_jobs"], seen["deadline"]) == (5, 7)
+
+
+def test_names_and_inputs(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    name = orders(1, image={"path": "picture.png"}, tag="../a")
+    assert cli("batch", name, "-o", "out", *OFTEN, *at)[0] == 2
+    options = ["--filename", "{tag}/{id}.mp4", "--input-root", str(MEDIA)]
+    assert cli("batch", name, "-o", "out", *options, *OFTEN, *at)[0] == 0
+    assert "image" in simulator.accepted[0]["body"]
+    [file] = Path("out").glob("*/i0.mp4")
+    assert file.parent.parent == Path("out")
+
+
+def test_what_is_there_already(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    words = ["batch", orders(1), "-o", "out", *OFTEN, *at]
+    assert cli(*words)[0] == 0
+    code, _, err = cli(*words, "--on-existing", "error")
+    assert (code, len(simulator.accepted)) == (3, 1)
+    assert "; pass --on-existing overwrite to render it again" in err
+    file = Path("out/videos/i0.mp4")
+    file.write_bytes(bytes(file.stat().st_size))
+    assert cli(*words)[0] == 0
+    assert cli(*words, "--verify")[0] == 3
+    assert cli(*words, "--on-existing", "overwrite")[0] == 0
+    assert len(simulator.accepted) == 2
+    assert any(file.read_bytes())
+
+
+def test_6_a_timeout(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.pause()
+    code, out, err = cli("batch", orders(1), "-o", "out", "--timeout", "0.01", *at)
+    assert (code, pairs(out)["pending"]) == (6, "1")
+    assert err.splitlines()[-2] == "error: 1 pending"
+    simulator.advance(60)
+    assert cli("batch", "rows.jsonl", "-o", "out", *OFTEN, *at)[0] == 0
+    assert len(simulator.accepted) == 1
+
+
+def test_4_resume_with_a_key_that_is_refused(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.pause()
+    assert cli("batch", orders(1), "-o", "out", "--timeout", "0.01", *at)[0] == 6
+    for _ in range(9):
+        simulator.respond("get", status=401, body='{"error": "no"}')
+    assert cli("resume", "out", *OFTEN, *at)[0] == 4
+
+
+def test_4_no_key(cli: Cli) -> None:
+    assert cli("batch", orders(1), "-o", "out")[0] == 4
+    assert not Path("out").exists()
+
+
+def test_5_no_money_left(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.respond("create", status=402, body='{"error": "insufficient balance"}')
+    code, _, err = cli("batch", orders(3), "-o", "out", "--concurrency", "1", *OFTEN, *at)
+    assert code == 5
+    assert "no money left" in err
+
+
+def test_lines_are_pulled_as_there_is_room(
+    cli: Cli, at: list[str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        for number in range(1000):
+            bought.append(len(simulator.accepted))
+            yield f'{{"prompt": "{number}"}}\n'.encode()
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=endless(), isatty=lambda: False))
+    code, out, _ = cli("batch", "-", "-o", "out", "--concurrency", "1", "--max-jobs", "3", *OFTEN, *at)
+    assert (code, pairs(out)["saved"]) == (5, "3")
+    assert bought == [0, 1, 2, 3]
+
+
+def test_a_line_that_is_none_stops_nothing(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"prompt": "a"}\nwhat?\n{"prompt": "b"}\n'))
+    code, out, err = cli("batch", "-", "-o", "out", *OFTEN, *at)
+    assert (code, pairs(out)["saved"], pairs(out)["failed"]) == (3, "2", "1")
+    assert "standard input, line 2: not JSON" in err
+    assert "line 2" in Path("out/errors.jsonl").read_text()
+
+
+def test_no_more_than_ten_failures_are_told(cli: Cli, at: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("what?\n" * 30))
+    err = cli("batch", "-", "-o", "out", *at)[2]
+    assert err.count("not JSON") == 10
+    assert err.count("further failures") == 1
+
+
+@POSIX
+def test_closed_output_pipe_stops_a_batch_with_141(key: list[str]) -> None:
+    with Simulator(render_seconds=0.3, spread=0) as simulator:
+        service = ["--base-url", simulator.base_url, *key]
+        words = ["batch", orders(50), "-o", "out", "--jsonl", "-q", "--concurrency", "2", *OFTEN, *service]
+        with begin(*words) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(30) == 141
+            assert process.stderr.read() == ""
+        count = len(simulator.accepted)
+    assert count < 50
+    assert len(list(Path("out/videos").iterdir())) == count
+
+
+def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: VideoClient) -> None:
+    assert cli("jobs", "out") == (2, "", "error: there is no journal in out\n")
+    assert cli("resume", "out", *at) == (2, "", "error: there is no journal in out\n")
+    assert not Path("out").exists()
+    simulator.pause()
+    rows = [{"id": f"i{n}", "prompt": f"{n}"} for n in range(3)]
+    assert not any(result.ok for result in client.render_many(rows, "out", timeout=0))
+    simulator.resume()
+    code, out, err = cli("jobs", "out")
+    assert (code, err) == (0, "")
+    heading, *shown = out.splitlines()
+    assert heading.split()[:3] == ["id", "state", "request_id"]
+    assert sorted(row.split()[0] for row in shown) == ["i0", "i1", "i2"]
+    code, out, _ = cli("resume", "out", "--json", *OFTEN, *at)
+    assert code == 0
+    told = json.loads(out)
+    assert told["saved"] == told["items"] == 3
+    assert (told["failed"], told["folder"]) == (0, "out")
+    code, out, _ = cli("jobs", "out", "--json")
+    assert [record["state"] for record in json.loads(out)] == ["saved"] * 3
+    assert cli("jobs", "out", "--state", "failed")[1] == ""
+    assert len(cli("jobs", "out", "--jsonl")[1].splitlines()) == 3
+    assert len(simulator.accepted) == 3
+
+
+def test_already_running(cli: Cli, at: list[str], client: VideoClient) -> None:
+    with client.render_many(["x"], "out"):
+        code, _, err = cli("batch", orders(1), "-o", "out", *at)
+    assert code == 6
+    assert "already running (this process" in err
