@@ -22,7 +22,7 @@ from vidjob import Simulator, VideoClient, VideoRequest
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 MEDIA = ROOT / "tests" / "media"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = [

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from vidjob._arguments import Operation
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "python" / "vidjob"
 FIELDS = {field["name"]: field for field in _native.request_fields()}
 OPERATIONS: tuple[Operation, ...] = ("generate", "edit", "extend")

@@ -91,7 +91,7 @@ def test_nothing_below_the_command_line_imports_it_or_the_package() -> None:
 
 # ---- Rust ------------------------------------------------------------------------------------
 
-SOURCES = Path(__file__).parent.parent / "src"
+SOURCES = Path(__file__).parents[2] / "src"
 
 Module = tuple[str, ...]
 
