@@ -1,4 +1,4 @@
-//! How a client is set up: what the caller said, the environment and the defaults, made one.
+//! Client configuration, resolved from arguments, the environment and defaults.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,89 +13,80 @@ use crate::proxies::Proxies;
 use crate::redact::url_for_message;
 use crate::secrets::{Secret, Secrets};
 
-/// Where jobs are served unless told otherwise.
+/// Used when neither an argument nor the environment names a base URL.
 pub const DEFAULT_BASE_URL: &str = "https://api.cometapi.com/grok/v1";
 /// xAI documents one request per second for its video models.
 const XAI_CREATES_PER_SECOND: f64 = 1.0;
 
-/// The hosts whose keys are known, and the variables that hold them.
+/// Hosts with a key variable of their own. A key is only sent to its host.
 const KEYS: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
 const XAI_HOST: &str = "api.x.ai";
-/// Where files usually are: what stands before it must be known before anything is bought.
+/// Where the files are served. Its proxy is checked before anything is submitted.
 const FILES: &str = "https://vidgen.x.ai/";
 
-/// What the caller said; everything left out has a default.
+/// Arguments as given; `None` means the default.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Bearer token.
     pub api_key: Option<Secret>,
-    /// What `/videos/...` is appended to.
+    /// `/videos/...` is appended.
     pub base_url: Option<String>,
     /// Seconds for one exchange.
     pub timeout: Option<f64>,
-    /// Retries of one safe exchange.
+    /// Retries of one idempotent exchange.
     pub max_retries: Option<u32>,
-    /// Cap on requests, shared by all calls.
+    /// Shared by all calls.
     pub requests_per_second: Option<f64>,
-    /// Cap on creates, shared by all calls.
+    /// Shared by all calls.
     pub creates_per_second: Option<f64>,
     /// Exchanges in flight.
     pub max_concurrent_requests: Option<usize>,
-    /// Address of a proxy.
     pub proxy: Option<String>,
-    /// PEM file with further certificate authorities.
+    /// PEM file with additional certificate authorities.
     pub ca_file: Option<PathBuf>,
-    /// Extra headers, for the API only.
+    /// Sent to the API only.
     pub headers: Vec<(String, String)>,
-    /// Folder of the journal of single creates.
     pub journal: Option<PathBuf>,
-    /// Seconds after which a job that is not over is given up; none: never.
+    /// Seconds after which a wait gives up on an unfinished job; `None` is never.
     pub max_job_age: Option<f64>,
-    /// Seconds between polls; none: paced.
+    /// Seconds between polls; `None` is adaptive.
     pub poll_interval: Option<f64>,
     /// Seconds before the first retry.
     pub retry_delay: Option<f64>,
 }
 
-/// A client's configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Bearer token.
     pub api_key: Secret,
-    /// The variable the key was read from, if it was not given.
+    /// The variable that the key was read from, if it was not an argument.
     pub key_variable: Option<&'static str>,
-    /// What `/videos/...` is appended to; has no trailing slash.
+    /// `/videos/...` is appended. Without trailing slash.
     pub base_url: Url,
-    /// For one exchange.
     pub timeout: Duration,
-    /// Retries of one safe exchange.
+    /// Retries of one idempotent exchange.
     pub max_retries: u32,
-    /// Cap on requests.
+    /// Shared by all calls.
     pub requests_per_second: Option<f64>,
-    /// Cap on creates.
+    /// Shared by all calls.
     pub creates_per_second: Option<f64>,
     /// Exchanges in flight.
     pub max_concurrent_requests: usize,
-    /// Further certificate authorities, PEM.
+    /// Additional certificate authorities, PEM.
     pub ca_pem: Option<Vec<u8>>,
-    /// Extra headers, for the API only.
+    /// Sent to the API only.
     pub headers: HeaderMap,
-    /// Folder of the journal of single creates.
+    /// Directory of the journal of single creates.
     pub journal: Option<PathBuf>,
-    /// Which proxy stands before an address.
     pub(crate) proxies: Arc<Proxies>,
-    /// What must not leave.
+    /// Masked in everything that is shown or stored.
     pub(crate) secrets: Secrets,
-    /// After so long a job that is not over is given up.
     pub max_job_age: Option<Duration>,
-    /// Between polls of waits that do not have their own; `None`: paced.
+    /// For waits without an interval of their own; `None` is adaptive.
     pub poll_interval: Option<Duration>,
-    /// Between retries.
     pub backoff: Backoff,
 }
 
 impl Config {
-    /// Checks `settings`, and fills what they leave out from `environment` and the defaults.
+    /// Validates `settings`, and completes them from `environment` and the defaults.
     pub fn resolve(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let proxy = settings.proxy.as_deref().map(proxy).transpose()?;
         let proxies = Proxies::new(proxy, &environment)?;
@@ -136,7 +127,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What is wrong with the environment's proxies shows here, and not after something was paid for.
+    /// Reports errors in the environment's proxies before anything is submitted.
     fn check_proxies(&self) -> Result<()> {
         if self.is_loopback() {
             return Ok(());
@@ -145,7 +136,7 @@ impl Config {
         Url::parse(FILES).map_or(Ok(()), |files| self.proxies.before(&files).map(drop))
     }
 
-    /// The host and port of the proxy that the API is reached through.
+    /// Host and port of the proxy for the API.
     pub(crate) fn proxy_before_api(&self) -> Option<String> {
         if self.is_loopback() && self.proxies.given().is_none() {
             return None;
@@ -153,22 +144,22 @@ impl Config {
         self.proxies.before(&self.base_url).ok().flatten()
     }
 
-    /// The base URL as it is shown, without a slash at its end.
+    /// The base URL for display, without trailing slash.
     #[must_use]
     pub fn service(&self) -> &str {
         self.base_url.as_str().trim_end_matches('/')
     }
 
-    /// The address of `path` below the base URL.
+    /// The URL of `path` below the base URL.
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Url {
-        // Parsing the host anew for each query costs as much as reading its answer.
+        // Parsing the URL again for each poll costs as much as reading the response.
         let mut url = self.base_url.clone();
         url.set_path(&format!("{}{path}", self.base_url.path().trim_end_matches('/')));
         url
     }
 
-    /// Whether the API itself is on this machine, as a simulator is.
+    /// Whether the API runs on this machine, as a simulator does.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self.base_url.host() {
@@ -226,7 +217,7 @@ fn api_key(
     Ok((printable(variable, &key)?, Some(variable)))
 }
 
-/// A key that can stand in a header.
+/// Rejects keys that cannot be an HTTP header.
 fn printable(name: &str, key: &str) -> Result<Secret> {
     let key = key.trim();
     if key.is_empty() {
@@ -252,7 +243,7 @@ fn duration(name: &str, seconds: f64) -> Result<Duration> {
         .map_err(|_| Error::Configuration(format!("{name} is too long")))
 }
 
-/// What is longer than the clock can hold is no limit.
+/// A duration beyond the clock's range is no limit.
 fn max_job_age(seconds: f64) -> Result<Option<Duration>> {
     if seconds == f64::INFINITY {
         return Ok(None);
@@ -260,7 +251,7 @@ fn max_job_age(seconds: f64) -> Result<Option<Duration>> {
     Ok(Duration::try_from_secs_f64(positive("max_job_age", seconds)?).ok())
 }
 
-/// One in a day is rare enough; what is far below cannot be told from never.
+/// The lower bound is one per day.
 fn rate(name: &str, number: f64) -> Result<f64> {
     if positive(name, number)? >= 1.0 / 86_400.0 {
         return Ok(number);
@@ -269,7 +260,7 @@ fn rate(name: &str, number: f64) -> Result<f64> {
 }
 
 fn concurrency(number: usize) -> Result<usize> {
-    // The semaphore's own bound is far above any useful number.
+    // Far above any useful number, and below the semaphore's own limit.
     if (1..=100_000).contains(&number) {
         return Ok(number);
     }
@@ -307,25 +298,25 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// What is secret about headers: their values, of a value such as `Bearer TOKEN` also the last word, and of pairs such
-/// as `session=TOKEN; user=NAME` also what follows each `=`.
+/// The secret parts of headers: each value, the token of `Bearer TOKEN`, and the values of pairs such as
+/// `session=TOKEN; user=NAME`.
 fn header_secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.values().filter_map(|value| value.to_str().ok()).map(str::trim);
     let parts = values.flat_map(|value| {
         let word = value.rsplit_once(' ').map(|(_, word)| word);
         [Some(value), word].into_iter().flatten().chain(pair_values(value))
     });
-    // A header such as `X-Team: blue` is no secret.
+    // Short values such as `X-Team: blue` are not secret.
     parts.filter(|secret| secret.len() >= SECRET_HEADER)
 }
 
-/// The values of the pairs in a header's value, as cookies and parameters are written.
+/// The values of `name=value` pairs in a header, as in cookies.
 fn pair_values(value: &str) -> impl Iterator<Item = &str> {
     let pairs = value.split([';', ',']).filter_map(|pair| pair.split_once('='));
     pairs.map(|(_, value)| value.trim().trim_matches('"'))
 }
 
-/// How long a header's value is at least, to be taken for a secret.
+/// Least length of a header value that is masked.
 const SECRET_HEADER: usize = 8;
 
 const RESERVED: [&str; 5] = ["authorization", "host", "content-length", "content-type", "transfer-encoding"];

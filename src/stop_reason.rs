@@ -1,28 +1,24 @@
-//! Why nothing more is submitted. No I/O.
+//! Why a batch no longer submits. No I/O.
 
 use crate::error::Error;
 
-/// Why nothing more is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
-    /// The money is spent or reserved.
+    /// The budget is spent or reserved.
     Budget,
-    /// As many jobs as allowed were bought.
+    /// `max_jobs` is reached.
     Jobs,
-    /// The time is over.
     Deadline,
-    /// The service refuses the key.
     Key,
-    /// The service says that no money is left.
+    /// The service reports an insufficient balance.
     Balance,
-    /// The caller said so.
+    /// Stopped by the caller.
     Caller,
-    /// Another run took the folder over.
+    /// Another run took over the directory.
     Superseded,
 }
 
 impl StopReason {
-    /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,13 +44,12 @@ impl StopReason {
         }
     }
 
-    /// Whether it also keeps back what has its reservation already: a limit that is reached does not.
+    /// Whether items with a reservation are held back too. A reached limit does not affect them.
     #[must_use]
     pub const fn bars_reserved(self) -> bool {
         !matches!(self, Self::Budget | Self::Jobs)
     }
 
-    /// The error of an item that was not bought.
     #[must_use]
     pub fn error(self) -> Error {
         Error::NotBought(format!("not bought: {}", self.words()))

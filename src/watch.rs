@@ -1,4 +1,4 @@
-//! Asking after a job until it is over.
+//! Polls a job until it ends.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,58 +9,54 @@ use crate::error::{ApiErrorKind, Error, Result, WaitLimit};
 use crate::job::VideoJob;
 use crate::pacing::{History, Pacing, PollContext, RenderTimes};
 
-/// How long the last question may take beyond the deadline: it is asked at the deadline itself.
+/// The final poll starts at the deadline and may take this long.
 const FINAL_POLL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the one question may take that is asked of a job which was too old from the beginning.
+/// Timeout of the single poll of a job that is older than its limit from the start.
 const ONLY_QUESTION: Duration = Duration::from_secs(30);
 
-/// For so long the service may be out of reach in the middle of a wait.
+/// How long the service may be unreachable during a wait.
 const OUTAGE: Duration = Duration::from_secs(15 * 60);
 
-/// A refusal of the same job ends the wait once it has come for so long without interruption, and so many times.
+/// A refusal of the job ends the wait after this time and number of consecutive refusals.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 const REFUSALS: u32 = 3;
 
-/// No job is over so soon after its creation.
+/// No job ends this soon after its creation.
 const JUST_NOW: Duration = Duration::from_secs(2);
 
-/// One answer to the question how a job stands.
+/// The response to one poll.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The job.
     pub job: VideoJob,
-    /// When the service wants to be asked again.
+    /// `Retry-After` of the response.
     pub retry_after: Option<Duration>,
 }
 
-/// Whoever can be asked.
+/// Polls jobs; the service, or a script in tests.
 pub trait PollJob {
-    /// How the job stands.
     fn poll(&self, request_id: &str) -> impl Future<Output = Result<Snapshot>> + Send;
 }
 
-/// How to wait.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WaitOptions {
-    /// For how long; `None` waits for ever.
+    /// `None` waits without limit.
     pub timeout: Option<Duration>,
-    /// A fixed interval in place of the paced one.
+    /// A fixed interval in place of the adaptive one.
     pub poll_interval: Option<Duration>,
-    /// How long renders of the same kind took.
+    /// Durations of similar renders.
     pub known: Option<RenderTimes>,
 }
 
-/// A job at its end.
+/// A job in a terminal state.
 #[derive(Debug, Clone)]
 pub struct FinishedJob {
-    /// The job.
     pub job: VideoJob,
-    /// From acceptance to the end, if it was followed all the time.
+    /// From acceptance to the end, if the job was watched all the time.
     pub render_time: Option<Duration>,
 }
 
-/// The changes of one job, from the first answer to the terminal one.
+/// The changes of one job, from the first poll to the terminal state.
 #[derive(Debug)]
 pub struct Watch<A> {
     service: A,
@@ -69,30 +65,29 @@ pub struct Watch<A> {
     pacing: Pacing,
     history: History,
     retry_after: Option<Duration>,
-    /// When the job began, as far as is known.
+    /// Creation of the job, or the first poll.
     began: Instant,
     started: Instant,
     deadline: Option<Instant>,
     known: Option<RenderTimes>,
-    /// When it was asked last, and before that: the end lies between.
+    /// The last two polls; the job ended between them.
     asked: Option<Instant>,
     asked_before: Option<Instant>,
     is_new: bool,
-    /// When the service was last heard of.
+    /// The last response of the service.
     heard: Option<Instant>,
     /// Whether the service is known to have this job.
     is_known: bool,
-    /// When the service began to refuse the job, and how often it has without interruption.
+    /// When the service began to refuse the job, and how many consecutive polls it refused.
     refused: Option<(Instant, u32)>,
-    /// What came in place of the last answer.
+    /// The error of the last poll, if it failed.
     failure: Option<Box<Error>>,
-    /// When a job that is not over is given up.
+    /// When the wait gives up on an unfinished job.
     too_old: Option<Instant>,
 }
 
 impl<A: PollJob> Watch<A> {
-    /// Watches `job`. One that was `created` just now is left alone for the first delay;
-    /// one of which that is not known is asked after at once.
+    /// Watches `job`. With `created`, the first poll is delayed; otherwise it is sent at once.
     pub fn new(service: A, job: VideoJob, created: Option<Instant>, wait_options: WaitOptions) -> Self {
         let now = Instant::now();
         Self {
@@ -104,9 +99,9 @@ impl<A: PollJob> Watch<A> {
             retry_after: None,
             began: created.unwrap_or(now),
             started: now,
-            // A timeout beyond what the clock can hold is none.
+            // A timeout beyond the clock's range is no timeout.
             deadline: wait_options.timeout.and_then(|timeout| now.checked_add(timeout)),
-            // Without a beginning it is not known how far along the job is.
+            // Without the creation time, the age of the job is unknown.
             known: wait_options.known.filter(|_| created.is_some()),
             asked: None,
             asked_before: None,
@@ -119,21 +114,21 @@ impl<A: PollJob> Watch<A> {
         }
     }
 
-    /// Takes it as known that the service has this job, as after a create.
+    /// Declares that the service has this job, as after a create.
     #[must_use]
     pub fn of_known_job(mut self) -> Self {
         self.is_known = true;
         self
     }
 
-    /// Gives the job up when it is not over `age` after its beginning, as far as that is known.
+    /// Gives up on a job that is unfinished `age` after its creation, as far as that is known.
     #[must_use]
     pub fn with_max_age(mut self, age: Option<Duration>) -> Self {
         self.too_old = age.and_then(|age| self.began.checked_add(age));
         self
     }
 
-    /// The next change; nothing more after the terminal one.
+    /// The next change; `None` after the terminal state.
     pub async fn next(&mut self) -> Option<Result<VideoJob>> {
         if self.last.is_terminal() {
             return (!std::mem::replace(&mut self.shown, true)).then(|| Ok(self.last.clone()));
@@ -152,7 +147,7 @@ impl<A: PollJob> Watch<A> {
         }
     }
 
-    /// The job once it is over.
+    /// Waits for the terminal state.
     pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<FinishedJob> {
         while let Some(job) = self.next().await {
             changed(&job?);
@@ -160,25 +155,24 @@ impl<A: PollJob> Watch<A> {
         Ok(FinishedJob { job: self.last.clone(), render_time: self.render_time() })
     }
 
-    /// Half-way between the last two questions, if all were asked by this watch.
+    /// Half-way between the last two polls, if this watch made them all.
     fn render_time(&self) -> Option<Duration> {
         let noticed = self.asked.filter(|_| self.is_new)?;
         let before = self.asked_before.unwrap_or(self.began);
         Some(((before - self.began) + (noticed - self.began)) / 2)
     }
 
-    /// Whoever is asked.
     pub fn service_mut(&mut self) -> &mut A {
         &mut self.service
     }
 
-    /// Sleeps until the next question is due, and asks it; `None` when there is no news.
+    /// Sleeps until the next poll is due and sends it; `None` if nothing changed.
     async fn step(&mut self) -> Result<Option<VideoJob>> {
         if self.asked.is_some() || self.is_new {
             self.pause().await?;
         }
         self.asked_before = self.asked.replace(Instant::now());
-        // Boxed: what an exchange needs is free again while it is slept, and thousands sleep.
+        // Boxed so that the memory of an exchange is free during the sleep; thousands of watches sleep at once.
         let answer = Box::pin(self.service.poll(&self.last.request_id));
         let answer = match self.end_of_question() {
             Some((end, limit)) => tokio::time::timeout_at(end, answer).await.map_err(|_| self.given_up(limit))?,
@@ -201,7 +195,7 @@ impl<A: PollJob> Watch<A> {
         Ok(Some(snapshot.job))
     }
 
-    /// When the question that is asked now is given up, and by which limit.
+    /// When the poll that starts now is abandoned, and because of which limit.
     fn end_of_question(&self) -> Option<(Instant, WaitLimit)> {
         let now = Instant::now();
         let deadline = self.deadline.map(|deadline| (deadline.max(now) + FINAL_POLL_TIMEOUT, WaitLimit::Timeout));
@@ -212,15 +206,15 @@ impl<A: PollJob> Watch<A> {
         deadline.into_iter().chain(age).min_by_key(|(end, _)| *end)
     }
 
-    /// The error that ends the wait, with what is known of the job if anything is.
+    /// The error that ends the wait, with the job if anything is known of it.
     fn ended_by(&self, error: Error) -> Error {
         let Some(heard) = self.heard.filter(|_| self.is_known && News::of(&error).is_some()) else { return error };
         let (id, status, seconds) = (&self.last.request_id, self.last.status.as_str(), heard.elapsed().as_secs());
         error.with_note(&format!("job {id} was {status} when the service was last heard of, {seconds} s ago"))
     }
 
-    /// Whether the wait goes on in spite of `error`: once the service was heard of, nothing but a well-formed answer
-    /// is news of the job. A service that was never heard of may be the wrong one.
+    /// Whether the wait continues in spite of `error`. Once the service has responded, only a well-formed response
+    /// counts as news of the job. A service that never responded may be the wrong one.
     fn tolerates(&mut self, error: &Error) -> bool {
         let Some(news) = News::of(error) else { return false };
         if matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited) {
@@ -277,17 +271,17 @@ impl<A: PollJob> Watch<A> {
     }
 }
 
-/// What an error in place of an answer says of the job.
+/// What a failed poll says about the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum News {
-    /// Nothing: an outage, a page of a proxy, a malformed answer.
+    /// Nothing: an outage, a proxy's page, a malformed response.
     None,
-    /// The service itself says that it does not give the job to this key.
+    /// The service refuses to show the job to this key.
     Refusal,
 }
 
 impl News {
-    /// `None` for what is not an answer at all: a mistake of the caller.
+    /// `None` for errors of the caller, which are not responses.
     fn of(error: &Error) -> Option<Self> {
         match error {
             Error::ConnectionFailed(_) | Error::RequestTimeout(_) | Error::InvalidResponse { .. } => Some(Self::None),
@@ -316,7 +310,7 @@ mod tests {
     use crate::error::{ApiError, TransportError};
     use crate::job::JobStatus;
 
-    /// A service whose job goes through `states`, one a second.
+    /// A service whose job goes through `states`, one per second.
     struct Script {
         states: Vec<(JobStatus, Option<u8>)>,
         start: Instant,
@@ -446,7 +440,7 @@ mod tests {
         }
     }
 
-    /// A service that answers once, and is then out of reach for `outage`.
+    /// A service that responds once, and is then unreachable for `outage`.
     struct Outage(Instant, Duration);
 
     impl PollJob for &Outage {
@@ -506,7 +500,7 @@ mod tests {
         assert!(asked.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(20)), "{asked:?}");
     }
 
-    // ---- odd answers in the middle ------------------------------------------------------------
+    // ---- failed polls during a wait ------------------------------------------------------------
 
     fn refusal(kind: ApiErrorKind) -> Error {
         Error::Api(Box::new(ApiError::of(kind, 404)))
@@ -521,7 +515,7 @@ mod tests {
         Error::ConnectionFailed(Box::new(failure))
     }
 
-    /// What answers as `reply` does from one second on, and for as long as it says; and is done then.
+    /// Responds as `reply` from one second on while that returns an error, and with a finished job afterwards.
     struct Odd {
         start: Instant,
         lasts: Duration,
@@ -554,7 +548,7 @@ mod tests {
         }
     }
 
-    /// Every error that can come in place of an answer; those of the second list are refusals.
+    /// Every error of a poll; those of the second list are refusals.
     const TROUBLES: [fn(Duration) -> Option<Error>; 6] = [
         |_| Some(malformed()),
         |_| Some(certificate()),
@@ -599,7 +593,7 @@ mod tests {
             let error = service.wait(every(5.0)).await.unwrap_err();
             assert!(matches!(error, Error::Api(_)), "{error:?}");
             assert_eq!(service.start.elapsed().as_secs(), 65);
-            // However rarely it is asked, one refusal is not enough.
+            // One refusal is not enough, however long the interval.
             let service = Odd::new(60 * 60, odd);
             assert!(service.wait(every(200.0)).await.is_err());
             assert_eq!((service.start.elapsed().as_secs(), *service.asked.lock().unwrap()), (600, 4));
@@ -688,7 +682,7 @@ mod tests {
             |created| Watch::new(&script, VideoJob::pending("a"), Some(created), every(600.0)).with_max_age(Some(day));
         assert!(new(created).end(|_| {}).await.is_err());
         assert_eq!(script.start.elapsed(), day / 4);
-        // One that is too old already is asked after once more.
+        // A job that is too old from the start is polled once.
         let asked = script.asked.lock().unwrap().len();
         let error = new(created).end(|_| {}).await.unwrap_err();
         assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }));
@@ -698,7 +692,7 @@ mod tests {
         assert!(late.end(|_| {}).await.is_ok());
     }
 
-    /// A service that never answers.
+    /// A service that never responds.
     struct Silent;
 
     impl PollJob for &Silent {

@@ -1,4 +1,4 @@
-//! Images and videos as input: what a caller holds, and what is made of it before it is sent.
+//! Images and videos as input: from what a caller passes to what is sent.
 
 use std::fmt;
 use std::fs::File;
@@ -22,29 +22,26 @@ pub use detect::Kind;
 use detect::{Detected, recognise};
 pub use isobmff::VideoInfo;
 
-/// An image or a video as a caller has it.
+/// An image or a video as passed by the caller.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Media {
-    /// A public address, fetched by the service.
+    /// Fetched by the service.
     Url(String),
-    /// A file that the service already has.
+    /// A file stored by the service.
     FileId(String),
     /// Bytes in memory.
     Data(Bytes),
-    /// A file of this machine, read while it is sent.
+    /// Read while it is sent.
     File(PathBuf),
-    /// An earlier job, for its video.
+    /// Stands for its video.
     Job(Box<VideoJob>),
-    /// An earlier video.
+    /// A video of an earlier job.
     Video(Video),
 }
 
-/// What a place in a request takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// JPEG, PNG or WebP.
     Image,
-    /// MP4.
     Video,
 }
 
@@ -61,38 +58,30 @@ impl Role {
     }
 }
 
-/// Media that can be sent as they are.
+/// Media in the form in which they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PreparedMedia {
-    /// An address.
     Url(String),
-    /// The service's own id of a file.
+    /// A file stored by the service.
     FileId(String),
-    /// Bytes that become a data URI on their way.
+    /// Sent as a data URI.
     Inline(Inline),
 }
 
-/// Bytes of a known kind, in memory or still on the disk.
+/// Content of a known format, in memory or on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inline {
-    /// Where they stand in the request.
+    /// The request field, for messages.
     pub field: &'static str,
-    /// What they are.
     pub kind: Kind,
-    /// How many they are.
     pub length: u64,
-    /// Where they are.
     pub source: Source,
-    /// For a video, what it says of itself.
     pub video: Option<VideoInfo>,
 }
 
-/// Where bytes are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
-    /// In memory.
     Memory(Bytes),
-    /// On the disk.
     File(PathBuf),
 }
 
@@ -119,7 +108,7 @@ impl fmt::Debug for Media {
 }
 
 impl Media {
-    /// What a text stands for: an http(s) address or a data URI, and never a path.
+    /// Parses an http(s) URL or a data URI. A text is never a path.
     pub fn of_text(field: &'static str, text: &str) -> Result<Self> {
         if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
             return data_uri(text).map(Self::Data).map_err(|why| Error::invalid(field, format!("{field}: {why}")));
@@ -138,7 +127,7 @@ impl Media {
     }
 }
 
-/// Whether a text is an http(s) address as it stands. It is sent as it stands, too.
+/// Whether a text is an http(s) URL, which is sent unchanged.
 #[must_use]
 pub fn is_address(text: &str) -> bool {
     let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -152,7 +141,7 @@ fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
     if !head.to_ascii_lowercase().ends_with(";base64") {
         return Err("the data URI must be in base64, as data:image/png;base64,... is".into());
     }
-    // As forgiving as browsers are: broken lines, the alphabet of addresses, no padding.
+    // As lenient as browsers: line breaks, the URL-safe alphabet, missing padding.
     let content: Vec<u8> = content
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=')
@@ -168,18 +157,18 @@ fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
         .map_err(|error| format!("the data URI is no base64: {error}"))
 }
 
-/// Looks at bytes in memory. Refuses what the service does not take.
+/// Detects the format of bytes, and rejects what the service does not accept.
 pub fn look_at_bytes(field: &'static str, role: Role, bytes: &Bytes) -> Result<Inline> {
     let look = look(field, "the bytes given are", role, &mut Cursor::new(bytes));
     let (kind, video) = look.map_err(|error| error.into_error(field, "the bytes"))?;
     Ok(Inline { field, kind, length: bytes.len() as u64, source: Source::Memory(bytes.clone()), video })
 }
 
-/// Looks at a file. Refuses what the service does not take.
+/// Detects the format of a file, and rejects what the service does not accept.
 pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inline> {
     let unreadable =
         |error: std::io::Error| ReadError::Unreadable(error).into_error(field, &path.display().to_string());
-    // Opening a pipe would wait for somebody to write into it.
+    // Opening a pipe would block until somebody writes to it.
     let about = std::fs::metadata(path).map_err(unreadable)?;
     if !about.is_file() {
         let what = if about.is_dir() { "a folder" } else { "no ordinary file" };

@@ -1,7 +1,6 @@
-//! Media in plain JSON: what a request's `to_dict` writes and its `from_dict` reads.
+//! JSON form of media, as used by `to_dict` and `from_dict` of a request.
 //!
-//! A text is an address or a data URI. A path stands in an object of its own, so that no text of an
-//! untrusted list is ever read as one.
+//! A string is a URL or a data URI. A path is an object, so that no string of an untrusted list is read as a path.
 
 use std::path::PathBuf;
 

@@ -1,32 +1,32 @@
-//! The rate of asking that the durations of past renders justify.
+//! The poll rate that follows from the durations of past renders.
 
-/// What is known of the durations of renders of one kind: a lognormal fit.
+/// A lognormal fit of the durations of similar renders.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RenderTimes {
     /// Mean of the logarithms.
     mu: f64,
-    /// Their standard deviation.
+    /// Standard deviation of the logarithms.
     sigma: f64,
     /// Scales the rate so that the mean delay is `MEAN_DELAY`.
     scale: f64,
 }
 
-/// Fewer tell too little.
+/// Fewer samples say too little.
 const FEWEST: usize = 8;
-/// Renders that all took the same time will not do so for ever.
+/// Lower bound: equal durations in the past do not guarantee equal durations in future.
 const LEAST_SIGMA: f64 = 0.03;
-/// What the wait for a notice costs on average. The product with the requests is the same at any
-/// scale, but a question can only be asked whole: at this scale there are enough for that to matter little.
+/// Mean delay in seconds between the end of a render and the poll that sees it. The product of delay and requests is
+/// the same at any scale; at this one there are enough polls for rounding to a whole number to matter little.
 const MEAN_DELAY: f64 = 0.75;
 /// Steps of the numeric integrals, over the logarithm of time.
 const STEPS: u32 = 400;
-/// How far from the median they reach, in sigmas.
+/// Range of the integrals around the median, in sigmas.
 const REACH: f64 = 6.0;
-/// What takes longer than this, in sigmas, is beyond experience: one in thirty thousand, or a bad day.
+/// A render that takes longer than this, in sigmas, is outside the sample: one in thirty thousand.
 const BEYOND: f64 = 4.0;
 
 impl RenderTimes {
-    /// Learns from durations in seconds; `None` when there are too few to learn from.
+    /// Fits durations in seconds; `None` if there are too few.
     #[must_use]
     pub fn from_durations(seconds: &[f64]) -> Option<Self> {
         let logs: Vec<f64> = seconds.iter().filter(|s| s.is_finite() && **s > 0.0).map(|s| s.ln()).collect();
@@ -37,7 +37,7 @@ impl RenderTimes {
         let count = logs.len() as f64;
         let mu = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|log| (log - mu).powi(2)).sum::<f64>() / (count - 1.0);
-        // Few durations understate how far the next may lie off.
+        // A small sample understates the spread.
         let sigma = (variance * (1.0 + 1.0 / count)).sqrt().max(LEAST_SIGMA);
         let unscaled = Self { mu, sigma, scale: 1.0 };
         // Mean delay = ∫ f / (2 r) with r = scale · √(f/S).
@@ -45,12 +45,12 @@ impl RenderTimes {
         Some(Self { scale: delay / MEAN_DELAY, ..unscaled })
     }
 
-    /// Whether a render that has taken so many seconds is still one of those that this was learned from.
+    /// Whether a render that has taken this long still fits the sample.
     pub(super) fn covers(&self, elapsed: f64) -> bool {
         elapsed < (self.mu + BEYOND * self.sigma).exp()
     }
 
-    /// Seconds from `elapsed` until the next question: until the rate has added up to one.
+    /// Seconds from `elapsed` to the next poll: until the integral of the rate reaches one.
     pub(super) fn next(&self, elapsed: f64) -> f64 {
         let farthest = (self.mu + REACH * self.sigma).exp();
         let mut at = elapsed.max(0.0);
@@ -70,10 +70,10 @@ impl RenderTimes {
         at - elapsed
     }
 
-    /// How often to ask, at `at` seconds: in proportion to the root of the hazard.
+    /// Polls per second at `at` seconds: proportional to the square root of the hazard.
     fn rate(&self, at: f64) -> f64 {
         let z = (at.max(1e-9).ln() - self.mu) / self.sigma;
-        // Far beyond all experience the hazard is no longer known; the rate stays as it was.
+        // Far outside of the sample the hazard is unknown; the rate stays constant.
         let z = z.min(REACH / 2.0);
         let at = (self.mu + z * self.sigma).exp();
         let density = normal_density(z) / (at * self.sigma);
@@ -92,13 +92,13 @@ impl RenderTimes {
             .sum()
     }
 
-    /// The least product of mean delay and mean requests, in request-seconds.
+    /// Least possible product of mean delay and mean number of requests.
     #[cfg(test)]
     pub(super) fn floor(&self) -> f64 {
         self.integral(|f, survival| (f * survival).sqrt()).powi(2) / 2.0
     }
 
-    /// The distribution itself, for comparison.
+    /// A distribution with known parameters, for comparison.
     #[cfg(test)]
     pub(super) fn exact(median: f64, sigma: f64) -> Self {
         Self { mu: median.ln(), sigma, scale: 1.0 }
@@ -109,7 +109,7 @@ fn normal_density(z: f64) -> f64 {
     (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt()
 }
 
-/// The normal distribution's upper tail, by Zelen and Severo's formula 26.2.17 (error below 7.5e-8).
+/// Upper tail of the normal distribution, by Zelen and Severo's formula 26.2.17 (error below 7.5e-8).
 fn upper_tail(z: f64) -> f64 {
     if z < 0.0 {
         return 1.0 - upper_tail(-z);

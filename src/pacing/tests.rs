@@ -1,4 +1,4 @@
-//! Simulations without a clock, and the marks they must reach.
+//! Simulations without a clock, and the targets they must reach.
 
 #![expect(clippy::unnecessary_wraps, reason = "all kinds of reports share one type")]
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Mean delay, mean requests, over many renders.
+/// Mean delay and mean number of requests over many renders.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
     delay: f64,
@@ -19,7 +19,7 @@ impl Figures {
     }
 }
 
-/// How progress is reported at a part of the render, from 0 to 1.
+/// Reported progress at a fraction of the render, from 0 to 1.
 type Report = fn(f64) -> Option<u8>;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -36,7 +36,7 @@ fn linear(part: f64) -> Option<u8> {
 fn coarse(part: f64) -> Option<u8> {
     Some(percent(part) / 10 * 10)
 }
-/// Runs ahead to 60 %, halts for a third of the time, and goes on.
+/// Reaches 60 % early, stalls for a third of the time, and continues.
 fn stalling(part: f64) -> Option<u8> {
     Some(percent(match part {
         early if early < 0.3 => 2.0 * early,
@@ -44,12 +44,12 @@ fn stalling(part: f64) -> Option<u8> {
         late => 0.6 + 0.4 * (late - 0.65) / 0.35,
     }))
 }
-/// Is at 99 % for the second half.
+/// Stays at 99 % for the second half.
 fn stuck(part: f64) -> Option<u8> {
     Some(percent(2.0 * part))
 }
 
-/// One render of `queue + render` seconds: when the end is noticed after it, and with how many requests.
+/// One render of `queue + render` seconds: the delay until the end is seen, and the number of requests.
 fn one(
     pacing: Pacing,
     queue: f64,
@@ -125,7 +125,7 @@ fn with_progress_sooner_than_a_second_and_fewer_than_every_five() {
         let ours = simulate(Pacing::default(), median, sigma, 0.0, linear, None);
         let five = simulate(fixed(5.0), median, sigma, 0.0, linear, None);
         assert!(ours.delay < 0.5, "{median} {sigma}: {ours:?}");
-        // A clip of 12 s leaves a poll every 5 s with three questions, below which nobody can go.
+        // For a render of 12 s, polling every 5 s takes three requests, which cannot be improved on.
         let slack = if median < 20.0 { 1.1 } else { 1.0 };
         assert!(ours.requests < five.requests * slack, "{median} {sigma}: {ours:?} against {five:?}");
     }
@@ -148,7 +148,7 @@ fn other_kinds_of_progress_are_no_worse_than_none() {
         for (name, report) in [("coarse", coarse as Report), ("stalling", stalling), ("stuck", stuck)] {
             let ours = simulate(Pacing::default(), median, sigma, 0.0, report, None);
             assert!(ours.delay < without.delay * 1.6, "{name} {median} {sigma}: {ours:?} against {without:?}");
-            // Until it is clear that progress tells nothing, a question or two is spent on it.
+            // Useless progress costs one or two polls before it is recognised.
             assert!(
                 ours.requests < without.requests * 1.1 + 2.0,
                 "{name} {median} {sigma}: {ours:?} against {without:?}"

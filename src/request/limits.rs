@@ -1,4 +1,4 @@
-//! What the documented limits exclude, said before anything is sent.
+//! Documented limits, checked before a request is sent.
 
 use std::ops::RangeInclusive;
 
@@ -7,57 +7,56 @@ use crate::error::{Error, Result};
 use crate::media::{VideoInfo, is_address};
 use crate::redact::{shorten, text_for_message};
 
-// ---- what the documentation says -----------------------------------------------------------------
+// ---- documentation -------------------------------------------------------------------------------
 //
-// What a source excludes is refused here. Where sources differ, and of models without an entry, it is sent.
+// Limits on which all sources agree are enforced. Where sources differ, and for unknown models, the request is sent.
 
-/// The longest prompt, in bytes of UTF-8 (documented as 4096 characters, measured in bytes).
+/// Bytes of UTF-8. Documented as 4096 characters, measured as bytes.
 const MAX_PROMPT: usize = 4096;
 const ASPECT_RATIOS: [&str; 9] = ["1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2"];
 const RESOLUTIONS: [&str; 3] = ["480p", "720p", "1080p"];
 /// Seconds of a generation.
 const DURATION: RangeInclusive<i64> = 1..=15;
-/// What the service takes when the request does not say.
+/// Used by the service when the request has no duration.
 const DEFAULT_DURATION: f64 = 8.0;
 const MAX_AUDIOS: usize = 3;
 const MAX_KEYFRAMES: usize = 4;
-/// Two keyframes in one slot of a third of a second are refused.
+/// The service rejects two keyframes in the same third of a second.
 const SLOTS_PER_SECOND: f64 = 3.0;
-/// One hour to thirty days.
+/// Seconds: one hour to thirty days.
 const STORED_FOR: RangeInclusive<i64> = 3_600..=2_592_000;
-/// Seconds of the longest video that is edited.
+/// Seconds of the longest source of an edit.
 const MAX_EDITED: f64 = 8.7;
-/// Seconds that an extension adds: xAI's reference says 2 to 10, its `OpenAPI` file and SDK 1 to 10.
+/// Seconds added by an extension: xAI's reference says 2 to 10, its `OpenAPI` file and SDK 1 to 10.
 const ADDED: RangeInclusive<i64> = 1..=10;
-/// Seconds of a video that is extended: some pages say 15 at most, the `OpenAPI` file and the SDK 30.
+/// Seconds of the source of an extension: some pages say at most 15, the `OpenAPI` file and the SDK 30.
 const EXTENDED: RangeInclusive<f64> = 2.0..=30.0;
-/// What lies about one frame beyond a limit is left to the service.
+/// About one frame: a length this close to a limit is left to the service.
 const TOLERANCE: f64 = 0.05;
-/// What edits and extensions have from their source, unless they take it themselves.
+/// Edits and extensions take these from their source, unless the request has a field for them.
 const FROM_SOURCE: [&str; 3] = ["duration", "aspect_ratio", "resolution"];
 /// H.264, H.265 and AV1.
 const CODECS: [[u8; 4]; 5] = [*b"avc1", *b"avc3", *b"hvc1", *b"hev1", *b"av01"];
 
-/// What is documented of one model.
+/// Documented properties of a model.
 struct Model {
-    /// All its names; the first one is used in messages.
+    /// All names; messages use the first.
     names: &'static [&'static str],
     resolutions: &'static [&'static str],
-    /// `None`: it takes no reference images.
+    /// `None` if the model does not accept reference images.
     references: Option<References>,
-    /// Those of the fields that not every model takes.
+    /// Accepted fields, of those that some model rejects.
     inputs: &'static [&'static str],
-    /// Edits and extensions.
+    /// Accepts edits and extensions.
     changes_videos: bool,
 }
 
-/// What is documented of a model's reference images.
 struct References {
     most: usize,
-    /// Seconds of the longest video with them.
+    /// Seconds of the longest video with reference images.
     longest: i64,
     resolutions: &'static [&'static str],
-    /// Whether they go together with `image`.
+    /// Whether they can be combined with `image`.
     with_image: bool,
 }
 
@@ -99,7 +98,7 @@ impl Model {
 // ---- requests ------------------------------------------------------------------------------------
 
 impl<M> VideoRequest<M> {
-    /// Refuses what the documented limits exclude. What `extra` holds is not checked: it is sent as it is.
+    /// Enforces the documented limits. The content of `extra` is not checked: it is sent unchanged.
     pub fn check(&self) -> Result<()> {
         self.check_prompt()?;
         not_empty("model", self.model.as_deref())?;
@@ -138,7 +137,7 @@ impl<M> VideoRequest<M> {
         Ok(())
     }
 
-    /// xAI documents it of a first frame and, in its newer guide, of references; its SDK knows it of pinned frames.
+    /// xAI documents this for a first frame and, in its newer guide, for references; its SDK also for pinned frames.
     fn needs_no_prompt(&self) -> bool {
         let images = FIELDS.iter().filter(|field| field.kind.is_image()).map(|field| field.name);
         let has_images =
@@ -146,7 +145,7 @@ impl<M> VideoRequest<M> {
         self.operation == Operation::Generate && has_images
     }
 
-    /// What is documented of the model; `None` when the model is not known here.
+    /// `None` for unknown models.
     fn documented(&self) -> Option<&'static Model> {
         match self.sent_model() {
             None => MODELS.first(),
@@ -249,7 +248,8 @@ impl<M> VideoRequest<M> {
                 );
                 return Err(Error::invalid(FIELD, words));
             }
-            // Whether the service takes the slot before a time or the nearest one is not known: it must differ in both.
+            // It is unknown whether the service rounds a time down or to the nearest slot, so slots must differ in
+            // both.
             let slot = [at * SLOTS_PER_SECOND, (at * SLOTS_PER_SECOND).round()].map(f64::floor).map(f64::to_bits);
             if slots.contains(&slot) {
                 let words = format!("two keyframes fall into one slot at {at} s; keep them at least 1/3 s apart");
@@ -302,14 +302,14 @@ impl<M> VideoRequest<M> {
     }
 }
 
-/// Advice to use the first model that takes it, or nothing.
+/// Advice to use the first model that accepts it, or an empty string.
 fn or_model(takes: impl Fn(&Model) -> bool) -> String {
     let model = MODELS.iter().find(|model| takes(model));
     model.map_or_else(String::new, |model| format!(", or pass model=\"{}\"", model.name()))
 }
 
 impl Operation {
-    /// Refuses a source of which the length or the codec is known and not taken.
+    /// Rejects a source whose length or codec is known and not accepted.
     pub(crate) fn check_source(self, video: VideoInfo) -> Result<()> {
         self.check_length(video.seconds)?;
         match video.codec {
@@ -324,7 +324,7 @@ impl Operation {
         }
     }
 
-    /// Refuses a source of such a length.
+    /// Rejects a source of this length if it is not accepted.
     pub(crate) fn check_length(self, seconds: f64) -> Result<()> {
         match self {
             Self::Edit if seconds > MAX_EDITED + TOLERANCE => Err(Error::invalid(
@@ -346,7 +346,7 @@ impl Operation {
 }
 
 impl StorageOptions {
-    /// Refuses what the documented limits exclude.
+    /// Enforces the documented limits.
     pub fn check(&self) -> Result<()> {
         const FIELD: &str = "storage_options";
         if self.filename.trim().is_empty() {

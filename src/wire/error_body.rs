@@ -1,4 +1,4 @@
-//! What the service answers when it refuses, read into [`Error`].
+//! Reads error responses into [`Error`].
 
 use std::time::Duration;
 
@@ -13,29 +13,29 @@ use crate::redact::url_for_message;
 use crate::redact::{excerpt, sanitize};
 use crate::response::Response;
 
-/// How much of the service's words a message repeats, in characters; what to do stands behind them.
+/// Characters of the service's message that are repeated; advice follows it.
 const WORDS_LIMIT: usize = 300;
-/// How much of an address a message repeats, in characters.
+/// Characters of a URL that are repeated.
 const ADDRESS_LIMIT: usize = 150;
 
-/// What was asked for, which decides what a refusal can mean.
+/// What was requested, which determines what a refusal can mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestKind {
     /// The state of a job.
     GetJob,
     /// A new job.
     Create,
-    /// Something else, or it is not known here.
+    /// Anything else.
     Other,
 }
 
-/// The error that an answer stands for: a status of 300 and above, or an error body under a status of success.
+/// The error of a response with a status of 300 and above, or with an error body despite a status of success.
 #[must_use]
 pub fn failure(answer: &Response) -> Error {
     explained(answer, RequestKind::Other)
 }
 
-/// As [`failure`], with advice that fits what was asked for.
+/// As [`failure`], with advice for the kind of request.
 pub(super) fn explained(answer: &Response, asked: RequestKind) -> Error {
     let page = is_page(&answer.body);
     match answer.status {
@@ -66,10 +66,10 @@ fn explained_by(answer: &Response, asked: RequestKind, problem: &ErrorFields) ->
     }))
 }
 
-/// The refusal that an answer to a create with a status of success stands for, where it speaks of an error in words
-/// that leave no doubt that nothing was started. Whoever asks has looked for an id in it.
+/// The refusal of a create with a status of success, if its message leaves no doubt that nothing was started. The
+/// caller has already looked for a job ID.
 pub(super) fn refusal(answer: &Response) -> Option<ApiError> {
-    // What was cut off may hold an id.
+    // The missing rest may contain an ID.
     if answer.is_cut || is_page(&answer.body) {
         return None;
     }
@@ -84,7 +84,7 @@ pub(super) fn refusal(answer: &Response) -> Option<ApiError> {
     is_certain.then_some(*error)
 }
 
-/// What a body says went wrong, where it says so and does not only mention it.
+/// The error that a body reports, as opposed to mentions.
 fn stated(answer: &Response) -> Option<ErrorFields> {
     let map = match answer.json().map(|json| json.value) {
         Ok(Value::Object(map)) => map,
@@ -93,18 +93,18 @@ fn stated(answer: &Response) -> Option<ErrorFields> {
     };
     let problem = ErrorFields::of_map(&map).or_said_elsewhere(&map);
     let is_stated = job_payload::is_refusal(&map) || job_payload::says_failed(&map);
-    // These words leave no doubt by themselves, unless all went well.
+    // These messages are conclusive, unless the response also reports success.
     let is_clear = || !job_payload::is_affirmed(&map) && by_words(&problem.words()).is_some();
     (is_stated || is_clear()).then_some(problem)
 }
 
-/// The error of which an answer with a status of success speaks, where its words leave no doubt which one it is.
+/// The error that a response with a status of success reports, if its message is conclusive.
 pub(super) fn spoken(answer: &Response) -> Option<Error> {
     let error = explained(answer, RequestKind::GetJob);
     matches!(&error, Error::Api(error) if error.kind != ApiErrorKind::Other).then_some(error)
 }
 
-/// An answer that the contract does not allow.
+/// A response that violates the contract.
 pub(super) fn unreadable(answer: &Response, flaw: &str) -> Error {
     Error::InvalidResponse {
         message: format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status),
@@ -114,12 +114,12 @@ pub(super) fn unreadable(answer: &Response, flaw: &str) -> Error {
     }
 }
 
-/// Whether a body is a page for people instead of an answer.
+/// Whether a body is an HTML page.
 pub(super) fn is_page(body: &[u8]) -> bool {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
 }
 
-/// An answer from somewhere else than the API.
+/// A response from something other than the API.
 fn misdirected(answer: &Response) -> Error {
     let what = match &answer.location {
         Some(to) if (300..400).contains(&answer.status) => format!("a redirect to {}", bare(to)),
@@ -142,7 +142,7 @@ fn bare(address: &str) -> String {
     sanitize(&url_for_message(address), ADDRESS_LIMIT)
 }
 
-/// What the body says is wrong: JSON of any known form, or plain text.
+/// The error in a body: JSON of any known form, or plain text.
 fn problem(answer: &Response) -> ErrorFields {
     match answer.json() {
         Ok(json) => ErrorFields::of_body(&json.value),
@@ -156,12 +156,12 @@ fn problem(answer: &Response) -> ErrorFields {
     }
 }
 
-/// Broken JSON, which makes no message worth reading.
+/// Broken JSON does not make a readable message.
 fn is_json_like(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), None | Some(b'{' | b'['))
 }
 
-/// What kind of error it is: status, code and words decide together, since each of them alone misleads somewhere.
+/// Status, code and message decide together, since each of them alone misleads somewhere.
 fn kind(status: u16, problem: &ErrorFields) -> ApiErrorKind {
     let words = problem.words();
     match status {
@@ -182,13 +182,13 @@ fn kind(status: u16, problem: &ErrorFields) -> ApiErrorKind {
     }
 }
 
-/// What a code makes of a status that says nothing, where it repeats another status.
+/// The kind by a code that repeats another HTTP status.
 fn by_code(problem: &ErrorFields) -> Option<ApiErrorKind> {
     let status = problem.status().filter(|status| (400..600).contains(status))?;
     Some(kind(status, problem)).filter(|kind| *kind != ApiErrorKind::Other)
 }
 
-/// What the words make of a status that says little.
+/// The kind by the message, for an ambiguous status.
 fn by_words(words: &str) -> Option<ApiErrorKind> {
     if words.contains("task_not_exist") {
         Some(ApiErrorKind::NotFound)
@@ -203,7 +203,7 @@ fn by_words(words: &str) -> Option<ApiErrorKind> {
     }
 }
 
-/// What the words make of a status that says nothing.
+/// The kind by the message, for a meaningless status.
 fn by_words_alone(words: &str) -> ApiErrorKind {
     const NOT_FOUND: [&str; 4] = ["not-found", "not_found", "not found", "no available channel"];
     const LIMITED: [&str; 6] =
@@ -303,17 +303,17 @@ fn says_blocked(words: &str) -> bool {
     any(words, &["team-blocked", "team blocked", "team is blocked"])
 }
 
-/// A relay found nobody to give the request to, so that nothing was started.
+/// A relay found no channel for the request, so nothing was started.
 fn says_not_started(problem: &ErrorFields) -> bool {
     problem.code().as_deref() == Some("model_not_found") || problem.words().contains("no available channel")
 }
 
-/// When a rate limit says it ends.
+/// The end of a rate limit, as given in its message.
 fn announced(kind: ApiErrorKind, problem: &ErrorFields) -> Option<Duration> {
     if kind == ApiErrorKind::RateLimited { resets_in(&problem.words()) } else { None }
 }
 
-/// The service's words, then what can be done.
+/// The service's message, followed by advice.
 fn message(answer: &Response, problem: &ErrorFields, advice: &str) -> String {
     let status = answer.status;
     let words = problem.message(WORDS_LIMIT).or_else(|| problem.code()).map_or_else(
@@ -323,7 +323,7 @@ fn message(answer: &Response, problem: &ErrorFields, advice: &str) -> String {
     if advice.is_empty() { words } else { format!("{words}: {advice}") }
 }
 
-/// What came when no words came.
+/// Describes a response without a message.
 fn wordless(answer: &Response) -> &'static str {
     if is_page(&answer.body) {
         return "an HTML page came instead of an answer";
@@ -335,7 +335,7 @@ fn wordless(answer: &Response) -> &'static str {
     }
 }
 
-/// What the user can do about it, where that is known.
+/// What the user can do.
 fn advice(kind: ApiErrorKind, asked: RequestKind) -> &'static str {
     match (kind, asked) {
         (ApiErrorKind::Authentication, _) => {

@@ -1,4 +1,4 @@
-//! What every documented error means.
+//! Interpretation of every documented error.
 
 use std::time::Duration;
 

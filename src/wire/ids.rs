@@ -1,4 +1,4 @@
-//! The ids by which an answer names a job.
+//! Finds the IDs by which a response names a job.
 
 use std::collections::HashMap;
 
@@ -9,42 +9,41 @@ use crate::job::JobStatus;
 use crate::request_id::check_request_id;
 use crate::secrets::MARK;
 
-/// The names an id goes by, the most trusted first.
+/// Names of an ID field, the most reliable first.
 pub(super) const FIELDS: [&str; 3] = ["request_id", "id", "task_id"];
-/// The same in other spellings, as [`plain`] has them, where none of [`FIELDS`] is given.
+/// Other spellings, as normalised by [`plain`]; used if none of [`FIELDS`] is present.
 const ALIASES: [&str; 4] = ["jobid", "taskid", "generationid", "id"];
-/// In this spelling it often is the id of the HTTP request.
+/// This spelling often is the ID of the HTTP request.
 const VAGUE: &str = "requestid";
-/// The objects that hold an id where the outermost does not.
+/// Objects that contain an ID if the outermost object does not.
 const INNER: [&str; 6] = ["data", "response", "result", "output", "job", "task"];
-/// How deep such objects are followed.
+/// Levels of such objects.
 const DEPTH: usize = 4;
-/// How often JSON that was encoded as a string is decoded.
+/// Levels of JSON encoded as a string.
 pub(super) const ENCODINGS: usize = 4;
-/// How programs write that there is nothing.
+/// Spellings of an absent value.
 const NOTHING: [&str; 9] = ["null", "undefined", "none", "nil", "nan", "n/a", "unknown", "true", "false"];
-/// What an answer says of itself where others have an id.
+/// Status words in place of an ID.
 const REPORTS: [&str; 6] = ["ok", "fail", "accepted", "created", "started", "received"];
 
-/// Fields with their values as they are written: a number may be longer than any type holds.
+/// Fields with unparsed values: a number may be longer than any type holds.
 type Fields = HashMap<String, Box<RawValue>>;
 
-/// The ids in an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Ids {
-    /// Those that can be used, the most trusted first; all distinct.
+    /// Usable IDs, the most reliable first; all distinct.
     pub(super) usable: Vec<String>,
-    /// The first one that cannot be used.
+    /// The first unusable ID.
     pub(super) refused: Option<String>,
-    /// One that may be that of the HTTP request, where there is no other.
+    /// An ID that may be that of the HTTP request, if there is no other.
     pub(super) vague: Option<String>,
-    /// A text that looks like an id and stands where an answer like this has none: good enough for an error.
+    /// A text that looks like an ID where a response like this has none: only used in error messages.
     pub(super) doubtful: Option<String>,
 }
 
-/// Reads the ids of an answer, whose text is valid JSON.
+/// Finds the IDs in a response, whose text must be valid JSON.
 ///
-/// `takes_bare` says whether `data` may be an id by itself: only an answer that reports no error has one there.
+/// `takes_bare` allows `data` itself to be an ID, as in responses that report no error.
 pub(super) fn read(text: &str, takes_bare: bool) -> Ids {
     let mut objects = Vec::new();
     collect(text, DEPTH, &mut objects);
@@ -62,7 +61,7 @@ pub(super) fn read(text: &str, takes_bare: bool) -> Ids {
     ids
 }
 
-/// The id in an answer that is damaged or breaks off, which is good enough to look for a job by hand.
+/// The ID in a damaged or truncated response, to look for the job by hand.
 pub(super) fn salvaged(text: &str) -> Option<String> {
     let names = ["request_id", "requestId", "task_id", "taskId", "job_id", "jobId", "generation_id", "id"];
     let values = names.into_iter().flat_map(|name| written(text, name));
@@ -74,7 +73,7 @@ pub(super) fn salvaged(text: &str) -> Option<String> {
 
 impl Ids {
     fn add_all<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
-        // Beside an id in words, a number is mostly the row of some table.
+        // Beside a text ID, a number usually is a row number.
         let (texts, numbers): (Vec<_>, Vec<_>) = values.partition(|value| value.starts_with('"'));
         for value in texts.iter().chain(&numbers) {
             self.add(value);
@@ -83,7 +82,7 @@ impl Ids {
 
     fn add(&mut self, value: &str) {
         let Some(id) = id(value) else { return };
-        // What holds a secret cannot be shown, and is no id that a service would give.
+        // A masked ID cannot be shown, and no service would assign it.
         if check_request_id(&id).is_err() || id.contains(MARK) {
             self.refused.get_or_insert(id);
         } else if !self.usable.contains(&id) {
@@ -92,7 +91,7 @@ impl Ids {
     }
 }
 
-/// The object of a text and those in it that may hold an id, the outermost first.
+/// Collects the object in a text and its inner objects that may contain an ID, outermost first.
 fn collect(text: &str, depth: usize, objects: &mut Vec<Fields>) {
     let Some(fields) = fields(text, ENCODINGS) else { return };
     let inner: Vec<String> = INNER.iter().filter_map(|name| Some(fields.get(*name)?.get().to_owned())).collect();
@@ -104,7 +103,7 @@ fn collect(text: &str, depth: usize, objects: &mut Vec<Fields>) {
     }
 }
 
-/// The fields of an object, of the only one in a list, or of one that was encoded as a string.
+/// The fields of an object, of the only object in a list, or of one encoded as a string.
 fn fields(text: &str, encodings: usize) -> Option<Fields> {
     match text.trim_start().as_bytes().first()? {
         b'{' => serde_json::from_str(text).ok(),
@@ -117,7 +116,7 @@ fn fields(text: &str, encodings: usize) -> Option<Fields> {
     }
 }
 
-/// The values of the fields whose name is another spelling of one of [`FIELDS`].
+/// The values of fields whose name is another spelling of one of [`FIELDS`].
 fn spelled<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = &'a str> {
     let mut found: Vec<_> =
         fields.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()) && plain(name) == alias).collect();
@@ -125,12 +124,12 @@ fn spelled<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = 
     found.into_iter().map(|(_, value)| value.get())
 }
 
-/// A name without what the styles of spelling differ in.
+/// A field name in lower case without separators.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Whether a value in place of an object looks like an id, and not like a sentence or a status.
+/// Whether a value in place of an object looks like an ID, and not like a sentence or a status.
 fn is_bare(value: &str) -> bool {
     let Some(id) = id(value) else { return false };
     let word = scalars::normal(&id);
@@ -139,7 +138,7 @@ fn is_bare(value: &str) -> bool {
         && !REPORTS.contains(&word.as_str())
 }
 
-/// A value that is as long as ids are, and has digits as they have.
+/// A value with the length and the digits of an ID.
 fn looked_like(value: &str) -> Option<String> {
     const SHORTEST: usize = 8;
     let id = id(value).filter(|_| is_bare(value))?;
@@ -147,7 +146,7 @@ fn looked_like(value: &str) -> Option<String> {
     (is_like && check_request_id(&id).is_ok() && !id.contains(MARK)).then_some(id)
 }
 
-/// A value as an id: a string, or a whole number above 0 with all its digits.
+/// A value as an ID: a string, or a positive whole number with all its digits.
 fn id(value: &str) -> Option<String> {
     if value.starts_with('"') {
         let id = serde_json::from_str::<String>(value).ok()?;
@@ -157,12 +156,12 @@ fn id(value: &str) -> Option<String> {
     (is_whole && value != "0").then(|| value.to_owned())
 }
 
-/// Whether a text stands for no id: it is blank, or a word or zeros in its place.
+/// Whether a text is blank or a placeholder.
 fn is_nothing(id: &str) -> bool {
     NOTHING.iter().any(|word| id.eq_ignore_ascii_case(word)) || id.chars().all(|c| matches!(c, '0' | '-'))
 }
 
-/// The values that stand behind the name of a field in JSON, or in what is nearly that.
+/// Values that follow a field name in damaged JSON.
 fn written<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     text.match_indices(name).filter_map(move |(at, _)| {
         let is_field = text[..at].ends_with(['"', '\'']) || text[..at].trim_end().ends_with(['{', ',']);
@@ -171,7 +170,7 @@ fn written<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// The value that a text begins with, if it is seen to end.
+/// The value at the start of a text, if it is complete.
 fn beginning(text: &str) -> Option<&str> {
     let inside = after_quote(text);
     if inside.len() == text.len() {
@@ -182,7 +181,7 @@ fn beginning(text: &str) -> Option<&str> {
     after_quote(rest).len().lt(&rest.len()).then_some(value)
 }
 
-/// `text` without the quotation mark that it begins with, also as JSON escapes it.
+/// `text` without its first quotation mark, which may be escaped.
 fn after_quote(text: &str) -> &str {
     let bare = text.trim_start_matches('\\');
     bare.strip_prefix(['"', '\'']).unwrap_or(text)

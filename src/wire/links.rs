@@ -1,8 +1,8 @@
-//! Where gateways put the link to a video.
+//! Finds the link to the video in responses of gateways.
 
 use serde_json::{Map, Value};
 
-/// Where links were seen, the most telling first.
+/// Known places, the most specific first.
 const PLACES: [&[&str]; 16] = [
     &["videos", "0", "url"],
     &["videos", "0", "video_url"],
@@ -21,11 +21,11 @@ const PLACES: [&[&str]; 16] = [
     &["video_url"],
     &["result_url"],
 ];
-/// This name alone may also lead to the job's own address or to a page.
+/// May also be the job's own address or a page.
 const BARE: [&[&str]; 1] = [&["url"]];
-/// The names under which an address is the video's, wherever they stand.
+/// Field names of a video's link, at any level.
 const NAMES: [&str; 3] = ["url", "video_url", "result_url"];
-/// How words begin in the names of fields that lead to something else than the result, or to another job's.
+/// Prefixes of words in field names that do not hold the result of this job.
 const OTHERS: [&str; 44] = [
     "thumb",
     "image",
@@ -78,10 +78,10 @@ const NO_VIDEOS: [&str; 19] = [
     ".json", ".txt", ".html", ".vtt", ".srt",
 ];
 
-/// The link in the answer for a job that is done, where `video.url` has none.
+/// The link of a finished job that has none in `video.url`.
 ///
-/// The known places come first, and among them one whose address ends in a video; then the only such address anywhere,
-/// then the only address under one of [`NAMES`].
+/// Known places come first, and among them a URL that ends in a video extension; then the only such URL anywhere, then
+/// the only URL in a field called one of [`NAMES`].
 pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
     let (known, bare) = (known(answer, &PLACES), known(answer, &BARE));
     let ends_in_video = |links: &[&'_ str]| links.iter().position(|link| has_ending(link, &VIDEOS));
@@ -98,7 +98,7 @@ pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether a text is an address, with its host or without.
+/// Whether a text is a URL, absolute or relative.
 pub(super) fn is_link(text: &str) -> bool {
     (is_absolute(text) || text.starts_with('/')) && !text.contains(char::is_whitespace)
 }
@@ -110,7 +110,7 @@ fn is_absolute(text: &str) -> bool {
     })
 }
 
-/// The links in the known places, of the innermost object first: details come from the provider.
+/// The links in known places, innermost object first: details come from the provider.
 fn known<'a>(answer: &'a Map<String, Value>, places: &[&[&str]]) -> Vec<&'a str> {
     let mut objects = vec![answer];
     while let Some(inner) = ["response", "data"].iter().find_map(|name| objects.last()?.get(*name)?.as_object()) {
@@ -134,7 +134,7 @@ struct FoundLink<'a> {
     link: &'a str,
 }
 
-/// Every http(s) address that may be the result. The depth is bounded by the JSON reader.
+/// Collects the http(s) URLs that may be the result. The JSON parser bounds the depth.
 fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<FoundLink<'a>>) {
     for (name, value) in object {
         if !names_other(name) {
@@ -143,7 +143,7 @@ fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<FoundLink<'a>>) {
     }
 }
 
-/// Whether one of the words of a name in `snake_case` or `camelCase` is one of [`OTHERS`].
+/// Whether a word of a `snake_case` or `camelCase` name starts with one of [`OTHERS`].
 fn names_other(name: &str) -> bool {
     let begins = |word: &str| OTHERS.iter().any(|other| word.to_ascii_lowercase().starts_with(other));
     let capitals = name.match_indices(|c: char| c.is_ascii_uppercase()).map(|(at, _)| &name[at..]);

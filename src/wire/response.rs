@@ -1,4 +1,4 @@
-//! What the service answers about jobs, read into [`VideoJob`].
+//! Reads responses about jobs into [`VideoJob`].
 
 use std::sync::Arc;
 
@@ -18,28 +18,28 @@ use crate::response::Response;
 
 const ACCEPTED: u16 = 202;
 const REQUEST_TIMEOUT: u16 = 408;
-/// How much of an id that cannot be used is kept, and how much of it a message repeats, in characters.
+/// Characters of an unusable ID that are kept, and that a message repeats.
 const ID_LIMITS: (usize, usize) = (4096, 200);
-/// How many names of fields a message lists, and how long each may be, in characters.
+/// Field names that a message lists, and characters of each.
 const FIELDS_LIMITS: (usize, usize) = (16, 40);
 
-/// An answer that is an object.
+/// A response that is an object.
 struct Document {
     map: Map<String, Value>,
-    /// Valid JSON: the answer as received, or repaired.
+    /// Valid JSON: as received, or repaired.
     text: Arc<str>,
 }
 
-/// The job that an answer to `GET /videos/{request_id}` tells of, whatever the HTTP status.
+/// The job in a response to `GET /videos/{request_id}`, of any HTTP status.
 ///
-/// Moderation is a state of the job, also where the service reports it as an HTTP error.
+/// Moderation is a state of the job, even when the service reports it as an HTTP error.
 pub fn job(request_id: &str, answer: &Response) -> Result<VideoJob> {
     decoded(request_id, answer).map_err(|error| error.with_request_id(request_id))
 }
 
-/// The job that an answer to a create accepted, whatever the HTTP status.
+/// The job accepted by a response to a create, of any HTTP status.
 ///
-/// Where the answer does not say whether a job was started, the error is [`Error::SubmitUnknown`].
+/// If the response does not show whether a job was started, the error is [`Error::SubmitUnknown`].
 pub fn created(answer: &Response) -> Result<VideoJob> {
     match answer.status {
         200..=299 => accepted(answer),
@@ -49,7 +49,7 @@ pub fn created(answer: &Response) -> Result<VideoJob> {
     }
 }
 
-/// The other ids by which the answer to a create names its job, the most trusted first.
+/// The further IDs by which the response to a create names its job, the most reliable first.
 #[must_use]
 pub fn other_ids(job: &VideoJob) -> Vec<String> {
     let mut ids = job.raw.as_deref().map(named_in).unwrap_or_default().usable;
@@ -57,7 +57,7 @@ pub fn other_ids(job: &VideoJob) -> Vec<String> {
     ids
 }
 
-/// The ids in a text that is valid JSON.
+/// The IDs in a text of valid JSON.
 fn named_in(text: &str) -> Ids {
     let takes_bare = serde_json::from_str(text).is_ok_and(|value: Value| match &value {
         Value::Object(map) => job_payload::is_acceptance(map),
@@ -66,7 +66,7 @@ fn named_in(text: &str) -> Ids {
     ids::read(text, takes_bare)
 }
 
-/// The names of the fields that came with a job, for messages.
+/// The names of the fields of a job, for messages.
 #[must_use]
 pub fn field_names(raw: &str) -> String {
     let mut names = Vec::new();
@@ -78,7 +78,7 @@ pub fn field_names(raw: &str) -> String {
     format!("{}{rest}", shown.join(", "))
 }
 
-/// The depth is bounded by the JSON reader.
+/// The JSON parser bounds the depth.
 fn list_fields(prefix: &str, map: &Map<String, Value>, names: &mut Vec<String>) {
     for (name, value) in map {
         let name = format!("{prefix}{name}");
@@ -125,7 +125,7 @@ fn only_object(json: Json<'_>, encodings: usize) -> ParseResult<Document> {
             Some(Value::Object(map)) => Ok(Document { map, text: json.text.into() }),
             _ => Err(NO_OBJECT.into()),
         },
-        // Some gateways encode an answer twice, and those behind others once more.
+        // Some gateways encode a response twice, and gateways behind gateways once more.
         Value::String(inner) if encodings > 0 => match lenient_json::parse(inner.as_bytes(), Ending::Whole) {
             Ok(json) => only_object(json, encodings - 1),
             Err(_) => Err(NO_OBJECT.into()),
@@ -136,7 +136,7 @@ fn only_object(json: Json<'_>, encodings: usize) -> ParseResult<Document> {
 
 const NO_OBJECT: &str = "it is JSON, but not an object";
 
-/// The failed job that an error body stands for, if it names moderation.
+/// The failed job that an error body means, if it names moderation.
 fn moderated(request_id: &str, answer: &Response) -> Option<VideoJob> {
     if (300..400).contains(&answer.status) {
         return None;
@@ -153,7 +153,7 @@ fn moderated(request_id: &str, answer: &Response) -> Option<VideoJob> {
     })
 }
 
-/// A create's answer with a status of success: a job, if it can be named.
+/// A create with a status of success: a job, if its ID can be found.
 fn accepted(answer: &Response) -> Result<VideoJob> {
     let unusable = |flaw: &str| format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status);
     if is_page(&answer.body) {
@@ -181,7 +181,7 @@ fn accepted(answer: &Response) -> Result<VideoJob> {
     }
 }
 
-/// The id in an answer that is damaged, or breaks off behind it.
+/// The ID in a damaged or truncated response.
 pub(crate) fn begun_id(answer: &Response) -> Option<String> {
     let read = |json: Json<'_>| {
         let Ids { usable, vague, .. } = named_in(&json.text);
@@ -191,13 +191,13 @@ pub(crate) fn begun_id(answer: &Response) -> Option<String> {
     begun.or_else(|| ids::salvaged(&lenient_json::decode(&answer.body)).filter(|_| !is_page(&answer.body)))
 }
 
-/// The id in the object with which an HTML page ends: some servers write their warnings before the answer.
+/// The ID in an object at the end of an HTML page: some servers print warnings before the response.
 fn id_behind_page(answer: &Response) -> Option<String> {
     let json = lenient_json::behind_page(&answer.body)?;
     named_in(&json).usable.into_iter().next()
 }
 
-/// The job just named, with whatever else is told of it. Once there is an id, nothing else in the answer may lose it.
+/// The new job. Once there is an ID, nothing else in the response may lose it.
 fn started(id: &str, answer: &Response, document: Document) -> VideoJob {
     let Document { map, text } = document;
     let bare = |text| VideoJob { model: scalars::text(map.get("model")), raw: Some(text), ..VideoJob::pending(id) };
@@ -208,7 +208,7 @@ fn started(id: &str, answer: &Response, document: Document) -> VideoJob {
     }
 }
 
-/// A create's answer with any other status: refused where it says so, else its outcome is unknown.
+/// A create with any other status: refused if the response says so, otherwise its outcome is unknown.
 fn refused_or_lost(answer: &Response) -> Error {
     let error = explained(answer, RequestKind::Create);
     match &error {
@@ -217,7 +217,7 @@ fn refused_or_lost(answer: &Response) -> Error {
     }
 }
 
-/// The outcome of a create is unknown, and its answer may name a job that cannot be asked after as it is.
+/// The outcome is unknown, although the response may name a job that cannot be polled under that ID.
 fn named_by(answer: &Response, id: Option<String>, what: &str) -> Error {
     let Some(id) = id.map(|id| shorten(&redact(&id), ID_LIMITS.0)) else { return lost(answer, what) };
     let what = format!("{what}. It names the job {:?}", shorten(&id, ID_LIMITS.1));
@@ -237,12 +237,12 @@ fn unknown(answer: &Response, what: &str) -> String {
 }
 
 impl JobPayload {
-    /// Whether neither a status nor an id nor a progress is given.
+    /// Without status, ID and progress.
     fn says_nothing(&self) -> bool {
         self.status.is_none() && !self.named && self.progress.is_none()
     }
 
-    /// Whether "success" in the answer to a create is the create's and not the job's: no video can be there yet.
+    /// Whether "success" describes the create and not the job: no video can exist yet.
     fn speaks_of_the_create(&self) -> bool {
         self.status == Some(JobStatus::Done) && self.video.is_none()
     }

@@ -1,4 +1,4 @@
-//! What every documented answer means.
+//! Interpretation of every documented response.
 #![expect(clippy::unnecessary_wraps, reason = "the helpers give fields as `VideoJob` has them")]
 
 use serde_json::{Map, Value, json};
@@ -172,7 +172,7 @@ fn details_that_vary() {
     ]);
 }
 
-/// A relay's record around a provider's answer.
+/// A relay's record around a provider's response.
 fn record(word: &str, fields: &Value, inner: &Value) -> Value {
     let mut record = json!({"task_id": OTHER_ID, "action": "VIDEO_GENERATION", "status": word, "data": inner});
     record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
