@@ -30,6 +30,6 @@ impl Backoff {
     pub(crate) fn delay(self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
         let bound = self.first.saturating_mul(1 << attempt.min(16)).min(self.most);
         let delay = bound.mul_f64(jitter.clamp(0.0, 1.0));
-        retry_after.map_or(delay, |asked| asked.min(MAX_RETRY_AFTER).max(delay))
+        retry_after.map_or(delay, |requested| requested.min(MAX_RETRY_AFTER).max(delay))
     }
 }

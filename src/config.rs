@@ -19,10 +19,10 @@ pub const DEFAULT_BASE_URL: &str = "https://api.cometapi.com/grok/v1";
 const XAI_CREATES_PER_SECOND: f64 = 1.0;
 
 /// Hosts with a key variable of their own. A key is only sent to its host.
-const KEYS: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
+const KEY_VARIABLES: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
 const XAI_HOST: &str = "api.x.ai";
 /// Where the files are served. Its proxy is checked before anything is submitted.
-const FILES: &str = "https://vidgen.x.ai/";
+const FILE_SERVER: &str = "https://vidgen.x.ai/";
 
 /// Arguments as given; `None` means the default.
 #[derive(Debug, Clone, Default)]
@@ -133,7 +133,7 @@ impl Config {
             return Ok(());
         }
         self.proxies.before(&self.base_url)?;
-        Url::parse(FILES).map_or(Ok(()), |files| self.proxies.before(&files).map(drop))
+        Url::parse(FILE_SERVER).map_or(Ok(()), |files| self.proxies.before(&files).map(drop))
     }
 
     /// Host and port of the proxy for the API.
@@ -175,20 +175,23 @@ fn base_url(given: Option<String>) -> Result<Url> {
     let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
     let given = given.trim();
     let wrong = |why: &str| {
-        Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", url_for_message(given)))
+        Error::Configuration(format!(
+            "base_url {:?} {why}; pass a plain http(s) URL such as {DEFAULT_BASE_URL}",
+            url_for_message(given)
+        ))
     };
     if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return Err(wrong("holds a blank or a control character; give an http(s) address"));
+        return Err(wrong("contains whitespace or a control character"));
     }
-    let mut url = Url::parse(given).map_err(|_| wrong("is not an address; give an http(s) address"))?;
+    let mut url = Url::parse(given).map_err(|_| wrong("is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("is not an http(s) address; give one"));
+        return Err(wrong("is not an http(s) URL"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds a user or password; give a bare address"));
+        return Err(wrong("contains a user or password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("holds a query or fragment; give a bare address"));
+        return Err(wrong("contains a query or fragment"));
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -201,31 +204,33 @@ fn api_key(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<(Secret, Option<&'static str>)> {
     if let Some(key) = given {
-        return Ok((printable("api_key", key.reveal())?, None));
+        return Ok((valid_key("api_key", key.reveal())?, None));
     }
     let host = base_url.host_str().unwrap_or_default();
-    let at_home = base_url.scheme() == "https" && base_url.port().is_none();
-    let Some((_, variable)) = KEYS.into_iter().find(|(home, _)| at_home && *home == host) else {
+    let is_own_host = base_url.scheme() == "https" && base_url.port().is_none();
+    let Some((_, variable)) = KEY_VARIABLES.into_iter().find(|(key_host, _)| is_own_host && *key_host == host) else {
         return Err(Error::Configuration(format!(
-            "no key for {host}: keys in the environment are sent only to the host they belong to \
+            "no API key for {host}: keys from the environment are only sent to their own host \
              (COMETAPI_KEY to https://api.cometapi.com, XAI_API_KEY to https://api.x.ai); pass api_key=... for this base_url"
         )));
     };
     let Some(key) = environment(variable) else {
-        return Err(Error::Configuration(format!("no key: set {variable} in the environment, or pass api_key=...")));
+        return Err(Error::Configuration(format!(
+            "no API key: set {variable} in the environment, or pass api_key=..."
+        )));
     };
-    Ok((printable(variable, &key)?, Some(variable)))
+    Ok((valid_key(variable, &key)?, Some(variable)))
 }
 
 /// Rejects keys that cannot be an HTTP header.
-fn printable(name: &str, key: &str) -> Result<Secret> {
+fn valid_key(name: &str, key: &str) -> Result<Secret> {
     let key = key.trim();
     if key.is_empty() {
-        return Err(Error::Configuration(format!("{name} is empty")));
+        return Err(Error::Configuration(format!("{name} is empty; pass an API key")));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::Configuration(format!(
-            "{name} holds a blank or a character that no key has; was more copied than the key?"
+            "{name} contains a character that is not allowed in an API key; copy only the key itself"
         )));
     }
     Ok(Secret::new(key))
@@ -240,7 +245,7 @@ fn positive(name: &str, number: f64) -> Result<f64> {
 
 fn duration(name: &str, seconds: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(positive(name, seconds)?)
-        .map_err(|_| Error::Configuration(format!("{name} is too long")))
+        .map_err(|_| Error::Configuration(format!("{name} is too long; pass fewer seconds")))
 }
 
 /// A duration beyond the clock's range is no limit.
@@ -256,7 +261,7 @@ fn rate(name: &str, number: f64) -> Result<f64> {
     if positive(name, number)? >= 1.0 / 86_400.0 {
         return Ok(number);
     }
-    Err(Error::Configuration(format!("{name} must be at least one in a day, not {number}")))
+    Err(Error::Configuration(format!("{name} must be at least one per day, not {number}")))
 }
 
 fn concurrency(number: usize) -> Result<usize> {
@@ -275,7 +280,7 @@ fn proxy(given: &str) -> Result<Secret> {
 
 fn not_a_proxy(given: &str) -> Error {
     let shown = url_for_message(given);
-    Error::Configuration(format!("proxy {shown:?} is not an http(s) address, like http://proxy.example:3128"))
+    Error::Configuration(format!("proxy {shown:?} is not an http(s) URL such as http://proxy.example:3128"))
 }
 
 fn ca_file(path: &Path) -> Result<Vec<u8>> {
@@ -289,7 +294,7 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
         let wrong = |why: &str| Error::Configuration(format!("header {:?} {why}", crate::redact::shorten(name, 60)));
         let name: HeaderName = name.parse().map_err(|_| wrong("has a name that HTTP does not allow"))?;
         if RESERVED.contains(&name.as_str()) {
-            return Err(wrong("is set by the client itself; for the key use api_key"));
+            return Err(wrong("is set by the client; remove it, and pass the API key as api_key"));
         }
         let mut value: HeaderValue = value.parse().map_err(|_| wrong("has a value that HTTP does not allow"))?;
         value.set_sensitive(true);
@@ -307,7 +312,7 @@ fn header_secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         [Some(value), word].into_iter().flatten().chain(pair_values(value))
     });
     // Short values such as `X-Team: blue` are not secret.
-    parts.filter(|secret| secret.len() >= SECRET_HEADER)
+    parts.filter(|secret| secret.len() >= MIN_SECRET_HEADER)
 }
 
 /// The values of `name=value` pairs in a header, as in cookies.
@@ -317,7 +322,7 @@ fn pair_values(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Least length of a header value that is masked.
-const SECRET_HEADER: usize = 8;
+const MIN_SECRET_HEADER: usize = 8;
 
 const RESERVED: [&str; 5] = ["authorization", "host", "content-length", "content-type", "transfer-encoding"];
 
@@ -330,8 +335,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cookie", "a=value-one==; theme=dark;b=\"value-two\"".parse().unwrap());
         let secrets = Secrets::new(header_secrets(&headers));
-        let words = secrets.hidden_in("value-one== and value-two, theme=dark too".into());
-        assert_eq!(words, "*** and ***, theme=dark too");
+        let text = secrets.hidden_in("value-one== and value-two, theme=dark too".into());
+        assert_eq!(text, "*** and ***, theme=dark too");
     }
 
     fn settings(base_url: Option<&str>, api_key: Option<&str>) -> Settings {

@@ -37,7 +37,7 @@ pub enum Error {
     #[error("{}", failed(.0))]
     JobFailed(Box<VideoJob>),
     /// The video was made, but the service no longer has it.
-    #[error("job {} has expired: its video is gone from the service", .0.request_id)]
+    #[error("job {} has expired and its video is gone; submit the request again", .0.request_id)]
     JobExpired(Box<VideoJob>),
     #[error("{}", blocked(.0))]
     JobBlocked(Box<VideoJob>),
@@ -203,7 +203,7 @@ impl Error {
     pub fn with_request_id(mut self, id: &str) -> Self {
         match &mut self {
             Self::Api(error) => fill(&mut error.request_id, id),
-            Self::ConnectionFailed(failure) | Self::RequestTimeout(failure) => fill(&mut failure.request_id, id),
+            Self::ConnectionFailed(error) | Self::RequestTimeout(error) => fill(&mut error.request_id, id),
             Self::InvalidResponse { request_id, .. } => fill(request_id, id),
             Self::Download(error) => fill(&mut error.request_id, id),
             Self::Journal(error) => fill(&mut error.request_id, id),
@@ -217,7 +217,7 @@ impl Error {
     pub fn with_note(mut self, note: &str) -> Self {
         let message = match &mut self {
             Self::Api(error) => &mut error.message,
-            Self::ConnectionFailed(failure) | Self::RequestTimeout(failure) => &mut failure.message,
+            Self::ConnectionFailed(error) | Self::RequestTimeout(error) => &mut error.message,
             Self::InvalidResponse { message, .. } => message,
             _ => return self,
         };
@@ -252,21 +252,23 @@ fn fill(slot: &mut Option<String>, id: &str) {
 
 fn still_running(job: &VideoJob, waited: Duration, limit: WaitLimit, last: Option<&str>) -> String {
     let (id, status, seconds) = (&job.request_id, job.status.as_str(), waited.as_secs_f64());
-    let words = match limit {
+    let message = match limit {
         _ if job.is_terminal() => {
             format!(
-                "the file of job {id} did not arrive within {seconds:.0} s; the job is done: download its file again"
+                "the download for job {id} did not finish within {seconds:.0} s; the job is done, so download it again"
             )
         }
         WaitLimit::Timeout => {
-            format!("job {id} is still {status} after {seconds:.0} s; it goes on, and can be waited for again")
+            format!(
+                "job {id} is still {status} after {seconds:.0} s; it still runs and is billed, so wait for it again"
+            )
         }
         WaitLimit::Age => format!(
-            "job {id} is still {status} {seconds:.0} s after its beginning, which is longer than max_job_age: it is \
-             probably lost; poll it once with get, or wait with a larger max_job_age"
+            "job {id} is still {status} {seconds:.0} s after its creation, longer than max_job_age, and is probably \
+             lost; poll it once with get, or wait with a larger max_job_age"
         ),
     };
-    last.map_or_else(|| words.clone(), |last| format!("{words} (lastly, instead of an answer: {last})"))
+    last.map_or_else(|| message.clone(), |last| format!("{message} (the last poll failed: {last})"))
 }
 
 fn failed(job: &VideoJob) -> String {
@@ -275,8 +277,8 @@ fn failed(job: &VideoJob) -> String {
 }
 
 fn blocked(job: &VideoJob) -> String {
-    let words = job.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
-    format!("the video of job {} was withheld by moderation{words}", job.request_id)
+    let reason = job.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+    format!("the video of job {} was withheld by moderation{reason}", job.request_id)
 }
 
 impl VideoJob {

@@ -71,6 +71,6 @@ impl Events {
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Events(listening)" } else { "Events(nobody)" })
+        f.write_str(if self.0.is_some() { "Events(listening)" } else { "Events(none)" })
     }
 }

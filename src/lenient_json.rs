@@ -38,7 +38,7 @@ pub(super) fn parse(body: &[u8], ending: Ending) -> serde_json::Result<Json<'_>>
         Ok(value) => return Ok(Json { value, text }),
         Err(error) => error,
     };
-    let text = repair(&text, ending).or_else(|| behind_lines(&text, ending)).ok_or(error)?;
+    let text = repair(&text, ending).or_else(|| object_after_lines(&text, ending)).ok_or(error)?;
     Ok(Json { value: serde_json::from_str(&text)?, text: text.into() })
 }
 
@@ -48,12 +48,12 @@ pub(super) fn is_whole(body: &[u8]) -> bool {
 }
 
 /// The object at the end of an HTML page, as valid JSON.
-pub(super) fn behind_page(body: &[u8]) -> Option<String> {
+pub(super) fn object_after_page(body: &[u8]) -> Option<String> {
     object_behind(&decode(body), Ending::Whole)
 }
 
 /// The object after lines that are not JSON.
-fn behind_lines(text: &str, ending: Ending) -> Option<String> {
+fn object_after_lines(text: &str, ending: Ending) -> Option<String> {
     // The members of a damaged object are not searched, and a page is not a response.
     let is_other = text.trim_start().starts_with(['{', '[', '"', '<']);
     if is_other { None } else { object_behind(text, ending) }
@@ -499,8 +499,8 @@ mod tests {
             assert!(parse(text.as_bytes(), Ending::Whole).is_err(), "{text}");
         }
         assert_eq!(parse(b"data: {\"id\": \"a\", \"x", Ending::Cut).unwrap().value, json!({"id": "a"}));
-        assert_eq!(behind_page(b"<br />\n{\"id\": \"a\"}").as_deref(), Some("{\"id\": \"a\"}"));
-        assert_eq!(behind_page(b"<script>\n{\"id\": \"a\"}\n</script>"), None);
+        assert_eq!(object_after_page(b"<br />\n{\"id\": \"a\"}").as_deref(), Some("{\"id\": \"a\"}"));
+        assert_eq!(object_after_page(b"<script>\n{\"id\": \"a\"}\n</script>"), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ const LONGEST_EXTENDED: f64 = 15.0;
 /// Added for each second of the source of an edit or extension.
 const USD_PER_SOURCE_SECOND: f64 = 0.01;
 /// Highest resolution of edits and extensions.
-const FOLLOWED_RESOLUTION: &str = "720p";
+const MAX_CHANGE_RESOLUTION: &str = "720p";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +71,7 @@ impl Prices {
         if amounts.into_iter().all(|usd| usd.is_finite() && *usd >= 0.0) {
             return Ok(());
         }
-        Err(Error::invalid("prices", "prices must be numbers of US dollars from 0 up"))
+        Err(Error::invalid("prices", "prices must be amounts in US dollars, 0 or more"))
     }
 
     /// Estimated cost in ticks; `None` if the model or resolution has no price.
@@ -80,7 +80,7 @@ impl Prices {
         let price = self.0.get(request.sent_model().unwrap_or(DEFAULT_MODEL))?;
         let resolution = match request.operation {
             Operation::Generate => request.sent_resolution().unwrap_or(DEFAULT_RESOLUTION),
-            Operation::Edit | Operation::Extend => FOLLOWED_RESOLUTION,
+            Operation::Edit | Operation::Extend => MAX_CHANGE_RESOLUTION,
         };
         let per_second = price.per_second.get(resolution)?;
         let (seconds, source) = seconds(request);
@@ -92,19 +92,19 @@ impl Prices {
 /// Seconds of the render and of the source.
 fn seconds(request: &VideoRequest) -> (f64, f64) {
     // `extra` may contain a negative duration; the estimate is never negative.
-    let asked = request.sent_duration().map(|seconds| seconds.max(0.0));
+    let requested = request.sent_duration().map(|seconds| seconds.max(0.0));
     let source = match &request.video {
         Some(Media::Job(job)) => job.video.as_ref().and_then(|video| video.duration),
         Some(Media::Video(video)) => video.duration,
         _ => None,
     };
     match request.operation {
-        Operation::Generate => (asked.unwrap_or(DEFAULT_SECONDS), 0.0),
+        Operation::Generate => (requested.unwrap_or(DEFAULT_SECONDS), 0.0),
         Operation::Edit => {
             let source = source.unwrap_or(LONGEST_SOURCE);
             (source, source)
         }
-        Operation::Extend => (asked.unwrap_or(DEFAULT_ADDED_SECONDS), source.unwrap_or(LONGEST_EXTENDED)),
+        Operation::Extend => (requested.unwrap_or(DEFAULT_ADDED_SECONDS), source.unwrap_or(LONGEST_EXTENDED)),
     }
 }
 
@@ -188,12 +188,12 @@ mod tests {
 
     #[test]
     fn sums_of_costs_never_wrap() {
-        const MOST: i128 = i64::MAX as i128;
+        const MAX: i128 = i64::MAX as i128;
         let cases: [(&[i64], i128); 5] = [
             (&[], 0),
             (&[1, 2], 3),
-            (&[i64::MAX, 1], MOST + 1),
-            (&[i64::MAX, i64::MAX, i64::MAX], 3 * MOST),
+            (&[i64::MAX, 1], MAX + 1),
+            (&[i64::MAX, i64::MAX, i64::MAX], 3 * MAX),
             (&[i64::MIN, -1, 5], 5),
         ];
         for (costs, sum) in cases {

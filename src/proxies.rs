@@ -21,7 +21,7 @@ const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const CGI: &str = "REQUEST_METHOD";
 
 /// A shorter user name may be an ordinary word, and is not masked.
-const SECRET_USER: usize = 8;
+const MIN_SECRET_USER: usize = 8;
 
 pub(crate) struct Proxies {
     given: Option<(Secret, Matcher)>,
@@ -105,12 +105,12 @@ fn value_of<'a>(variable: Option<&'a (&str, String)>) -> Option<&'a str> {
 /// Why an address cannot be used as a proxy. Accepts exactly what the HTTP client accepts.
 fn fault(address: &str) -> Option<String> {
     let shown = url_for_message(address);
-    let wrong = || Some(format!("{shown:?} is not an http(s) address, like http://proxy.example:3128"));
+    let wrong = || Some(format!("{shown:?} is not an http(s) URL such as http://proxy.example:3128"));
     let anywhere = Uri::from_static("http://anywhere.invalid/");
     let Some(proxy) = Matcher::builder().all(address).build().intercept(&anywhere) else { return wrong() };
     let uri = proxy.uri();
     if uri.scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
-        return Some(format!("{shown:?} is a SOCKS proxy, and only HTTP proxies are supported"));
+        return Some(format!("{shown:?} is a SOCKS proxy; only HTTP proxies are supported"));
     }
     let host = uri.host().unwrap_or_default();
     let port = uri.authority().and_then(|authority| authority.as_str().strip_prefix(host));
@@ -126,7 +126,7 @@ fn secrets_of(address: &str) -> Vec<String> {
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let plain = |text: &str| String::from_utf8_lossy(&unescaped(text.as_bytes())).into_owned();
     let sent = BASE64_STANDARD.encode(format!("{}:{}", plain(user), plain(password)));
-    let user = (user.len() >= SECRET_USER || password.is_empty()).then(|| user.to_owned());
+    let user = (user.len() >= MIN_SECRET_USER || password.is_empty()).then(|| user.to_owned());
     user.into_iter().chain([password.to_owned(), sent]).collect()
 }
 
@@ -162,7 +162,7 @@ mod tests {
             "http:/a",
             "http://a:0",
         ] {
-            assert!(fault(bad).unwrap().contains("is not an http(s) address"), "{bad}");
+            assert!(fault(bad).unwrap().contains("is not an http(s) URL"), "{bad}");
         }
         for socks in ["socks5://a:1080", "socks5h://a", "socks4://a", "socks4a://a"] {
             assert!(fault(socks).unwrap().contains("SOCKS"), "{socks}");

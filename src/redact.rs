@@ -72,13 +72,13 @@ fn query(rest: &str) -> Option<Hidden<'_>> {
     let begins = |mark: &str| rest.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
     let all = |length| Hidden { shown: "", mark: "", length };
     if let Some(mark) = ["?", "\\u003f", "%3f"].into_iter().find(|mark| begins(mark)) {
-        let run = run(&rest[mark.len()..]);
-        return (run > 0).then(|| all(mark.len() + run));
+        let url_length = url_length(&rest[mark.len()..]);
+        return (url_length > 0).then(|| all(mark.len() + url_length));
     }
     let mark = ["&", "\\u0026"].into_iter().find(|mark| begins(mark))?;
     let pair = &rest[mark.len()..];
     let name = pair.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.;".contains(byte)).count();
-    (name > 0 && pair[name..].starts_with('=')).then(|| all(mark.len() + run(pair)))
+    (name > 0 && pair[name..].starts_with('=')).then(|| all(mark.len() + url_length(pair)))
 }
 
 /// The user part of a URL.
@@ -96,7 +96,7 @@ fn data(rest: &str) -> Option<Hidden<'_>> {
     let comma =
         SCHEME.len() + kind.take_while(|byte| byte.is_ascii_alphanumeric() || b"/\\;=+.-".contains(byte)).count();
     let uri = rest[comma..].starts_with(',');
-    uri.then(|| Hidden { shown: &rest[..=comma], mark: "…", length: comma + run(&rest[comma..]) })
+    uri.then(|| Hidden { shown: &rest[..=comma], mark: "…", length: comma + url_length(&rest[comma..]) })
 }
 
 fn key(rest: &str) -> Option<Hidden<'_>> {
@@ -106,7 +106,7 @@ fn key(rest: &str) -> Option<Hidden<'_>> {
 }
 
 /// Length of a URL: up to the next space, double quote or angle bracket.
-fn run(text: &str) -> usize {
+fn url_length(text: &str) -> usize {
     text.find(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`')).unwrap_or(text.len())
 }
 

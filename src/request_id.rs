@@ -11,7 +11,7 @@ const MAX_REQUEST_ID: usize = 512;
 pub fn check_request_id(request_id: &str) -> Result<()> {
     let Some(flaw) = flaw(request_id) else { return Ok(()) };
     let shown = shorten(request_id, 60);
-    Err(Error::invalid("job", format!("{shown:?} is not a request id: {flaw}")))
+    Err(Error::invalid("job", format!("{shown:?} is not a request ID: {flaw}")))
 }
 
 /// The ID as one percent-encoded path segment.
@@ -39,14 +39,14 @@ fn flaw(request_id: &str) -> Option<String> {
         return Some(format!("it has more than {MAX_REQUEST_ID} characters"));
     }
     if request_id.chars().any(|c| c == char::REPLACEMENT_CHARACTER || is_control_or_bidi(c)) {
-        return Some("it holds a control character".into());
+        return Some("it contains a control character".into());
     }
     // Servers and proxies on the way may decode the segment more than once.
     let mut bytes = request_id.as_bytes().to_vec();
     loop {
         let is_other = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\');
         if matches!(bytes.as_slice(), b"." | b"..") || bytes.iter().any(is_other) {
-            return Some("it would lead to another address".into());
+            return Some("it would change the path of the URL".into());
         }
         let decoded = percent_decoded(&bytes);
         if decoded.len() == bytes.len() {

@@ -19,15 +19,15 @@ pub(crate) const MARK: &str = "***";
 const QUOTED_MARK: &str = "\"***\"";
 
 /// Shorter secrets may be part of ordinary words, so they are masked only as whole words.
-const STRONG: usize = 6;
+const MIN_STRONG: usize = 6;
 /// Longer numbers are masked everywhere; shorter ones may be dates.
-const STRONG_DIGITS: usize = 9;
+const MIN_STRONG_DIGITS: usize = 9;
 /// Field names and status values consist of letters and underscores, so a shorter name counts as a word.
-const STRONG_LETTERS: usize = 20;
+const MIN_STRONG_LETTERS: usize = 20;
 /// Least length of a truncated secret that is masked at a cut.
-const CUT: usize = 8;
+const MIN_TRUNCATED: usize = 8;
 /// Links to remember. Without its original, a link is requested again.
-const LINKS: usize = 4096;
+const MAX_LINKS: usize = 4096;
 
 /// A string whose `Debug` output is masked.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ enum Place {
     /// JSON outside of strings: only a whole number may be replaced, and by a string.
     Bare,
     /// Text for people.
-    Words,
+    Text,
 }
 
 /// Tracks whether a position in JSON is inside a string.
@@ -123,10 +123,10 @@ impl Secrets {
     }
 
     /// The masked text.
-    pub(crate) fn hidden_in(&self, words: String) -> String {
-        match self.replaced(words.as_bytes(), Place::Words) {
+    pub(crate) fn hidden_in(&self, text: String) -> String {
+        match self.replaced(text.as_bytes(), Place::Text) {
             Some(clean) => String::from_utf8_lossy(&clean).into_owned(),
-            None => words,
+            None => text,
         }
     }
 
@@ -151,7 +151,7 @@ impl Secrets {
                 hide(&mut error.body);
                 error.code.iter_mut().for_each(hide);
             }
-            Error::ConnectionFailed(failure) | Error::RequestTimeout(failure) => hide(&mut failure.message),
+            Error::ConnectionFailed(error) | Error::RequestTimeout(error) => hide(&mut error.message),
             Error::InvalidResponse { message, body, .. } => {
                 hide(message);
                 hide(body);
@@ -187,7 +187,7 @@ impl Secrets {
     /// Remembers the original of a masked link, to follow it when the masked link comes back.
     pub(crate) fn remember_link(&self, shown: &str, link: &str) {
         let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if links.len() >= LINKS {
+        if links.len() >= MAX_LINKS {
             links.clear();
         }
         links.insert(shown.to_owned(), Secret::new(link));
@@ -267,14 +267,14 @@ impl Needle {
         let is_word = matches!(value, Ok(Value::Null | Value::Bool(_)));
         let is_number = matches!(value, Ok(Value::Number(_))) || secret.bytes().all(|byte| byte.is_ascii_digit());
         let text = unescaped(secret.as_bytes());
-        if text.is_empty() || is_word || is_number && text.len() < STRONG {
+        if text.is_empty() || is_word || is_number && text.len() < MIN_STRONG {
             return None;
         }
         let is_letters = text.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
-        let is_name = is_letters && (text.len() < STRONG_LETTERS || text.contains(&b'_'));
+        let is_name = is_letters && (text.len() < MIN_STRONG_LETTERS || text.contains(&b'_'));
         let strength = match text.len() {
-            length if length < STRONG || is_name => Strength::Word,
-            length if is_number && length < STRONG_DIGITS => Strength::Number,
+            length if length < MIN_STRONG || is_name => Strength::Word,
+            length if is_number && length < MIN_STRONG_DIGITS => Strength::Number,
             _ => Strength::Strong,
         };
         Some(Self { text: text.to_ascii_lowercase(), strength })
@@ -296,7 +296,7 @@ impl Needle {
         let (length, found) = self.common(text, at);
         let rest = &text[at + length..];
         let is_cut = rest.is_empty() || ["…", "...", "\""].iter().any(|end| rest.starts_with(end.as_bytes()));
-        (found >= CUT && is_cut).then_some(length)
+        (found >= MIN_TRUNCATED && is_cut).then_some(length)
     }
 
     /// Length of the text at `at` that agrees with the secret, and how many bytes of the secret it covers.
@@ -344,7 +344,7 @@ fn is_word(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
 fn stands_alone(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
     let (before, after) = (&text[..stretch.start], &text[stretch.end..]);
     let (last, first) = (before.last(), after.first());
-    if place == Place::Words {
+    if place == Place::Text {
         return ![last, first].into_iter().flatten().any(u8::is_ascii_digit);
     }
     let joins = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_/".contains(byte);

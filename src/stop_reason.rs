@@ -32,15 +32,15 @@ impl StopReason {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
             Self::Budget => "max_cost_usd would be exceeded",
             Self::Jobs => "max_jobs is reached",
-            Self::Deadline => "the deadline is over",
-            Self::Key => "the service refuses the key",
-            Self::Balance => "the service says that no money is left",
-            Self::Caller => "the batch was told to stop",
-            Self::Superseded => "another run took this folder over while this process stood still",
+            Self::Deadline => "the deadline has passed",
+            Self::Key => "the service rejected the API key",
+            Self::Balance => "the account has no balance left",
+            Self::Caller => "the batch was stopped",
+            Self::Superseded => "another run took over this directory while this process was suspended",
         }
     }
 
@@ -52,6 +52,6 @@ impl StopReason {
 
     #[must_use]
     pub fn error(self) -> Error {
-        Error::NotBought(format!("not bought: {}", self.words()))
+        Error::NotBought(format!("not bought: {}", self.description()))
     }
 }

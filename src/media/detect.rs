@@ -58,7 +58,7 @@ pub enum Detected {
 }
 
 /// Detects the format of a file.
-pub fn recognise<R: Read + Seek>(source: &mut R) -> io::Result<Detected> {
+pub fn detect_format<R: Read + Seek>(source: &mut R) -> io::Result<Detected> {
     let length = source.seek(SeekFrom::End(0))?;
     source.rewind()?;
     let source = &mut BufReader::with_capacity(1 << 16, source);
@@ -99,11 +99,11 @@ fn foreign(head: &[u8]) -> String {
         return "empty".into();
     }
     if is_html(head) {
-        return "an HTML page, perhaps the answer of a server that refused".into();
+        return "an HTML page, perhaps the error page of a server".into();
     }
     match FileFormat::from_bytes(head) {
         FileFormat::ArbitraryBinaryData | FileFormat::Empty => plain(head),
-        FileFormat::PlainText => "a text".into(),
+        FileFormat::PlainText => "plain text".into(),
         format => format!("a file in the format {} ({})", format.name(), format.media_type()),
     }
 }
@@ -121,8 +121,8 @@ fn plain(head: &[u8]) -> String {
         Err(_) => None,
     };
     match text {
-        Some(text) if !text.contains('\0') => "a text".into(),
-        _ => "in no format that is known here".into(),
+        Some(text) if !text.contains('\0') => "plain text".into(),
+        _ => "in an unknown format".into(),
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     fn found(bytes: &[u8]) -> Detected {
-        recognise(&mut Cursor::new(bytes)).unwrap()
+        detect_format(&mut Cursor::new(bytes)).unwrap()
     }
 
     /// A minimal JPEG: a header with a thumbnail that has its own end marker, then a scan.
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn what_follows_the_end_of_an_image_does_not_matter() {
         for (kind, mut file) in [(Kind::Jpeg, jpeg()), (Kind::Png, png()), (Kind::Webp, webp())] {
-            file.extend(b"a phone's film of the same moment");
+            file.extend(b"a phone's video of the same moment");
             assert_eq!(found(&file), Detected::Whole(kind));
         }
     }
@@ -256,8 +256,8 @@ mod tests {
     fn the_others_are_named() {
         let cases: [(&[u8], &str); 12] = [
             (b"", "empty"),
-            (b"/home/me/picture.png", "a text"),
-            ("ä".as_bytes(), "a text"),
+            (b"/home/me/picture.png", "plain text"),
+            ("ä".as_bytes(), "plain text"),
             (b"<!DOCTYPE html><html></html>", "HTML"),
             (b"%PDF-1.7\n", "Portable Document Format"),
             (b"GIF89a\x01\0\x01\0", "Graphics Interchange Format"),
@@ -266,11 +266,11 @@ mod tests {
             (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "AV1 Image"),
             (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "QuickTime"),
             (b"\x1a\x45\xdf\xa3", "Extensible Binary Meta Language"),
-            (b"\0\x01\x02\x03\x04\x05\x06\x07", "no format that is known"),
+            (b"\0\x01\x02\x03\x04\x05\x06\x07", "an unknown format"),
         ];
         for (bytes, name) in cases {
-            let Detected::Foreign(words) = found(bytes) else { panic!("{name}") };
-            assert!(words.contains(name), "{words}");
+            let Detected::Foreign(description) = found(bytes) else { panic!("{name}") };
+            assert!(description.contains(name), "{description}");
         }
     }
 

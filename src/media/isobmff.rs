@@ -11,7 +11,7 @@ pub struct VideoInfo {
 }
 
 /// Limits the work on untrusted files.
-const MOST_BOXES: usize = 10_000;
+const MAX_BOXES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy)]
 struct BoxExtent {
@@ -21,21 +21,21 @@ struct BoxExtent {
 }
 
 /// Top-level boxes. Players skip anything else after the last of them.
-const OUTERMOST: [[u8; 4]; 16] = [
+const TOP_LEVEL: [[u8; 4]; 16] = [
     *b"ftyp", *b"moov", *b"mdat", *b"free", *b"skip", *b"wide", *b"moof", *b"mfra", *b"uuid", *b"meta", *b"sidx",
     *b"styp", *b"pdin", *b"ssix", *b"prft", *b"emsg",
 ];
 
 /// Whether `name` is a top-level box.
 pub(crate) fn is_outermost(name: [u8; 4]) -> bool {
-    OUTERMOST.contains(&name)
+    TOP_LEVEL.contains(&name)
 }
 
 /// Whether the top-level boxes fit in the file and include `moov` and `mdat`.
 pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
     let (mut is_described, mut has_media) = (false, false);
     let mut at = 0;
-    for _ in 0..MOST_BOXES {
+    for _ in 0..MAX_BOXES {
         let Some(next) = box_at(source, at, length)? else { break };
         if next.to > length {
             return Ok(is_described && has_media && !is_outermost(next.name));
@@ -105,7 +105,7 @@ fn codec<R: Read + Seek>(source: &mut R, movie: BoxExtent) -> io::Result<Option<
 /// The first box called `name` in a range.
 fn find<R: Read + Seek>(source: &mut R, (from, to): (u64, u64), name: [u8; 4]) -> io::Result<Option<BoxExtent>> {
     let mut at = from;
-    for _ in 0..MOST_BOXES {
+    for _ in 0..MAX_BOXES {
         let Some(next) = box_at(source, at, to)? else { return Ok(None) };
         if next.name == name {
             return Ok(Some(next));
@@ -185,7 +185,7 @@ pub(super) mod tests {
             let times = vec![0; if version == 1 { 16 } else { 8 }];
             let mvhd = [&[version, 0, 0, 0][..], &times, &1000_u32.to_be_bytes(), length, &[0; 80]].concat();
             let file = boxed(*b"moov", &boxed(*b"mvhd", &mvhd));
-            super::video_info(&mut Cursor::new(file)).unwrap().map(|film| film.seconds)
+            super::video_info(&mut Cursor::new(file)).unwrap().map(|video| video.seconds)
         };
         assert_eq!((of(0, &[0xFF; 4]), of(1, &[0xFF; 8])), (None, None));
         assert_eq!(of(1, &5000_u64.to_be_bytes()), Some(5.0));

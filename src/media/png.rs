@@ -33,7 +33,7 @@ impl Channels {
 
 /// Encodes rows of pixels with 8 bits per channel.
 pub fn png(width: u32, height: u32, channels: Channels, pixels: &[u8]) -> Result<Bytes> {
-    let impossible = |error: png::EncodingError| Error::invalid("image", format!("the array is no image: {error}"));
+    let impossible = |error: png::EncodingError| Error::invalid("image", format!("the array is not an image: {error}"));
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, width, height);
     encoder.set_color(channels.color());

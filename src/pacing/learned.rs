@@ -12,25 +12,25 @@ pub struct RenderTimes {
 }
 
 /// Fewer samples say too little.
-const FEWEST: usize = 8;
+const MIN_SAMPLES: usize = 8;
 /// Lower bound: equal durations in the past do not guarantee equal durations in future.
-const LEAST_SIGMA: f64 = 0.03;
+const MIN_SIGMA: f64 = 0.03;
 /// Mean delay in seconds between the end of a render and the poll that sees it. The product of delay and requests is
 /// the same at any scale; at this one there are enough polls for rounding to a whole number to matter little.
 const MEAN_DELAY: f64 = 0.75;
 /// Steps of the numeric integrals, over the logarithm of time.
 const STEPS: u32 = 400;
 /// Range of the integrals around the median, in sigmas.
-const REACH: f64 = 6.0;
+const INTEGRAL_RANGE: f64 = 6.0;
 /// A render that takes longer than this, in sigmas, is outside the sample: one in thirty thousand.
-const BEYOND: f64 = 4.0;
+const SAMPLE_RANGE: f64 = 4.0;
 
 impl RenderTimes {
     /// Fits durations in seconds; `None` if there are too few.
     #[must_use]
     pub fn from_durations(seconds: &[f64]) -> Option<Self> {
         let logs: Vec<f64> = seconds.iter().filter(|s| s.is_finite() && **s > 0.0).map(|s| s.ln()).collect();
-        if logs.len() < FEWEST {
+        if logs.len() < MIN_SAMPLES {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
@@ -38,7 +38,7 @@ impl RenderTimes {
         let mu = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|log| (log - mu).powi(2)).sum::<f64>() / (count - 1.0);
         // A small sample understates the spread.
-        let sigma = (variance * (1.0 + 1.0 / count)).sqrt().max(LEAST_SIGMA);
+        let sigma = (variance * (1.0 + 1.0 / count)).sqrt().max(MIN_SIGMA);
         let unscaled = Self { mu, sigma, scale: 1.0 };
         // Mean delay = ∫ f / (2 r) with r = scale · √(f/S).
         let delay = unscaled.integral(|f, survival| (f * survival).sqrt()) / 2.0;
@@ -47,12 +47,12 @@ impl RenderTimes {
 
     /// Whether a render that has taken this long still fits the sample.
     pub(super) fn covers(&self, elapsed: f64) -> bool {
-        elapsed < (self.mu + BEYOND * self.sigma).exp()
+        elapsed < (self.mu + SAMPLE_RANGE * self.sigma).exp()
     }
 
     /// Seconds from `elapsed` to the next poll: until the integral of the rate reaches one.
     pub(super) fn next(&self, elapsed: f64) -> f64 {
-        let farthest = (self.mu + REACH * self.sigma).exp();
+        let farthest = (self.mu + INTEGRAL_RANGE * self.sigma).exp();
         let mut at = elapsed.max(0.0);
         let mut sum = 0.0;
         let step = (self.mu.exp() * self.sigma / 40.0).max(0.005);
@@ -74,7 +74,7 @@ impl RenderTimes {
     fn rate(&self, at: f64) -> f64 {
         let z = (at.max(1e-9).ln() - self.mu) / self.sigma;
         // Far outside of the sample the hazard is unknown; the rate stays constant.
-        let z = z.min(REACH / 2.0);
+        let z = z.min(INTEGRAL_RANGE / 2.0);
         let at = (self.mu + z * self.sigma).exp();
         let density = normal_density(z) / (at * self.sigma);
         self.scale * (density / upper_tail(z)).sqrt()
@@ -82,10 +82,10 @@ impl RenderTimes {
 
     /// `∫ g(f, S) dt`, by the midpoint rule over the logarithm of time.
     fn integral(&self, g: impl Fn(f64, f64) -> f64) -> f64 {
-        let width = 2.0 * REACH / f64::from(STEPS);
+        let width = 2.0 * INTEGRAL_RANGE / f64::from(STEPS);
         (0..STEPS)
             .map(|step| {
-                let z = -REACH + (f64::from(step) + 0.5) * width;
+                let z = -INTEGRAL_RANGE + (f64::from(step) + 0.5) * width;
                 let at = (self.mu + z * self.sigma).exp();
                 g(normal_density(z) / (at * self.sigma), upper_tail(z)) * at * self.sigma * width
             })

@@ -19,11 +19,11 @@ use progress::Forecast;
 /// A longer `Retry-After` is cut to this.
 const MAX_RETRY_AFTER: f64 = 60.0;
 /// No render takes less.
-const FIRST_LOOK: f64 = 5.0;
+const FIRST_POLL: f64 = 5.0;
 /// Seconds between polls while every moment is equally likely to be the end.
-const STEADY: f64 = 2.0;
+const STEADY_INTERVAL: f64 = 2.0;
 /// After the usual render times, the interval grows with the elapsed time.
-const LATE: f64 = 480.0;
+const WIDEN_AFTER: f64 = 480.0;
 /// Delays are shortened by up to this fraction, so that jobs created together do not poll in step.
 const JITTER: f64 = 0.1;
 
@@ -73,25 +73,25 @@ pub struct PollContext<'a> {
 impl Pacing {
     /// Delay before the next poll.
     #[must_use]
-    pub fn next_delay(&self, situation: &PollContext<'_>) -> Duration {
+    pub fn next_delay(&self, context: &PollContext<'_>) -> Duration {
         let delay = match self {
-            Self::Adaptive(bounds) => adaptive(bounds, situation),
+            Self::Adaptive(bounds) => adaptive(bounds, context),
             Self::Fixed(interval) => *interval,
         };
-        let asked = situation.retry_after.unwrap_or_default().min(Duration::from_secs_f64(MAX_RETRY_AFTER));
+        let retry_after = context.retry_after.unwrap_or_default().min(Duration::from_secs_f64(MAX_RETRY_AFTER));
         // A final poll at the deadline itself is intended.
-        delay.max(asked).min(situation.deadline.unwrap_or(Duration::MAX))
+        delay.max(retry_after).min(context.deadline.unwrap_or(Duration::MAX))
     }
 }
 
-fn adaptive(bounds: &Bounds, situation: &PollContext<'_>) -> Duration {
-    let elapsed = situation.elapsed.as_secs_f64();
+fn adaptive(bounds: &Bounds, context: &PollContext<'_>) -> Duration {
+    let elapsed = context.elapsed.as_secs_f64();
     let (shortest, longest) = (bounds.shortest.as_secs_f64(), bounds.longest.as_secs_f64());
     let longest = longest.max(shortest);
-    let shortened = |seconds: f64| seconds * (1.0 - JITTER * situation.jitter.clamp(0.0, 1.0));
+    let shortened = |seconds: f64| seconds * (1.0 - JITTER * context.jitter.clamp(0.0, 1.0));
     let steady = shortened(steady(elapsed)).clamp(shortest, longest);
-    let seconds = match (situation.history.outlook(elapsed), situation.known) {
-        (Forecast::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, situation.jitter),
+    let seconds = match (context.history.forecast(elapsed), context.known) {
+        (Forecast::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, context.jitter),
         // Overdue: widen the interval, up to the one without progress.
         (Forecast::Overdue { by }, _) => shortened(shortest + 0.3 * by).clamp(shortest, steady.max(shortest)),
         (Forecast::Unclear, Some(known)) if known.covers(elapsed) => shortened(known.next(elapsed)).max(shortest),
@@ -102,10 +102,10 @@ fn adaptive(bounds: &Bounds, situation: &PollContext<'_>) -> Duration {
 
 /// The interval without any knowledge.
 fn steady(elapsed: f64) -> f64 {
-    if elapsed < FIRST_LOOK / 2.0 {
-        return FIRST_LOOK - elapsed;
+    if elapsed < FIRST_POLL / 2.0 {
+        return FIRST_POLL - elapsed;
     }
-    STEADY * (elapsed / LATE).max(1.0)
+    STEADY_INTERVAL * (elapsed / WIDEN_AFTER).max(1.0)
 }
 
 /// With an end expected between `early` and `late`: poll at `late` if the window is narrow, otherwise at `early`.

@@ -37,15 +37,15 @@ pub(super) enum Forecast {
 /// Progress that is behind by more percent than this has stalled.
 const STALL: f64 = 3.0;
 /// Coarsest step that services report.
-const COARSEST: u8 = 10;
+const MAX_STEP: u8 = 10;
 /// After a single point, the fraction of the predicted remaining time before the next poll.
-const HALF_WAY: f64 = 0.6;
+const FIRST_POINT_FRACTION: f64 = 0.6;
 /// The same after a stall, whose end is unknown.
-const AFTER_HALT: f64 = 0.3;
+const AFTER_STALL_FRACTION: f64 = 0.3;
 
 impl History {
     /// Records the progress observed at `elapsed`.
-    pub fn saw(&mut self, elapsed: Duration, progress: Option<u8>) {
+    pub fn record(&mut self, elapsed: Duration, progress: Option<u8>) {
         let point = Point { at: elapsed.as_secs_f64(), percent: progress.map_or(self.last.percent, f64::from) };
         if point.percent < self.last.percent || point.at < self.last.at {
             // Progress or time went back, as after a restart: earlier points no longer apply.
@@ -65,7 +65,7 @@ impl History {
     }
 
     /// Predicts the end, as seen at `elapsed`.
-    pub(super) fn outlook(&self, elapsed: f64) -> Forecast {
+    pub(super) fn forecast(&self, elapsed: f64) -> Forecast {
         let Some((early, late)) = self.window else { return Forecast::Unclear };
         if late <= elapsed {
             return Forecast::Overdue { by: elapsed - late };
@@ -76,7 +76,7 @@ impl History {
 
     fn step(&self) -> f64 {
         // A single percentage does not show its step.
-        f64::from(self.step.clamp(1, COARSEST))
+        f64::from(self.step.clamp(1, MAX_STEP))
     }
 
     fn moved(&mut self, point: Point, percent: u8) {
@@ -100,7 +100,7 @@ impl History {
     /// The movement began some time after `still`: poll once more before the predicted end.
     fn after_one(&self, first: Point) -> (f64, f64) {
         let slowest = (first.at - self.still.at) / (first.percent - self.still.percent);
-        let part = if self.still.percent > 0.0 { AFTER_HALT } else { HALF_WAY };
+        let part = if self.still.percent > 0.0 { AFTER_STALL_FRACTION } else { FIRST_POINT_FRACTION };
         (first.at + part * slowest * (100.0 - first.percent), f64::MAX)
     }
 

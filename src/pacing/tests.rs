@@ -76,7 +76,7 @@ fn one(
             return (at - queue - render, requests);
         }
         assert!(requests < 10_000.0, "no end");
-        history.saw(Duration::from_secs_f64(at), if at < queue { None } else { report((at - queue) / render) });
+        history.record(Duration::from_secs_f64(at), if at < queue { None } else { report((at - queue) / render) });
     }
 }
 
@@ -101,9 +101,9 @@ fn simulate(
     let renders = durations(median, sigma, 4000, 5);
     let (mut delay, mut requests) = (0.0, 0.0);
     for render in &renders {
-        let (late, asked) = one(pacing, queue, *render, report, known, &mut jitter);
+        let (late, polls) = one(pacing, queue, *render, report, known, &mut jitter);
         delay += late;
-        requests += asked;
+        requests += polls;
     }
     Figures { delay: delay / 4000.0, requests: requests / 4000.0 }
 }
@@ -203,7 +203,7 @@ fn too_few_durations_teach_nothing() {
 #[test]
 fn a_fixed_interval_is_used_as_it_is() {
     let history = History::default();
-    let situation = PollContext {
+    let context = PollContext {
         elapsed: Duration::ZERO,
         history: &history,
         retry_after: None,
@@ -211,13 +211,13 @@ fn a_fixed_interval_is_used_as_it_is() {
         jitter: 0.9,
         known: None,
     };
-    assert_eq!(fixed(0.37).next_delay(&situation), Duration::from_secs_f64(0.37));
-    let deadline = PollContext { deadline: Some(Duration::from_millis(100)), ..situation };
+    assert_eq!(fixed(0.37).next_delay(&context), Duration::from_secs_f64(0.37));
+    let deadline = PollContext { deadline: Some(Duration::from_millis(100)), ..context };
     assert_eq!(fixed(0.37).next_delay(&deadline), Duration::from_millis(100));
-    let told = PollContext { retry_after: Some(Duration::from_secs(7)), ..situation };
-    assert_eq!(fixed(0.37).next_delay(&told), Duration::from_secs(7));
-    let told = PollContext { retry_after: Some(Duration::from_secs(7000)), ..situation };
-    assert_eq!(fixed(0.37).next_delay(&told), Duration::from_secs(60));
+    let throttled = PollContext { retry_after: Some(Duration::from_secs(7)), ..context };
+    assert_eq!(fixed(0.37).next_delay(&throttled), Duration::from_secs(7));
+    let throttled = PollContext { retry_after: Some(Duration::from_secs(7000)), ..context };
+    assert_eq!(fixed(0.37).next_delay(&throttled), Duration::from_secs(60));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn history_stays_small() {
 proptest! {
     #[test]
     fn delays_are_sane_whatever_was_seen(
-        seen in proptest::collection::vec((0.0..1e6_f64, proptest::option::of(0_u8..=255)), 0..40),
+        observed in proptest::collection::vec((0.0..1e6_f64, proptest::option::of(0_u8..=255)), 0..40),
         elapsed in prop_oneof![Just(0.0), 0.0..1e7_f64],
         jitter in 0.0..=1.0_f64,
         deadline in proptest::option::of(0.0..1e4_f64),
@@ -236,8 +236,8 @@ proptest! {
         past in proptest::collection::vec(1e-3..1e5_f64, 0..30),
     ) {
         let mut history = History::default();
-        for (at, percent) in seen {
-            history.saw(Duration::from_secs_f64(at), percent);
+        for (at, percent) in observed {
+            history.record(Duration::from_secs_f64(at), percent);
         }
         let known = RenderTimes::from_durations(&past);
         let delay = Pacing::default().next_delay(&PollContext {

@@ -14,17 +14,17 @@ use crate::media::{Media, Role};
 
 /// SHA-256 of a request, in hexadecimal. Blocks, because it reads files.
 pub(crate) fn fingerprint(request: &VideoRequest) -> Result<String> {
-    let said = request.clone().prepared(&Said).now_or_never();
-    let unfinished = || Err(Error::invalid("request", "the request cannot be compared"));
-    let said = said.unwrap_or_else(unfinished)?;
-    let text = serde_json::to_vec(&said).map_err(|error| Error::invalid("extra", error.to_string()))?;
+    let canonical = request.clone().prepared(&MediaIdentity).now_or_never();
+    let unfinished = || Err(Error::invalid("request", "the request cannot be fingerprinted"));
+    let canonical = canonical.unwrap_or_else(unfinished)?;
+    let text = serde_json::to_vec(&canonical).map_err(|error| Error::invalid("extra", error.to_string()))?;
     Ok(crate::hexadecimal::encode(Sha256::digest(text)))
 }
 
 /// Media by identity or content.
-struct Said;
+struct MediaIdentity;
 
-impl PrepareMedia<Media> for Said {
+impl PrepareMedia<Media> for MediaIdentity {
     type Output = Value;
 
     async fn prepare(&self, field: &'static str, _role: Role, media: Media) -> Result<Value> {

@@ -64,7 +64,7 @@ fn assert_lost(answer: &Response, words: &str) {
     match created(answer) {
         Err(Error::SubmitUnknown { message, status_code, .. }) => {
             assert_eq!(status_code, Some(answer.status));
-            assert!(message.contains("A job may exist and be billed"), "{message}");
+            assert!(message.contains("a job may exist and be billed"), "{message}");
             assert!(message.contains(words), "{message}");
             assert!(message.chars().count() <= 1000, "{message}");
         }
@@ -74,9 +74,9 @@ fn assert_lost(answer: &Response, words: &str) {
 
 #[test]
 fn creates_whose_outcome_is_unknown() {
-    assert_lost(&answer(200, ""), "The answer was empty");
-    assert_lost(&answer(200, "{}"), "names no usable job id");
-    assert_lost(&answer(200, r#"{"request_id": "#), "not readable JSON");
+    assert_lost(&answer(200, ""), "the response was empty");
+    assert_lost(&answer(200, "{}"), "contains no usable job ID");
+    assert_lost(&answer(200, r#"{"request_id": "#), "not valid JSON");
     assert_lost(&answer(200, r#"["x"]"#), "not an object");
     assert_lost(&answer(200, r#"{"request_id": "a/b"}"#), "a/b");
     assert_lost(&answer(200, r#"{"error": "a", "x": "https://a.b/c?sig=SECRET"}"#), r#""x": "https://a.b/c""#);
@@ -298,10 +298,10 @@ fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
         "ok",
         r#""task submitted""#,
     ] {
-        assert_lost(&answer(200, body), "cannot be used");
+        assert_lost(&answer(200, body), "is invalid");
     }
     let cut = answer(200, r#"{"code": "resource-exhausted", "error": "Too many requests", "x": "AAAA"#);
-    assert_lost(&Response { is_cut: true, ..cut }, "cannot be used");
+    assert_lost(&Response { is_cut: true, ..cut }, "is invalid");
     // A refusal that names a job counts as the job.
     assert_eq!(
         accepted_id(r#"{"code": "resource-exhausted", "error": "Too many requests", "data": {"task_id": "x"}}"#),

@@ -31,18 +31,18 @@ impl ErrorFields {
     }
 
     /// The error in a text: plain, nested JSON, or `code: '…', message: "…"`.
-    pub(super) fn of_text(words: &str) -> Self {
-        let nested = nested(words).map(|value| Self::of_body(&value)).filter(|problem| !problem.is_empty());
+    pub(super) fn of_text(text: &str) -> Self {
+        let nested = nested(text).map(|value| Self::of_body(&value)).filter(|problem| !problem.is_empty());
         if let Some(problem) = nested {
             return problem;
         }
-        let (code, message) = labelled(words).unwrap_or_else(|| (None, words.to_owned()));
-        Self { hint: code.or_else(|| marker(words)), message: Some(message), ..Self::default() }
+        let (code, message) = labelled(text).unwrap_or_else(|| (None, text.to_owned()));
+        Self { hint: code.or_else(|| marker(text)), message: Some(message), ..Self::default() }
     }
 
     /// The error in an object, from its `error` field and its own fields.
     pub(super) fn of_map(map: &Map<String, Value>) -> Self {
-        Self::of_error(map).or(Self::beside(map))
+        Self::of_error(map).or(Self::of_own_fields(map))
     }
 
     /// Completes this error with the fields of `other`.
@@ -58,10 +58,10 @@ impl ErrorFields {
     }
 
     /// Completes this error with the message in the place of the object's result.
-    pub(super) fn or_said_elsewhere(self, map: &Map<String, Value>) -> Self {
+    pub(super) fn or_in_result(self, map: &Map<String, Value>) -> Self {
         const PLACES: [&str; 4] = ["data", "result", "output", "response"];
-        let said = PLACES.into_iter().filter_map(|place| map.get(place).filter(|value| value.is_string()));
-        said.into_iter().map(Self::of_value).fold(self, Self::or)
+        let messages = PLACES.into_iter().filter_map(|place| map.get(place).filter(|value| value.is_string()));
+        messages.into_iter().map(Self::of_value).fold(self, Self::or)
     }
 
     /// The error in the `error` field: an object, a text or a list.
@@ -75,21 +75,21 @@ impl ErrorFields {
     }
 
     /// The error in an object's own `code`, `type` and `message`.
-    pub(super) fn beside(map: &Map<String, Value>) -> Self {
-        const WORDS: [&str; 4] = ["message", "msg", "detail", "error_description"];
-        let said = WORDS.into_iter().find_map(|key| {
+    pub(super) fn of_own_fields(map: &Map<String, Value>) -> Self {
+        const MESSAGE_KEYS: [&str; 4] = ["message", "msg", "detail", "error_description"];
+        let messages = MESSAGE_KEYS.into_iter().find_map(|key| {
             let problem = Self::of_value(map.get(key)?);
             problem.message.is_some().then_some(problem)
         });
         let own = Self { code: map.get("code").and_then(code), class: text(map.get("type")), ..Self::default() };
-        own.or(said.unwrap_or_default())
+        own.or(messages.unwrap_or_default())
     }
 
     fn of_value(value: &Value) -> Self {
         match value {
             Value::Object(map) => Self::of_map(map),
             Value::Array(items) => Self::of_list(items),
-            Value::String(words) if !words.trim().is_empty() => Self::of_text(words),
+            Value::String(text) if !text.trim().is_empty() => Self::of_text(text),
             other => Self { message: scalar(other), ..Self::default() },
         }
     }
@@ -117,7 +117,7 @@ impl ErrorFields {
 
     /// The redacted message, at most `limit` characters.
     pub(super) fn message(&self, limit: usize) -> Option<String> {
-        self.message.as_deref().map(|words| sanitize(words, limit)).filter(|words| !words.is_empty())
+        self.message.as_deref().map(|text| sanitize(text, limit)).filter(|text| !text.is_empty())
     }
 
     /// The code, if it repeats an HTTP status.
@@ -126,9 +126,9 @@ impl ErrorFields {
     }
 
     /// All text in lower case, to search for keywords.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn searchable_text(&self) -> String {
         let all = [&self.code, &self.hint, &self.class, &self.message];
-        all.into_iter().flatten().map(|words| words.to_lowercase()).collect::<Vec<_>>().join(" ")
+        all.into_iter().flatten().map(|text| text.to_lowercase()).collect::<Vec<_>>().join(" ")
     }
 
     /// The reason of a failed job, if there is an error.

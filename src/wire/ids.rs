@@ -11,7 +11,7 @@ use crate::secrets::MARK;
 
 /// Names of an ID field, the most reliable first.
 pub(super) const FIELDS: [&str; 3] = ["request_id", "id", "task_id"];
-/// Other spellings, as normalised by [`plain`]; used if none of [`FIELDS`] is present.
+/// Other spellings, as normalised by [`normalized_name`]; used if none of [`FIELDS`] is present.
 const ALIASES: [&str; 4] = ["jobid", "taskid", "generationid", "id"];
 /// This spelling often is the ID of the HTTP request.
 const VAGUE: &str = "requestid";
@@ -22,9 +22,9 @@ const DEPTH: usize = 4;
 /// Levels of JSON encoded as a string.
 pub(super) const ENCODINGS: usize = 4;
 /// Spellings of an absent value.
-const NOTHING: [&str; 9] = ["null", "undefined", "none", "nil", "nan", "n/a", "unknown", "true", "false"];
+const PLACEHOLDERS: [&str; 9] = ["null", "undefined", "none", "nil", "nan", "n/a", "unknown", "true", "false"];
 /// Status words in place of an ID.
-const REPORTS: [&str; 6] = ["ok", "fail", "accepted", "created", "started", "received"];
+const STATUS_WORDS: [&str; 6] = ["ok", "fail", "accepted", "created", "started", "received"];
 
 /// Fields with unparsed values: a number may be longer than any type holds.
 type Fields = HashMap<String, Box<RawValue>>;
@@ -52,22 +52,22 @@ pub(super) fn read(text: &str, takes_bare: bool) -> Ids {
     let named = objects.iter().flat_map(|fields| FIELDS.iter().filter_map(|name| Some(fields.get(*name)?.get())));
     let mut ids = Ids::default();
     ids.add_all(named.chain(bare));
-    let aliased = |alias: &'static str| objects.iter().flat_map(move |fields| spelled(fields, alias));
+    let aliased = |alias: &'static str| objects.iter().flat_map(move |fields| alias_values(fields, alias));
     ids.add_all(ALIASES.into_iter().flat_map(aliased));
     let mut vague = Ids::default();
     vague.add_all(aliased(VAGUE));
     ids.vague = vague.usable.into_iter().next();
-    ids.doubtful = ["data", "result"].into_iter().find_map(|name| looked_like(outermost.get(name)?.get()));
+    ids.doubtful = ["data", "result"].into_iter().find_map(|name| id_like(outermost.get(name)?.get()));
     ids
 }
 
 /// The ID in a damaged or truncated response, to look for the job by hand.
 pub(super) fn salvaged(text: &str) -> Option<String> {
     let names = ["request_id", "requestId", "task_id", "taskId", "job_id", "jobId", "generation_id", "id"];
-    let values = names.into_iter().flat_map(|name| written(text, name));
+    let values = names.into_iter().flat_map(|name| values_after_name(text, name));
     values
         .map(str::trim)
-        .find(|id| check_request_id(id).is_ok() && !is_nothing(id) && !id.contains(MARK))
+        .find(|id| check_request_id(id).is_ok() && !is_placeholder(id) && !id.contains(MARK))
         .map(str::to_owned)
 }
 
@@ -117,15 +117,15 @@ fn fields(text: &str, encodings: usize) -> Option<Fields> {
 }
 
 /// The values of fields whose name is another spelling of one of [`FIELDS`].
-fn spelled<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = &'a str> {
+fn alias_values<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = &'a str> {
     let mut found: Vec<_> =
-        fields.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()) && plain(name) == alias).collect();
+        fields.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()) && normalized_name(name) == alias).collect();
     found.sort_by_key(|(name, _)| name.as_str());
     found.into_iter().map(|(_, value)| value.get())
 }
 
 /// A field name in lower case without separators.
-fn plain(name: &str) -> String {
+fn normalized_name(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -135,11 +135,11 @@ fn is_bare(value: &str) -> bool {
     let word = scalars::normal(&id);
     !id.contains(char::is_whitespace)
         && scalars::status(&word) == JobStatus::Unknown
-        && !REPORTS.contains(&word.as_str())
+        && !STATUS_WORDS.contains(&word.as_str())
 }
 
 /// A value with the length and the digits of an ID.
-fn looked_like(value: &str) -> Option<String> {
+fn id_like(value: &str) -> Option<String> {
     const SHORTEST: usize = 8;
     let id = id(value).filter(|_| is_bare(value))?;
     let is_like = id.len() >= SHORTEST && id.contains(|c: char| c.is_ascii_digit());
@@ -150,28 +150,28 @@ fn looked_like(value: &str) -> Option<String> {
 fn id(value: &str) -> Option<String> {
     if value.starts_with('"') {
         let id = serde_json::from_str::<String>(value).ok()?;
-        return Some(id.trim().to_owned()).filter(|id| !is_nothing(id));
+        return Some(id.trim().to_owned()).filter(|id| !is_placeholder(id));
     }
     let is_whole = value.bytes().all(|digit| digit.is_ascii_digit());
     (is_whole && value != "0").then(|| value.to_owned())
 }
 
 /// Whether a text is blank or a placeholder.
-fn is_nothing(id: &str) -> bool {
-    NOTHING.iter().any(|word| id.eq_ignore_ascii_case(word)) || id.chars().all(|c| matches!(c, '0' | '-'))
+fn is_placeholder(id: &str) -> bool {
+    PLACEHOLDERS.iter().any(|word| id.eq_ignore_ascii_case(word)) || id.chars().all(|c| matches!(c, '0' | '-'))
 }
 
 /// Values that follow a field name in damaged JSON.
-fn written<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+fn values_after_name<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     text.match_indices(name).filter_map(move |(at, _)| {
         let is_field = text[..at].ends_with(['"', '\'']) || text[..at].trim_end().ends_with(['{', ',']);
         let value = after_quote(&text[at + name.len()..]).trim_start().strip_prefix(':')?.trim_start();
-        if is_field { beginning(value) } else { None }
+        if is_field { leading_value(value) } else { None }
     })
 }
 
 /// The value at the start of a text, if it is complete.
-fn beginning(text: &str) -> Option<&str> {
+fn leading_value(text: &str) -> Option<&str> {
     let inside = after_quote(text);
     if inside.len() == text.len() {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');

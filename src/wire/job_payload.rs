@@ -77,7 +77,7 @@ pub(super) fn is_refusal(map: &Map<String, Value>) -> bool {
 }
 
 /// Whether the status reports a failure.
-pub(super) fn says_failed(map: &Map<String, Value>) -> bool {
+pub(super) fn reports_failure(map: &Map<String, Value>) -> bool {
     status_words(map).any(|word| is_failure(&word))
 }
 
@@ -91,16 +91,16 @@ fn is_failure(word: &str) -> bool {
 
 /// Whether an object reports success, or nothing else.
 pub(super) fn is_acceptance(map: &Map<String, Value>) -> bool {
-    const WORDS: [&str; 2] = ["message", "msg"];
+    const MESSAGE_KEYS: [&str; 2] = ["message", "msg"];
     let is_silent = || {
-        let said = WORDS.into_iter().filter_map(|name| scalars::text(map.get(name)));
-        said.into_iter().all(|text| is_success(&Value::String(text)))
+        let messages = MESSAGE_KEYS.into_iter().filter_map(|name| scalars::text(map.get(name)));
+        messages.into_iter().all(|text| is_success(&Value::String(text)))
     };
-    !is_refusal(map) && !says_failed(map) && (is_affirmed(map) || is_silent())
+    !is_refusal(map) && !reports_failure(map) && (reports_success(map) || is_silent())
 }
 
 /// Whether an object explicitly reports success.
-pub(super) fn is_affirmed(map: &Map<String, Value>) -> bool {
+pub(super) fn reports_success(map: &Map<String, Value>) -> bool {
     let is_true = |name| map.get(name) == Some(&Value::Bool(true));
     let is_good = |word: &String| !is_failure(word) && scalars::status(word) != JobStatus::Unknown;
     let is_coded = ["code", "status", "result"].into_iter().any(|name| map.get(name).is_some_and(is_success));
@@ -148,7 +148,7 @@ fn layer(map: &Map<String, Value>) -> JobPayload {
         video,
         usage: usage(map),
         error: match word.as_deref().filter(|word| scalars::is_moderated(word)) {
-            Some(word) => Some(withheld(word, error)),
+            Some(word) => Some(moderation_error(word, error)),
             None => error,
         },
         named: is_named(map),
@@ -156,13 +156,13 @@ fn layer(map: &Map<String, Value>) -> JobPayload {
         flaw: odd_status.or(odd_video),
     };
     if status == Some(JobStatus::Done) && job_payload.url().is_none() {
-        job_payload.video = with_url(job_payload.video, delivered(map));
+        job_payload.video = with_url(job_payload.video, relay_link(map));
     }
     job_payload
 }
 
 /// The error of a job whose status reports moderation.
-fn withheld(word: &str, error: Option<JobError>) -> JobError {
+fn moderation_error(word: &str, error: Option<JobError>) -> JobError {
     match error {
         Some(error) if error.is_moderation() => error,
         Some(error) => JobError { message: format!("{} (content moderation: {word})", error.message), ..error },
@@ -227,7 +227,7 @@ fn storage_error(value: &Value) -> Option<String> {
 }
 
 /// The link in a relay's record of a finished job: `result_url`, in older builds `fail_reason`.
-fn delivered(map: &Map<String, Value>) -> Option<String> {
+fn relay_link(map: &Map<String, Value>) -> Option<String> {
     ["result_url", "fail_reason"].into_iter().find_map(|field| link(map.get(field)).filter(|text| is_link(text)))
 }
 
@@ -240,14 +240,14 @@ fn link(value: Option<&Value>) -> Option<String> {
 fn reason(map: &Map<String, Value>, status: Option<JobStatus>) -> Option<JobError> {
     let error = ErrorFields::of_error(map);
     let error = if error.is_empty() { None } else { ErrorFields::of_map(map).reason() };
-    let noted = scalars::text(map.get("fail_reason")).and_then(|words| ErrorFields::of_text(&words).reason());
+    let noted = scalars::text(map.get("fail_reason")).and_then(|text| ErrorFields::of_text(&text).reason());
     match status {
-        Some(JobStatus::Done) => join(noted.filter(|_| delivered(map).is_none()), error),
+        Some(JobStatus::Done) => join(noted.filter(|_| relay_link(map).is_none()), error),
         Some(JobStatus::Failed | JobStatus::Expired) => {
-            join(noted, error).or_else(|| ErrorFields::beside(map).reason())
+            join(noted, error).or_else(|| ErrorFields::of_own_fields(map).reason())
         }
         Some(_) => error,
-        None if is_refusal(map) => join(noted, error).or_else(|| ErrorFields::beside(map).reason()),
+        None if is_refusal(map) => join(noted, error).or_else(|| ErrorFields::of_own_fields(map).reason()),
         None => None,
     }
 }
@@ -311,9 +311,9 @@ fn resolve_status(outer: &JobPayload, inner: &JobPayload) -> ParseResult<Option<
     let Some(above) = outer.implied().filter(|_| !outer.vague) else { return Ok(Some(below)) };
     let status = match (above, below) {
         (JobStatus::Done | JobStatus::Failed, JobStatus::Expired) => JobStatus::Expired,
-        (JobStatus::Done, JobStatus::Failed) => over_a_failure(outer, inner)?,
+        (JobStatus::Done, JobStatus::Failed) => done_over_failure(outer, inner)?,
         (JobStatus::Failed, JobStatus::Done) if inner.url().is_some() && !outer.is_moderated() => {
-            return Err("it says both that the job failed and that its video is ready".into());
+            return Err("it reports both a failure and a finished video".into());
         }
         (JobStatus::Done | JobStatus::Failed | JobStatus::Expired, _) => above,
         (_, JobStatus::Done) if inner.url().is_some() => below,
@@ -325,14 +325,14 @@ fn resolve_status(outer: &JobPayload, inner: &JobPayload) -> ParseResult<Option<
 
 /// A done record around a provider's failure: moderation decides, and a link outweighs a stale error body without a
 /// status of its own.
-fn over_a_failure(outer: &JobPayload, inner: &JobPayload) -> ParseResult<JobStatus> {
+fn done_over_failure(outer: &JobPayload, inner: &JobPayload) -> ParseResult<JobStatus> {
     if inner.is_moderated() && outer.url().is_none() {
         return Ok(JobStatus::Failed);
     }
     if inner.status.is_none() && outer.url().is_some() {
         return Ok(JobStatus::Done);
     }
-    Err("it says both that the job is done and that it failed".into())
+    Err("it reports both success and a failure".into())
 }
 
 fn is_over(status: Option<JobStatus>) -> bool {
@@ -365,15 +365,15 @@ impl JobPayload {
     }
 
     /// Checks the merged response for contradictions.
-    fn validated(mut self, answer: &Map<String, Value>) -> ParseResult<Reading> {
-        let stated = self.status;
+    fn validated(mut self, response: &Map<String, Value>) -> ParseResult<Reading> {
+        let reported_error = self.status;
         self.status = self.implied();
         if self.status == Some(JobStatus::Done) && self.url().is_none() && !self.is_withheld() {
-            self.video = with_url(self.video, links::find(answer));
+            self.video = with_url(self.video, links::find(response));
         }
         if let Some(flaw) = self.flaw.take()
             && self.url().is_none()
-            && stated.is_none_or(|status| status == JobStatus::Done)
+            && reported_error.is_none_or(|status| status == JobStatus::Done)
         {
             return Err(flaw);
         }
@@ -390,14 +390,14 @@ impl JobPayload {
 
     /// Done with a link is done, whatever else is reported; done with an error and no link is moderation, or invalid.
     fn settle_done(&mut self) -> ParseResult<()> {
-        let withheld = self.is_withheld();
+        let moderation_error = self.is_withheld();
         if self.url().is_some() {
             self.error = None;
-        } else if self.is_moderated() && !withheld {
+        } else if self.is_moderated() && !moderation_error {
             self.status = Some(JobStatus::Failed);
             return Ok(());
-        } else if self.error.is_some() && !withheld {
-            return Err("it says both that the job is done and that there was an error".into());
+        } else if self.error.is_some() && !moderation_error {
+            return Err("it reports both success and an error".into());
         }
         self.progress = Some(100);
         Ok(())

@@ -82,11 +82,11 @@ const NO_VIDEOS: [&str; 19] = [
 ///
 /// Known places come first, and among them a URL that ends in a video extension; then the only such URL anywhere, then
 /// the only URL in a field called one of [`NAMES`].
-pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
-    let (known, bare) = (known(answer, &PLACES), known(answer, &BARE));
+pub(super) fn find(response: &Map<String, Value>) -> Option<String> {
+    let (known, bare) = (known(response, &PLACES), known(response, &BARE));
     let ends_in_video = |links: &[&'_ str]| links.iter().position(|link| has_ending(link, &VIDEOS));
     let mut all = Vec::new();
-    collect(answer, &mut all);
+    collect(response, &mut all);
     let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
     let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
     let best = ends_in_video(&known).unwrap_or_default();
@@ -111,8 +111,8 @@ fn is_absolute(text: &str) -> bool {
 }
 
 /// The links in known places, innermost object first: details come from the provider.
-fn known<'a>(answer: &'a Map<String, Value>, places: &[&[&str]]) -> Vec<&'a str> {
-    let mut objects = vec![answer];
+fn known<'a>(response: &'a Map<String, Value>, places: &[&[&str]]) -> Vec<&'a str> {
+    let mut objects = vec![response];
     while let Some(inner) = ["response", "data"].iter().find_map(|name| objects.last()?.get(*name)?.as_object()) {
         objects.push(inner);
     }
@@ -137,14 +137,14 @@ struct FoundLink<'a> {
 /// Collects the http(s) URLs that may be the result. The JSON parser bounds the depth.
 fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<FoundLink<'a>>) {
     for (name, value) in object {
-        if !names_other(name) {
+        if !is_other_resource(name) {
             collect_value(name, value, found);
         }
     }
 }
 
 /// Whether a word of a `snake_case` or `camelCase` name starts with one of [`OTHERS`].
-fn names_other(name: &str) -> bool {
+fn is_other_resource(name: &str) -> bool {
     let begins = |word: &str| OTHERS.iter().any(|other| word.to_ascii_lowercase().starts_with(other));
     let capitals = name.match_indices(|c: char| c.is_ascii_uppercase()).map(|(at, _)| &name[at..]);
     name.split(|c: char| !c.is_ascii_alphanumeric()).chain(capitals).any(begins)
@@ -177,15 +177,15 @@ mod tests {
 
     const CLIP: &str = "https://a.example/clip.mp4?sig=1";
 
-    fn found(answer: &Value) -> Option<String> {
-        find(answer.as_object().unwrap())
+    fn found(response: &Value) -> Option<String> {
+        find(response.as_object().unwrap())
     }
 
     #[test]
     fn links_are_found_where_gateways_put_them() {
         let file = "https://a.example/v1/videos/x/content";
         for link in [CLIP, file, "http://127.0.0.1:8000/f", "/v1/videos/x/content"] {
-            for answer in [
+            for response in [
                 json!({"metadata": {"url": link}}),
                 json!({"videos": [{"url": link}]}),
                 json!({"videos": [link]}),
@@ -203,23 +203,23 @@ mod tests {
                 json!({"data": {"videos": [{"url": link, "thumbnail_url": "https://a.example/t.jpg"}]}}),
                 json!({"response": {"output": {"video_url": link}}}),
             ] {
-                assert_eq!(found(&answer).as_deref(), Some(link), "{answer}");
+                assert_eq!(found(&response).as_deref(), Some(link), "{response}");
             }
         }
-        for answer in [
+        for response in [
             json!({"files": [{"href": CLIP}]}),
             json!({"content": {"video_url": CLIP}, "usage": {"tokens": 5}}),
             json!({"outputs": [CLIP, CLIP], "urls": {"get": "https://a.example/jobs/x"}}),
             json!({"url": "https://a.example/jobs/x", "files": [{"href": CLIP}]}),
             json!({"works": [{"resource": {"resource": CLIP}}], "thumbnail": "https://a.example/t.mp4"}),
         ] {
-            assert_eq!(found(&answer).as_deref(), Some(CLIP), "{answer}");
+            assert_eq!(found(&response).as_deref(), Some(CLIP), "{response}");
         }
     }
 
     #[test]
     fn other_links_are_not_the_video() {
-        for answer in [
+        for response in [
             json!({}),
             json!({"metadata": {"url": "https://a.example/t.jpg?x=.mp4"}}),
             json!({"thumbnail_url": CLIP, "cover": {"url": CLIP}, "input": {"video_url": CLIP}}),
@@ -232,21 +232,21 @@ mod tests {
             json!({"links": {"self": "https://a.example/jobs/x"}}),
             json!({"data": "https"}),
         ] {
-            assert_eq!(found(&answer), None, "{answer}");
+            assert_eq!(found(&response), None, "{response}");
         }
     }
 
     #[test]
     fn blanks_around_a_link_are_left_out() {
         let link = format!(" {CLIP}\n");
-        for answer in [
+        for response in [
             json!({"metadata": {"url": link}}),
             json!({"data": [{"url": link}]}),
             json!({"url": link}),
             json!({"files": [{"href": link}]}),
             json!({"content": {"video_url": "\thttps://a.example/clip.mp4?sig=1 "}}),
         ] {
-            assert_eq!(found(&answer).as_deref(), Some(CLIP), "{answer}");
+            assert_eq!(found(&response).as_deref(), Some(CLIP), "{response}");
         }
     }
 
@@ -263,9 +263,9 @@ mod tests {
             json!({"data": {"output": file}}),
         ] {
             for name in ["clip", "seed_video", "history", "first", "url"] {
-                let mut answer = place.clone();
-                answer[name] = other.into();
-                assert_eq!(found(&answer).as_deref(), Some(file), "{answer}");
+                let mut response = place.clone();
+                response[name] = other.into();
+                assert_eq!(found(&response).as_deref(), Some(file), "{response}");
             }
         }
         for name in [
@@ -302,9 +302,9 @@ mod tests {
 
     #[test]
     fn a_video_is_preferred_to_a_page() {
-        let answer = json!({"metadata": {"url": "https://a.example/about"}, "result": {"video_url": CLIP}});
-        assert_eq!(found(&answer).as_deref(), Some(CLIP));
-        let answer = json!({"url": "https://a.example/x", "image": {"url": "https://a.example/i.png"}});
-        assert_eq!(found(&answer).as_deref(), Some("https://a.example/x"));
+        let response = json!({"metadata": {"url": "https://a.example/about"}, "result": {"video_url": CLIP}});
+        assert_eq!(found(&response).as_deref(), Some(CLIP));
+        let response = json!({"url": "https://a.example/x", "image": {"url": "https://a.example/i.png"}});
+        assert_eq!(found(&response).as_deref(), Some("https://a.example/x"));
     }
 }
