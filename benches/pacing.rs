@@ -144,7 +144,7 @@ fn one(schedule: &Schedule, render: f64, report: Report, chance: &mut fastrand::
         if at >= render {
             return (at - render, requests);
         }
-        history.saw(Duration::from_secs_f64(at), report(at / render));
+        history.record(Duration::from_secs_f64(at), report(at / render));
     }
 }
 

@@ -1,11 +1,11 @@
-//! How long to wait before a repetition. Pure.
+//! Delays between retries. Pure.
 
 use std::time::Duration;
 
-/// The longest `Retry-After` that is waited for.
+/// A longer `Retry-After` is cut to this.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Exponential backoff with full jitter: uniform between nothing and a bound that doubles.
+/// Exponential backoff with full jitter: uniform between zero and a bound that doubles.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     pub(crate) first: Duration,
@@ -25,11 +25,11 @@ impl Backoff {
         Self { first, most: first.saturating_mul(16) }
     }
 
-    /// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
-    /// The service's own word is a lower bound.
+    /// Delay before retry number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`. `retry_after` is a lower
+    /// bound.
     pub(crate) fn delay(self, attempt: u32, jitter: f64, retry_after: Option<Duration>) -> Duration {
         let bound = self.first.saturating_mul(1 << attempt.min(16)).min(self.most);
         let delay = bound.mul_f64(jitter.clamp(0.0, 1.0));
-        retry_after.map_or(delay, |asked| asked.min(MAX_RETRY_AFTER).max(delay))
+        retry_after.map_or(delay, |requested| requested.min(MAX_RETRY_AFTER).max(delay))
     }
 }

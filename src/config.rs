@@ -1,4 +1,4 @@
-//! How a client is set up: what the caller said, the environment and the defaults, made one.
+//! Client configuration, resolved from arguments, the environment and defaults.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,89 +13,80 @@ use crate::proxies::Proxies;
 use crate::redact::url_for_message;
 use crate::secrets::{Secret, Secrets};
 
-/// Where jobs are served unless told otherwise.
+/// Used when neither an argument nor the environment names a base URL.
 pub const DEFAULT_BASE_URL: &str = "https://api.cometapi.com/grok/v1";
 /// xAI documents one request per second for its video models.
 const XAI_CREATES_PER_SECOND: f64 = 1.0;
 
-/// The hosts whose keys are known, and the variables that hold them.
-const KEYS: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
+/// Hosts with a key variable of their own. A key is only sent to its host.
+const KEY_VARIABLES: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
 const XAI_HOST: &str = "api.x.ai";
-/// Where files usually are: what stands before it must be known before anything is bought.
-const FILES: &str = "https://vidgen.x.ai/";
+/// Where the files are served. Its proxy is checked before anything is submitted.
+const FILE_SERVER: &str = "https://vidgen.x.ai/";
 
-/// What the caller said; everything left out has a default.
+/// Arguments as given; `None` means the default.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Bearer token.
     pub api_key: Option<Secret>,
-    /// What `/videos/...` is appended to.
+    /// `/videos/...` is appended.
     pub base_url: Option<String>,
     /// Seconds for one exchange.
     pub timeout: Option<f64>,
-    /// Retries of one safe exchange.
+    /// Retries of one idempotent exchange.
     pub max_retries: Option<u32>,
-    /// Cap on requests, shared by all calls.
+    /// Shared by all calls.
     pub requests_per_second: Option<f64>,
-    /// Cap on creates, shared by all calls.
+    /// Shared by all calls.
     pub creates_per_second: Option<f64>,
     /// Exchanges in flight.
     pub max_concurrent_requests: Option<usize>,
-    /// Address of a proxy.
     pub proxy: Option<String>,
-    /// PEM file with further certificate authorities.
+    /// PEM file with additional certificate authorities.
     pub ca_file: Option<PathBuf>,
-    /// Extra headers, for the API only.
+    /// Sent to the API only.
     pub headers: Vec<(String, String)>,
-    /// Folder of the journal of single creates.
     pub journal: Option<PathBuf>,
-    /// Seconds after which a job that is not over is given up; none: never.
+    /// Seconds after which a wait gives up on an unfinished job; `None` is never.
     pub max_job_age: Option<f64>,
-    /// Seconds between polls; none: paced.
+    /// Seconds between polls; `None` is adaptive.
     pub poll_interval: Option<f64>,
     /// Seconds before the first retry.
     pub retry_delay: Option<f64>,
 }
 
-/// A client's configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Bearer token.
     pub api_key: Secret,
-    /// The variable the key was read from, if it was not given.
+    /// The variable that the key was read from, if it was not an argument.
     pub key_variable: Option<&'static str>,
-    /// What `/videos/...` is appended to; has no trailing slash.
+    /// `/videos/...` is appended. Without trailing slash.
     pub base_url: Url,
-    /// For one exchange.
     pub timeout: Duration,
-    /// Retries of one safe exchange.
+    /// Retries of one idempotent exchange.
     pub max_retries: u32,
-    /// Cap on requests.
+    /// Shared by all calls.
     pub requests_per_second: Option<f64>,
-    /// Cap on creates.
+    /// Shared by all calls.
     pub creates_per_second: Option<f64>,
     /// Exchanges in flight.
     pub max_concurrent_requests: usize,
-    /// Further certificate authorities, PEM.
+    /// Additional certificate authorities, PEM.
     pub ca_pem: Option<Vec<u8>>,
-    /// Extra headers, for the API only.
+    /// Sent to the API only.
     pub headers: HeaderMap,
-    /// Folder of the journal of single creates.
+    /// Directory of the journal of single creates.
     pub journal: Option<PathBuf>,
-    /// Which proxy stands before an address.
     pub(crate) proxies: Arc<Proxies>,
-    /// What must not leave.
+    /// Masked in everything that is shown or stored.
     pub(crate) secrets: Secrets,
-    /// After so long a job that is not over is given up.
     pub max_job_age: Option<Duration>,
-    /// Between polls of waits that do not have their own; `None`: paced.
+    /// For waits without an interval of their own; `None` is adaptive.
     pub poll_interval: Option<Duration>,
-    /// Between retries.
     pub backoff: Backoff,
 }
 
 impl Config {
-    /// Checks `settings`, and fills what they leave out from `environment` and the defaults.
+    /// Validates `settings`, and completes them from `environment` and the defaults.
     pub fn resolve(settings: Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let proxy = settings.proxy.as_deref().map(proxy).transpose()?;
         let proxies = Proxies::new(proxy, &environment)?;
@@ -136,16 +127,16 @@ impl Config {
         Ok(config)
     }
 
-    /// What is wrong with the environment's proxies shows here, and not after something was paid for.
+    /// Reports errors in the environment's proxies before anything is submitted.
     fn check_proxies(&self) -> Result<()> {
         if self.is_loopback() {
             return Ok(());
         }
         self.proxies.before(&self.base_url)?;
-        Url::parse(FILES).map_or(Ok(()), |files| self.proxies.before(&files).map(drop))
+        Url::parse(FILE_SERVER).map_or(Ok(()), |files| self.proxies.before(&files).map(drop))
     }
 
-    /// The host and port of the proxy that the API is reached through.
+    /// Host and port of the proxy for the API.
     pub(crate) fn proxy_before_api(&self) -> Option<String> {
         if self.is_loopback() && self.proxies.given().is_none() {
             return None;
@@ -153,22 +144,22 @@ impl Config {
         self.proxies.before(&self.base_url).ok().flatten()
     }
 
-    /// The base URL as it is shown, without a slash at its end.
+    /// The base URL for display, without trailing slash.
     #[must_use]
     pub fn service(&self) -> &str {
         self.base_url.as_str().trim_end_matches('/')
     }
 
-    /// The address of `path` below the base URL.
+    /// The URL of `path` below the base URL.
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Url {
-        // Parsing the host anew for each query costs as much as reading its answer.
+        // Parsing the URL again for each poll costs as much as reading the response.
         let mut url = self.base_url.clone();
         url.set_path(&format!("{}{path}", self.base_url.path().trim_end_matches('/')));
         url
     }
 
-    /// Whether the API itself is on this machine, as a simulator is.
+    /// Whether the API runs on this machine, as a simulator does.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self.base_url.host() {
@@ -184,20 +175,23 @@ fn base_url(given: Option<String>) -> Result<Url> {
     let given = given.unwrap_or_else(|| DEFAULT_BASE_URL.into());
     let given = given.trim();
     let wrong = |why: &str| {
-        Error::Configuration(format!("base_url {:?} {why}, like {DEFAULT_BASE_URL}", url_for_message(given)))
+        Error::Configuration(format!(
+            "base_url {:?} {why}; pass a plain http(s) URL such as {DEFAULT_BASE_URL}",
+            url_for_message(given)
+        ))
     };
     if given.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return Err(wrong("holds a blank or a control character; give an http(s) address"));
+        return Err(wrong("contains whitespace or a control character"));
     }
-    let mut url = Url::parse(given).map_err(|_| wrong("is not an address; give an http(s) address"))?;
+    let mut url = Url::parse(given).map_err(|_| wrong("is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("is not an http(s) address; give one"));
+        return Err(wrong("is not an http(s) URL"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds a user or password; give a bare address"));
+        return Err(wrong("contains a user or password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("holds a query or fragment; give a bare address"));
+        return Err(wrong("contains a query or fragment"));
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -210,31 +204,33 @@ fn api_key(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<(Secret, Option<&'static str>)> {
     if let Some(key) = given {
-        return Ok((printable("api_key", key.reveal())?, None));
+        return Ok((valid_key("api_key", key.reveal())?, None));
     }
     let host = base_url.host_str().unwrap_or_default();
-    let at_home = base_url.scheme() == "https" && base_url.port().is_none();
-    let Some((_, variable)) = KEYS.into_iter().find(|(home, _)| at_home && *home == host) else {
+    let is_own_host = base_url.scheme() == "https" && base_url.port().is_none();
+    let Some((_, variable)) = KEY_VARIABLES.into_iter().find(|(key_host, _)| is_own_host && *key_host == host) else {
         return Err(Error::Configuration(format!(
-            "no key for {host}: keys in the environment are sent only to the host they belong to \
+            "no API key for {host}: keys from the environment are only sent to their own host \
              (COMETAPI_KEY to https://api.cometapi.com, XAI_API_KEY to https://api.x.ai); pass api_key=... for this base_url"
         )));
     };
     let Some(key) = environment(variable) else {
-        return Err(Error::Configuration(format!("no key: set {variable} in the environment, or pass api_key=...")));
+        return Err(Error::Configuration(format!(
+            "no API key: set {variable} in the environment, or pass api_key=..."
+        )));
     };
-    Ok((printable(variable, &key)?, Some(variable)))
+    Ok((valid_key(variable, &key)?, Some(variable)))
 }
 
-/// A key that can stand in a header.
-fn printable(name: &str, key: &str) -> Result<Secret> {
+/// Rejects keys that cannot be an HTTP header.
+fn valid_key(name: &str, key: &str) -> Result<Secret> {
     let key = key.trim();
     if key.is_empty() {
-        return Err(Error::Configuration(format!("{name} is empty")));
+        return Err(Error::Configuration(format!("{name} is empty; pass an API key")));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::Configuration(format!(
-            "{name} holds a blank or a character that no key has; was more copied than the key?"
+            "{name} contains a character that is not allowed in an API key; copy only the key itself"
         )));
     }
     Ok(Secret::new(key))
@@ -249,10 +245,10 @@ fn positive(name: &str, number: f64) -> Result<f64> {
 
 fn duration(name: &str, seconds: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(positive(name, seconds)?)
-        .map_err(|_| Error::Configuration(format!("{name} is too long")))
+        .map_err(|_| Error::Configuration(format!("{name} is too long; pass fewer seconds")))
 }
 
-/// What is longer than the clock can hold is no limit.
+/// A duration beyond the clock's range is no limit.
 fn max_job_age(seconds: f64) -> Result<Option<Duration>> {
     if seconds == f64::INFINITY {
         return Ok(None);
@@ -260,16 +256,16 @@ fn max_job_age(seconds: f64) -> Result<Option<Duration>> {
     Ok(Duration::try_from_secs_f64(positive("max_job_age", seconds)?).ok())
 }
 
-/// One in a day is rare enough; what is far below cannot be told from never.
+/// The lower bound is one per day.
 fn rate(name: &str, number: f64) -> Result<f64> {
     if positive(name, number)? >= 1.0 / 86_400.0 {
         return Ok(number);
     }
-    Err(Error::Configuration(format!("{name} must be at least one in a day, not {number}")))
+    Err(Error::Configuration(format!("{name} must be at least one per day, not {number}")))
 }
 
 fn concurrency(number: usize) -> Result<usize> {
-    // The semaphore's own bound is far above any useful number.
+    // Far above any useful number, and below the semaphore's own limit.
     if (1..=100_000).contains(&number) {
         return Ok(number);
     }
@@ -284,7 +280,7 @@ fn proxy(given: &str) -> Result<Secret> {
 
 fn not_a_proxy(given: &str) -> Error {
     let shown = url_for_message(given);
-    Error::Configuration(format!("proxy {shown:?} is not an http(s) address, like http://proxy.example:3128"))
+    Error::Configuration(format!("proxy {shown:?} is not an http(s) URL such as http://proxy.example:3128"))
 }
 
 fn ca_file(path: &Path) -> Result<Vec<u8>> {
@@ -298,7 +294,7 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
         let wrong = |why: &str| Error::Configuration(format!("header {:?} {why}", crate::redact::shorten(name, 60)));
         let name: HeaderName = name.parse().map_err(|_| wrong("has a name that HTTP does not allow"))?;
         if RESERVED.contains(&name.as_str()) {
-            return Err(wrong("is set by the client itself; for the key use api_key"));
+            return Err(wrong("is set by the client; remove it, and pass the API key as api_key"));
         }
         let mut value: HeaderValue = value.parse().map_err(|_| wrong("has a value that HTTP does not allow"))?;
         value.set_sensitive(true);
@@ -307,26 +303,26 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// What is secret about headers: their values, of a value such as `Bearer TOKEN` also the last word, and of pairs such
-/// as `session=TOKEN; user=NAME` also what follows each `=`.
+/// The secret parts of headers: each value, the token of `Bearer TOKEN`, and the values of pairs such as
+/// `session=TOKEN; user=NAME`.
 fn header_secrets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.values().filter_map(|value| value.to_str().ok()).map(str::trim);
     let parts = values.flat_map(|value| {
         let word = value.rsplit_once(' ').map(|(_, word)| word);
         [Some(value), word].into_iter().flatten().chain(pair_values(value))
     });
-    // A header such as `X-Team: blue` is no secret.
-    parts.filter(|secret| secret.len() >= SECRET_HEADER)
+    // Short values such as `X-Team: blue` are not secret.
+    parts.filter(|secret| secret.len() >= MIN_SECRET_HEADER)
 }
 
-/// The values of the pairs in a header's value, as cookies and parameters are written.
+/// The values of `name=value` pairs in a header, as in cookies.
 fn pair_values(value: &str) -> impl Iterator<Item = &str> {
     let pairs = value.split([';', ',']).filter_map(|pair| pair.split_once('='));
     pairs.map(|(_, value)| value.trim().trim_matches('"'))
 }
 
-/// How long a header's value is at least, to be taken for a secret.
-const SECRET_HEADER: usize = 8;
+/// Least length of a header value that is masked.
+const MIN_SECRET_HEADER: usize = 8;
 
 const RESERVED: [&str; 5] = ["authorization", "host", "content-length", "content-type", "transfer-encoding"];
 
@@ -339,8 +335,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cookie", "a=value-one==; theme=dark;b=\"value-two\"".parse().unwrap());
         let secrets = Secrets::new(header_secrets(&headers));
-        let words = secrets.hidden_in("value-one== and value-two, theme=dark too".into());
-        assert_eq!(words, "*** and ***, theme=dark too");
+        let text = secrets.hidden_in("value-one== and value-two, theme=dark too".into());
+        assert_eq!(text, "*** and ***, theme=dark too");
     }
 
     fn settings(base_url: Option<&str>, api_key: Option<&str>) -> Settings {

@@ -1,8 +1,7 @@
-//! Bytes as hexadecimal digits.
+//! Hexadecimal encoding.
 
 use std::fmt::Write as _;
 
-/// The bytes in lower-case hexadecimal.
 pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.

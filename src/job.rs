@@ -1,4 +1,4 @@
-//! What a job is: the values every other module speaks in. No I/O.
+//! The values that describe a job. No I/O.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -8,17 +8,15 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! statuses {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, is_terminal: $is_terminal:literal;)*) => {
-        /// Where a job stands.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum JobStatus {
             $($(#[$doc])* #[serde(rename = $word)] $variant,)*
         }
 
         impl JobStatus {
-            /// Every status, in the order of a job's life.
+            /// In the order of a job's life.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The word used in JSON and in Python.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -26,7 +24,7 @@ macro_rules! statuses {
                 }
             }
 
-            /// Whether the job is over, well or badly.
+            /// Whether the job has ended, with or without a video.
             #[must_use]
             pub const fn is_terminal(self) -> bool {
                 match self {
@@ -34,7 +32,6 @@ macro_rules! statuses {
                 }
             }
 
-            /// The status of this word.
             pub(crate) fn of(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|status| status.as_str() == word)
             }
@@ -43,58 +40,54 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// Accepted; nothing more is known yet.
+    /// Accepted; no further state reported yet.
     Pending = "pending", is_terminal: false;
     /// Waiting for a renderer.
     Queued = "queued", is_terminal: false;
-    /// Being rendered.
     Processing = "processing", is_terminal: false;
-    /// Over: the video is ready.
+    /// Ended: the video is ready.
     Done = "done", is_terminal: true;
-    /// Over: no video came of it.
+    /// Ended without a video.
     Failed = "failed", is_terminal: true;
-    /// Over: the video was made and its content is gone.
     Expired = "expired", is_terminal: true;
-    /// A word this version does not know; waiting goes on.
+    /// A status that this version does not know; polling continues.
     Unknown = "unknown", is_terminal: false;
 }
 
-/// The video of a job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Video {
-    /// Temporary link to the file; absent when the video was withheld or delivered elsewhere.
+    /// Temporary link; absent when the video was withheld or stored elsewhere.
     pub url: Option<String>,
-    /// Length in seconds.
+    /// Seconds.
     pub duration: Option<f64>,
     /// `false` when moderation withheld the video.
     pub respect_moderation: Option<bool>,
-    /// The file that the service keeps, if it was asked to.
+    /// The file that the service stores, if the request asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_output: Option<Box<FileOutput>>,
-    /// Why the service could not keep the file; the video is there all the same.
+    /// Why the service could not store the file; the video itself is available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_error: Option<String>,
 }
 
-/// A file that the service keeps.
+/// A file stored by the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileOutput {
-    /// The service's id for it.
+    /// ID assigned by the service.
     #[serde(default)]
     pub file_id: Option<String>,
-    /// Its name.
+    /// File name chosen in the request.
     #[serde(default)]
     pub filename: Option<String>,
-    /// Until when it is kept, in Unix seconds.
+    /// Expiry of the file, in Unix seconds.
     #[serde(default)]
     pub expires_at: Option<i64>,
-    /// Its public address.
+    /// Public link.
     #[serde(default)]
     pub public_url: Option<String>,
-    /// Until when that address is good, in Unix seconds.
     #[serde(default)]
     pub public_url_expires_at: Option<i64>,
-    /// Why it has no public address.
+    /// Why there is no public link.
     #[serde(default)]
     pub public_url_error: Option<String>,
 }
@@ -110,31 +103,27 @@ impl Hash for Video {
     }
 }
 
-/// What a job cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Usage {
     /// Cost in ticks; 10,000,000,000 ticks are one US dollar.
     pub cost_in_usd_ticks: i64,
 }
 
-/// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JobError {
-    /// The service's code, if it gave one.
     pub code: Option<String>,
-    /// The service's words.
     pub message: String,
 }
 
 impl JobError {
-    /// Whether moderation was the reason.
+    /// Whether moderation rejected the video.
     #[must_use]
     pub fn is_moderation(&self) -> bool {
         self.code.as_deref().is_some_and(names_moderation) || names_moderation(&self.message)
     }
 }
 
-/// `content.?moderat`, in any case: the only sign of moderation that all services share.
+/// Matches `content.?moderat` in any case: the only sign of moderation that all services share.
 pub(crate) fn names_moderation(text: &str) -> bool {
     let text = text.to_lowercase();
     text.match_indices("content").any(|(at, word)| {
@@ -144,29 +133,25 @@ pub(crate) fn names_moderation(text: &str) -> bool {
     })
 }
 
-/// One snapshot of a job. Snapshots compare by what they say; `raw` takes no part in it.
+/// One snapshot of a job. `raw` is ignored in comparisons.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VideoJob {
-    /// The id the service gave at creation.
     pub request_id: String,
-    /// Where the job stands.
     pub status: JobStatus,
-    /// Percent, 0 to 100, when the service reports it; 100 once done.
+    /// Percent, 0 to 100, if the service reports it; 100 once done.
     pub progress: Option<u8>,
     /// The model that renders.
     pub model: Option<String>,
-    /// The video, once there is one.
+    /// Present once the job is done.
     pub video: Option<Video>,
-    /// The cost, once it is known.
     pub usage: Option<Usage>,
-    /// The reason of a failure.
     pub error: Option<JobError>,
     /// The JSON as received; absent when nothing was received.
     #[serde(default, with = "verbatim")]
     pub raw: Option<Arc<str>>,
 }
 
-/// JSON text inside JSON, as it stands.
+/// Serialises JSON text inside JSON without parsing it.
 mod verbatim {
     use std::sync::Arc;
 
@@ -215,7 +200,7 @@ impl Hash for VideoJob {
 }
 
 impl VideoJob {
-    /// A job that is known to exist and of which nothing else is known.
+    /// A job of which only the ID is known.
     #[must_use]
     pub fn pending(request_id: impl Into<String>) -> Self {
         Self {
@@ -230,26 +215,25 @@ impl VideoJob {
         }
     }
 
-    /// The same, which `others` name as well: they stand in `raw`, as in the answer that gave them.
+    /// The same job, with the further IDs that name it written to `raw`, as a response would have them.
     #[must_use]
     pub(crate) fn also_named(mut self, others: &[String]) -> Self {
         const NAMES: [&str; 2] = ["id", "task_id"];
         if !others.is_empty() {
             let own = [("request_id", &self.request_id)];
             let ids: BTreeMap<&str, &String> = own.into_iter().chain(NAMES.into_iter().zip(others)).collect();
-            // Texts can always be written as JSON.
+            // Serialising strings cannot fail.
             self.raw = serde_json::to_string(&ids).ok().map(Into::into);
         }
         self
     }
 
-    /// Whether the job is over.
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         self.status.is_terminal()
     }
 
-    /// The id as the name of a file, without an ending: good on every system, and different for different ids.
+    /// The ID as a file name without extension: valid on every system, and distinct for distinct IDs.
     #[must_use]
     pub fn file_stem(&self) -> String {
         const LONGEST: usize = 128;

@@ -1,26 +1,26 @@
-//! JSON as services really send it. Strict JSON stays as it is; the rest is repaired where its meaning is clear.
+//! Lenient JSON parsing. Strict JSON is unchanged; the rest is repaired where its meaning is clear.
 //!
-//! Repaired are a byte-order mark, Windows-1252, raw control characters, lone surrogates, `NaN`, numbers out of
-//! range, trailing commas, text after the end, and nesting that is too deep. Lines before an object are passed over where
-//! it goes on to the end, and server-sent events are read for the first object in them. A body that was cut at the size
-//! limit is read up to its last complete member; one that ends early by itself is not JSON.
+//! Repairs a byte-order mark, Windows-1252, raw control characters, lone surrogates, `NaN`, numbers out of range,
+//! trailing commas, text after the end, and nesting that is too deep. Skips lines before an object that extends to the
+//! end, and reads the first object of server-sent events. A body cut at the size limit is read up to its last complete
+//! member; a body that ends early without being cut is not JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// How many containers may be open at once: as many as the strict reader takes.
+/// Open containers; the limit of the strict parser.
 const MAX_DEPTH: usize = 127;
-/// How many lines are tried as the beginning of an object.
+/// Lines that are tried as the beginning of an object.
 const MAX_STARTS: usize = 32;
 
-/// How the end of a text is to be taken.
+/// How a text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// It is all of the body.
+    /// The text is complete.
     Whole,
-    /// The body went on.
+    /// The body continues after the text.
     Cut,
 }
 
@@ -31,30 +31,30 @@ pub(super) struct Json<'a> {
     pub(super) text: Cow<'a, str>,
 }
 
-/// Reads `body`, repaired if need be; an error is the strict reader's.
+/// Parses `body`, repairing it if needed; an error is the strict parser's.
 pub(super) fn parse(body: &[u8], ending: Ending) -> serde_json::Result<Json<'_>> {
     let text = decode(body);
     let error = match serde_json::from_str(&text) {
         Ok(value) => return Ok(Json { value, text }),
         Err(error) => error,
     };
-    let text = repair(&text, ending).or_else(|| behind_lines(&text, ending)).ok_or(error)?;
+    let text = repair(&text, ending).or_else(|| object_after_lines(&text, ending)).ok_or(error)?;
     Ok(Json { value: serde_json::from_str(&text)?, text: text.into() })
 }
 
-/// Whether `body` is an object or a list with nothing missing.
+/// Whether `body` is a complete object or array.
 pub(super) fn is_whole(body: &[u8]) -> bool {
     parse(body, Ending::Whole).is_ok_and(|json| json.value.is_object() || json.value.is_array())
 }
 
-/// The object with which a page ends, as valid JSON.
-pub(super) fn behind_page(body: &[u8]) -> Option<String> {
+/// The object at the end of an HTML page, as valid JSON.
+pub(super) fn object_after_page(body: &[u8]) -> Option<String> {
     object_behind(&decode(body), Ending::Whole)
 }
 
-/// The object behind lines that are no JSON.
-fn behind_lines(text: &str, ending: Ending) -> Option<String> {
-    // An object that is damaged is not read for what stands inside it, and a page is no answer.
+/// The object after lines that are not JSON.
+fn object_after_lines(text: &str, ending: Ending) -> Option<String> {
+    // The members of a damaged object are not searched, and a page is not a response.
     let is_other = text.trim_start().starts_with(['{', '[', '"', '<']);
     if is_other { None } else { object_behind(text, ending) }
 }
@@ -67,7 +67,7 @@ fn object_behind(text: &str, ending: Ending) -> Option<String> {
     })
 }
 
-/// Each line, and the text that it begins.
+/// Each line, with the text that starts at it.
 fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut at = 0;
     text.split_inclusive('\n').map(move |line| {
@@ -77,9 +77,9 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The text of an object that begins with a line, and whether it is an event, which ends with its line.
+/// The text of an object that starts in a line, and whether it is a server-sent event, which ends with its line.
 fn start<'a>(line: &'a str, rest: &'a str) -> Option<(&'a str, bool)> {
-    // What keeps browsers from running an answer as a script.
+    // Prefixes that keep browsers from running a response as a script.
     const GUARDS: [&str; 3] = [")]}'", "while(1);", "for(;;);"];
     let (line, rest) = (line.trim_start(), rest.trim_start());
     let (text, is_event) = match line.strip_prefix("data:") {
@@ -90,12 +90,12 @@ fn start<'a>(line: &'a str, rest: &'a str) -> Option<(&'a str, bool)> {
     text.starts_with('{').then_some((text, is_event))
 }
 
-/// The characters of `body`, which is UTF-8 or nearly so.
+/// Decodes a body that is UTF-8, or nearly so.
 pub(super) fn decode(body: &[u8]) -> Cow<'_, str> {
     utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
-/// The characters of a body in UTF-16.
+/// Decodes a UTF-16 body.
 pub(super) fn utf16(body: &[u8]) -> Option<String> {
     let little: fn([u8; 2]) -> u16 = u16::from_le_bytes;
     let big: fn([u8; 2]) -> u16 = u16::from_be_bytes;
@@ -110,7 +110,7 @@ pub(super) fn utf16(body: &[u8]) -> Option<String> {
     Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
 }
 
-/// UTF-8, in which single bytes that are none are taken as Windows-1252.
+/// Decodes UTF-8, reading single invalid bytes as Windows-1252.
 fn utf8(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
@@ -132,12 +132,12 @@ fn windows_1252(byte: u8) -> char {
     at.and_then(|at| FROM_0X80.get(at).copied()).unwrap_or(char::from(byte))
 }
 
-/// `text` as valid JSON, unchanged where it is that already; `None` if it is no JSON at all.
+/// `text` as valid JSON, unchanged if it is valid already; `None` if it is not JSON.
 fn repair(text: &str, ending: Ending) -> Option<String> {
     repaired(text, ending).map(|(json, _)| json)
 }
 
-/// As [`repair`], with the text that follows.
+/// As [`repair`], with the text that follows the value.
 fn repaired(text: &str, ending: Ending) -> Option<(String, &str)> {
     Repair { rest: text, out: String::with_capacity(text.len()), open: Vec::new(), complete: Vec::new() }.run(ending)
 }
@@ -155,21 +155,21 @@ enum Expect {
     Next,
 }
 
-/// Why reading stopped.
+/// Why parsing stopped.
 enum ParseStop {
-    /// The text is at its end.
+    /// End of the text.
     End,
-    /// This is no JSON.
+    /// Not JSON.
     NotJson,
 }
 
 struct Repair<'a> {
     rest: &'a str,
     out: String,
-    /// What closes each open container.
+    /// The closing byte of each open container.
     open: Vec<u8>,
-    /// For each container that is written: where its last complete member ends in `out`. Those that are nested too
-    /// deeply are not written.
+    /// For each container that is written, where its last complete member ends in `out`. Containers nested too deeply
+    /// are not written.
     complete: Vec<usize>,
 }
 
@@ -265,14 +265,14 @@ impl<'a> Repair<'a> {
         Expect::Next
     }
 
-    /// The end after the outermost value. What follows it belongs to no JSON, and is left out.
+    /// Ends after the outermost value. What follows is dropped.
     fn finish(mut self) -> Option<(String, &'a str)> {
         self.blanks();
         let is_container = self.out.trim_ascii_end().ends_with(['}', ']']);
         (self.rest.is_empty() || is_container).then_some((self.out, self.rest))
     }
 
-    /// The end in the middle of a text that was cut: what is complete, closed.
+    /// Ends in the middle of a cut text: keeps the complete members and closes the containers.
     fn finish_cut(mut self) -> Option<String> {
         self.out.truncate(*self.complete.last()?);
         self.open.truncate(self.complete.len());
@@ -298,7 +298,7 @@ impl<'a> Repair<'a> {
         self.rest = rest;
     }
 
-    /// Copies the blanks that JSON knows, and leaves out all others.
+    /// Copies JSON whitespace and drops any other.
     fn blanks(&mut self) {
         while let Some(next) = self.rest.chars().next() {
             match next {
@@ -337,7 +337,7 @@ impl<'a> Repair<'a> {
             [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.copy(2),
             [_, b'u', ..] => return self.unicode(),
             [_] => return Err(ParseStop::End),
-            // No escape of JSON: the backslash stands for itself.
+            // Not a JSON escape: keep the backslash as a character.
             _ => {
                 self.emit("\\\\");
                 self.skip(1);
@@ -346,7 +346,7 @@ impl<'a> Repair<'a> {
         Ok(())
     }
 
-    /// `\uXXXX`, and the second half of a pair.
+    /// `\uXXXX`, with the second half of a surrogate pair.
     fn unicode(&mut self) -> Result<(), ParseStop> {
         const MARK: usize = "\\u".len();
         const ESCAPE: usize = MARK + 4;
@@ -366,12 +366,11 @@ impl<'a> Repair<'a> {
         Ok(())
     }
 
-    /// A number or a word.
     fn scalar(&mut self) -> Result<(), ParseStop> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_');
         let length = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
         if length == self.rest.len() && !self.open.is_empty() {
-            // It may go on.
+            // The token may continue after the cut.
             return Err(ParseStop::End);
         }
         let token = &self.rest[..length];
@@ -388,7 +387,7 @@ impl<'a> Repair<'a> {
     }
 }
 
-/// The code unit that `text` begins with as `\uXXXX`.
+/// The code unit of a leading `\uXXXX`.
 fn code_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -404,7 +403,7 @@ fn escaped(control: u8) -> String {
         b'\t' => "\\t".into(),
         _ => {
             let mut escaped = String::new();
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(escaped, "\\u{control:04x}");
             escaped
         }
@@ -415,12 +414,12 @@ fn is_literal(token: &str) -> bool {
     matches!(token, "true" | "false" | "null")
 }
 
-/// Whether a token is a number that the strict reader takes.
+/// Whether the strict parser accepts the token as a number.
 fn is_number(token: &str) -> bool {
     serde_json::from_str::<f64>(token).is_ok()
 }
 
-/// Whether a token stands for a number that JSON cannot hold.
+/// Whether the token stands for a number that JSON cannot represent.
 fn is_like_number(token: &str) -> bool {
     let word = token.trim_start_matches(['+', '-']).to_ascii_lowercase();
     matches!(word.as_str(), "nan" | "inf" | "infinity" | "undefined")
@@ -500,8 +499,8 @@ mod tests {
             assert!(parse(text.as_bytes(), Ending::Whole).is_err(), "{text}");
         }
         assert_eq!(parse(b"data: {\"id\": \"a\", \"x", Ending::Cut).unwrap().value, json!({"id": "a"}));
-        assert_eq!(behind_page(b"<br />\n{\"id\": \"a\"}").as_deref(), Some("{\"id\": \"a\"}"));
-        assert_eq!(behind_page(b"<script>\n{\"id\": \"a\"}\n</script>"), None);
+        assert_eq!(object_after_page(b"<br />\n{\"id\": \"a\"}").as_deref(), Some("{\"id\": \"a\"}"));
+        assert_eq!(object_after_page(b"<script>\n{\"id\": \"a\"}\n</script>"), None);
     }
 
     #[test]

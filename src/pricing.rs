@@ -1,4 +1,4 @@
-//! What a render is expected to cost. The service's own word settles it.
+//! Estimated cost of a render. The cost reported by the service replaces it.
 
 use std::collections::BTreeMap;
 
@@ -8,39 +8,36 @@ use crate::error::{Error, Result};
 use crate::media::Media;
 use crate::request::{Operation, VideoRequest};
 
-/// Ticks to the US dollar.
 pub(super) const TICKS_PER_USD: f64 = 1e10;
 const DEFAULT_MODEL: &str = "grok-imagine-video";
 const DEFAULT_RESOLUTION: &str = "480p";
 const DEFAULT_SECONDS: f64 = 8.0;
 const DEFAULT_ADDED_SECONDS: f64 = 6.0;
-/// The longest source of an edit and of an extension, for when a source's length is not known.
+/// Longest source of an edit and of an extension, used when the length of a source is unknown.
 const LONGEST_SOURCE: f64 = 8.7;
 const LONGEST_EXTENDED: f64 = 15.0;
-/// Edits and extensions cost this on top, for each second of their source.
+/// Added for each second of the source of an edit or extension.
 const USD_PER_SOURCE_SECOND: f64 = 0.01;
-/// What an edit or an extension is rendered in at the most.
-const FOLLOWED_RESOLUTION: &str = "720p";
+/// Highest resolution of edits and extensions.
+const MAX_CHANGE_RESOLUTION: &str = "720p";
 
-/// The prices of one model, in US dollars.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// For a second of video, by resolution.
+    /// US dollars per second of video, by resolution.
     pub per_second: BTreeMap<String, f64>,
-    /// For an input image.
+    /// US dollars per input image.
     #[serde(default)]
     pub per_image: f64,
 }
 
-/// Prices by model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Prices(BTreeMap<String, Price>);
 
 impl Default for Prices {
-    /// The lists and bills seen until 2026-11-26. None shows what an input image costs on 1.5-lite: it is taken to be
-    /// what it costs on 1.5.
+    /// Price lists and bills seen until 2026-11-26. None shows the price of an input image on 1.5-lite; that of 1.5 is
+    /// used.
     fn default() -> Self {
         let price = |per_second: &[(&str, f64)], per_image: f64| Price {
             per_second: per_second.iter().map(|(size, usd)| ((*size).to_owned(), *usd)).collect(),
@@ -62,29 +59,28 @@ impl Default for Prices {
 }
 
 impl Prices {
-    /// These, over the known ones.
+    /// Adds `others`, which replace known prices.
     #[must_use]
     pub fn with(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// Refuses prices that are none.
     pub fn check(&self) -> Result<()> {
         let amounts = self.0.values().flat_map(|price| price.per_second.values().chain([&price.per_image]));
         if amounts.into_iter().all(|usd| usd.is_finite() && *usd >= 0.0) {
             return Ok(());
         }
-        Err(Error::invalid("prices", "prices must be numbers of US dollars from 0 up"))
+        Err(Error::invalid("prices", "prices must be amounts in US dollars, 0 or more"))
     }
 
-    /// What a request is expected to cost, in ticks; `None` when its model or resolution has no price.
+    /// Estimated cost in ticks; `None` if the model or resolution has no price.
     #[must_use]
     pub fn estimate(&self, request: &VideoRequest) -> Option<i64> {
         let price = self.0.get(request.sent_model().unwrap_or(DEFAULT_MODEL))?;
         let resolution = match request.operation {
             Operation::Generate => request.sent_resolution().unwrap_or(DEFAULT_RESOLUTION),
-            Operation::Edit | Operation::Extend => FOLLOWED_RESOLUTION,
+            Operation::Edit | Operation::Extend => MAX_CHANGE_RESOLUTION,
         };
         let per_second = price.per_second.get(resolution)?;
         let (seconds, source) = seconds(request);
@@ -93,22 +89,22 @@ impl Prices {
     }
 }
 
-/// The seconds that are rendered, and those of the source.
+/// Seconds of the render and of the source.
 fn seconds(request: &VideoRequest) -> (f64, f64) {
-    // What `extra` asks for may be out of bounds; it never makes an order cheaper than nothing.
-    let asked = request.sent_duration().map(|seconds| seconds.max(0.0));
+    // `extra` may contain a negative duration; the estimate is never negative.
+    let requested = request.sent_duration().map(|seconds| seconds.max(0.0));
     let source = match &request.video {
         Some(Media::Job(job)) => job.video.as_ref().and_then(|video| video.duration),
         Some(Media::Video(video)) => video.duration,
         _ => None,
     };
     match request.operation {
-        Operation::Generate => (asked.unwrap_or(DEFAULT_SECONDS), 0.0),
+        Operation::Generate => (requested.unwrap_or(DEFAULT_SECONDS), 0.0),
         Operation::Edit => {
             let source = source.unwrap_or(LONGEST_SOURCE);
             (source, source)
         }
-        Operation::Extend => (asked.unwrap_or(DEFAULT_ADDED_SECONDS), source.unwrap_or(LONGEST_EXTENDED)),
+        Operation::Extend => (requested.unwrap_or(DEFAULT_ADDED_SECONDS), source.unwrap_or(LONGEST_EXTENDED)),
     }
 }
 
@@ -116,14 +112,14 @@ fn images(request: &VideoRequest) -> f64 {
     u32::try_from(request.image_count()).map_or(0.0, f64::from)
 }
 
-/// An amount in ticks, held within what fits.
+/// US dollars in ticks, saturating.
 #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
 #[must_use]
 pub fn ticks(usd: f64) -> i64 {
     (usd * TICKS_PER_USD).round() as i64
 }
 
-/// The sum of costs, in a type that no number of them fills. No cost is below zero.
+/// Sums costs without overflow. Costs are never negative.
 pub(super) fn total(costs: impl IntoIterator<Item = impl Into<i128>>) -> i128 {
     costs.into_iter().map(|cost| cost.into().max(0)).sum()
 }
@@ -192,12 +188,12 @@ mod tests {
 
     #[test]
     fn sums_of_costs_never_wrap() {
-        const MOST: i128 = i64::MAX as i128;
+        const MAX: i128 = i64::MAX as i128;
         let cases: [(&[i64], i128); 5] = [
             (&[], 0),
             (&[1, 2], 3),
-            (&[i64::MAX, 1], MOST + 1),
-            (&[i64::MAX, i64::MAX, i64::MAX], 3 * MOST),
+            (&[i64::MAX, 1], MAX + 1),
+            (&[i64::MAX, i64::MAX, i64::MAX], 3 * MAX),
             (&[i64::MIN, -1, 5], 5),
         ];
         for (costs, sum) in cases {

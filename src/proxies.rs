@@ -1,4 +1,4 @@
-//! Which proxy stands before an address: the one given, or else the environment's.
+//! Selects the proxy for a URL: the configured one, or else one from the environment.
 
 use std::fmt;
 
@@ -12,31 +12,30 @@ use crate::redact::url_for_message;
 use crate::secrets::Secret;
 use crate::secrets::unescaped;
 
-/// The variables that name the proxy for a scheme. Of two spellings the first that is set counts, even if it is empty.
+/// Variables that name a proxy. The first spelling that is set counts, even if it is empty.
 const HTTP: [&str; 2] = ["HTTP_PROXY", "http_proxy"];
 const HTTPS: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const ALL: [&str; 2] = ["ALL_PROXY", "all_proxy"];
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
-/// Where this is set, a program runs for a web server, whose visitors can set `HTTP_PROXY`.
+/// Set for CGI programs, whose visitors can set `HTTP_PROXY` with a request header.
 const CGI: &str = "REQUEST_METHOD";
 
-/// A user name that is shorter is no secret, and may be any word.
-const SECRET_USER: usize = 8;
+/// A shorter user name may be an ordinary word, and is not masked.
+const MIN_SECRET_USER: usize = 8;
 
-/// The proxies of one configuration.
 pub(crate) struct Proxies {
     given: Option<(Secret, Matcher)>,
     system: Matcher,
-    /// What is wrong with the environment's proxy for a scheme.
+    /// Why the environment's proxy for a scheme cannot be used.
     http_fault: Option<String>,
     https_fault: Option<String>,
-    /// Tells only which hosts are excepted from the environment's proxies.
+    /// Knows only the hosts excluded from the environment's proxies.
     exceptions: Matcher,
     secrets: Vec<String>,
 }
 
 impl Proxies {
-    /// The proxy `given`, or else those of the environment. What is wrong with the latter shows when one is needed.
+    /// Uses `given`, or else the environment. Errors in the environment are reported when its proxy is needed.
     pub(crate) fn new(given: Option<Secret>, environment: impl Fn(&str) -> Option<String>) -> Result<Self> {
         if let Some(fault) = given.as_ref().and_then(|given| fault(given.reveal())) {
             return Err(Error::Configuration(format!("proxy {fault}")));
@@ -68,12 +67,12 @@ impl Proxies {
         })
     }
 
-    /// The proxy that was given, which stands before everything.
+    /// The configured proxy, which takes precedence over the environment.
     pub(crate) fn given(&self) -> Option<&Secret> {
         self.given.as_ref().map(|(address, _)| address)
     }
 
-    /// The host and port of the proxy that an address is reached through.
+    /// Host and port of the proxy for `url`.
     pub(crate) fn before(&self, url: &Url) -> Result<Option<String>> {
         let Ok(uri) = url.as_str().parse::<Uri>() else { return Ok(None) };
         let of = |proxies: &Matcher| proxies.intercept(&uri)?.uri().authority().map(ToString::to_string);
@@ -87,7 +86,7 @@ impl Proxies {
         }
     }
 
-    /// User names and passwords, and the form in which both are sent.
+    /// User names, passwords, and the credentials as they are sent.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(String::as_str)
     }
@@ -103,15 +102,15 @@ fn value_of<'a>(variable: Option<&'a (&str, String)>) -> Option<&'a str> {
     variable.map(|(_, value)| value.as_str())
 }
 
-/// What keeps an address from being used as a proxy. Where nothing is said here, the HTTP client takes it.
+/// Why an address cannot be used as a proxy. Accepts exactly what the HTTP client accepts.
 fn fault(address: &str) -> Option<String> {
     let shown = url_for_message(address);
-    let wrong = || Some(format!("{shown:?} is not an http(s) address, like http://proxy.example:3128"));
+    let wrong = || Some(format!("{shown:?} is not an http(s) URL such as http://proxy.example:3128"));
     let anywhere = Uri::from_static("http://anywhere.invalid/");
     let Some(proxy) = Matcher::builder().all(address).build().intercept(&anywhere) else { return wrong() };
     let uri = proxy.uri();
     if uri.scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
-        return Some(format!("{shown:?} is a SOCKS proxy, and only HTTP proxies are supported"));
+        return Some(format!("{shown:?} is a SOCKS proxy; only HTTP proxies are supported"));
     }
     let host = uri.host().unwrap_or_default();
     let port = uri.authority().and_then(|authority| authority.as_str().strip_prefix(host));
@@ -119,7 +118,7 @@ fn fault(address: &str) -> Option<String> {
     if host.is_empty() || !has_port { wrong() } else { None }
 }
 
-/// What is secret about the address of a proxy.
+/// The secret parts of a proxy's address.
 fn secrets_of(address: &str) -> Vec<String> {
     let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
@@ -127,7 +126,7 @@ fn secrets_of(address: &str) -> Vec<String> {
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let plain = |text: &str| String::from_utf8_lossy(&unescaped(text.as_bytes())).into_owned();
     let sent = BASE64_STANDARD.encode(format!("{}:{}", plain(user), plain(password)));
-    let user = (user.len() >= SECRET_USER || password.is_empty()).then(|| user.to_owned());
+    let user = (user.len() >= MIN_SECRET_USER || password.is_empty()).then(|| user.to_owned());
     user.into_iter().chain([password.to_owned(), sent]).collect()
 }
 
@@ -163,7 +162,7 @@ mod tests {
             "http:/a",
             "http://a:0",
         ] {
-            assert!(fault(bad).unwrap().contains("is not an http(s) address"), "{bad}");
+            assert!(fault(bad).unwrap().contains("is not an http(s) URL"), "{bad}");
         }
         for socks in ["socks5://a:1080", "socks5h://a", "socks4://a", "socks4a://a"] {
             assert!(fault(socks).unwrap().contains("SOCKS"), "{socks}");

@@ -1,46 +1,44 @@
-//! What of a foreign text may be shown: no query strings, no keys, no payloads, nothing that steers a terminal.
+//! What may be shown of foreign text: no query strings, no keys, no payloads, no terminal control sequences.
 
-/// How much of a body an error keeps, in characters.
+/// Characters of a response body that an error keeps.
 const BODY_LIMIT: usize = 300;
-/// How much of a text is looked at; what is shown is far shorter.
+/// Bytes of a text that are examined; what is shown is far shorter.
 const READ_LIMIT: usize = 64 * 1024;
-/// The longest type that a data URI is believed to have.
+/// A longer media type means that the text is not a data URI.
 const DATA_TYPE_LIMIT: usize = 100;
-/// How the keys of the known services begin.
 const KEY_PREFIXES: [&str; 2] = ["sk-", "xai-"];
-/// Shorter than any key; names such as `xai-video-1` stay readable.
+/// Shorter than any key, longer than names such as `xai-video-1`, which stay readable.
 const KEY_MINIMUM: usize = 20;
 
-/// The beginning of a body, fit to be shown.
+/// The beginning of a body, redacted for display.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     let start = &body[..body.len().min(READ_LIMIT)];
     sanitize(&String::from_utf8_lossy(start), BODY_LIMIT)
 }
 
-/// The beginning of `text`, at most `limit` characters, fit to be shown.
 pub(crate) fn sanitize(text: &str, limit: usize) -> String {
     let end = text.char_indices().nth(READ_LIMIT).map_or(text.len(), |(at, _)| at);
-    // In this order: a control character made a space would end a query string too early.
+    // In this order: a control character that became a space would end a query string too early.
     shorten(&strip_control_chars(&redact(&text[..end])), limit)
 }
 
-/// Control and invisible characters made spaces, and runs of spaces one.
+/// Replaces control and invisible characters by spaces, and collapses runs of spaces.
 fn strip_control_chars(text: &str) -> String {
     let visible: String = text.chars().map(|c| if is_control_or_bidi(c) { ' ' } else { c }).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A stretch of text that is not shown as it is.
+/// A part of a text that is replaced.
 struct Hidden<'a> {
-    /// What of its beginning may be shown.
+    /// The prefix that is kept.
     shown: &'a str,
-    /// What stands for the rest.
+    /// Replaces the rest.
     mark: &'static str,
-    /// How long it is in all.
+    /// Length of the whole part in bytes.
     length: usize,
 }
 
-/// The text without query strings, user names in addresses, payloads of data URIs, and keys.
+/// Removes query strings, user names in URLs, payloads of data URIs, and keys.
 pub(crate) fn redact(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -59,7 +57,6 @@ pub(crate) fn redact(text: &str) -> String {
     shown
 }
 
-/// The secret that `rest` begins with.
 fn hidden(rest: &str, in_word: bool) -> Option<Hidden<'_>> {
     match rest.as_bytes().first()? {
         b'?' | b'%' | b'&' | b'\\' => query(rest),
@@ -70,28 +67,28 @@ fn hidden(rest: &str, in_word: bool) -> Option<Hidden<'_>> {
     }
 }
 
-/// A query string, or what is left of one, also as JSON escapes it.
+/// A query string or a fragment of one, also with JSON escapes.
 fn query(rest: &str) -> Option<Hidden<'_>> {
     let begins = |mark: &str| rest.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
     let all = |length| Hidden { shown: "", mark: "", length };
     if let Some(mark) = ["?", "\\u003f", "%3f"].into_iter().find(|mark| begins(mark)) {
-        let run = run(&rest[mark.len()..]);
-        return (run > 0).then(|| all(mark.len() + run));
+        let url_length = url_length(&rest[mark.len()..]);
+        return (url_length > 0).then(|| all(mark.len() + url_length));
     }
     let mark = ["&", "\\u0026"].into_iter().find(|mark| begins(mark))?;
     let pair = &rest[mark.len()..];
     let name = pair.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.;".contains(byte)).count();
-    (name > 0 && pair[name..].starts_with('=')).then(|| all(mark.len() + run(pair)))
+    (name > 0 && pair[name..].starts_with('=')).then(|| all(mark.len() + url_length(pair)))
 }
 
-/// The user part of an address.
+/// The user part of a URL.
 fn user(rest: &str) -> Option<Hidden<'_>> {
     let after = rest.strip_prefix("://")?;
     let authority = &after[..after.find(['/', '?', '#', '"', '\\', '<', ' ']).unwrap_or(after.len())];
     Some(Hidden { shown: "://", mark: "", length: "://".len() + authority.rfind('@')? + 1 })
 }
 
-/// A data URI: its type is shown, its payload is not.
+/// A data URI: the media type is kept, the payload is not.
 fn data(rest: &str) -> Option<Hidden<'_>> {
     const SCHEME: &str = "data:";
     rest.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
@@ -99,22 +96,20 @@ fn data(rest: &str) -> Option<Hidden<'_>> {
     let comma =
         SCHEME.len() + kind.take_while(|byte| byte.is_ascii_alphanumeric() || b"/\\;=+.-".contains(byte)).count();
     let uri = rest[comma..].starts_with(',');
-    uri.then(|| Hidden { shown: &rest[..=comma], mark: "…", length: comma + run(&rest[comma..]) })
+    uri.then(|| Hidden { shown: &rest[..=comma], mark: "…", length: comma + url_length(&rest[comma..]) })
 }
 
-/// A key of a known service.
 fn key(rest: &str) -> Option<Hidden<'_>> {
     let prefix = KEY_PREFIXES.into_iter().find(|prefix| rest.starts_with(prefix))?;
     let tail = rest[prefix.len()..].bytes().take_while(u8::is_ascii_alphanumeric).count();
     (tail >= KEY_MINIMUM).then_some(Hidden { shown: prefix, mark: "…", length: prefix.len() + tail })
 }
 
-/// How far an address goes on: to the next space, double quote or bracket of a tag.
-fn run(text: &str) -> usize {
+/// Length of a URL: up to the next space, double quote or angle bracket.
+fn url_length(text: &str) -> usize {
     text.find(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`')).unwrap_or(text.len())
 }
 
-/// The beginning of `text`, at most `limit` characters, with a mark where it was cut.
 pub(crate) fn shorten(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -122,14 +117,13 @@ pub(crate) fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
-/// Whether a character changes how others are shown.
+/// Whether a character changes how others are displayed.
 pub(crate) fn is_control_or_bidi(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A text that may be an address, fit for messages: as it was given, but short, and without what signs it and whoever
-/// it names.
+/// A text that may be a URL, for messages: as given, but shortened, and without credentials and signature.
 pub(crate) fn text_for_message(text: &str) -> String {
     let start = text.trim_start();
     if start.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
@@ -141,24 +135,24 @@ pub(crate) fn text_for_message(text: &str) -> String {
     url_for_message(text)
 }
 
-/// An address as it was given, fit for messages: without what signs it and whoever it names.
+/// A URL as given, for messages: without credentials and signature.
 pub(crate) fn url_for_message(text: &str) -> String {
     let (scheme, rest) = text.split_at(text.find("//").map_or(0, |slashes| slashes + 2));
     let has_no_user = |url: url::Url| url.has_host() && url.username().is_empty() && url.password().is_none();
     let is_nameless = url::Url::parse(text).is_ok_and(has_no_user);
-    // A password may hold any character, so where the address cannot be read it ends at the last @.
+    // A password may contain any character, so in an unparsable URL the user part ends at the last @.
     let named = rest.rsplit_once('@').filter(|_| !is_nameless);
     let rest = named.map_or_else(|| rest.to_owned(), |(_, host)| format!("…@{host}"));
     let bare = rest.split_once(['?', '#']).map(|(bare, _)| format!("{bare}?…"));
     shorten(&format!("{scheme}{}", bare.unwrap_or(rest)), 200)
 }
 
-/// An address fit for messages: no query, no fragment, no user, no password.
+/// A URL without query, fragment, user and password.
 pub(crate) fn url_without_secrets(url: &url::Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // Both refuse only addresses that cannot have a user.
+    // Both fail only for URLs that cannot have a user.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     if url.scheme() == "data" { "data:…".into() } else { url.into() }

@@ -1,4 +1,4 @@
-//! Which texts can be a job's id, and how an id stands in an address.
+//! Validation of job IDs, and their encoding in URLs.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use crate::redact::{is_control_or_bidi, shorten};
 
 const MAX_REQUEST_ID: usize = 512;
 
-/// Refuses what cannot be a job's id, before it becomes part of an address.
+/// Rejects text that cannot be a job ID, before it becomes part of a URL.
 pub fn check_request_id(request_id: &str) -> Result<()> {
     let Some(flaw) = flaw(request_id) else { return Ok(()) };
     let shown = shorten(request_id, 60);
-    Err(Error::invalid("job", format!("{shown:?} is not a request id: {flaw}")))
+    Err(Error::invalid("job", format!("{shown:?} is not a request ID: {flaw}")))
 }
 
-/// A job's id as one segment of a path, percent-encoded.
+/// The ID as one percent-encoded path segment.
 #[must_use]
 pub fn path_segment(request_id: &str) -> String {
     let mut segment = String::with_capacity(request_id.len());
@@ -22,14 +22,15 @@ pub fn path_segment(request_id: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             segment.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(segment, "%{byte:02X}");
         }
     }
     segment
 }
 
-/// Why a text cannot be a job's id. Whatever can be one segment of a path is taken: services choose their own alphabets.
+/// Why a text cannot be a job ID. Anything that fits in one path segment is accepted: services choose their own
+/// alphabets.
 fn flaw(request_id: &str) -> Option<String> {
     if request_id.trim().is_empty() {
         return Some("it is empty".into());
@@ -38,14 +39,14 @@ fn flaw(request_id: &str) -> Option<String> {
         return Some(format!("it has more than {MAX_REQUEST_ID} characters"));
     }
     if request_id.chars().any(|c| c == char::REPLACEMENT_CHARACTER || is_control_or_bidi(c)) {
-        return Some("it holds a control character".into());
+        return Some("it contains a control character".into());
     }
-    // Servers and proxies on the way may decode it more than once.
+    // Servers and proxies on the way may decode the segment more than once.
     let mut bytes = request_id.as_bytes().to_vec();
     loop {
         let is_other = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\');
         if matches!(bytes.as_slice(), b"." | b"..") || bytes.iter().any(is_other) {
-            return Some("it would lead to another address".into());
+            return Some("it would change the path of the URL".into());
         }
         let decoded = percent_decoded(&bytes);
         if decoded.len() == bytes.len() {
@@ -55,7 +56,7 @@ fn flaw(request_id: &str) -> Option<String> {
     }
 }
 
-/// The bytes with each `%XX` decoded once.
+/// Decodes each `%XX` once.
 fn percent_decoded(mut rest: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = Vec::with_capacity(rest.len());

@@ -1,18 +1,15 @@
-//! What is known of a file that was saved. No I/O.
+//! A saved file. No I/O.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// A file that was saved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Download {
-    /// Where it is.
     pub path: PathBuf,
-    /// Its size.
     pub bytes: u64,
-    /// Its SHA-256, in hexadecimal.
+    /// Hexadecimal.
     pub sha256: String,
-    /// Its type, if the service named it.
+    /// As sent by the file server.
     pub content_type: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What must not leave this process: found in whatever form a service repeats it, and replaced. No I/O.
+//! Finds secrets in any encoding in which a service may echo them, and masks them. No I/O.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,33 +14,31 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::saved_file::Download;
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 pub(crate) const MARK: &str = "***";
 const QUOTED_MARK: &str = "\"***\"";
 
-/// Below this length a secret may be part of any word, so it is replaced only where it is a word of its own.
-const STRONG: usize = 6;
-/// From this length on a number is a secret wherever it stands; shorter ones are dates, too.
-const STRONG_DIGITS: usize = 9;
-/// Field names and status words are letters and underscores; only from this length on are letters alone a secret.
-const STRONG_LETTERS: usize = 20;
-/// How much of a secret must stand at a cut to be replaced.
-const CUT: usize = 8;
-/// How many links are remembered. Without its original a link is asked for once more.
-const LINKS: usize = 4096;
+/// Shorter secrets may be part of ordinary words, so they are masked only as whole words.
+const MIN_STRONG: usize = 6;
+/// Longer numbers are masked everywhere; shorter ones may be dates.
+const MIN_STRONG_DIGITS: usize = 9;
+/// Field names and status values consist of letters and underscores, so a shorter name counts as a word.
+const MIN_STRONG_LETTERS: usize = 20;
+/// Least length of a truncated secret that is masked at a cut.
+const MIN_TRUNCATED: usize = 8;
+/// Links to remember. Without its original, a link is requested again.
+const MAX_LINKS: usize = 4096;
 
-/// A text that never shows itself.
+/// A string whose `Debug` output is masked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 
 impl Secret {
-    /// Hides `text`.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -53,48 +51,44 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// The secrets of one configuration. Clones share what they remember.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// The longest first.
+    /// Longest first.
     needles: Vec<Needle>,
-    /// Links as they are shown, and as they came.
+    /// From each masked link to its original.
     links: Mutex<HashMap<String, Secret>>,
 }
 
-/// A secret to look for.
 struct Needle {
     /// Without escapes, in lower case.
     text: Vec<u8>,
     strength: Strength,
 }
 
-/// Where a secret is replaced.
+/// Where a secret is masked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strength {
-    /// Only where it is a word of its own.
+    /// Only as a whole word.
     Word,
-    /// Only where it is no part of a longer number, an id or an address.
+    /// Only where it is not part of a longer number, an ID or a URL.
     Number,
-    /// Everywhere.
     Strong,
 }
 
-/// Where a text stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// In a body that must stay readable: whole JSON strings may be ids and status words.
+    /// A response body that must stay parsable: whole JSON strings may be IDs or statuses.
     Body,
-    /// In JSON outside its strings, where only a whole number may be replaced, and by a string.
+    /// JSON outside of strings: only a whole number may be replaced, and by a string.
     Bare,
-    /// In words for people.
-    Words,
+    /// Text for people.
+    Text,
 }
 
-/// Follows a text of JSON from string to string.
+/// Tracks whether a position in JSON is inside a string.
 #[derive(Default)]
 struct Strings {
     is_inside: bool,
@@ -115,7 +109,7 @@ impl Strings {
 }
 
 impl Secrets {
-    /// The secrets among `texts`: what is empty, a short number, `true`, `false` or `null` is none.
+    /// Empty texts, short numbers, `true`, `false` and `null` are not secrets.
     pub(crate) fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles: Vec<Needle> = texts.into_iter().filter_map(Needle::new).collect();
         needles.sort_by_key(|needle| std::cmp::Reverse(needle.text.len()));
@@ -123,20 +117,20 @@ impl Secrets {
         Self(Arc::new(Shared { needles, links: Mutex::default() }))
     }
 
-    /// A body without secrets, or nothing if it holds none.
+    /// The masked body, or `None` if it contains no secret.
     pub(crate) fn hidden_in_body(&self, body: &[u8]) -> Option<Bytes> {
         self.replaced(body, Place::Body).map(Bytes::from)
     }
 
-    /// Words without secrets.
-    pub(crate) fn hidden_in(&self, words: String) -> String {
-        match self.replaced(words.as_bytes(), Place::Words) {
+    /// The masked text.
+    pub(crate) fn hidden_in(&self, text: String) -> String {
+        match self.replaced(text.as_bytes(), Place::Text) {
             Some(clean) => String::from_utf8_lossy(&clean).into_owned(),
-            None => words,
+            None => text,
         }
     }
 
-    /// Whether an id is or holds a secret: it is then no job's.
+    /// Whether `id` contains a secret, so that it cannot be a job ID.
     pub(crate) fn is_in(&self, id: &str) -> bool {
         let at = |start| {
             let is_strong = |needle: &Needle| needle.strength == Strength::Strong;
@@ -145,7 +139,6 @@ impl Secrets {
         (0..id.len()).any(at)
     }
 
-    /// An error without secrets.
     pub(crate) fn hidden_in_error(&self, mut error: Error) -> Error {
         let hide = |text: &mut String| *text = self.hidden_in(std::mem::take(text));
         match &mut error {
@@ -158,25 +151,24 @@ impl Secrets {
                 hide(&mut error.body);
                 error.code.iter_mut().for_each(hide);
             }
-            Error::ConnectionFailed(failure) | Error::RequestTimeout(failure) => hide(&mut failure.message),
+            Error::ConnectionFailed(error) | Error::RequestTimeout(error) => hide(&mut error.message),
             Error::InvalidResponse { message, body, .. } => {
                 hide(message);
                 hide(body);
             }
             Error::Download(error) => hide(&mut error.message),
             Error::Journal(error) => hide(&mut error.message),
-            // Their jobs were read from answers that hold no secrets any more.
+            // Their jobs come from bodies that are masked already.
             Error::JobFailed(_) | Error::JobExpired(_) | Error::JobBlocked(_) | Error::WaitTimeout { .. } => {}
         }
         error
     }
 
-    /// What a server said of a file, without secrets.
+    /// Masks the content type, which the file server chose.
     pub(crate) fn hidden_in_download(&self, file: Download) -> Download {
         Download { content_type: file.content_type.map(|kind| self.hidden_in(kind)), ..file }
     }
 
-    /// Events without secrets.
     pub(crate) fn hidden_in_events(&self, events: Events) -> Events {
         let secrets = self.clone();
         events.map(move |event| match event {
@@ -192,16 +184,16 @@ impl Secrets {
 
     // ---- links --------------------------------------------------------------------------------
 
-    /// Keeps a link that holds a secret, to be followed when what is shown of it comes back.
+    /// Remembers the original of a masked link, to follow it when the masked link comes back.
     pub(crate) fn remember_link(&self, shown: &str, link: &str) {
         let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if links.len() >= LINKS {
+        if links.len() >= MAX_LINKS {
             links.clear();
         }
         links.insert(shown.to_owned(), Secret::new(link));
     }
 
-    /// The link that is shown as `shown`.
+    /// The original of the masked link `shown`.
     pub(crate) fn link<'a>(&self, shown: &'a str) -> Cow<'a, str> {
         if !shown.contains(MARK) {
             return Cow::Borrowed(shown);
@@ -210,7 +202,7 @@ impl Secrets {
         links.get(shown).map_or(Cow::Borrowed(shown), |link| Cow::Owned(link.reveal().to_owned()))
     }
 
-    /// Whether a link cannot be followed as it is: a secret was taken out of it, and is not known here.
+    /// Whether the original of a masked link is unknown here.
     pub(crate) fn is_link_lost(&self, shown: &str) -> bool {
         self.link(shown).contains(MARK)
     }
@@ -275,39 +267,39 @@ impl Needle {
         let is_word = matches!(value, Ok(Value::Null | Value::Bool(_)));
         let is_number = matches!(value, Ok(Value::Number(_))) || secret.bytes().all(|byte| byte.is_ascii_digit());
         let text = unescaped(secret.as_bytes());
-        if text.is_empty() || is_word || is_number && text.len() < STRONG {
+        if text.is_empty() || is_word || is_number && text.len() < MIN_STRONG {
             return None;
         }
         let is_letters = text.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
-        let is_name = is_letters && (text.len() < STRONG_LETTERS || text.contains(&b'_'));
+        let is_name = is_letters && (text.len() < MIN_STRONG_LETTERS || text.contains(&b'_'));
         let strength = match text.len() {
-            length if length < STRONG || is_name => Strength::Word,
-            length if is_number && length < STRONG_DIGITS => Strength::Number,
+            length if length < MIN_STRONG || is_name => Strength::Word,
+            length if is_number && length < MIN_STRONG_DIGITS => Strength::Number,
             _ => Strength::Strong,
         };
         Some(Self { text: text.to_ascii_lowercase(), strength })
     }
 
-    /// Whether it may stand in a number of JSON.
+    /// Whether the secret may be part of a JSON number.
     fn is_in_numbers(&self) -> bool {
         self.text.iter().all(|byte| byte.is_ascii_digit() || b"+-.e".contains(byte))
     }
 
-    /// How long the secret is that stands at `at`.
+    /// Length of the text at `at` that spells the whole secret.
     fn whole(&self, text: &[u8], at: usize) -> Option<usize> {
         let (length, found) = self.common(text, at);
         (found == self.text.len()).then_some(length)
     }
 
-    /// How long the beginning of the secret is that stands at `at`, right before the text was cut off.
+    /// Length of the text at `at` that spells the beginning of the secret, directly before the text was cut off.
     fn cut(&self, text: &[u8], at: usize) -> Option<usize> {
         let (length, found) = self.common(text, at);
         let rest = &text[at + length..];
         let is_cut = rest.is_empty() || ["…", "...", "\""].iter().any(|end| rest.starts_with(end.as_bytes()));
-        (found >= CUT && is_cut).then_some(length)
+        (found >= MIN_TRUNCATED && is_cut).then_some(length)
     }
 
-    /// How long the text at `at` agrees with the secret, and how much of the secret that is.
+    /// Length of the text at `at` that agrees with the secret, and how many bytes of the secret it covers.
     fn common(&self, text: &[u8], at: usize) -> (usize, usize) {
         if !self.may_begin_with(text[at]) {
             return (0, 0);
@@ -330,12 +322,12 @@ impl Needle {
     }
 }
 
-/// How far the search goes on: never into the middle of an escape, or what is left would be no JSON.
+/// Never steps into the middle of an escape; replacing from there would break the JSON.
 fn step(text: &[u8]) -> usize {
     if text.first() == Some(&b'\\') { Unit::first(text).length } else { 1 }
 }
 
-/// Whether a stretch is a word of its own, and nothing that a body is read by.
+/// Whether a range is a whole word, and not a JSON string that parsing depends on.
 fn is_word(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
     let (before, after) = (&text[..stretch.start], &text[stretch.end..]);
     let quoted = before.ends_with(b"\"") && !before.ends_with(b"\\\"") && after.starts_with(b"\"");
@@ -348,28 +340,28 @@ fn is_word(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
     begins && ends
 }
 
-/// Whether a stretch is no part of a longer number; in a body also of no id and no address, which must stay whole.
+/// Whether a range is not part of a longer number; in a body also not part of an ID or a URL.
 fn stands_alone(text: &[u8], stretch: Range<usize>, place: Place) -> bool {
     let (before, after) = (&text[..stretch.start], &text[stretch.end..]);
     let (last, first) = (before.last(), after.first());
-    if place == Place::Words {
+    if place == Place::Text {
         return ![last, first].into_iter().flatten().any(u8::is_ascii_digit);
     }
     let joins = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_/".contains(byte);
     let has_suffix = first == Some(&b'.') && after.get(1).is_some_and(u8::is_ascii_alphanumeric);
-    // An escape such as `\n` ends in a letter, too.
+    // An escape such as `\n` also ends in a letter.
     let is_escape = before.len() > 1 && before[before.len() - 2] == b'\\';
     (is_escape || !last.is_some_and(joins)) && !first.is_some_and(joins) && !has_suffix
 }
 
-/// Whether a stretch is a whole number of JSON.
+/// Whether a range is a whole JSON number.
 fn is_number(text: &[u8], stretch: Range<usize>) -> bool {
     let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
     let (before, after) = (text[..stretch.start].last(), text[stretch.end..].first());
     !before.is_some_and(belongs) && !after.is_some_and(belongs)
 }
 
-/// A text without its escapes.
+/// Decodes all escapes.
 pub(crate) fn unescaped(mut text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     while !text.is_empty() {
@@ -380,16 +372,16 @@ pub(crate) fn unescaped(mut text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// One character as it may be written: as it is, or escaped for JSON, an address or HTML, also more than once.
+/// One character, plain or escaped for JSON, URLs or HTML, also repeatedly.
 struct Unit {
     content: [u8; 4],
     count: usize,
-    /// How much text it takes up.
+    /// Length in the text.
     length: usize,
 }
 
 impl Unit {
-    /// The first unit of a text that is not empty.
+    /// The first unit of a text, which must not be empty.
     fn first(text: &[u8]) -> Self {
         let escaped = match text.first() {
             Some(b'\\') => Self::after_backslashes(text),
@@ -414,7 +406,7 @@ impl Unit {
         Self { content, count, length }
     }
 
-    /// JSON within JSON has more than one backslash before what it escapes.
+    /// JSON inside JSON has several backslashes before an escape.
     fn after_backslashes(text: &[u8]) -> Option<Self> {
         let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
         let escaped = &text[slashes..];

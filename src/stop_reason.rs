@@ -1,4 +1,4 @@
-//! Why nothing more is submitted. No I/O.
+//! Why a batch no longer submits. No I/O.
 
 use crate::error::Error;
 
@@ -29,7 +29,7 @@ impl StopReason {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
             Self::Budget => "max_cost_usd would be exceeded",
             Self::Jobs => "max_jobs is reached",
@@ -41,15 +41,14 @@ impl StopReason {
         }
     }
 
-    /// Whether it also keeps back what has its reservation already: a limit that is reached does not.
+    /// Whether items with a reservation are held back too. A reached limit does not affect them.
     #[must_use]
     pub const fn bars_reserved(self) -> bool {
         !matches!(self, Self::Budget | Self::Jobs)
     }
 
-    /// The error of an item that was not bought.
     #[must_use]
     pub fn error(self) -> Error {
-        Error::NotBought(format!("not bought: {}", self.words()))
+        Error::NotBought(format!("not bought: {}", self.description()))
     }
 }

@@ -1,4 +1,4 @@
-//! Asking after a job until it is over.
+//! Polls a job until it ends.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,58 +9,54 @@ use crate::error::{ApiErrorKind, Error, Result, WaitLimit};
 use crate::job::VideoJob;
 use crate::pacing::{History, Pacing, PollContext, RenderTimes};
 
-/// How long the last question may take beyond the deadline: it is asked at the deadline itself.
+/// The final poll starts at the deadline and may take this long.
 const FINAL_POLL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the one question may take that is asked of a job which was too old from the beginning.
-const ONLY_QUESTION: Duration = Duration::from_secs(30);
+/// Timeout of the single poll of a job that is older than its limit from the start.
+const SINGLE_POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For so long the service may be out of reach in the middle of a wait.
-const OUTAGE: Duration = Duration::from_secs(15 * 60);
+/// How long the service may be unreachable during a wait.
+const MAX_OUTAGE: Duration = Duration::from_secs(15 * 60);
 
-/// A refusal of the same job ends the wait once it has come for so long without interruption, and so many times.
+/// A refusal of the job ends the wait after this time and number of consecutive refusals.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 const REFUSALS: u32 = 3;
 
-/// No job is over so soon after its creation.
-const JUST_NOW: Duration = Duration::from_secs(2);
+/// No job ends this soon after its creation.
+const MIN_JOB_AGE: Duration = Duration::from_secs(2);
 
-/// One answer to the question how a job stands.
+/// The response to one poll.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The job.
     pub job: VideoJob,
-    /// When the service wants to be asked again.
+    /// `Retry-After` of the response.
     pub retry_after: Option<Duration>,
 }
 
-/// Whoever can be asked.
+/// Polls jobs; the service, or a script in tests.
 pub trait PollJob {
-    /// How the job stands.
     fn poll(&self, request_id: &str) -> impl Future<Output = Result<Snapshot>> + Send;
 }
 
-/// How to wait.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WaitOptions {
-    /// For how long; `None` waits for ever.
+    /// `None` waits without limit.
     pub timeout: Option<Duration>,
-    /// A fixed interval in place of the paced one.
+    /// A fixed interval in place of the adaptive one.
     pub poll_interval: Option<Duration>,
-    /// How long renders of the same kind took.
+    /// Durations of similar renders.
     pub known: Option<RenderTimes>,
 }
 
-/// A job at its end.
+/// A job in a terminal state.
 #[derive(Debug, Clone)]
 pub struct FinishedJob {
-    /// The job.
     pub job: VideoJob,
-    /// From acceptance to the end, if it was followed all the time.
+    /// From acceptance to the end, if the job was watched all the time.
     pub render_time: Option<Duration>,
 }
 
-/// The changes of one job, from the first answer to the terminal one.
+/// The changes of one job, from the first poll to the terminal state.
 #[derive(Debug)]
 pub struct Watch<A> {
     service: A,
@@ -69,71 +65,70 @@ pub struct Watch<A> {
     pacing: Pacing,
     history: History,
     retry_after: Option<Duration>,
-    /// When the job began, as far as is known.
+    /// Creation of the job, or the first poll.
     began: Instant,
     started: Instant,
     deadline: Option<Instant>,
     known: Option<RenderTimes>,
-    /// When it was asked last, and before that: the end lies between.
-    asked: Option<Instant>,
-    asked_before: Option<Instant>,
+    /// The last two polls; the job ended between them.
+    last_poll: Option<Instant>,
+    previous_poll: Option<Instant>,
     is_new: bool,
-    /// When the service was last heard of.
-    heard: Option<Instant>,
+    /// The last response of the service.
+    last_response: Option<Instant>,
     /// Whether the service is known to have this job.
     is_known: bool,
-    /// When the service began to refuse the job, and how often it has without interruption.
+    /// When the service began to refuse the job, and how many consecutive polls it refused.
     refused: Option<(Instant, u32)>,
-    /// What came in place of the last answer.
-    failure: Option<Box<Error>>,
-    /// When a job that is not over is given up.
-    too_old: Option<Instant>,
+    /// The error of the last poll, if it failed.
+    last_error: Option<Box<Error>>,
+    /// When the wait gives up on an unfinished job.
+    age_limit: Option<Instant>,
 }
 
 impl<A: PollJob> Watch<A> {
-    /// Watches `job`. One that was `created` just now is left alone for the first delay;
-    /// one of which that is not known is asked after at once.
-    pub fn new(service: A, job: VideoJob, created: Option<Instant>, wait_options: WaitOptions) -> Self {
+    /// Watches `job`. With `created`, the first poll is delayed; otherwise it is sent at once.
+    pub fn new(service: A, job: VideoJob, created: Option<Instant>, options: WaitOptions) -> Self {
         let now = Instant::now();
         Self {
             service,
             last: job,
             shown: false,
-            pacing: wait_options.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
+            pacing: options.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
             history: History::default(),
             retry_after: None,
             began: created.unwrap_or(now),
             started: now,
-            // A timeout beyond what the clock can hold is none.
-            deadline: wait_options.timeout.and_then(|timeout| now.checked_add(timeout)),
-            // Without a beginning it is not known how far along the job is.
-            known: wait_options.known.filter(|_| created.is_some()),
-            asked: None,
-            asked_before: None,
-            heard: created,
+            // A timeout beyond the clock's range is no timeout.
+            deadline: options.timeout.and_then(|timeout| now.checked_add(timeout)),
+            // Without the creation time, the age of the job is unknown.
+            known: options.known.filter(|_| created.is_some()),
+            last_poll: None,
+            previous_poll: None,
+            last_response: created,
             is_known: false,
             refused: None,
-            failure: None,
-            too_old: None,
-            is_new: created.is_some_and(|created| created.elapsed() < JUST_NOW),
+            last_error: None,
+            age_limit: None,
+            is_new: created.is_some_and(|created| created.elapsed() < MIN_JOB_AGE),
         }
     }
 
-    /// Takes it as known that the service has this job, as after a create.
+    /// Declares that the service has this job, as after a create.
     #[must_use]
     pub fn of_known_job(mut self) -> Self {
         self.is_known = true;
         self
     }
 
-    /// Gives the job up when it is not over `age` after its beginning, as far as that is known.
+    /// Gives up on a job that is unfinished `age` after its creation, as far as that is known.
     #[must_use]
     pub fn with_max_age(mut self, age: Option<Duration>) -> Self {
-        self.too_old = age.and_then(|age| self.began.checked_add(age));
+        self.age_limit = age.and_then(|age| self.began.checked_add(age));
         self
     }
 
-    /// The next change; nothing more after the terminal one.
+    /// The next change; `None` after the terminal state.
     pub async fn next(&mut self) -> Option<Result<VideoJob>> {
         if self.last.is_terminal() {
             return (!std::mem::replace(&mut self.shown, true)).then(|| Ok(self.last.clone()));
@@ -152,7 +147,7 @@ impl<A: PollJob> Watch<A> {
         }
     }
 
-    /// The job once it is over.
+    /// Waits for the terminal state.
     pub async fn end(&mut self, mut changed: impl FnMut(&VideoJob)) -> Result<FinishedJob> {
         while let Some(job) = self.next().await {
             changed(&job?);
@@ -160,27 +155,26 @@ impl<A: PollJob> Watch<A> {
         Ok(FinishedJob { job: self.last.clone(), render_time: self.render_time() })
     }
 
-    /// Half-way between the last two questions, if all were asked by this watch.
+    /// Half-way between the last two polls, if this watch made them all.
     fn render_time(&self) -> Option<Duration> {
-        let noticed = self.asked.filter(|_| self.is_new)?;
-        let before = self.asked_before.unwrap_or(self.began);
+        let noticed = self.last_poll.filter(|_| self.is_new)?;
+        let before = self.previous_poll.unwrap_or(self.began);
         Some(((before - self.began) + (noticed - self.began)) / 2)
     }
 
-    /// Whoever is asked.
     pub fn service_mut(&mut self) -> &mut A {
         &mut self.service
     }
 
-    /// Sleeps until the next question is due, and asks it; `None` when there is no news.
+    /// Sleeps until the next poll is due and sends it; `None` if nothing changed.
     async fn step(&mut self) -> Result<Option<VideoJob>> {
-        if self.asked.is_some() || self.is_new {
+        if self.last_poll.is_some() || self.is_new {
             self.pause().await?;
         }
-        self.asked_before = self.asked.replace(Instant::now());
-        // Boxed: what an exchange needs is free again while it is slept, and thousands sleep.
+        self.previous_poll = self.last_poll.replace(Instant::now());
+        // Boxed so that the memory of an exchange is free during the sleep; thousands of watches sleep at once.
         let answer = Box::pin(self.service.poll(&self.last.request_id));
-        let answer = match self.end_of_question() {
+        let answer = match self.poll_deadline() {
             Some((end, limit)) => tokio::time::timeout_at(end, answer).await.map_err(|_| self.given_up(limit))?,
             None => answer.await,
         };
@@ -188,45 +182,48 @@ impl<A: PollJob> Watch<A> {
             Ok(snapshot) => snapshot,
             Err(error) if self.tolerates(&error) => {
                 self.retry_after = error.retry_after();
-                self.failure = Some(Box::new(error));
+                self.last_error = Some(Box::new(error));
                 return Ok(None);
             }
-            Err(error) => return Err(self.ended_by(error)),
+            Err(error) => return Err(self.final_error(error)),
         };
-        self.heard = Some(Instant::now());
+        self.last_response = Some(Instant::now());
         self.is_known = true;
-        (self.refused, self.failure) = (None, None);
+        (self.refused, self.last_error) = (None, None);
         self.retry_after = snapshot.retry_after;
-        self.history.saw(self.began.elapsed(), snapshot.job.progress);
+        self.history.record(self.began.elapsed(), snapshot.job.progress);
         Ok(Some(snapshot.job))
     }
 
-    /// When the question that is asked now is given up, and by which limit.
-    fn end_of_question(&self) -> Option<(Instant, WaitLimit)> {
+    /// When the poll that starts now is abandoned, and because of which limit.
+    fn poll_deadline(&self) -> Option<(Instant, WaitLimit)> {
         let now = Instant::now();
         let deadline = self.deadline.map(|deadline| (deadline.max(now) + FINAL_POLL_TIMEOUT, WaitLimit::Timeout));
-        let age = self.too_old.map(|too_old| {
-            let grace = if too_old <= self.started { ONLY_QUESTION } else { FINAL_POLL_TIMEOUT };
-            (too_old.max(now) + grace, WaitLimit::Age)
+        let age = self.age_limit.map(|age_limit| {
+            let grace = if age_limit <= self.started { SINGLE_POLL_TIMEOUT } else { FINAL_POLL_TIMEOUT };
+            (age_limit.max(now) + grace, WaitLimit::Age)
         });
         deadline.into_iter().chain(age).min_by_key(|(end, _)| *end)
     }
 
-    /// The error that ends the wait, with what is known of the job if anything is.
-    fn ended_by(&self, error: Error) -> Error {
-        let Some(heard) = self.heard.filter(|_| self.is_known && News::of(&error).is_some()) else { return error };
-        let (id, status, seconds) = (&self.last.request_id, self.last.status.as_str(), heard.elapsed().as_secs());
-        error.with_note(&format!("job {id} was {status} when the service was last heard of, {seconds} s ago"))
+    /// The error that ends the wait, with the job if anything is known of it.
+    fn final_error(&self, error: Error) -> Error {
+        let Some(last_response) = self.last_response.filter(|_| self.is_known && News::of(&error).is_some()) else {
+            return error;
+        };
+        let (id, status, seconds) =
+            (&self.last.request_id, self.last.status.as_str(), last_response.elapsed().as_secs());
+        error.with_note(&format!("job {id} was {status} at the last response, {seconds} s ago"))
     }
 
-    /// Whether the wait goes on in spite of `error`: once the service was heard of, nothing but a well-formed answer
-    /// is news of the job. A service that was never heard of may be the wrong one.
+    /// Whether the wait continues in spite of `error`. Once the service has responded, only a well-formed response
+    /// counts as news of the job. A service that never responded may be the wrong one.
     fn tolerates(&mut self, error: &Error) -> bool {
         let Some(news) = News::of(error) else { return false };
         if matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited) {
-            self.heard.get_or_insert_with(Instant::now);
+            self.last_response.get_or_insert_with(Instant::now);
         }
-        let is_within_outage = self.heard.is_some_and(|heard| heard.elapsed() < OUTAGE);
+        let is_within_outage = self.last_response.is_some_and(|last_response| last_response.elapsed() < MAX_OUTAGE);
         match news {
             News::None => {
                 self.refused = None;
@@ -244,18 +241,18 @@ impl<A: PollJob> Watch<A> {
     async fn pause(&self) -> Result<()> {
         let now = Instant::now();
         let left = |end: Option<Instant>| end.map(|end| end.saturating_duration_since(now));
-        let (deadline, too_old) = (left(self.deadline), left(self.too_old));
-        if self.asked.is_some() && too_old == Some(Duration::ZERO) {
+        let (deadline, age_limit) = (left(self.deadline), left(self.age_limit));
+        if self.last_poll.is_some() && age_limit == Some(Duration::ZERO) {
             return Err(self.given_up(WaitLimit::Age));
         }
         if deadline == Some(Duration::ZERO) {
-            return if self.asked.is_some() { Err(self.too_late()) } else { Ok(()) };
+            return if self.last_poll.is_some() { Err(self.too_late()) } else { Ok(()) };
         }
         let delay = self.pacing.next_delay(&PollContext {
             elapsed: self.began.elapsed(),
             history: &self.history,
             retry_after: self.retry_after,
-            deadline: deadline.into_iter().chain(too_old).min(),
+            deadline: deadline.into_iter().chain(age_limit).min(),
             jitter: fastrand::f64(),
             known: self.known.as_ref(),
         });
@@ -272,22 +269,22 @@ impl<A: PollJob> Watch<A> {
             WaitLimit::Timeout => self.started.elapsed(),
             WaitLimit::Age => self.began.elapsed(),
         };
-        let last = self.failure.as_ref().map(|failure| failure.to_string().into());
+        let last = self.last_error.as_ref().map(|last_error| last_error.to_string().into());
         Error::WaitTimeout { job: Box::new(self.last.clone()), waited, limit, last }
     }
 }
 
-/// What an error in place of an answer says of the job.
+/// What a failed poll says about the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum News {
-    /// Nothing: an outage, a page of a proxy, a malformed answer.
+    /// Nothing: an outage, a proxy's page, a malformed response.
     None,
-    /// The service itself says that it does not give the job to this key.
+    /// The service refuses to show the job to this key.
     Refusal,
 }
 
 impl News {
-    /// `None` for what is not an answer at all: a mistake of the caller.
+    /// `None` for errors of the caller, which are not responses.
     fn of(error: &Error) -> Option<Self> {
         match error {
             Error::ConnectionFailed(_) | Error::RequestTimeout(_) | Error::InvalidResponse { .. } => Some(Self::None),
@@ -316,24 +313,24 @@ mod tests {
     use crate::error::{ApiError, TransportError};
     use crate::job::JobStatus;
 
-    /// A service whose job goes through `states`, one a second.
+    /// A service whose job goes through `states`, one per second.
     struct Script {
         states: Vec<(JobStatus, Option<u8>)>,
         start: Instant,
-        asked: Mutex<Vec<Duration>>,
+        polls: Mutex<Vec<Duration>>,
         retry_after: Option<Duration>,
     }
 
     impl Script {
         fn new(states: &[(JobStatus, Option<u8>)]) -> Self {
-            Self { states: states.to_vec(), start: Instant::now(), asked: Mutex::default(), retry_after: None }
+            Self { states: states.to_vec(), start: Instant::now(), polls: Mutex::default(), retry_after: None }
         }
     }
 
     impl PollJob for &Script {
         async fn poll(&self, request_id: &str) -> Result<Snapshot> {
             let elapsed = self.start.elapsed();
-            self.asked.lock().unwrap().push(elapsed);
+            self.polls.lock().unwrap().push(elapsed);
             let at = usize::try_from(elapsed.as_secs()).unwrap().min(self.states.len() - 1);
             let (status, progress) = self.states[at];
             let job = VideoJob { status, progress, ..VideoJob::pending(request_id) };
@@ -345,8 +342,8 @@ mod tests {
         WaitOptions { timeout: None, poll_interval: Some(Duration::from_secs_f64(seconds)), known: None }
     }
 
-    fn watch(script: &Script, wait_options: WaitOptions) -> Watch<&Script> {
-        Watch::new(script, VideoJob::pending("a"), None, wait_options)
+    fn watch(script: &Script, options: WaitOptions) -> Watch<&Script> {
+        Watch::new(script, VideoJob::pending("a"), None, options)
     }
 
     use JobStatus::{Done, Failed, Pending, Processing, Unknown};
@@ -378,10 +375,10 @@ mod tests {
     async fn a_fixed_interval_is_used_as_it_is() {
         let script = Script::new(&[(Pending, None), (Pending, None), (Failed, None)]);
         let FinishedJob { job, render_time } = watch(&script, every(0.75)).end(|_| {}).await.unwrap();
-        assert_eq!(render_time, None, "its beginning was not seen");
+        assert_eq!(render_time, None, "its creation was not seen");
         assert_eq!(job.status, Failed);
-        let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
-        assert_eq!(asked, [0, 750, 1500, 2250]);
+        let polls: Vec<_> = script.polls.lock().unwrap().iter().map(Duration::as_millis).collect();
+        assert_eq!(polls, [0, 750, 1500, 2250]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -391,26 +388,26 @@ mod tests {
         let mut watch = Watch::new(&script, job.clone(), None, WaitOptions::default());
         assert_eq!(watch.next().await.unwrap().unwrap(), job);
         assert!(watch.next().await.is_none());
-        assert!(script.asked.lock().unwrap().is_empty());
+        assert!(script.polls.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_timeout_asks_once_more_at_the_deadline_and_keeps_the_last_snapshot() {
         let script = Script::new(&[(Processing, Some(5))]);
-        let wait_options = WaitOptions { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
-        let error = watch(&script, wait_options).end(|_| {}).await.unwrap_err();
+        let options = WaitOptions { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
+        let error = watch(&script, options).end(|_| {}).await.unwrap_err();
         let Error::WaitTimeout { job, waited, .. } = error else { panic!("{error:?}") };
         assert_eq!((job.progress, waited.as_secs()), (Some(5), 7));
-        let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_secs).collect();
-        assert_eq!(asked, [0, 3, 6, 7]);
+        let polls: Vec<_> = script.polls.lock().unwrap().iter().map(Duration::as_secs).collect();
+        assert_eq!(polls, [0, 3, 6, 7]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_timeout_of_zero_asks_once() {
         let script = Script::new(&[(Processing, None)]);
-        let wait_options = WaitOptions { timeout: Some(Duration::ZERO), ..WaitOptions::default() };
-        assert!(matches!(watch(&script, wait_options).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
-        assert_eq!(script.asked.lock().unwrap().len(), 1);
+        let options = WaitOptions { timeout: Some(Duration::ZERO), ..WaitOptions::default() };
+        assert!(matches!(watch(&script, options).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
+        assert_eq!(script.polls.lock().unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -418,35 +415,35 @@ mod tests {
         let script = Script::new(&[(Processing, None), (Processing, None), (Done, None)]);
         let mut new = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), every(1.5));
         let ended = new.end(|_| {}).await.unwrap();
-        let asked: Vec<_> = script.asked.lock().unwrap().iter().map(Duration::as_millis).collect();
-        assert_eq!(asked, [1500, 3000]);
+        let polls: Vec<_> = script.polls.lock().unwrap().iter().map(Duration::as_millis).collect();
+        assert_eq!(polls, [1500, 3000]);
         assert_eq!(ended.render_time, Some(Duration::from_millis(2250)));
         let hurried = WaitOptions { timeout: Some(Duration::ZERO), ..WaitOptions::default() };
         let error = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), hurried).end(|_| {}).await;
-        assert!(error.is_ok(), "even then it is asked after once");
-        let before = script.asked.lock().unwrap().len();
+        assert!(error.is_ok(), "it is still polled once");
+        let before = script.polls.lock().unwrap().len();
         let created = Instant::now();
         tokio::time::advance(Duration::from_secs(20)).await;
         let mut later = Watch::new(&script, VideoJob::pending("a"), Some(created), every(60.0));
         assert_eq!(later.next().await.unwrap().unwrap().status, Done);
-        assert_eq!((script.asked.lock().unwrap().len() - before, created.elapsed().as_secs()), (1, 20));
+        assert_eq!((script.polls.lock().unwrap().len() - before, created.elapsed().as_secs()), (1, 20));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_known_of_such_renders_sets_the_pace_once_the_beginning_is_known() {
         let known = RenderTimes::from_durations(&[60.0, 61.0, 59.0, 60.5, 59.5, 60.0, 61.5, 58.5]);
-        let wait_options = WaitOptions { known, ..WaitOptions::default() };
-        for (created, questions) in [(Some(Instant::now()), 1..5), (None, 20..40)] {
+        let options = WaitOptions { known, ..WaitOptions::default() };
+        for (created, poll_counts) in [(Some(Instant::now()), 1..5), (None, 20..40)] {
             let mut script = Script::new(&[(Processing, None); 60]);
             script.states.push((Done, None));
-            Watch::new(&script, VideoJob::pending("a"), created, wait_options).end(|_| {}).await.unwrap();
-            let asked = script.asked.lock().unwrap();
-            assert!(questions.contains(&asked.len()), "{created:?}: {asked:?}");
-            assert!(asked.last().unwrap().as_secs_f64() < 63.0, "{asked:?}");
+            Watch::new(&script, VideoJob::pending("a"), created, options).end(|_| {}).await.unwrap();
+            let polls = script.polls.lock().unwrap();
+            assert!(poll_counts.contains(&polls.len()), "{created:?}: {polls:?}");
+            assert!(polls.last().unwrap().as_secs_f64() < 63.0, "{polls:?}");
         }
     }
 
-    /// A service that answers once, and is then out of reach for `outage`.
+    /// A service that responds once, and is then unreachable for `outage`.
     struct Outage(Instant, Duration);
 
     impl PollJob for &Outage {
@@ -454,9 +451,9 @@ mod tests {
             let elapsed = self.0.elapsed();
             let status = if elapsed < Duration::from_secs(1) { Processing } else { Done };
             if status == Done && elapsed < self.1 {
-                let failure =
+                let error =
                     TransportError { message: "gone".into(), request_id: None, not_sent: true, permanent: false };
-                return Err(Error::ConnectionFailed(Box::new(failure)));
+                return Err(Error::ConnectionFailed(Box::new(error)));
             }
             Ok(Snapshot { job: VideoJob { status, ..VideoJob::pending(request_id) }, retry_after: None })
         }
@@ -491,8 +488,8 @@ mod tests {
                 std::future::pending().await
             }
         }
-        let wait_options = WaitOptions { timeout: Some(Duration::from_secs(5)), ..WaitOptions::default() };
-        let mut watch = Watch::new(Silence, VideoJob::pending("a"), None, wait_options);
+        let options = WaitOptions { timeout: Some(Duration::from_secs(5)), ..WaitOptions::default() };
+        let mut watch = Watch::new(Silence, VideoJob::pending("a"), None, options);
         assert!(matches!(watch.next().await, Some(Err(Error::WaitTimeout { .. }))));
     }
 
@@ -502,11 +499,11 @@ mod tests {
         script.states.push((Done, None));
         script.retry_after = Some(Duration::from_secs(20));
         watch(&script, WaitOptions::default()).end(|_| {}).await.unwrap();
-        let asked = script.asked.lock().unwrap();
-        assert!(asked.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(20)), "{asked:?}");
+        let polls = script.polls.lock().unwrap();
+        assert!(polls.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(20)), "{polls:?}");
     }
 
-    // ---- odd answers in the middle ------------------------------------------------------------
+    // ---- failed polls during a wait ------------------------------------------------------------
 
     fn refusal(kind: ApiErrorKind) -> Error {
         Error::Api(Box::new(ApiError::of(kind, 404)))
@@ -517,31 +514,31 @@ mod tests {
     }
 
     fn certificate() -> Error {
-        let failure = TransportError { message: "cert".into(), request_id: None, not_sent: true, permanent: true };
-        Error::ConnectionFailed(Box::new(failure))
+        let error = TransportError { message: "cert".into(), request_id: None, not_sent: true, permanent: true };
+        Error::ConnectionFailed(Box::new(error))
     }
 
-    /// What answers as `reply` does from one second on, and for as long as it says; and is done then.
-    struct Odd {
+    /// Responds as `reply` from one second on while that returns an error, and with a finished job afterwards.
+    struct FailingPolls {
         start: Instant,
         lasts: Duration,
         reply: fn(Duration) -> Option<Error>,
-        asked: Mutex<u32>,
+        polls: Mutex<u32>,
     }
 
-    impl Odd {
+    impl FailingPolls {
         fn new(lasts: u64, reply: fn(Duration) -> Option<Error>) -> Self {
-            Self { start: Instant::now(), lasts: Duration::from_secs(lasts), reply, asked: Mutex::default() }
+            Self { start: Instant::now(), lasts: Duration::from_secs(lasts), reply, polls: Mutex::default() }
         }
 
-        async fn wait(&self, wait_options: WaitOptions) -> Result<FinishedJob> {
-            Watch::new(self, VideoJob::pending("a"), None, wait_options).end(|_| {}).await
+        async fn wait(&self, options: WaitOptions) -> Result<FinishedJob> {
+            Watch::new(self, VideoJob::pending("a"), None, options).end(|_| {}).await
         }
     }
 
-    impl PollJob for &Odd {
+    impl PollJob for &FailingPolls {
         async fn poll(&self, request_id: &str) -> Result<Snapshot> {
-            *self.asked.lock().unwrap() += 1;
+            *self.polls.lock().unwrap() += 1;
             let elapsed = self.start.elapsed();
             if elapsed >= Duration::from_secs(1)
                 && elapsed < self.lasts
@@ -554,8 +551,8 @@ mod tests {
         }
     }
 
-    /// Every error that can come in place of an answer; those of the second list are refusals.
-    const TROUBLES: [fn(Duration) -> Option<Error>; 6] = [
+    /// Every error of a poll; those of the second list are refusals.
+    const POLL_ERRORS: [fn(Duration) -> Option<Error>; 6] = [
         |_| Some(malformed()),
         |_| Some(certificate()),
         |_| Some(refusal(ApiErrorKind::Other)),
@@ -573,36 +570,36 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_outlasts_whatever_is_no_news_of_the_job() {
-        for odd in TROUBLES {
-            let service = Odd::new(14 * 60, odd);
+        for odd in POLL_ERRORS {
+            let service = FailingPolls::new(14 * 60, odd);
             let ended = service.wait(every(5.0)).await;
             assert_eq!(ended.unwrap().job.status, Done);
-            let service = Odd::new(60 * 60, odd);
+            let service = FailingPolls::new(60 * 60, odd);
             let error = service.wait(every(5.0)).await.unwrap_err();
             assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&odd(Duration::ZERO).unwrap()));
             assert_eq!(service.start.elapsed().as_secs() / 60, 15, "{error:?}");
-            assert!(error.to_string().ends_with("job a was processing when the service was last heard of, 900 s ago"));
+            assert!(error.to_string().ends_with("job a was processing at the last response, 900 s ago"));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_outlasts_a_refusal_that_does_not_last() {
         for odd in REFUSED {
-            assert_eq!(Odd::new(50, odd).wait(every(5.0)).await.unwrap().job.status, Done);
+            assert_eq!(FailingPolls::new(50, odd).wait(every(5.0)).await.unwrap().job.status, Done);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_when_a_job_is_refused_steadily() {
         for odd in REFUSED {
-            let service = Odd::new(60 * 60, odd);
+            let service = FailingPolls::new(60 * 60, odd);
             let error = service.wait(every(5.0)).await.unwrap_err();
             assert!(matches!(error, Error::Api(_)), "{error:?}");
             assert_eq!(service.start.elapsed().as_secs(), 65);
-            // However rarely it is asked, one refusal is not enough.
-            let service = Odd::new(60 * 60, odd);
+            // One refusal is not enough, however long the interval.
+            let service = FailingPolls::new(60 * 60, odd);
             assert!(service.wait(every(200.0)).await.is_err());
-            assert_eq!((service.start.elapsed().as_secs(), *service.asked.lock().unwrap()), (600, 4));
+            assert_eq!((service.start.elapsed().as_secs(), *service.polls.lock().unwrap()), (600, 4));
         }
     }
 
@@ -612,19 +609,19 @@ mod tests {
             let is_refused = elapsed.as_secs().is_multiple_of(10);
             Some(if is_refused { refusal(ApiErrorKind::NotFound) } else { malformed() })
         };
-        assert_eq!(Odd::new(14 * 60, alternating).wait(every(5.0)).await.unwrap().job.status, Done);
+        assert_eq!(FailingPolls::new(14 * 60, alternating).wait(every(5.0)).await.unwrap().job.status, Done);
         let with_news = |elapsed: Duration| {
             let is_refused = !elapsed.as_secs().is_multiple_of(50);
             is_refused.then(|| refusal(ApiErrorKind::NotFound))
         };
-        assert_eq!(Odd::new(60 * 60, with_news).wait(every(5.0)).await.unwrap().job.status, Done);
-        assert!(Odd::new(60 * 60, alternating).wait(every(5.0)).await.is_err());
+        assert_eq!(FailingPolls::new(60 * 60, with_news).wait(every(5.0)).await.unwrap().job.status, Done);
+        assert!(FailingPolls::new(60 * 60, alternating).wait(every(5.0)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_job_that_was_never_heard_of_is_not_waited_for() {
-        for odd in TROUBLES.into_iter().chain(REFUSED) {
-            let service = Odd::new(60 * 60, odd);
+        for odd in POLL_ERRORS.into_iter().chain(REFUSED) {
+            let service = FailingPolls::new(60 * 60, odd);
             tokio::time::advance(Duration::from_secs(5)).await;
             let is_limited =
                 matches!(odd(Duration::ZERO), Some(Error::Api(error)) if error.kind == ApiErrorKind::RateLimited);
@@ -638,7 +635,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_a_job_that_the_service_is_known_to_have_outlasts_a_refusal_at_first() {
         for odd in REFUSED {
-            let service = Odd::new(30, odd);
+            let service = FailingPolls::new(30, odd);
             tokio::time::advance(Duration::from_secs(2)).await;
             let new = || Watch::new(&service, VideoJob::pending("a"), Some(service.start), every(5.0));
             assert!(matches!(new().end(|_| {}).await, Err(Error::Api(_))));
@@ -648,18 +645,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_mistake_of_the_caller_ends_a_wait_at_once() {
-        let service = Odd::new(60, |_| Some(Error::invalid("job", "no")));
+        let service = FailingPolls::new(60, |_| Some(Error::invalid("job", "no")));
         assert!(matches!(service.wait(every(5.0)).await, Err(Error::InvalidRequest { .. })));
         assert_eq!(service.start.elapsed().as_secs(), 5);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_timeout_tells_what_came_last() {
-        let service = Odd::new(600, |_| Some(malformed()));
-        let wait_options = WaitOptions { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
-        let words = service.wait(wait_options).await.unwrap_err().to_string();
-        assert!(words.starts_with("job a is still processing after 20 s; "), "{words}");
-        assert!(words.ends_with("(lastly, instead of an answer: odd)"), "{words}");
+        let service = FailingPolls::new(600, |_| Some(malformed()));
+        let options = WaitOptions { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
+        let message = service.wait(options).await.unwrap_err().to_string();
+        assert!(message.starts_with("job a is still processing after 20 s; "), "{message}");
+        assert!(message.ends_with("(the last poll failed: odd)"), "{message}");
     }
 
     // ---- jobs that never end ------------------------------------------------------------------
@@ -673,8 +670,8 @@ mod tests {
             let error = watch.end(|_| {}).await.unwrap_err();
             assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }), "{error:?}");
             assert_eq!(script.start.elapsed().as_secs(), day.as_secs());
-            let words = error.to_string();
-            assert!(words.contains("86400 s after its beginning") && words.contains("max_job_age"), "{words}");
+            let message = error.to_string();
+            assert!(message.contains("86400 s after its creation") && message.contains("max_job_age"), "{message}");
         }
     }
 
@@ -688,17 +685,17 @@ mod tests {
             |created| Watch::new(&script, VideoJob::pending("a"), Some(created), every(600.0)).with_max_age(Some(day));
         assert!(new(created).end(|_| {}).await.is_err());
         assert_eq!(script.start.elapsed(), day / 4);
-        // One that is too old already is asked after once more.
-        let asked = script.asked.lock().unwrap().len();
+        // A job that is too old from the start is polled once.
+        let polls = script.polls.lock().unwrap().len();
         let error = new(created).end(|_| {}).await.unwrap_err();
         assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }));
-        assert_eq!(script.asked.lock().unwrap().len(), asked + 1);
+        assert_eq!(script.polls.lock().unwrap().len(), polls + 1);
         let done = Script::new(&[(Done, None)]);
         let mut late = Watch::new(&done, VideoJob::pending("a"), Some(created), every(5.0)).with_max_age(Some(day));
         assert!(late.end(|_| {}).await.is_ok());
     }
 
-    /// A service that never answers.
+    /// A service that never responds.
     struct Silent;
 
     impl PollJob for &Silent {
@@ -713,12 +710,12 @@ mod tests {
         let start = Instant::now();
         tokio::time::advance(age * 2).await;
         for (began, seconds) in [(Instant::now(), 62), (start, 30)] {
-            let asked = Instant::now();
+            let start = Instant::now();
             let mut watch =
                 Watch::new(&Silent, VideoJob::pending("a"), Some(began), every(5.0)).with_max_age(Some(age));
             let error = watch.end(|_| {}).await.unwrap_err();
             assert!(matches!(error, Error::WaitTimeout { limit: WaitLimit::Age, .. }), "{error:?}");
-            assert_eq!(asked.elapsed().as_secs(), seconds);
+            assert_eq!(start.elapsed().as_secs(), seconds);
         }
     }
 
@@ -726,10 +723,10 @@ mod tests {
     async fn the_shorter_limit_ends_a_wait() {
         for (timeout, age, limit, seconds) in [(30, 60, WaitLimit::Timeout, 30), (60, 30, WaitLimit::Age, 30)] {
             let script = Script::new(&[(Processing, None)]);
-            let wait_options = WaitOptions { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };
-            let mut watch = watch(&script, wait_options).with_max_age(Some(Duration::from_secs(age)));
-            let Err(Error::WaitTimeout { limit: ended_by, .. }) = watch.end(|_| {}).await else { panic!() };
-            assert_eq!((ended_by, script.start.elapsed().as_secs()), (limit, seconds));
+            let options = WaitOptions { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };
+            let mut watch = watch(&script, options).with_max_age(Some(Duration::from_secs(age)));
+            let Err(Error::WaitTimeout { limit: reached, .. }) = watch.end(|_| {}).await else { panic!() };
+            assert_eq!((reached, script.start.elapsed().as_secs()), (limit, seconds));
         }
     }
 }

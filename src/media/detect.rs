@@ -1,4 +1,4 @@
-//! What bytes are, told by the bytes themselves and never by a name.
+//! Detects file formats from content, not from file extensions.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
@@ -6,24 +6,20 @@ use file_format::FileFormat;
 
 use super::isobmff;
 
-/// As much of a beginning as tells every format apart.
+/// Enough of the beginning to distinguish all formats.
 const HEAD: usize = 36 * 1024;
 
-/// A format that the service takes.
+/// A format that the service accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// JPEG image.
     Jpeg,
-    /// PNG image.
     Png,
-    /// WebP image.
     Webp,
-    /// MP4 video.
     Mp4,
 }
 
 impl Kind {
-    /// The media type, as data URIs spell it.
+    /// As in data URIs.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -34,7 +30,6 @@ impl Kind {
         }
     }
 
-    /// The format's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,26 +40,25 @@ impl Kind {
         }
     }
 
-    /// Whether it is an image.
     #[must_use]
     pub const fn is_image(self) -> bool {
         !matches!(self, Self::Mp4)
     }
 }
 
-/// What was looked at turned out to be.
+/// The result of format detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detected {
-    /// A whole file of a format that the service takes.
+    /// A complete file of an accepted format.
     Whole(Kind),
-    /// A file of such a format that ends too early.
+    /// A truncated file of an accepted format.
     Truncated(Kind),
-    /// Something else, in words.
+    /// A description of anything else.
     Foreign(String),
 }
 
-/// Looks at a file from its beginning.
-pub fn recognise<R: Read + Seek>(source: &mut R) -> io::Result<Detected> {
+/// Detects the format of a file.
+pub fn detect_format<R: Read + Seek>(source: &mut R) -> io::Result<Detected> {
     let length = source.seek(SeekFrom::End(0))?;
     source.rewind()?;
     let source = &mut BufReader::with_capacity(1 << 16, source);
@@ -90,7 +84,7 @@ fn kind(head: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Of the many brands in boxes like MP4's, these are of images, sound and `QuickTime`.
+/// `ftyp` brands of images, sound and `QuickTime`, which share the box structure with MP4.
 fn is_mp4_brand(brand: &[u8]) -> bool {
     const OTHERS: [&[u8; 4]; 14] = [
         b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"crx ", b"qt  ",
@@ -99,17 +93,17 @@ fn is_mp4_brand(brand: &[u8]) -> bool {
     brand.first_chunk().is_some_and(|brand| !OTHERS.contains(&brand))
 }
 
-/// A name for what the service does not take.
+/// Describes a file that the service does not accept.
 fn foreign(head: &[u8]) -> String {
     if head.is_empty() {
         return "empty".into();
     }
     if is_html(head) {
-        return "an HTML page, perhaps the answer of a server that refused".into();
+        return "an HTML page, perhaps the error page of a server".into();
     }
     match FileFormat::from_bytes(head) {
         FileFormat::ArbitraryBinaryData | FileFormat::Empty => plain(head),
-        FileFormat::PlainText => "a text".into(),
+        FileFormat::PlainText => "plain text".into(),
         format => format!("a file in the format {} ({})", format.name(), format.media_type()),
     }
 }
@@ -127,8 +121,8 @@ fn plain(head: &[u8]) -> String {
         Err(_) => None,
     };
     match text {
-        Some(text) if !text.contains('\0') => "a text".into(),
-        _ => "in no format that is known here".into(),
+        Some(text) if !text.contains('\0') => "plain text".into(),
+        _ => "in an unknown format".into(),
     }
 }
 
@@ -141,7 +135,7 @@ fn jpeg_ends<R: Read + Seek>(source: &mut BufReader<R>) -> io::Result<bool> {
         match next_marker(source)? {
             None | Some(END_OF_IMAGE) => return Ok(false),
             Some(START_OF_SCAN) => break,
-            // These stand alone.
+            // Markers without a length.
             Some(0x01 | 0xD0..=0xD8) => {}
             Some(_) => {
                 let Some(length) = isobmff::array(source)?.map(u16::from_be_bytes) else { return Ok(false) };
@@ -149,7 +143,7 @@ fn jpeg_ends<R: Read + Seek>(source: &mut BufReader<R>) -> io::Result<bool> {
             }
         }
     }
-    // In the scan's data, 0xFF is always followed by a zero or a marker.
+    // Within a scan, 0xFF is always followed by a zero or a marker.
     let mut after_ff = false;
     for byte in source.bytes() {
         let byte = byte?;
@@ -161,8 +155,8 @@ fn jpeg_ends<R: Read + Seek>(source: &mut BufReader<R>) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The next marker of a JPEG's header. As decoders do, this passes over stray bytes before it, stuffed zeros among
-/// them; and any marker may be preceded by fill bytes.
+/// The next marker in the header of a JPEG. Skips stray bytes and stuffed zeros before it, as decoders do, and fill
+/// bytes.
 fn next_marker<R: Read>(source: &mut R) -> io::Result<Option<u8>> {
     let mut after_ff = false;
     while let Some([byte]) = isobmff::array(source)? {
@@ -189,12 +183,12 @@ fn png_ends<R: Read + Seek>(source: &mut BufReader<R>, length: u64) -> io::Resul
         if &name == b"IEND" || at > length {
             return Ok(at <= length);
         }
-        // Its content and its checksum.
+        // Content and checksum.
         source.seek_relative(i64::from(size) + 4)?;
     }
 }
 
-/// What the outer header says of the whole.
+/// File size according to the RIFF header.
 fn webp_size(head: &[u8]) -> Option<u64> {
     let size = head.get(4..8)?.first_chunk()?;
     Some(u64::from(u32::from_le_bytes(*size)) + 8)
@@ -207,10 +201,10 @@ mod tests {
     use super::*;
 
     fn found(bytes: &[u8]) -> Detected {
-        recognise(&mut Cursor::new(bytes)).unwrap()
+        detect_format(&mut Cursor::new(bytes)).unwrap()
     }
 
-    /// A JPEG's skeleton: a thumbnail with an end of its own in the header, then a scan.
+    /// A minimal JPEG: a header with a thumbnail that has its own end marker, then a scan.
     fn jpeg() -> Vec<u8> {
         let mut file = vec![0xFF, 0xD8, 0xFF, 0xE1, 0, 8, 0xFF, 0xD8, 0xFF, 0xD9, 0, 0];
         file.extend([0xFF, 0xDA, 0, 2, 1, 2, 0xFF, 0, 3, 0xFF, 0xD0, 4, 0xFF, 0xD9]);
@@ -253,7 +247,7 @@ mod tests {
     #[test]
     fn what_follows_the_end_of_an_image_does_not_matter() {
         for (kind, mut file) in [(Kind::Jpeg, jpeg()), (Kind::Png, png()), (Kind::Webp, webp())] {
-            file.extend(b"a phone's film of the same moment");
+            file.extend(b"a phone's video of the same moment");
             assert_eq!(found(&file), Detected::Whole(kind));
         }
     }
@@ -262,8 +256,8 @@ mod tests {
     fn the_others_are_named() {
         let cases: [(&[u8], &str); 12] = [
             (b"", "empty"),
-            (b"/home/me/picture.png", "a text"),
-            ("ä".as_bytes(), "a text"),
+            (b"/home/me/picture.png", "plain text"),
+            ("ä".as_bytes(), "plain text"),
             (b"<!DOCTYPE html><html></html>", "HTML"),
             (b"%PDF-1.7\n", "Portable Document Format"),
             (b"GIF89a\x01\0\x01\0", "Graphics Interchange Format"),
@@ -272,11 +266,11 @@ mod tests {
             (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", "AV1 Image"),
             (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "QuickTime"),
             (b"\x1a\x45\xdf\xa3", "Extensible Binary Meta Language"),
-            (b"\0\x01\x02\x03\x04\x05\x06\x07", "no format that is known"),
+            (b"\0\x01\x02\x03\x04\x05\x06\x07", "an unknown format"),
         ];
         for (bytes, name) in cases {
-            let Detected::Foreign(words) = found(bytes) else { panic!("{name}") };
-            assert!(words.contains(name), "{words}");
+            let Detected::Foreign(description) = found(bytes) else { panic!("{name}") };
+            assert!(description.contains(name), "{description}");
         }
     }
 

@@ -1,44 +1,41 @@
-//! What an MP4 file says of itself: whether it is whole, its length, how it is coded.
+//! Reads the structure of MP4 files: completeness, length, codec.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// What the service's rules for a source ask about.
+/// What the limits for source videos depend on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VideoInfo {
-    /// Length in seconds.
     pub seconds: f64,
-    /// The four letters of the codec of the pictures, such as `avc1`.
+    /// Code of the video codec, such as `avc1`.
     pub codec: Option<[u8; 4]>,
 }
 
-/// How deep boxes are looked into, and how many: files are untrusted.
-const MOST_BOXES: usize = 10_000;
+/// Limits the work on untrusted files.
+const MAX_BOXES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy)]
 struct BoxExtent {
     name: [u8; 4],
-    /// Where its content begins.
     from: u64,
-    /// Where it ends.
     to: u64,
 }
 
-/// The boxes that stand outermost. What else follows the last of them is a tail that players skip.
-const OUTERMOST: [[u8; 4]; 16] = [
+/// Top-level boxes. Players skip anything else after the last of them.
+const TOP_LEVEL: [[u8; 4]; 16] = [
     *b"ftyp", *b"moov", *b"mdat", *b"free", *b"skip", *b"wide", *b"moof", *b"mfra", *b"uuid", *b"meta", *b"sidx",
     *b"styp", *b"pdin", *b"ssix", *b"prft", *b"emsg",
 ];
 
-/// Whether boxes of this name stand outermost.
+/// Whether `name` is a top-level box.
 pub(crate) fn is_outermost(name: [u8; 4]) -> bool {
-    OUTERMOST.contains(&name)
+    TOP_LEVEL.contains(&name)
 }
 
-/// Whether the outermost boxes fit the file, and those that describe and hold the film are among them.
+/// Whether the top-level boxes fit in the file and include `moov` and `mdat`.
 pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Result<bool> {
     let (mut is_described, mut has_media) = (false, false);
     let mut at = 0;
-    for _ in 0..MOST_BOXES {
+    for _ in 0..MAX_BOXES {
         let Some(next) = box_at(source, at, length)? else { break };
         if next.to > length {
             return Ok(is_described && has_media && !is_outermost(next.name));
@@ -50,7 +47,7 @@ pub(super) fn is_whole<R: Read + Seek>(source: &mut R, length: u64) -> io::Resul
     Ok(is_described && has_media)
 }
 
-/// What the file says of its film, if it says it.
+/// Length and codec of a video, if the file contains them.
 pub fn video_info<R: Read + Seek>(source: &mut R) -> io::Result<Option<VideoInfo>> {
     let length = source.seek(SeekFrom::End(0))?;
     let Some(movie) = find(source, (0, length), *b"moov")? else { return Ok(None) };
@@ -71,7 +68,7 @@ fn seconds<R: Read + Seek>(source: &mut R, movie: BoxExtent) -> io::Result<Optio
         (scale, duration.filter(|all| *all != u32::MAX).map(u64::from))
     };
     Ok(match (scale, duration) {
-        // A film in fragments leaves its length open; all ones mean that it could not be told.
+        // Zero is the length of a fragmented file, all ones an unknown length.
         (Some(scale @ 1..), Some(duration @ 1..)) => Some(as_f64(duration) / f64::from(scale)),
         _ => None,
     })
@@ -82,7 +79,7 @@ fn as_f64(ticks: u64) -> f64 {
     ticks as f64
 }
 
-/// The codec of the first track of pictures.
+/// The codec of the first video track.
 fn codec<R: Read + Seek>(source: &mut R, movie: BoxExtent) -> io::Result<Option<[u8; 4]>> {
     let mut at = movie.from;
     while let Some(track) = find(source, (at, movie.to), *b"trak")? {
@@ -98,17 +95,17 @@ fn codec<R: Read + Seek>(source: &mut R, movie: BoxExtent) -> io::Result<Option<
             let Some(next) = find(source, (inner.from, inner.to), name)? else { return Ok(None) };
             inner = next;
         }
-        // Version, flags and a count stand before the first entry, its size before its name.
+        // Version, flags and a count precede the first entry, and its size precedes its name.
         source.seek(SeekFrom::Start(inner.from + 12))?;
         return array(source);
     }
     Ok(None)
 }
 
-/// The first box of this name between two places.
+/// The first box called `name` in a range.
 fn find<R: Read + Seek>(source: &mut R, (from, to): (u64, u64), name: [u8; 4]) -> io::Result<Option<BoxExtent>> {
     let mut at = from;
-    for _ in 0..MOST_BOXES {
+    for _ in 0..MAX_BOXES {
         let Some(next) = box_at(source, at, to)? else { return Ok(None) };
         if next.name == name {
             return Ok(Some(next));
@@ -118,7 +115,7 @@ fn find<R: Read + Seek>(source: &mut R, (from, to): (u64, u64), name: [u8; 4]) -
     Ok(None)
 }
 
-/// The box that begins at `at`, if one does before `end`.
+/// The box that starts at `at`, if it starts before `end`.
 fn box_at<R: Read + Seek>(source: &mut R, at: u64, end: u64) -> io::Result<Option<BoxExtent>> {
     if at.saturating_add(8) > end {
         return Ok(None);
@@ -126,7 +123,7 @@ fn box_at<R: Read + Seek>(source: &mut R, at: u64, end: u64) -> io::Result<Optio
     source.seek(SeekFrom::Start(at))?;
     let (Some(short), Some(name)) = (array(source)?.map(u32::from_be_bytes), array(source)?) else { return Ok(None) };
     let (header, size) = match short {
-        // Reaches to the end, wherever that is.
+        // The box extends to the end of its container.
         0 => (8, end - at),
         1 => (16, array(source)?.map_or(0, u64::from_be_bytes)),
         size => (8, u64::from(size)),
@@ -137,7 +134,7 @@ fn box_at<R: Read + Seek>(source: &mut R, at: u64, end: u64) -> io::Result<Optio
     Ok(at.checked_add(size).map(|to| BoxExtent { name, from: at + header, to }))
 }
 
-/// The next bytes, or nothing at the end.
+/// The next `N` bytes, or `None` at the end.
 pub(super) fn array<R: Read, const N: usize>(source: &mut R) -> io::Result<Option<[u8; N]>> {
     let mut bytes = [0; N];
     match source.read_exact(&mut bytes) {
@@ -158,7 +155,7 @@ pub(super) mod tests {
         [&size.to_be_bytes()[..], &name, content].concat()
     }
 
-    /// The skeleton of a film: a track of sound, a track of pictures, no samples.
+    /// A minimal MP4: a sound track and a video track, no samples.
     pub(in crate::media) fn video(seconds: f64, codec: [u8; 4]) -> Vec<u8> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test's small number")]
         let duration = (seconds * 1000.0) as u32;
@@ -188,7 +185,7 @@ pub(super) mod tests {
             let times = vec![0; if version == 1 { 16 } else { 8 }];
             let mvhd = [&[version, 0, 0, 0][..], &times, &1000_u32.to_be_bytes(), length, &[0; 80]].concat();
             let file = boxed(*b"moov", &boxed(*b"mvhd", &mvhd));
-            super::video_info(&mut Cursor::new(file)).unwrap().map(|film| film.seconds)
+            super::video_info(&mut Cursor::new(file)).unwrap().map(|video| video.seconds)
         };
         assert_eq!((of(0, &[0xFF; 4]), of(1, &[0xFF; 8])), (None, None));
         assert_eq!(of(1, &5000_u64.to_be_bytes()), Some(5.0));

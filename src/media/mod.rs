@@ -1,4 +1,4 @@
-//! Images and videos as input: what a caller holds, and what is made of it before it is sent.
+//! Images and videos as input: from what a caller passes to what is sent.
 
 use std::fmt;
 use std::fs::File;
@@ -19,40 +19,37 @@ pub mod png;
 mod serialization;
 
 pub use detect::Kind;
-use detect::{Detected, recognise};
+use detect::{Detected, detect_format};
 pub use isobmff::VideoInfo;
 
-/// An image or a video as a caller has it.
+/// An image or a video as passed by the caller.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Media {
-    /// A public address, fetched by the service.
+    /// Fetched by the service.
     Url(String),
-    /// A file that the service already has.
+    /// A file stored by the service.
     FileId(String),
     /// Bytes in memory.
     Data(Bytes),
-    /// A file of this machine, read while it is sent.
+    /// Read while it is sent.
     File(PathBuf),
-    /// An earlier job, for its video.
+    /// Stands for its video.
     Job(Box<VideoJob>),
-    /// An earlier video.
+    /// A video of an earlier job.
     Video(Video),
 }
 
-/// What a place in a request takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// JPEG, PNG or WebP.
     Image,
-    /// MP4.
     Video,
 }
 
 impl Role {
     const fn takes(self) -> &'static str {
         match self {
-            Self::Image => "an image: JPEG, PNG or WebP",
-            Self::Video => "a video: MP4",
+            Self::Image => "a JPEG, PNG or WebP image",
+            Self::Video => "an MP4 video",
         }
     }
 
@@ -61,38 +58,30 @@ impl Role {
     }
 }
 
-/// Media that can be sent as they are.
+/// Media in the form in which they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PreparedMedia {
-    /// An address.
     Url(String),
-    /// The service's own id of a file.
+    /// A file stored by the service.
     FileId(String),
-    /// Bytes that become a data URI on their way.
+    /// Sent as a data URI.
     Inline(Inline),
 }
 
-/// Bytes of a known kind, in memory or still on the disk.
+/// Content of a known format, in memory or on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inline {
-    /// Where they stand in the request.
+    /// The request field, for messages.
     pub field: &'static str,
-    /// What they are.
     pub kind: Kind,
-    /// How many they are.
     pub length: u64,
-    /// Where they are.
     pub source: Source,
-    /// For a video, what it says of itself.
     pub video: Option<VideoInfo>,
 }
 
-/// Where bytes are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Source {
-    /// In memory.
     Memory(Bytes),
-    /// On the disk.
     File(PathBuf),
 }
 
@@ -119,7 +108,7 @@ impl fmt::Debug for Media {
 }
 
 impl Media {
-    /// What a text stands for: an http(s) address or a data URI, and never a path.
+    /// Parses an http(s) URL or a data URI. A text is never a path.
     pub fn of_text(field: &'static str, text: &str) -> Result<Self> {
         if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
             return data_uri(text).map(Self::Data).map_err(|why| Error::invalid(field, format!("{field}: {why}")));
@@ -130,15 +119,15 @@ impl Media {
         Err(Error::invalid(
             field,
             format!(
-                "{field} must be an http(s) address or a data URI when it is a text, not {:?}; a text is never read as a \
-                 path (pass pathlib.Path(...) for a file of yours) nor as a job's id (pass client.get(id))",
+                "{field} must be an http(s) URL or a data URI if it is a string, not {:?}; pass pathlib.Path(...) for a \
+                 local file, or client.get(id) for a job",
                 text_for_message(text)
             ),
         ))
     }
 }
 
-/// Whether a text is an http(s) address as it stands. It is sent as it stands, too.
+/// Whether a text is an http(s) URL, which is sent unchanged.
 #[must_use]
 pub fn is_address(text: &str) -> bool {
     let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -147,12 +136,13 @@ pub fn is_address(text: &str) -> bool {
 }
 
 fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
-    let (head, content) = text[5..].split_once(',').ok_or("a data URI has a comma between its type and its content")?;
+    let (head, content) =
+        text[5..].split_once(',').ok_or("the data URI has no comma between its type and its content")?;
     let head: String = head.chars().filter(|character| !character.is_whitespace()).collect();
     if !head.to_ascii_lowercase().ends_with(";base64") {
-        return Err("the data URI must be in base64, as data:image/png;base64,... is".into());
+        return Err("the data URI must be base64, such as data:image/png;base64,...".into());
     }
-    // As forgiving as browsers are: broken lines, the alphabet of addresses, no padding.
+    // As lenient as browsers: line breaks, the URL-safe alphabet, missing padding.
     let content: Vec<u8> = content
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=')
@@ -165,30 +155,30 @@ fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
     BASE64_STANDARD_NO_PAD
         .decode(content)
         .map(Bytes::from)
-        .map_err(|error| format!("the data URI is no base64: {error}"))
+        .map_err(|error| format!("the data URI is not valid base64: {error}"))
 }
 
-/// Looks at bytes in memory. Refuses what the service does not take.
+/// Detects the format of bytes, and rejects what the service does not accept.
 pub fn look_at_bytes(field: &'static str, role: Role, bytes: &Bytes) -> Result<Inline> {
-    let look = look(field, "the bytes given are", role, &mut Cursor::new(bytes));
-    let (kind, video) = look.map_err(|error| error.into_error(field, "the bytes"))?;
+    let inspected = inspect(field, "the bytes are", role, &mut Cursor::new(bytes));
+    let (kind, video) = inspected.map_err(|error| error.into_error(field, "the bytes"))?;
     Ok(Inline { field, kind, length: bytes.len() as u64, source: Source::Memory(bytes.clone()), video })
 }
 
-/// Looks at a file. Refuses what the service does not take.
+/// Detects the format of a file, and rejects what the service does not accept.
 pub fn look_at_file(field: &'static str, role: Role, path: &Path) -> Result<Inline> {
     let unreadable =
         |error: std::io::Error| ReadError::Unreadable(error).into_error(field, &path.display().to_string());
-    // Opening a pipe would wait for somebody to write into it.
+    // Opening a pipe would block until somebody writes to it.
     let about = std::fs::metadata(path).map_err(unreadable)?;
     if !about.is_file() {
-        let what = if about.is_dir() { "a folder" } else { "no ordinary file" };
+        let what = if about.is_dir() { "a directory" } else { "not a regular file" };
         return Err(Error::invalid(field, format!("{field}: {} is {what}", path.display())));
     }
     let mut file = File::open(path).map_err(unreadable)?;
-    let look = look(field, &format!("{} is", path.display()), role, &mut file);
-    let seen = look.map_err(|error| error.into_error(field, &path.display().to_string()))?;
-    Ok(Inline { field, kind: seen.0, length: about.len(), source: Source::File(path.to_owned()), video: seen.1 })
+    let inspected = inspect(field, &format!("{} is", path.display()), role, &mut file);
+    let (kind, video) = inspected.map_err(|error| error.into_error(field, &path.display().to_string()))?;
+    Ok(Inline { field, kind, length: about.len(), source: Source::File(path.to_owned()), video })
 }
 
 enum ReadError {
@@ -211,19 +201,19 @@ impl ReadError {
     }
 }
 
-fn look<R: Read + Seek>(
+fn inspect<R: Read + Seek>(
     field: &'static str,
     subject: &str,
     role: Role,
     source: &mut R,
 ) -> std::result::Result<(Kind, Option<VideoInfo>), ReadError> {
     let refuse = |what: &str| {
-        Err(ReadError::Refused(Error::invalid(field, format!("{field}: {subject} {what}; taken is {}", role.takes()))))
+        Err(ReadError::Refused(Error::invalid(field, format!("{field}: {subject} {what}; expected {}", role.takes()))))
     };
-    let kind = match recognise(source)? {
+    let kind = match detect_format(source)? {
         Detected::Whole(kind) if role.allows(kind) => kind,
         Detected::Whole(kind) => return refuse(kind.name()),
-        Detected::Truncated(kind) => return refuse(&format!("{} that ends too early", kind.name())),
+        Detected::Truncated(kind) => return refuse(&format!("{} that is truncated", kind.name())),
         Detected::Foreign(what) => return refuse(&what),
     };
     let video = if kind == Kind::Mp4 { isobmff::video_info(source)? } else { None };
@@ -268,14 +258,14 @@ mod tests {
 
     #[test]
     fn a_place_takes_its_own_kind() {
-        let film = Bytes::from(isobmff::tests::video(5.0, *b"avc1"));
-        let inline = look_at_bytes("video", Role::Video, &film).unwrap();
-        assert_eq!((inline.kind, inline.video.map(|film| film.seconds)), (Kind::Mp4, Some(5.0)));
-        let refused = look_at_bytes("image", Role::Image, &film).unwrap_err().to_string();
-        assert_eq!(refused, "image: the bytes given are an MP4 video; taken is an image: JPEG, PNG or WebP");
+        let video = Bytes::from(isobmff::tests::video(5.0, *b"avc1"));
+        let inline = look_at_bytes("video", Role::Video, &video).unwrap();
+        assert_eq!((inline.kind, inline.video.map(|video| video.seconds)), (Kind::Mp4, Some(5.0)));
+        let refused = look_at_bytes("image", Role::Image, &video).unwrap_err().to_string();
+        assert_eq!(refused, "image: the bytes are an MP4 video; expected a JPEG, PNG or WebP image");
         let refused = look_at_bytes("video", Role::Video, &Bytes::from_static(b"%PDF-1.7")).unwrap_err().to_string();
         assert!(
-            refused.contains("Portable Document Format") && refused.ends_with("taken is a video: MP4"),
+            refused.contains("Portable Document Format") && refused.ends_with("expected an MP4 video"),
             "{refused}"
         );
     }
@@ -287,10 +277,11 @@ mod tests {
         std::fs::write(&path, isobmff::tests::video(3.0, *b"hvc1")).unwrap();
         let inline = look_at_file("video", Role::Video, &path).unwrap();
         assert_eq!((inline.kind, inline.length), (Kind::Mp4, std::fs::metadata(&path).unwrap().len()));
-        for (path, words) in [(folder.path().to_owned(), "is a folder"), (folder.path().join("none"), "cannot be read")]
+        for (path, message) in
+            [(folder.path().to_owned(), "is a directory"), (folder.path().join("none"), "cannot be read")]
         {
             let refused = look_at_file("video", Role::Video, &path).unwrap_err().to_string();
-            assert!(refused.contains(words), "{refused}");
+            assert!(refused.contains(message), "{refused}");
         }
     }
 }

@@ -1,21 +1,19 @@
-//! Bare pixels, as arrays hold them, made a PNG image.
+//! Encodes pixels of arrays as PNG.
 
 use bytes::Bytes;
 use png::{BitDepth, ColorType, Compression, Encoder};
 
 use crate::error::{Error, Result};
 
-/// What stands for one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
-    /// Red, green, blue.
     Rgb,
-    /// Red, green, blue, opacity.
+    /// With alpha.
     Rgba,
 }
 
 impl Channels {
-    /// The channels of pixels of so many bytes.
+    /// From the number of bytes per pixel.
     #[must_use]
     pub const fn of(count: usize) -> Option<Self> {
         match count {
@@ -33,9 +31,9 @@ impl Channels {
     }
 }
 
-/// A PNG image of rows of pixels, 8 bits a channel.
+/// Encodes rows of pixels with 8 bits per channel.
 pub fn png(width: u32, height: u32, channels: Channels, pixels: &[u8]) -> Result<Bytes> {
-    let impossible = |error: png::EncodingError| Error::invalid("image", format!("the array is no image: {error}"));
+    let impossible = |error: png::EncodingError| Error::invalid("image", format!("the array is not an image: {error}"));
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, width, height);
     encoder.set_color(channels.color());

@@ -1,7 +1,6 @@
-//! Media in plain JSON: what a request's `to_dict` writes and its `from_dict` reads.
+//! JSON form of media, as used by `to_dict` and `from_dict` of a request.
 //!
-//! A text is an address or a data URI. A path stands in an object of its own, so that no text of an
-//! untrusted list is ever read as one.
+//! A string is a URL or a data URI. A path is an object, so that no string of an untrusted list is read as a path.
 
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Detected, Media, recognise};
+use super::{Detected, Media, detect_format};
 use crate::job::{Video, VideoJob};
 
 #[derive(Serialize, Deserialize)]
@@ -57,14 +56,14 @@ impl<'de> Deserialize<'de> for Media {
             Ok(Object::Job(job)) => Ok(Self::Job(job)),
             Ok(Object::Video(video)) => Ok(Self::Video(video)),
             Err(_) => Err(D::Error::custom(
-                "media must be a text (an address or a data URI) or an object with one of url, file_id, path, job, video",
+                "media must be a string (a URL or a data URI) or an object with one of url, file_id, path, job, video",
             )),
         }
     }
 }
 
 fn data_uri(bytes: &[u8]) -> String {
-    let kind = match recognise(&mut std::io::Cursor::new(bytes)) {
+    let kind = match detect_format(&mut std::io::Cursor::new(bytes)) {
         Ok(Detected::Whole(kind) | Detected::Truncated(kind)) => kind.media_type(),
         _ => "application/octet-stream",
     };

@@ -1,58 +1,58 @@
-//! The rate of asking that the durations of past renders justify.
+//! The poll rate that follows from the durations of past renders.
 
-/// What is known of the durations of renders of one kind: a lognormal fit.
+/// A lognormal fit of the durations of similar renders.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RenderTimes {
     /// Mean of the logarithms.
     mu: f64,
-    /// Their standard deviation.
+    /// Standard deviation of the logarithms.
     sigma: f64,
     /// Scales the rate so that the mean delay is `MEAN_DELAY`.
     scale: f64,
 }
 
-/// Fewer tell too little.
-const FEWEST: usize = 8;
-/// Renders that all took the same time will not do so for ever.
-const LEAST_SIGMA: f64 = 0.03;
-/// What the wait for a notice costs on average. The product with the requests is the same at any
-/// scale, but a question can only be asked whole: at this scale there are enough for that to matter little.
+/// Fewer samples say too little.
+const MIN_SAMPLES: usize = 8;
+/// Lower bound: equal durations in the past do not guarantee equal durations in future.
+const MIN_SIGMA: f64 = 0.03;
+/// Mean delay in seconds between the end of a render and the poll that sees it. The product of delay and requests is
+/// the same at any scale; at this one there are enough polls for rounding to a whole number to matter little.
 const MEAN_DELAY: f64 = 0.75;
 /// Steps of the numeric integrals, over the logarithm of time.
 const STEPS: u32 = 400;
-/// How far from the median they reach, in sigmas.
-const REACH: f64 = 6.0;
-/// What takes longer than this, in sigmas, is beyond experience: one in thirty thousand, or a bad day.
-const BEYOND: f64 = 4.0;
+/// Range of the integrals around the median, in sigmas.
+const INTEGRAL_RANGE: f64 = 6.0;
+/// A render that takes longer than this, in sigmas, is outside the sample: one in thirty thousand.
+const SAMPLE_RANGE: f64 = 4.0;
 
 impl RenderTimes {
-    /// Learns from durations in seconds; `None` when there are too few to learn from.
+    /// Fits durations in seconds; `None` if there are too few.
     #[must_use]
     pub fn from_durations(seconds: &[f64]) -> Option<Self> {
         let logs: Vec<f64> = seconds.iter().filter(|s| s.is_finite() && **s > 0.0).map(|s| s.ln()).collect();
-        if logs.len() < FEWEST {
+        if logs.len() < MIN_SAMPLES {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let count = logs.len() as f64;
         let mu = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|log| (log - mu).powi(2)).sum::<f64>() / (count - 1.0);
-        // Few durations understate how far the next may lie off.
-        let sigma = (variance * (1.0 + 1.0 / count)).sqrt().max(LEAST_SIGMA);
+        // A small sample understates the spread.
+        let sigma = (variance * (1.0 + 1.0 / count)).sqrt().max(MIN_SIGMA);
         let unscaled = Self { mu, sigma, scale: 1.0 };
         // Mean delay = ∫ f / (2 r) with r = scale · √(f/S).
         let delay = unscaled.integral(|f, survival| (f * survival).sqrt()) / 2.0;
         Some(Self { scale: delay / MEAN_DELAY, ..unscaled })
     }
 
-    /// Whether a render that has taken so many seconds is still one of those that this was learned from.
+    /// Whether a render that has taken this long still fits the sample.
     pub(super) fn covers(&self, elapsed: f64) -> bool {
-        elapsed < (self.mu + BEYOND * self.sigma).exp()
+        elapsed < (self.mu + SAMPLE_RANGE * self.sigma).exp()
     }
 
-    /// Seconds from `elapsed` until the next question: until the rate has added up to one.
+    /// Seconds from `elapsed` to the next poll: until the integral of the rate reaches one.
     pub(super) fn next(&self, elapsed: f64) -> f64 {
-        let farthest = (self.mu + REACH * self.sigma).exp();
+        let farthest = (self.mu + INTEGRAL_RANGE * self.sigma).exp();
         let mut at = elapsed.max(0.0);
         let mut sum = 0.0;
         let step = (self.mu.exp() * self.sigma / 40.0).max(0.005);
@@ -70,11 +70,11 @@ impl RenderTimes {
         at - elapsed
     }
 
-    /// How often to ask, at `at` seconds: in proportion to the root of the hazard.
+    /// Polls per second at `at` seconds: proportional to the square root of the hazard.
     fn rate(&self, at: f64) -> f64 {
         let z = (at.max(1e-9).ln() - self.mu) / self.sigma;
-        // Far beyond all experience the hazard is no longer known; the rate stays as it was.
-        let z = z.min(REACH / 2.0);
+        // Far outside of the sample the hazard is unknown; the rate stays constant.
+        let z = z.min(INTEGRAL_RANGE / 2.0);
         let at = (self.mu + z * self.sigma).exp();
         let density = normal_density(z) / (at * self.sigma);
         self.scale * (density / upper_tail(z)).sqrt()
@@ -82,23 +82,23 @@ impl RenderTimes {
 
     /// `∫ g(f, S) dt`, by the midpoint rule over the logarithm of time.
     fn integral(&self, g: impl Fn(f64, f64) -> f64) -> f64 {
-        let width = 2.0 * REACH / f64::from(STEPS);
+        let width = 2.0 * INTEGRAL_RANGE / f64::from(STEPS);
         (0..STEPS)
             .map(|step| {
-                let z = -REACH + (f64::from(step) + 0.5) * width;
+                let z = -INTEGRAL_RANGE + (f64::from(step) + 0.5) * width;
                 let at = (self.mu + z * self.sigma).exp();
                 g(normal_density(z) / (at * self.sigma), upper_tail(z)) * at * self.sigma * width
             })
             .sum()
     }
 
-    /// The least product of mean delay and mean requests, in request-seconds.
+    /// Least possible product of mean delay and mean number of requests.
     #[cfg(test)]
     pub(super) fn floor(&self) -> f64 {
         self.integral(|f, survival| (f * survival).sqrt()).powi(2) / 2.0
     }
 
-    /// The distribution itself, for comparison.
+    /// A distribution with known parameters, for comparison.
     #[cfg(test)]
     pub(super) fn exact(median: f64, sigma: f64) -> Self {
         Self { mu: median.ln(), sigma, scale: 1.0 }
@@ -109,7 +109,7 @@ fn normal_density(z: f64) -> f64 {
     (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt()
 }
 
-/// The normal distribution's upper tail, by Zelen and Severo's formula 26.2.17 (error below 7.5e-8).
+/// Upper tail of the normal distribution, by Zelen and Severo's formula 26.2.17 (error below 7.5e-8).
 fn upper_tail(z: f64) -> f64 {
     if z < 0.0 {
         return 1.0 - upper_tail(-z);

@@ -1,9 +1,8 @@
-//! When to ask next: a pure function of what is known, without a clock or randomness of its own.
+//! When to poll next: a pure function, without a clock or randomness of its own.
 //!
-//! Three cases. With progress, the end is predicted and aimed at. Without, but with the durations of
-//! past renders, the rate of asking follows their hazard. With nothing, a short silence is followed by
-//! a steady interval that widens late: where the render time is unknown, the product of mean delay and
-//! mean requests is least for a rate that does not fall.
+//! With progress, polls are timed for the predicted completion. Without progress but with durations of past renders,
+//! the poll rate follows their hazard. Without either, a first delay is followed by a steady interval that widens late:
+//! with an unknown render time, the product of mean delay and mean requests is least for a rate that does not fall.
 
 use std::time::Duration;
 
@@ -17,23 +16,22 @@ pub use progress::History;
 
 use progress::Forecast;
 
-/// The longest that the service is obeyed when it wants to be left alone.
+/// A longer `Retry-After` is cut to this.
 const MAX_RETRY_AFTER: f64 = 60.0;
-/// No clip is ready sooner.
-const FIRST_LOOK: f64 = 5.0;
-/// While any moment is as likely as another to be the end.
-const STEADY: f64 = 2.0;
-/// The usual render times are over by then: from here on the interval grows in step with time.
-const LATE: f64 = 480.0;
-/// Delays are shortened by up to this part, so that jobs created together do not ask in step.
+/// No render takes less.
+const FIRST_POLL: f64 = 5.0;
+/// Seconds between polls while every moment is equally likely to be the end.
+const STEADY_INTERVAL: f64 = 2.0;
+/// After the usual render times, the interval grows with the elapsed time.
+const WIDEN_AFTER: f64 = 480.0;
+/// Delays are shortened by up to this fraction, so that jobs created together do not poll in step.
 const JITTER: f64 = 0.1;
 
-/// The shortest and longest delays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Never ask again sooner.
+    /// Least delay.
     pub shortest: Duration,
-    /// Never wait longer, except after [`RenderTimes`] that justify it.
+    /// Greatest delay, unless [`RenderTimes`] justify a longer one.
     pub longest: Duration,
 }
 
@@ -43,12 +41,11 @@ impl Default for Bounds {
     }
 }
 
-/// How to pace the questions.
+/// How to space polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pacing {
-    /// By what is known of the job.
+    /// By progress and by past renders.
     Adaptive(Bounds),
-    /// By the clock, exactly.
     Fixed(Duration),
 }
 
@@ -58,46 +55,44 @@ impl Default for Pacing {
     }
 }
 
-/// What is known when the next question is planned.
 #[derive(Debug, Clone, Copy)]
 pub struct PollContext<'a> {
-    /// Since the job was created or first asked after.
+    /// Since creation, or since the first poll.
     pub elapsed: Duration,
-    /// The progress seen so far.
     pub history: &'a History,
-    /// When the service wants to be asked again.
+    /// `Retry-After` of the last response.
     pub retry_after: Option<Duration>,
     /// Time left until the caller's deadline.
     pub deadline: Option<Duration>,
     /// Uniform in `[0, 1)`, drawn by the caller.
     pub jitter: f64,
-    /// How long renders of the same kind took.
+    /// Durations of similar renders.
     pub known: Option<&'a RenderTimes>,
 }
 
 impl Pacing {
-    /// How long to wait before the next question.
+    /// Delay before the next poll.
     #[must_use]
-    pub fn next_delay(&self, situation: &PollContext<'_>) -> Duration {
+    pub fn next_delay(&self, context: &PollContext<'_>) -> Duration {
         let delay = match self {
-            Self::Adaptive(bounds) => adaptive(bounds, situation),
+            Self::Adaptive(bounds) => adaptive(bounds, context),
             Self::Fixed(interval) => *interval,
         };
-        let asked = situation.retry_after.unwrap_or_default().min(Duration::from_secs_f64(MAX_RETRY_AFTER));
-        // A last question at the deadline itself is right.
-        delay.max(asked).min(situation.deadline.unwrap_or(Duration::MAX))
+        let retry_after = context.retry_after.unwrap_or_default().min(Duration::from_secs_f64(MAX_RETRY_AFTER));
+        // A final poll at the deadline itself is intended.
+        delay.max(retry_after).min(context.deadline.unwrap_or(Duration::MAX))
     }
 }
 
-fn adaptive(bounds: &Bounds, situation: &PollContext<'_>) -> Duration {
-    let elapsed = situation.elapsed.as_secs_f64();
+fn adaptive(bounds: &Bounds, context: &PollContext<'_>) -> Duration {
+    let elapsed = context.elapsed.as_secs_f64();
     let (shortest, longest) = (bounds.shortest.as_secs_f64(), bounds.longest.as_secs_f64());
     let longest = longest.max(shortest);
-    let shortened = |seconds: f64| seconds * (1.0 - JITTER * situation.jitter.clamp(0.0, 1.0));
+    let shortened = |seconds: f64| seconds * (1.0 - JITTER * context.jitter.clamp(0.0, 1.0));
     let steady = shortened(steady(elapsed)).clamp(shortest, longest);
-    let seconds = match (situation.history.outlook(elapsed), situation.known) {
-        (Forecast::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, situation.jitter),
-        // Late already: ever wider, up to what would be asked without progress.
+    let seconds = match (context.history.forecast(elapsed), context.known) {
+        (Forecast::Ends { early, late }, _) => aim(elapsed, early, late, shortest, longest, context.jitter),
+        // Overdue: widen the interval, up to the one without progress.
         (Forecast::Overdue { by }, _) => shortened(shortest + 0.3 * by).clamp(shortest, steady.max(shortest)),
         (Forecast::Unclear, Some(known)) if known.covers(elapsed) => shortened(known.next(elapsed)).max(shortest),
         (Forecast::Unclear, _) => steady,
@@ -105,21 +100,21 @@ fn adaptive(bounds: &Bounds, situation: &PollContext<'_>) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// The interval when nothing is known.
+/// The interval without any knowledge.
 fn steady(elapsed: f64) -> f64 {
-    if elapsed < FIRST_LOOK / 2.0 {
-        return FIRST_LOOK - elapsed;
+    if elapsed < FIRST_POLL / 2.0 {
+        return FIRST_POLL - elapsed;
     }
-    STEADY * (elapsed / LATE).max(1.0)
+    STEADY_INTERVAL * (elapsed / WIDEN_AFTER).max(1.0)
 }
 
-/// With an end expected between `early` and `late`: ask after it when that is soon told, else before it.
+/// With an end expected between `early` and `late`: poll at `late` if the window is narrow, otherwise at `early`.
 fn aim(elapsed: f64, early: f64, late: f64, shortest: f64, longest: f64, jitter: f64) -> f64 {
     let narrow = late - early <= shortest;
     let target = if narrow { late } else { early };
     let wait = target - elapsed;
     if wait > longest {
-        // On the way to a far end each question only narrows the window: spread them.
+        // While the end is far off, polls only narrow the window: spread them.
         return longest * (1.0 - JITTER * jitter.clamp(0.0, 1.0));
     }
     wait.max(shortest)

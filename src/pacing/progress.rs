@@ -1,55 +1,54 @@
-//! What the progress seen so far says about the end.
+//! Predicts the end of a render from its progress.
 
 use std::time::Duration;
 
-/// A point of the past: seconds, and percent.
+/// Seconds and percent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Point {
     at: f64,
     percent: f64,
 }
 
-/// The progress seen so far: a few points, however long the job takes.
+/// The progress so far, in constant space.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct History {
-    /// Where it stood still most lately: at the start, or in a halt.
+    /// The latest standstill: at the start, or in a stall.
     still: Point,
-    /// The first point of the present movement, the last change, and what was seen last.
+    /// First point of the current movement, last change, and last observation.
     first: Option<Point>,
     changed: Option<Point>,
     last: Point,
-    /// Between when the end must be, if all since `first` was one steady movement.
+    /// Earliest and latest end, if the progress since `first` is steady.
     window: Option<(f64, f64)>,
-    /// The greatest common step of all percents.
+    /// Greatest common divisor of all percentages.
     step: u8,
 }
 
-/// What is to be expected.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Forecast {
-    /// Nothing can be said.
+    /// Not enough progress to predict.
     Unclear,
-    /// The end is expected in this span of time.
+    /// The predicted window, in seconds since the creation.
     Ends { early: f64, late: f64 },
-    /// The end was expected before now.
+    /// Seconds since the latest predicted end.
     Overdue { by: f64 },
 }
 
-/// Progress that should have moved by more than this and did not has stalled.
+/// Progress that is behind by more percent than this has stalled.
 const STALL: f64 = 3.0;
-/// The coarsest steps that are reported.
-const COARSEST: u8 = 10;
-/// With only one point, so much of the time to the expected end passes before the next question.
-const HALF_WAY: f64 = 0.6;
-/// After a halt, less: when it ended is not known.
-const AFTER_HALT: f64 = 0.3;
+/// Coarsest step that services report.
+const MAX_STEP: u8 = 10;
+/// After a single point, the fraction of the predicted remaining time before the next poll.
+const FIRST_POINT_FRACTION: f64 = 0.6;
+/// The same after a stall, whose end is unknown.
+const AFTER_STALL_FRACTION: f64 = 0.3;
 
 impl History {
-    /// Remembers what was seen at `elapsed`.
-    pub fn saw(&mut self, elapsed: Duration, progress: Option<u8>) {
+    /// Records the progress observed at `elapsed`.
+    pub fn record(&mut self, elapsed: Duration, progress: Option<u8>) {
         let point = Point { at: elapsed.as_secs_f64(), percent: progress.map_or(self.last.percent, f64::from) };
         if point.percent < self.last.percent || point.at < self.last.at {
-            // As after a new start: what was before says nothing any more.
+            // Progress or time went back, as after a restart: earlier points no longer apply.
             *self = Self { still: point, last: point, ..Self::default() };
             return;
         }
@@ -65,19 +64,19 @@ impl History {
         self.last = point;
     }
 
-    /// What to expect at `elapsed`.
-    pub(super) fn outlook(&self, elapsed: f64) -> Forecast {
+    /// Predicts the end, as seen at `elapsed`.
+    pub(super) fn forecast(&self, elapsed: f64) -> Forecast {
         let Some((early, late)) = self.window else { return Forecast::Unclear };
         if late <= elapsed {
             return Forecast::Overdue { by: elapsed - late };
         }
-        // What has been seen not to be over is not over yet.
+        // The job was unfinished at `elapsed`, so it ends later.
         Forecast::Ends { early: early.max(elapsed), late }
     }
 
     fn step(&self) -> f64 {
-        // One percent alone does not show its step; coarser than this nobody reports.
-        f64::from(self.step.clamp(1, COARSEST))
+        // A single percentage does not show its step.
+        f64::from(self.step.clamp(1, MAX_STEP))
     }
 
     fn moved(&mut self, point: Point, percent: u8) {
@@ -90,7 +89,7 @@ impl History {
         };
         let (early, late) = self.after_two(first, point);
         self.window = match self.window {
-            // Each further point narrows the window, as long as they agree.
+            // Each further point narrows the window, as long as the windows overlap.
             Some((sooner, later)) if later < f64::MAX && early.max(sooner) < late.min(later) => {
                 Some((early.max(sooner), late.min(later)))
             }
@@ -98,14 +97,14 @@ impl History {
         };
     }
 
-    /// The movement began at some time after `still`: ask once more on the way to the end.
+    /// The movement began some time after `still`: poll once more before the predicted end.
     fn after_one(&self, first: Point) -> (f64, f64) {
         let slowest = (first.at - self.still.at) / (first.percent - self.still.percent);
-        let part = if self.still.percent > 0.0 { AFTER_HALT } else { HALF_WAY };
+        let part = if self.still.percent > 0.0 { AFTER_STALL_FRACTION } else { FIRST_POINT_FRACTION };
         (first.at + part * slowest * (100.0 - first.percent), f64::MAX)
     }
 
-    /// A percent stands for all up to the next one, at both ends of the line.
+    /// A reported percentage stands for all values up to the next step.
     fn after_two(&self, first: Point, changed: Point) -> (f64, f64) {
         let (span, step) = (changed.at - first.at, self.step());
         let risen = changed.percent - first.percent;
@@ -115,7 +114,7 @@ impl History {
         (early, changed.at + (100.0 - changed.percent) / slow)
     }
 
-    /// Whether it should have moved clearly by now, and did not.
+    /// Whether progress is clearly behind the pace so far.
     fn has_stalled_at(&self, point: Point) -> bool {
         let (Some(first), Some(changed)) = (self.first, self.changed) else { return false };
         if point.percent > changed.percent {

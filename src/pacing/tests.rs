@@ -1,4 +1,4 @@
-//! Simulations without a clock, and the marks they must reach.
+//! Simulations without a clock, and the targets they must reach.
 
 #![expect(clippy::unnecessary_wraps, reason = "all kinds of reports share one type")]
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Mean delay, mean requests, over many renders.
+/// Mean delay and mean number of requests over many renders.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
     delay: f64,
@@ -19,7 +19,7 @@ impl Figures {
     }
 }
 
-/// How progress is reported at a part of the render, from 0 to 1.
+/// Reported progress at a fraction of the render, from 0 to 1.
 type Report = fn(f64) -> Option<u8>;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -36,7 +36,7 @@ fn linear(part: f64) -> Option<u8> {
 fn coarse(part: f64) -> Option<u8> {
     Some(percent(part) / 10 * 10)
 }
-/// Runs ahead to 60 %, halts for a third of the time, and goes on.
+/// Reaches 60 % early, stalls for a third of the time, and continues.
 fn stalling(part: f64) -> Option<u8> {
     Some(percent(match part {
         early if early < 0.3 => 2.0 * early,
@@ -44,12 +44,12 @@ fn stalling(part: f64) -> Option<u8> {
         late => 0.6 + 0.4 * (late - 0.65) / 0.35,
     }))
 }
-/// Is at 99 % for the second half.
+/// Stays at 99 % for the second half.
 fn stuck(part: f64) -> Option<u8> {
     Some(percent(2.0 * part))
 }
 
-/// One render of `queue + render` seconds: when the end is noticed after it, and with how many requests.
+/// One render of `queue + render` seconds: the delay until the end is seen, and the number of requests.
 fn one(
     pacing: Pacing,
     queue: f64,
@@ -76,7 +76,7 @@ fn one(
             return (at - queue - render, requests);
         }
         assert!(requests < 10_000.0, "no end");
-        history.saw(Duration::from_secs_f64(at), if at < queue { None } else { report((at - queue) / render) });
+        history.record(Duration::from_secs_f64(at), if at < queue { None } else { report((at - queue) / render) });
     }
 }
 
@@ -101,9 +101,9 @@ fn simulate(
     let renders = durations(median, sigma, 4000, 5);
     let (mut delay, mut requests) = (0.0, 0.0);
     for render in &renders {
-        let (late, asked) = one(pacing, queue, *render, report, known, &mut jitter);
+        let (late, polls) = one(pacing, queue, *render, report, known, &mut jitter);
         delay += late;
-        requests += asked;
+        requests += polls;
     }
     Figures { delay: delay / 4000.0, requests: requests / 4000.0 }
 }
@@ -125,7 +125,7 @@ fn with_progress_sooner_than_a_second_and_fewer_than_every_five() {
         let ours = simulate(Pacing::default(), median, sigma, 0.0, linear, None);
         let five = simulate(fixed(5.0), median, sigma, 0.0, linear, None);
         assert!(ours.delay < 0.5, "{median} {sigma}: {ours:?}");
-        // A clip of 12 s leaves a poll every 5 s with three questions, below which nobody can go.
+        // For a render of 12 s, polling every 5 s takes three requests, which cannot be improved on.
         let slack = if median < 20.0 { 1.1 } else { 1.0 };
         assert!(ours.requests < five.requests * slack, "{median} {sigma}: {ours:?} against {five:?}");
     }
@@ -148,7 +148,7 @@ fn other_kinds_of_progress_are_no_worse_than_none() {
         for (name, report) in [("coarse", coarse as Report), ("stalling", stalling), ("stuck", stuck)] {
             let ours = simulate(Pacing::default(), median, sigma, 0.0, report, None);
             assert!(ours.delay < without.delay * 1.6, "{name} {median} {sigma}: {ours:?} against {without:?}");
-            // Until it is clear that progress tells nothing, a question or two is spent on it.
+            // Useless progress costs one or two polls before it is recognised.
             assert!(
                 ours.requests < without.requests * 1.1 + 2.0,
                 "{name} {median} {sigma}: {ours:?} against {without:?}"
@@ -203,7 +203,7 @@ fn too_few_durations_teach_nothing() {
 #[test]
 fn a_fixed_interval_is_used_as_it_is() {
     let history = History::default();
-    let situation = PollContext {
+    let context = PollContext {
         elapsed: Duration::ZERO,
         history: &history,
         retry_after: None,
@@ -211,13 +211,13 @@ fn a_fixed_interval_is_used_as_it_is() {
         jitter: 0.9,
         known: None,
     };
-    assert_eq!(fixed(0.37).next_delay(&situation), Duration::from_secs_f64(0.37));
-    let deadline = PollContext { deadline: Some(Duration::from_millis(100)), ..situation };
+    assert_eq!(fixed(0.37).next_delay(&context), Duration::from_secs_f64(0.37));
+    let deadline = PollContext { deadline: Some(Duration::from_millis(100)), ..context };
     assert_eq!(fixed(0.37).next_delay(&deadline), Duration::from_millis(100));
-    let told = PollContext { retry_after: Some(Duration::from_secs(7)), ..situation };
-    assert_eq!(fixed(0.37).next_delay(&told), Duration::from_secs(7));
-    let told = PollContext { retry_after: Some(Duration::from_secs(7000)), ..situation };
-    assert_eq!(fixed(0.37).next_delay(&told), Duration::from_secs(60));
+    let throttled = PollContext { retry_after: Some(Duration::from_secs(7)), ..context };
+    assert_eq!(fixed(0.37).next_delay(&throttled), Duration::from_secs(7));
+    let throttled = PollContext { retry_after: Some(Duration::from_secs(7000)), ..context };
+    assert_eq!(fixed(0.37).next_delay(&throttled), Duration::from_secs(60));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn history_stays_small() {
 proptest! {
     #[test]
     fn delays_are_sane_whatever_was_seen(
-        seen in proptest::collection::vec((0.0..1e6_f64, proptest::option::of(0_u8..=255)), 0..40),
+        observed in proptest::collection::vec((0.0..1e6_f64, proptest::option::of(0_u8..=255)), 0..40),
         elapsed in prop_oneof![Just(0.0), 0.0..1e7_f64],
         jitter in 0.0..=1.0_f64,
         deadline in proptest::option::of(0.0..1e4_f64),
@@ -236,8 +236,8 @@ proptest! {
         past in proptest::collection::vec(1e-3..1e5_f64, 0..30),
     ) {
         let mut history = History::default();
-        for (at, percent) in seen {
-            history.saw(Duration::from_secs_f64(at), percent);
+        for (at, percent) in observed {
+            history.record(Duration::from_secs_f64(at), percent);
         }
         let known = RenderTimes::from_durations(&past);
         let delay = Pacing::default().next_delay(&PollContext {

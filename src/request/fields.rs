@@ -1,7 +1,7 @@
-//! The fields of a request, each in one row.
+//! The fields of a request, one per row.
 //!
-//! The struct, what is checked, the Python class and its rows are made of these rows; whatever lists the fields again
-//! (signatures, stubs, options, docs) is compared with them by a test.
+//! The struct, the checks and the Python class are generated from these rows; tests compare every other list of the
+//! fields (signatures, stubs, options, docs) with them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,10 +10,10 @@ use super::{Audio, Keyframe, Operation, PrepareMedia, StorageOptions};
 use crate::error::Result;
 use crate::media::{Media, Role};
 
-/// Calls the macro `$then` with `$more` and the rows: name, type, kind, key in the JSON body, operations that take it,
-/// description.
+/// Calls the macro `$then` with `$more` and the rows: name, type, kind, key in the JSON body, operations that accept
+/// it, description.
 ///
-/// The fingerprints of journals depend on the order: a new field goes to the end, before `extra`.
+/// Journal fingerprints depend on the order: add new fields at the end, before `extra`.
 macro_rules! request_fields {
     ($then:ident $($more:tt)*) => {
         $then! {
@@ -43,7 +43,6 @@ macro_rules! request_fields {
 #[cfg(feature = "python")]
 pub(crate) use request_fields;
 
-/// One field of a request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Field {
     pub name: &'static str,
@@ -53,7 +52,6 @@ pub(crate) struct Field {
     pub description: &'static str,
 }
 
-/// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -75,7 +73,7 @@ impl Kind {
     }
 }
 
-/// A field's value, of which there may be none or several.
+/// The values of a field: none, one or several.
 trait Values {
     fn count(&self) -> usize;
 
@@ -102,7 +100,7 @@ impl Values for Map<String, Value> {
     }
 }
 
-/// A field with its media made ready.
+/// Expands to the prepared form of a field.
 macro_rules! prepared {
     (Video, $by:expr, $name:expr, $value:expr) => {
         one($by, $name, Role::Video, $value).await?
@@ -121,7 +119,6 @@ macro_rules! prepared {
     };
 }
 
-/// The media of a field.
 macro_rules! media_mut {
     (Keyframes, $value:expr) => {
         $value.iter_mut().map(|frame| &mut frame.image).collect()
@@ -142,7 +139,7 @@ macro_rules! media_mut {
 
 macro_rules! declare {
     ($($name:ident: $type:ty, $kind:ident, $key:literal, [$($operation:ident),*], $description:literal;)*) => {
-        /// Every field of [`VideoRequest`] except `operation`, which is not part of the body.
+        /// All fields of [`VideoRequest`] except `operation`, which is not part of the body.
         pub(crate) static FIELDS: &[Field] = &[$(Field {
             name: stringify!($name),
             key: $key,
@@ -151,11 +148,10 @@ macro_rules! declare {
             description: $description,
         }),*];
 
-        /// A request for one video. `M` is what its media are: as the caller has them, or ready to be sent.
+        /// A request for one video. `M` is [`Media`] as passed by the caller, or its prepared form.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct VideoRequest<M = Media> {
-            /// How the video is made.
             #[serde(default)]
             pub operation: Operation,
             $(
@@ -172,7 +168,7 @@ macro_rules! declare {
         }
 
         impl<M> VideoRequest<M> {
-            /// How many values the field of this name holds.
+            /// Number of values in the field called `name`.
             pub(crate) fn count(&self, name: &str) -> usize {
                 match name {
                     $(stringify!($name) => self.$name.count(),)*
@@ -180,7 +176,7 @@ macro_rules! declare {
                 }
             }
 
-            /// The same request, its media made ready.
+            /// The same request with prepared media.
             pub async fn prepared<P: PrepareMedia<M>>(self, by: &P) -> Result<VideoRequest<P::Output>> {
                 Ok(VideoRequest {
                     operation: self.operation,
@@ -203,7 +199,7 @@ impl<M> VideoRequest<M> {
         self.count(field.name) > 0
     }
 
-    /// How many images it shows to the service, each of which costs.
+    /// Number of input images, each of which is billed.
     pub(crate) fn image_count(&self) -> usize {
         FIELDS.iter().filter(|field| field.kind.is_image()).map(|field| self.count(field.name)).sum()
     }

@@ -1,4 +1,4 @@
-//! What makes two requests the same: all they say, and the content of their files.
+//! Fingerprint of a request: two requests are the same if all their fields and the content of their files are equal.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,19 +12,19 @@ use super::{PrepareMedia, VideoRequest};
 use crate::error::{Error, Result};
 use crate::media::{Media, Role};
 
-/// The SHA-256 of a request, in hexadecimal. Reads its files: blocks.
+/// SHA-256 of a request, in hexadecimal. Blocks, because it reads files.
 pub(crate) fn fingerprint(request: &VideoRequest) -> Result<String> {
-    let said = request.clone().prepared(&Said).now_or_never();
-    let unfinished = || Err(Error::invalid("request", "the request cannot be compared"));
-    let said = said.unwrap_or_else(unfinished)?;
-    let text = serde_json::to_vec(&said).map_err(|error| Error::invalid("extra", error.to_string()))?;
+    let canonical = request.clone().prepared(&MediaIdentity).now_or_never();
+    let unfinished = || Err(Error::invalid("request", "the request cannot be fingerprinted"));
+    let canonical = canonical.unwrap_or_else(unfinished)?;
+    let text = serde_json::to_vec(&canonical).map_err(|error| Error::invalid("extra", error.to_string()))?;
     Ok(crate::hexadecimal::encode(Sha256::digest(text)))
 }
 
-/// Media as what they stand for.
-struct Said;
+/// Media by identity or content.
+struct MediaIdentity;
 
-impl PrepareMedia<Media> for Said {
+impl PrepareMedia<Media> for MediaIdentity {
     type Output = Value;
 
     async fn prepare(&self, field: &'static str, _role: Role, media: Media) -> Result<Value> {
@@ -38,7 +38,7 @@ impl PrepareMedia<Media> for Said {
                 };
                 json!({ "sha256": file_sha256(&path).map_err(unreadable)? })
             }
-            // A link is made anew each time, the job stays what it is.
+            // The link changes with every poll, the job does not.
             Media::Job(job) => json!({ "job": job.request_id }),
             Media::Video(video) => {
                 let url = video.url.as_deref().and_then(|url| url.split('?').next());
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_the_hash_of_the_fields_in_an_order_that_stays() {
-        // Journals hold fingerprints: with another order every item would be a new one, and be bought again.
+        // Journals contain fingerprints: with another field order every item would look new and be submitted again.
         let text = concat!(
             r#"{"operation":"generate","prompt":"x","image":{"url":"https://a.example/i.png"},"#,
             r#""reference_images":[{"file_id":"file-1"}],"reference_audios":[{"voice_id":"ara"}],"#,

@@ -1,4 +1,4 @@
-//! What the documented limits exclude, said before anything is sent.
+//! Documented limits, checked before a request is sent.
 
 use std::ops::RangeInclusive;
 
@@ -7,57 +7,56 @@ use crate::error::{Error, Result};
 use crate::media::{VideoInfo, is_address};
 use crate::redact::{shorten, text_for_message};
 
-// ---- what the documentation says -----------------------------------------------------------------
+// ---- documentation -------------------------------------------------------------------------------
 //
-// What a source excludes is refused here. Where sources differ, and of models without an entry, it is sent.
+// Limits on which all sources agree are enforced. Where sources differ, and for unknown models, the request is sent.
 
-/// The longest prompt, in bytes of UTF-8 (documented as 4096 characters, measured in bytes).
+/// Bytes of UTF-8. Documented as 4096 characters, measured as bytes.
 const MAX_PROMPT: usize = 4096;
 const ASPECT_RATIOS: [&str; 9] = ["1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "5:2"];
 const RESOLUTIONS: [&str; 3] = ["480p", "720p", "1080p"];
 /// Seconds of a generation.
 const DURATION: RangeInclusive<i64> = 1..=15;
-/// What the service takes when the request does not say.
+/// Used by the service when the request has no duration.
 const DEFAULT_DURATION: f64 = 8.0;
 const MAX_AUDIOS: usize = 3;
 const MAX_KEYFRAMES: usize = 4;
-/// Two keyframes in one slot of a third of a second are refused.
+/// The service rejects two keyframes in the same third of a second.
 const SLOTS_PER_SECOND: f64 = 3.0;
-/// One hour to thirty days.
-const STORED_FOR: RangeInclusive<i64> = 3_600..=2_592_000;
-/// Seconds of the longest video that is edited.
-const MAX_EDITED: f64 = 8.7;
-/// Seconds that an extension adds: xAI's reference says 2 to 10, its `OpenAPI` file and SDK 1 to 10.
-const ADDED: RangeInclusive<i64> = 1..=10;
-/// Seconds of a video that is extended: some pages say 15 at most, the `OpenAPI` file and the SDK 30.
-const EXTENDED: RangeInclusive<f64> = 2.0..=30.0;
-/// What lies about one frame beyond a limit is left to the service.
+/// Seconds: one hour to thirty days.
+const STORAGE_SECONDS: RangeInclusive<i64> = 3_600..=2_592_000;
+/// Seconds of the longest source of an edit.
+const MAX_EDIT_SECONDS: f64 = 8.7;
+/// Seconds added by an extension: xAI's reference says 2 to 10, its `OpenAPI` file and SDK 1 to 10.
+const EXTENSION_SECONDS: RangeInclusive<i64> = 1..=10;
+/// Seconds of the source of an extension: some pages say at most 15, the `OpenAPI` file and the SDK 30.
+const EXTENSION_SOURCE_SECONDS: RangeInclusive<f64> = 2.0..=30.0;
+/// About one frame: a length this close to a limit is left to the service.
 const TOLERANCE: f64 = 0.05;
-/// What edits and extensions have from their source, unless they take it themselves.
+/// Edits and extensions take these from their source, unless the request has a field for them.
 const FROM_SOURCE: [&str; 3] = ["duration", "aspect_ratio", "resolution"];
 /// H.264, H.265 and AV1.
 const CODECS: [[u8; 4]; 5] = [*b"avc1", *b"avc3", *b"hvc1", *b"hev1", *b"av01"];
 
-/// What is documented of one model.
+/// Documented properties of a model.
 struct Model {
-    /// All its names; the first one is used in messages.
+    /// All names; messages use the first.
     names: &'static [&'static str],
     resolutions: &'static [&'static str],
-    /// `None`: it takes no reference images.
+    /// `None` if the model does not accept reference images.
     references: Option<References>,
-    /// Those of the fields that not every model takes.
+    /// Accepted fields, of those that some model rejects.
     inputs: &'static [&'static str],
-    /// Edits and extensions.
+    /// Accepts edits and extensions.
     changes_videos: bool,
 }
 
-/// What is documented of a model's reference images.
 struct References {
     most: usize,
-    /// Seconds of the longest video with them.
+    /// Seconds of the longest video with reference images.
     longest: i64,
     resolutions: &'static [&'static str],
-    /// Whether they go together with `image`.
+    /// Whether they can be combined with `image`.
     with_image: bool,
 }
 
@@ -91,7 +90,7 @@ impl Model {
         self.names.first().copied().unwrap_or_default()
     }
 
-    fn takes_references(&self, accepts: impl Fn(&References) -> bool) -> bool {
+    fn accepts_references(&self, accepts: impl Fn(&References) -> bool) -> bool {
         self.references.as_ref().is_some_and(accepts)
     }
 }
@@ -99,7 +98,7 @@ impl Model {
 // ---- requests ------------------------------------------------------------------------------------
 
 impl<M> VideoRequest<M> {
-    /// Refuses what the documented limits exclude. What `extra` holds is not checked: it is sent as it is.
+    /// Enforces the documented limits. The content of `extra` is not checked: it is sent unchanged.
     pub fn check(&self) -> Result<()> {
         self.check_prompt()?;
         not_empty("model", self.model.as_deref())?;
@@ -124,21 +123,21 @@ impl<M> VideoRequest<M> {
             }
             return Err(Error::invalid(
                 "prompt",
-                "the prompt is missing; only a generation from an image, references or keyframes may leave it out",
+                "the prompt is missing; it is optional only for a generation from an image, references or keyframes",
             ));
         };
         if prompt.trim().is_empty() {
             return Err(Error::invalid("prompt", "the prompt is empty; say what the video should show"));
         }
         if prompt.len() > MAX_PROMPT {
-            let words =
-                format!("the prompt has {} bytes in UTF-8; the service takes at most {MAX_PROMPT}", prompt.len());
-            return Err(Error::invalid("prompt", words));
+            let message =
+                format!("the prompt has {} bytes in UTF-8; the service accepts at most {MAX_PROMPT}", prompt.len());
+            return Err(Error::invalid("prompt", message));
         }
         Ok(())
     }
 
-    /// xAI documents it of a first frame and, in its newer guide, of references; its SDK knows it of pinned frames.
+    /// xAI documents this for a first frame and, in its newer guide, for references; its SDK also for pinned frames.
     fn needs_no_prompt(&self) -> bool {
         let images = FIELDS.iter().filter(|field| field.kind.is_image()).map(|field| field.name);
         let has_images =
@@ -146,7 +145,7 @@ impl<M> VideoRequest<M> {
         self.operation == Operation::Generate && has_images
     }
 
-    /// What is documented of the model; `None` when the model is not known here.
+    /// `None` for unknown models.
     fn documented(&self) -> Option<&'static Model> {
         match self.sent_model() {
             None => MODELS.first(),
@@ -158,8 +157,8 @@ impl<M> VideoRequest<M> {
 
     fn check_generation(&self) -> Result<()> {
         if self.video.is_some() {
-            let words = "a generation begins with no video; ask for an edit or an extension";
-            return Err(Error::invalid("video", words));
+            let message = "a generation accepts no video; use an edit or an extension";
+            return Err(Error::invalid("video", message));
         }
         within("duration", self.duration, DURATION)?;
         if let Some(ratio) = &self.aspect_ratio {
@@ -183,19 +182,19 @@ impl<M> VideoRequest<M> {
 
     fn check_model(&self, model: &Model) -> Result<()> {
         if let Some(resolution) = self.resolution.as_deref().filter(|name| !model.resolutions.contains(name)) {
-            let words = format!(
+            let message = format!(
                 "resolution {resolution} is not supported by {}; use 720p{}",
                 model.name(),
                 or_model(|other| other.resolutions.contains(&resolution)),
             );
-            return Err(Error::invalid("resolution", words));
+            return Err(Error::invalid("resolution", message));
         }
         for field in FIELDS.iter().filter(|field| self.has(field)) {
-            let takes = |model: &Model| model.inputs.contains(&field.name);
-            if MODELS.iter().any(takes) && !takes(model) {
+            let accepts = |model: &Model| model.inputs.contains(&field.name);
+            if MODELS.iter().any(accepts) && !accepts(model) {
                 let name = field.name;
-                let words = format!("{name} is not supported by {}; leave it out{}", model.name(), or_model(takes));
-                return Err(Error::invalid(name, words));
+                let message = format!("{name} is not supported by {}; omit it{}", model.name(), or_model(accepts));
+                return Err(Error::invalid(name, message));
             }
         }
         match &model.references {
@@ -208,29 +207,29 @@ impl<M> VideoRequest<M> {
         const FIELD: &str = "reference_images";
         let count = self.reference_images.len();
         if count > limits.most {
-            let others = or_model(|other| other.takes_references(|limits| count <= limits.most));
-            let words = format!("{FIELD} takes at most {} on {model}, not {count}; use fewer{others}", limits.most);
-            return Err(Error::invalid(FIELD, words));
+            let others = or_model(|other| other.accepts_references(|limits| count <= limits.most));
+            let message = format!("{FIELD} accepts at most {} on {model}, not {count}; use fewer{others}", limits.most);
+            return Err(Error::invalid(FIELD, message));
         }
         if self.image.is_some() && !limits.with_image {
-            let words = format!(
-                "image and {FIELD} do not go together on {model}; put the image among the references{}",
-                or_model(|other| other.takes_references(|limits| limits.with_image)),
+            let message = format!(
+                "image and {FIELD} cannot be combined on {model}; add the image to reference_images{}",
+                or_model(|other| other.accepts_references(|limits| limits.with_image)),
             );
-            return Err(Error::invalid(FIELD, words));
+            return Err(Error::invalid(FIELD, message));
         }
         if let Some(seconds) = self.duration.filter(|seconds| *seconds > limits.longest && !self.extra_has_duration()) {
-            let words = format!(
+            let message = format!(
                 "duration must be at most {} seconds with {FIELD} on {model}, not {seconds}; use a shorter one{}",
                 limits.longest,
-                or_model(|other| other.takes_references(|limits| seconds <= limits.longest)),
+                or_model(|other| other.accepts_references(|limits| seconds <= limits.longest)),
             );
-            return Err(Error::invalid("duration", words));
+            return Err(Error::invalid("duration", message));
         }
         match self.resolution.as_deref() {
             Some(resolution) if !limits.resolutions.contains(&resolution) => Err(Error::invalid(
                 "resolution",
-                format!("resolution {resolution} does not go with {FIELD} on {model}; use 720p"),
+                format!("resolution {resolution} cannot be combined with {FIELD} on {model}; use 720p"),
             )),
             _ => Ok(()),
         }
@@ -244,16 +243,19 @@ impl<M> VideoRequest<M> {
         for keyframe in &self.keyframes {
             let at = keyframe.timestamp;
             if !(at > 0.0 && at < seconds) {
-                let words = format!(
+                let message = format!(
                     "the timestamp of a keyframe must be above 0 and below the duration of {seconds} s, not {at}"
                 );
-                return Err(Error::invalid(FIELD, words));
+                return Err(Error::invalid(FIELD, message));
             }
-            // Whether the service takes the slot before a time or the nearest one is not known: it must differ in both.
+            // It is unknown whether the service rounds a time down or to the nearest slot, so slots must differ in
+            // both.
             let slot = [at * SLOTS_PER_SECOND, (at * SLOTS_PER_SECOND).round()].map(f64::floor).map(f64::to_bits);
             if slots.contains(&slot) {
-                let words = format!("two keyframes fall into one slot at {at} s; keep them at least 1/3 s apart");
-                return Err(Error::invalid(FIELD, words));
+                let message = format!(
+                    "two keyframes are in the same third of a second at {at} s; keep them at least 1/3 s apart"
+                );
+                return Err(Error::invalid(FIELD, message));
             }
             slots.push(slot);
         }
@@ -264,24 +266,27 @@ impl<M> VideoRequest<M> {
 
     fn check_edit(&self) -> Result<()> {
         self.check_source_given()?;
-        self.refuse_what_is_not_taken("an edit")
+        self.reject_unsupported_fields("an edit")
     }
 
     fn check_extension(&self) -> Result<()> {
         self.check_source_given()?;
-        within("duration", self.duration, ADDED)?;
-        self.refuse_what_is_not_taken("an extension")
+        within("duration", self.duration, EXTENSION_SECONDS)?;
+        self.reject_unsupported_fields("an extension")
     }
 
     fn check_source_given(&self) -> Result<()> {
         if self.video.is_none() && !self.extra.contains_key("video") {
-            return Err(Error::invalid("video", format!("video is missing: what to {}", self.operation.as_str())));
+            return Err(Error::invalid(
+                "video",
+                format!("video is missing; pass the video to {}", self.operation.as_str()),
+            ));
         }
         match self.documented() {
             Some(model) if !model.changes_videos => Err(Error::invalid(
                 "model",
                 format!(
-                    "model {} makes neither edits nor extensions; leave model out for the base model",
+                    "model {} supports neither edits nor extensions; omit model to use the base model",
                     model.name()
                 ),
             )),
@@ -289,55 +294,58 @@ impl<M> VideoRequest<M> {
         }
     }
 
-    fn refuse_what_is_not_taken(&self, what: &str) -> Result<()> {
+    fn reject_unsupported_fields(&self, what: &str) -> Result<()> {
         let mut refused = FIELDS.iter().filter(|field| !field.operations.contains(&self.operation) && self.has(field));
         let from_source = refused.clone().find(|field| FROM_SOURCE.contains(&field.name));
         match from_source.or_else(|| refused.next()).map(|field| field.name) {
             Some(name) if from_source.is_some() => {
-                Err(Error::invalid(name, format!("{what} takes its {name} from its source; leave it out")))
+                Err(Error::invalid(name, format!("{what} takes its {name} from its source; omit it")))
             }
-            Some(name) => Err(Error::invalid(name, format!("{what} takes no {name}; leave it out"))),
+            Some(name) => Err(Error::invalid(name, format!("{what} does not accept {name}; omit it"))),
             None => Ok(()),
         }
     }
 }
 
-/// Advice to use the first model that takes it, or nothing.
-fn or_model(takes: impl Fn(&Model) -> bool) -> String {
-    let model = MODELS.iter().find(|model| takes(model));
+/// Advice to use the first model that accepts it, or an empty string.
+fn or_model(accepts: impl Fn(&Model) -> bool) -> String {
+    let model = MODELS.iter().find(|model| accepts(model));
     model.map_or_else(String::new, |model| format!(", or pass model=\"{}\"", model.name()))
 }
 
 impl Operation {
-    /// Refuses a source of which the length or the codec is known and not taken.
+    /// Rejects a source whose length or codec is known and not accepted.
     pub(crate) fn check_source(self, video: VideoInfo) -> Result<()> {
         self.check_length(video.seconds)?;
         match video.codec {
             Some(codec) if !CODECS.contains(&codec) => {
                 let name = String::from_utf8_lossy(&codec).into_owned();
-                let words = format!(
-                    "video is coded as {name:?}; taken are H.264, H.265 and AV1 (ffmpeg -i in.mp4 -c:v libx264 out.mp4)"
+                let message = format!(
+                    "video has the codec {name:?}, not H.264, H.265 or AV1; convert it (ffmpeg -i in.mp4 -c:v libx264 out.mp4)"
                 );
-                Err(Error::invalid("video", words))
+                Err(Error::invalid("video", message))
             }
             _ => Ok(()),
         }
     }
 
-    /// Refuses a source of such a length.
+    /// Rejects a source of this length if it is not accepted.
     pub(crate) fn check_length(self, seconds: f64) -> Result<()> {
         match self {
-            Self::Edit if seconds > MAX_EDITED + TOLERANCE => Err(Error::invalid(
+            Self::Edit if seconds > MAX_EDIT_SECONDS + TOLERANCE => Err(Error::invalid(
                 "video",
                 format!(
-                    "video has {seconds:.2} s; an edit takes at most {MAX_EDITED} s (ffmpeg -i in.mp4 -t 8.6 out.mp4)"
+                    "video is {seconds:.2} s long; an edit accepts at most {MAX_EDIT_SECONDS} s (ffmpeg -i in.mp4 -t 8.6 out.mp4)"
                 ),
             )),
-            Self::Extend if seconds < EXTENDED.start() - TOLERANCE || seconds > EXTENDED.end() + TOLERANCE => {
-                let (least, most) = (EXTENDED.start(), EXTENDED.end());
+            Self::Extend
+                if seconds < EXTENSION_SOURCE_SECONDS.start() - TOLERANCE
+                    || seconds > EXTENSION_SOURCE_SECONDS.end() + TOLERANCE =>
+            {
+                let (least, most) = (EXTENSION_SOURCE_SECONDS.start(), EXTENSION_SOURCE_SECONDS.end());
                 Err(Error::invalid(
                     "video",
-                    format!("video has {seconds:.2} s; an extension takes {least} to {most} s"),
+                    format!("video is {seconds:.2} s long; an extension accepts {least} to {most} s"),
                 ))
             }
             _ => Ok(()),
@@ -346,24 +354,24 @@ impl Operation {
 }
 
 impl StorageOptions {
-    /// Refuses what the documented limits exclude.
+    /// Enforces the documented limits.
     pub fn check(&self) -> Result<()> {
         const FIELD: &str = "storage_options";
         if self.filename.trim().is_empty() {
-            return Err(Error::invalid(FIELD, "storage_options.filename is empty; name the file"));
+            return Err(Error::invalid(FIELD, "storage_options.filename is empty; pass a file name"));
         }
         for (name, seconds) in
             [("expires_after", self.expires_after), ("public_url_expires_after", self.public_url_expires_after)]
         {
-            if let Some(seconds) = seconds.filter(|seconds| !STORED_FOR.contains(seconds)) {
-                let (least, most) = (STORED_FOR.start(), STORED_FOR.end());
-                let words = format!("storage_options.{name} must be {least} to {most} seconds, not {seconds}");
-                return Err(Error::invalid(FIELD, words));
+            if let Some(seconds) = seconds.filter(|seconds| !STORAGE_SECONDS.contains(seconds)) {
+                let (least, most) = (STORAGE_SECONDS.start(), STORAGE_SECONDS.end());
+                let message = format!("storage_options.{name} must be {least} to {most} seconds, not {seconds}");
+                return Err(Error::invalid(FIELD, message));
             }
         }
         if self.public_url_expires_after.is_some() && !self.public_url {
-            let words = "storage_options.public_url_expires_after goes with public_url=True";
-            return Err(Error::invalid(FIELD, words));
+            let message = "storage_options.public_url_expires_after requires public_url=True";
+            return Err(Error::invalid(FIELD, message));
         }
         Ok(())
     }
@@ -380,7 +388,7 @@ fn check_address(field: &'static str, address: &str) -> Result<()> {
     if is_address(address) {
         return Ok(());
     }
-    Err(Error::invalid(field, format!("{field} must be an http(s) address, not {:?}", text_for_message(address))))
+    Err(Error::invalid(field, format!("{field} must be an http(s) URL, not {:?}", text_for_message(address))))
 }
 
 fn within(field: &'static str, value: Option<i64>, range: RangeInclusive<i64>) -> Result<()> {
@@ -397,14 +405,14 @@ fn at_most(field: &'static str, count: usize, most: usize) -> Result<()> {
     if count <= most {
         return Ok(());
     }
-    Err(Error::invalid(field, format!("{field} takes at most {most}, not {count}")))
+    Err(Error::invalid(field, format!("{field} accepts at most {most}, not {count}")))
 }
 
 fn one_of(field: &'static str, value: &str, known: &[&str]) -> Result<()> {
     if known.contains(&value) {
         return Ok(());
     }
-    let hint = if value == "auto" { "; for the service's own choice leave it out" } else { "" };
+    let hint = if value == "auto" { "; omit it for the service's default" } else { "" };
     Err(Error::invalid(
         field,
         format!("{field} must be one of {}, not {:?}{hint}", known.join(", "), shorten(value, 40)),
@@ -413,7 +421,7 @@ fn one_of(field: &'static str, value: &str, known: &[&str]) -> Result<()> {
 
 fn not_empty(field: &'static str, value: Option<&str>) -> Result<()> {
     match value {
-        Some("") => Err(Error::invalid(field, format!("{field} is empty; leave it out instead"))),
+        Some("") => Err(Error::invalid(field, format!("{field} is empty; omit it instead"))),
         _ => Ok(()),
     }
 }
@@ -648,21 +656,21 @@ mod tests {
             ),
             (
                 json!({"reference_images": [IMAGE], "model": LITE}),
-                "reference_images is not supported by grok-imagine-video-1.5-lite; leave it out, or pass \
+                "reference_images is not supported by grok-imagine-video-1.5-lite; omit it, or pass \
                  model=\"grok-imagine-video\"",
             ),
             (
                 json!({"reference_images": vec![IMAGE; 8]}),
-                "reference_images takes at most 7 on grok-imagine-video, not 8; use fewer, or pass \
+                "reference_images accepts at most 7 on grok-imagine-video, not 8; use fewer, or pass \
                  model=\"grok-imagine-video-1.5\"",
             ),
             (
                 json!({"reference_images": vec![IMAGE; 15], "model": NEW}),
-                "reference_images takes at most 14 on grok-imagine-video-1.5, not 15; use fewer",
+                "reference_images accepts at most 14 on grok-imagine-video-1.5, not 15; use fewer",
             ),
         ];
-        for (fields, words) in cases {
-            assert_eq!(with(&fields).check().unwrap_err().to_string(), words, "{fields}");
+        for (fields, message) in cases {
+            assert_eq!(with(&fields).check().unwrap_err().to_string(), message, "{fields}");
         }
     }
 

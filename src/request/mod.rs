@@ -1,4 +1,4 @@
-//! What is asked of the service: one value for every way to make a video. No I/O.
+//! A request for a video. No I/O.
 
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -18,24 +18,22 @@ pub use fields::VideoRequest;
 #[cfg(feature = "python")]
 pub(crate) use fields::request_fields;
 
-/// A way to make a video.
+/// The three ways to make a video.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
-    /// From a prompt, an image or references.
+    /// From a prompt, an image or reference images.
     #[default]
     Generate,
-    /// From a video, changed as the prompt says.
+    /// Changes a video.
     Edit,
-    /// From a video, going on as the prompt says.
+    /// Continues a video.
     Extend,
 }
 
 impl Operation {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Generate, Self::Edit, Self::Extend];
 
-    /// The name of the verb.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +43,7 @@ impl Operation {
         }
     }
 
-    /// The path that it is sent to.
+    /// Path of the endpoint.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -56,55 +54,52 @@ impl Operation {
     }
 }
 
-/// A frame that is given for a moment of the video.
+/// An image pinned to a moment of the video.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keyframe<M = Media> {
-    /// The frame.
     pub image: M,
-    /// Seconds from the beginning.
     pub timestamp: f64,
 }
 
-/// A voice to be heard.
+/// A reference voice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audio {
-    /// One of the service's voices.
+    /// ID of one of the service's voices.
     VoiceId(String),
-    /// The address of a clip.
+    /// URL of a recording.
     Url(String),
 }
 
-/// How the service keeps a file.
+/// How the service stores the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StorageOptions {
-    /// Under what name.
     pub filename: String,
-    /// For how many seconds.
+    /// Seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<i64>,
-    /// Whether everyone who has its address may fetch it.
+    /// Whether the file gets a public link.
     #[serde(default)]
     pub public_url: bool,
-    /// For how many seconds that address is good.
+    /// Seconds for which the public link is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url_expires_after: Option<i64>,
 }
 
 impl<M> VideoRequest<M> {
-    /// The model that is sent: `extra` has the last word. One that is no text is no known model.
+    /// The model that is sent: `extra` overrides the field. A value that is not a string is an unknown model.
     pub(crate) fn sent_model(&self) -> Option<&str> {
         self.sent_text("model", self.model.as_deref())
     }
 
-    /// The resolution that is sent.
+    /// The resolution that is sent: `extra` overrides the field.
     pub(crate) fn sent_resolution(&self) -> Option<&str> {
         self.sent_text("resolution", self.resolution.as_deref())
     }
 
-    /// The duration that is sent, in seconds; `seconds` is another name for it.
+    /// The duration that is sent, in seconds; `seconds` is a synonym.
     pub(crate) fn sent_duration(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "no duration is so long")]
         let own = self.duration.map(|seconds| seconds as f64);
@@ -112,7 +107,7 @@ impl<M> VideoRequest<M> {
         extra("duration").or(own).or_else(|| extra("seconds"))
     }
 
-    /// Whether `extra` takes the place of the duration.
+    /// Whether `extra` overrides the duration.
     pub(crate) fn extra_has_duration(&self) -> bool {
         self.extra.contains_key("duration")
     }
@@ -122,11 +117,11 @@ impl<M> VideoRequest<M> {
     }
 }
 
-/// Times are finite: a request with another is never made.
+/// Timestamps are finite: other values are rejected.
 impl Eq for VideoRequest {}
 
 impl Hash for VideoRequest {
-    /// By the fields that differ the most; the others are left to equality.
+    /// Hashes only the fields that differ most.
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.operation, &self.prompt, self.duration, &self.model, &self.aspect_ratio, &self.resolution).hash(state);
     }
@@ -141,18 +136,16 @@ impl Hash for Keyframe {
     }
 }
 
-/// Makes media ready to be sent.
+/// Prepares media for sending.
 pub trait PrepareMedia<M> {
-    /// What they become.
     type Output;
 
-    /// Makes one ready; `field` is where it stands in the request.
+    /// `field` is the request field, for messages.
     fn prepare(&self, field: &'static str, role: Role, media: M) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
 impl VideoRequest {
-    /// The same request, whose files are found wherever the working directory is later: they are read while they are
-    /// sent.
+    /// Makes file paths absolute: files are read while they are sent, when the working directory may be another.
     #[must_use]
     pub fn anchored(mut self) -> Self {
         for media in self.media_mut() {

@@ -1,4 +1,4 @@
-//! What is sent: the body of a create, as text and the media in between.
+//! The body of a create, as text with media in between.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::media::{Inline, PreparedMedia};
 use crate::request::{Audio, Keyframe, StorageOptions, VideoRequest};
 
-/// A JSON value with media in it.
 enum Node {
     Plain(Value),
     Media(PreparedMedia),
@@ -16,14 +15,14 @@ enum Node {
     Object(Vec<(String, Node)>),
 }
 
-/// The body of a create, in pieces.
+/// The body of a create, in parts.
 pub fn body(request: VideoRequest<PreparedMedia>) -> Result<Vec<BodyPart>> {
     let mut pieces = PartBuilder::default();
     pieces.node(tree(request)?)?;
     Ok(pieces.done)
 }
 
-/// The body of a create, its media shortened.
+/// The body of a create, with shortened media.
 pub fn preview(request: VideoRequest<PreparedMedia>) -> Result<Value> {
     let mut text = String::new();
     for piece in body(request)? {
@@ -39,7 +38,7 @@ fn shortened(inline: &Inline) -> String {
     format!("… ({} bytes)", inline.length)
 }
 
-/// Top-level `image_url` and `video_url` would be ignored without a word: media stand in objects.
+/// Media are nested in objects: top-level `image_url` and `video_url` would be silently ignored.
 fn tree(request: VideoRequest<PreparedMedia>) -> Result<Node> {
     let mut fields = Fields::default();
     fields.plain("prompt", &request.prompt)?;
@@ -85,7 +84,7 @@ impl Fields {
         }
     }
 
-    /// What the caller adds has the last word.
+    /// `extra` overrides fields.
     fn merge(&mut self, extra: Map<String, Value>) {
         self.0.retain(|(name, _)| !extra.contains_key(name));
         self.0.extend(extra.into_iter().map(|(name, value)| (name, Node::Plain(value))));
@@ -198,7 +197,7 @@ mod tests {
         VideoRequest { prompt: Some("a candle".into()), ..VideoRequest::default() }
     }
 
-    /// The text that is sent, with base64 where it belongs.
+    /// The text that is sent, with base64.
     fn sent(request: VideoRequest<PreparedMedia>) -> String {
         use base64::prelude::{BASE64_STANDARD, Engine};
         body(request)

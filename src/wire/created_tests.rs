@@ -1,4 +1,4 @@
-//! What every documented answer to a create means.
+//! Interpretation of every documented response to a create.
 
 use serde_json::json;
 
@@ -64,7 +64,7 @@ fn assert_lost(answer: &Response, words: &str) {
     match created(answer) {
         Err(Error::SubmitUnknown { message, status_code, .. }) => {
             assert_eq!(status_code, Some(answer.status));
-            assert!(message.contains("A job may exist and be billed"), "{message}");
+            assert!(message.contains("a job may exist and be billed"), "{message}");
             assert!(message.contains(words), "{message}");
             assert!(message.chars().count() <= 1000, "{message}");
         }
@@ -74,9 +74,9 @@ fn assert_lost(answer: &Response, words: &str) {
 
 #[test]
 fn creates_whose_outcome_is_unknown() {
-    assert_lost(&answer(200, ""), "The answer was empty");
-    assert_lost(&answer(200, "{}"), "names no usable job id");
-    assert_lost(&answer(200, r#"{"request_id": "#), "not readable JSON");
+    assert_lost(&answer(200, ""), "the response was empty");
+    assert_lost(&answer(200, "{}"), "contains no usable job ID");
+    assert_lost(&answer(200, r#"{"request_id": "#), "not valid JSON");
     assert_lost(&answer(200, r#"["x"]"#), "not an object");
     assert_lost(&answer(200, r#"{"request_id": "a/b"}"#), "a/b");
     assert_lost(&answer(200, r#"{"error": "a", "x": "https://a.b/c?sig=SECRET"}"#), r#""x": "https://a.b/c""#);
@@ -105,7 +105,7 @@ fn an_id_is_read_wherever_it_stands() {
         format!(r#"{{"requestId": "{ID}"}}"#),
         format!(r#"{{"requestId": "2026", "code": 0, "data": "{ID}"}}"#),
         format!(r#"{{"requestId": "2026", "data": {{"jobId": "{ID}"}}}}"#),
-        // Where an error names a job, the job counts.
+        // An error that names a job counts as the job.
         format!(r#"{{"jobId": "{ID}", "error": "insufficient balance"}}"#),
         format!("data: {object}\n\ndata: [DONE]\n\n"),
         format!(")]}}',\n{object}"),
@@ -124,10 +124,10 @@ fn an_id_in_a_damaged_answer_stands_in_the_error() {
         format!("{{request_id: '{ID}'}}"),
         format!(r#"OK {{"request_id": "{ID}"}}"#),
         format!("<br />\n<b>Warning</b>: x\n{{\"request_id\": \"{ID}\"}}"),
-        // Here it is not clear that anything was accepted.
+        // Not clearly accepted.
         format!(r#"{{"code": 1, "description": "Submit success", "result": "{ID}"}}"#),
         format!(r#"{{"code": 1, "message": "submitted", "data": "{ID}"}}"#),
-        // This may be the id of the HTTP request.
+        // May be the ID of the HTTP request.
         format!(r#"{{"code": 500, "message": "system busy", "requestId": "{ID}"}}"#),
     ] {
         match created(&answer(200, body.clone())) {
@@ -193,7 +193,7 @@ fn an_id_that_must_be_refused_stands_in_the_error() {
         (json!({"data": {"task_id": "a\\b"}}), "a\\b"),
         (json!({"id": "a%2Fb"}), "a%2Fb"),
         (json!({"id": long}), &long),
-        // What signs an address is never kept.
+        // The signature of a URL is never kept.
         (json!({"id": "https://a.b/c?sig=SECRET"}), "https://a.b/c"),
     ];
     for (body, id) in table {
@@ -249,7 +249,7 @@ fn a_refusal_under_200_is_that_refusal() {
         (r#"{"code": "not-found", "error": "The model grok-2 does not exist"}"#, NotFound),
         (r#"{"code": "resource-exhausted", "error": "Too many requests"}"#, RateLimited),
         (r#"{"code": 429, "message": "slow down"}"#, RateLimited),
-        // A text in the place of an id is none here.
+        // A text in place of an ID is not an ID here.
         (r#"{"code": "insufficient_user_quota", "message": "a", "data": "remaining quota: 0"}"#, InsufficientBalance),
         (r#"{"code": "insufficient_user_quota", "message": "a", "data": "a-1"}"#, InsufficientBalance),
         (r#"{"code": "insufficient_user_quota", "message": "a", "data": 5}"#, InsufficientBalance),
@@ -298,11 +298,11 @@ fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
         "ok",
         r#""task submitted""#,
     ] {
-        assert_lost(&answer(200, body), "cannot be used");
+        assert_lost(&answer(200, body), "is invalid");
     }
     let cut = answer(200, r#"{"code": "resource-exhausted", "error": "Too many requests", "x": "AAAA"#);
-    assert_lost(&Response { is_cut: true, ..cut }, "cannot be used");
-    // Where a refusal names a job, the job counts.
+    assert_lost(&Response { is_cut: true, ..cut }, "is invalid");
+    // A refusal that names a job counts as the job.
     assert_eq!(
         accepted_id(r#"{"code": "resource-exhausted", "error": "Too many requests", "data": {"task_id": "x"}}"#),
         "x"

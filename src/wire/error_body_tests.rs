@@ -1,4 +1,4 @@
-//! What every documented error means.
+//! Interpretation of every documented error.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn every_form_of_body() {
         ("", None, "the service gave no reason, HTTP 409"),
         ("{}", None, "the service gave no readable reason, HTTP 409"),
         (r#"{"error":"#, None, "the service gave no readable reason, HTTP 409"),
-        ("<!DOCTYPE html><title>no</title>", None, "an HTML page came instead of an answer, HTTP 409"),
+        ("<!DOCTYPE html><title>no</title>", None, "the server returned an HTML page, HTTP 409"),
     ];
     for (body, code, message) in table {
         let error = api(409, body);
@@ -167,30 +167,35 @@ fn pages_are_named_and_not_quoted() {
     ] {
         let error = api(status, "\n <html><b>insufficient_user_quota, credits</b>");
         assert_eq!(error.kind, kind);
-        assert!(error.message.starts_with("an HTML page came instead of an answer"), "{}", error.message);
+        assert!(error.message.starts_with("the server returned an HTML page, HTTP"), "{}", error.message);
         assert!(!error.message.contains('<'), "{}", error.message);
     }
     let message = misdirected(&answer(200, "<!doctype html><p>Welcome"));
-    assert_eq!(message, "an HTML page came instead of an answer (HTTP 200): base_url or the path looks wrong");
+    assert_eq!(message, "the server returned an HTML page instead of JSON (HTTP 200); check base_url");
 }
 
 #[test]
 fn redirects_name_where_they_lead() {
     let to = |location: &str| Response { location: Some(location.into()), ..answer(302, "") };
     let table = [
-        ("https://me:SECRET@a.b/login?next=SECRET#SECRET", "a redirect to https://a.b/login came instead"),
-        ("/login?next=SECRET", "a redirect to /login came instead"),
-        ("//a.b/\u{1b}[2J?SECRET", "a redirect to //a.b/ [2J came instead"),
-        ("data:text/plain,SECRET", "a redirect to data:… came instead"),
+        (
+            "https://me:SECRET@a.b/login?next=SECRET#SECRET",
+            "the server returned a redirect to https://a.b/login instead",
+        ),
+        ("/login?next=SECRET", "the server returned a redirect to /login instead"),
+        ("//a.b/\u{1b}[2J?SECRET", "the server returned a redirect to //a.b/ [2J instead"),
+        ("data:text/plain,SECRET", "the server returned a redirect to data:… instead"),
     ];
     for (location, words) in table {
         let message = misdirected(&to(location));
         assert!(message.starts_with(words), "{message}");
-        assert!(message.ends_with("(HTTP 302): base_url or the path looks wrong"), "{message}");
+        assert!(message.ends_with("(HTTP 302); check base_url"), "{message}");
     }
     assert!(misdirected(&to(&format!("https://a.b/{}", "a".repeat(9000)))).len() < 400);
     for status in [300, 301, 304, 307, 308, 399] {
-        assert!(misdirected(&answer(status, r#"{"error": "moved"}"#)).starts_with("a redirect came"));
+        assert!(
+            misdirected(&answer(status, r#"{"error": "moved"}"#)).starts_with("the server returned a redirect instead")
+        );
     }
 }
 
@@ -228,9 +233,9 @@ fn messages_end_with_what_to_do() {
     let table = [
         (401, "no (HTTP 401): check the API key"),
         (402, "no (HTTP 402): top up the account"),
-        (403, "no (HTTP 403): the API key may not do this"),
-        (404, "no (HTTP 404): check the id and the model"),
-        (429, "no (HTTP 429): slow down"),
+        (403, "no (HTTP 403): the API key lacks permission"),
+        (404, "no (HTTP 404): check the ID, the model"),
+        (429, "no (HTTP 429): send fewer requests"),
     ];
     for (status, words) in table {
         let message = api(status, r#"{"error": "no"}"#).message;

@@ -1,4 +1,4 @@
-//! The service's words for what went wrong, in whatever form they come.
+//! Reads error messages in any form.
 
 use serde_json::{Map, Value};
 
@@ -6,23 +6,23 @@ use super::scalars::text;
 use crate::job::JobError;
 use crate::redact::sanitize;
 
-/// How much of a code is kept, in characters.
+/// Characters of a code that are kept.
 const CODE_LIMIT: usize = 100;
-/// How much of the reason of a failed job is kept, in characters; `raw` has all of it.
+/// Characters of a failure reason that are kept; `raw` has all of it.
 const REASON_LIMIT: usize = 2000;
 
-/// What a body or an `error` field says is wrong, word for word: not yet fit to be shown.
+/// The error in a body or an `error` field, verbatim: not yet redacted.
 #[derive(Debug, Default)]
 pub(super) struct ErrorFields {
     code: Option<String>,
-    /// A code that stands only in the text.
+    /// A code found in the text only.
     hint: Option<String>,
     class: Option<String>,
     message: Option<String>,
 }
 
 impl ErrorFields {
-    /// The problem of which a whole body speaks.
+    /// The error in a whole body.
     pub(super) fn of_body(body: &Value) -> Self {
         match body {
             Value::Object(map) => Self::of_map(map),
@@ -30,22 +30,22 @@ impl ErrorFields {
         }
     }
 
-    /// The problem of which a text speaks: plain words, JSON once more, or `code: '…', message: "…"`.
-    pub(super) fn of_text(words: &str) -> Self {
-        let nested = nested(words).map(|value| Self::of_body(&value)).filter(|problem| !problem.is_empty());
+    /// The error in a text: plain, nested JSON, or `code: '…', message: "…"`.
+    pub(super) fn of_text(text: &str) -> Self {
+        let nested = nested(text).map(|value| Self::of_body(&value)).filter(|problem| !problem.is_empty());
         if let Some(problem) = nested {
             return problem;
         }
-        let (code, message) = labelled(words).unwrap_or_else(|| (None, words.to_owned()));
-        Self { hint: code.or_else(|| marker(words)), message: Some(message), ..Self::default() }
+        let (code, message) = labelled(text).unwrap_or_else(|| (None, text.to_owned()));
+        Self { hint: code.or_else(|| marker(text)), message: Some(message), ..Self::default() }
     }
 
-    /// The problem of which an object speaks, in its `error` or beside it.
+    /// The error in an object, from its `error` field and its own fields.
     pub(super) fn of_map(map: &Map<String, Value>) -> Self {
-        Self::of_error(map).or(Self::beside(map))
+        Self::of_error(map).or(Self::of_own_fields(map))
     }
 
-    /// This problem, with what only `other` says.
+    /// Completes this error with the fields of `other`.
     fn or(self, other: Self) -> Self {
         let Self { code, hint, class, message } = self;
         let (code, spare) = if code.is_some() { (code, other.code) } else { (other.code, None) };
@@ -57,14 +57,14 @@ impl ErrorFields {
         }
     }
 
-    /// This problem, with the message from where an object has its result, if it has none elsewhere.
-    pub(super) fn or_said_elsewhere(self, map: &Map<String, Value>) -> Self {
+    /// Completes this error with the message in the place of the object's result.
+    pub(super) fn or_in_result(self, map: &Map<String, Value>) -> Self {
         const PLACES: [&str; 4] = ["data", "result", "output", "response"];
-        let said = PLACES.into_iter().filter_map(|place| map.get(place).filter(|value| value.is_string()));
-        said.into_iter().map(Self::of_value).fold(self, Self::or)
+        let messages = PLACES.into_iter().filter_map(|place| map.get(place).filter(|value| value.is_string()));
+        messages.into_iter().map(Self::of_value).fold(self, Self::or)
     }
 
-    /// What the `error` field of an object says: an object, a text or a list.
+    /// The error in the `error` field: an object, a text or a list.
     pub(super) fn of_error(map: &Map<String, Value>) -> Self {
         let Some(error) = map.get("error").or_else(|| map.get("errors")) else { return Self::default() };
         let problem = Self::of_value(error);
@@ -74,22 +74,22 @@ impl ErrorFields {
         problem
     }
 
-    /// What an object says of itself: `code`, `type` and `message`.
-    pub(super) fn beside(map: &Map<String, Value>) -> Self {
-        const WORDS: [&str; 4] = ["message", "msg", "detail", "error_description"];
-        let said = WORDS.into_iter().find_map(|key| {
+    /// The error in an object's own `code`, `type` and `message`.
+    pub(super) fn of_own_fields(map: &Map<String, Value>) -> Self {
+        const MESSAGE_KEYS: [&str; 4] = ["message", "msg", "detail", "error_description"];
+        let messages = MESSAGE_KEYS.into_iter().find_map(|key| {
             let problem = Self::of_value(map.get(key)?);
             problem.message.is_some().then_some(problem)
         });
         let own = Self { code: map.get("code").and_then(code), class: text(map.get("type")), ..Self::default() };
-        own.or(said.unwrap_or_default())
+        own.or(messages.unwrap_or_default())
     }
 
     fn of_value(value: &Value) -> Self {
         match value {
             Value::Object(map) => Self::of_map(map),
             Value::Array(items) => Self::of_list(items),
-            Value::String(words) if !words.trim().is_empty() => Self::of_text(words),
+            Value::String(text) if !text.trim().is_empty() => Self::of_text(text),
             other => Self { message: scalar(other), ..Self::default() },
         }
     }
@@ -101,12 +101,11 @@ impl ErrorFields {
         Self { message: (!messages.is_empty()).then(|| messages.join("; ")), ..merged }
     }
 
-    /// Whether nothing is said to be wrong.
     pub(super) fn is_empty(&self) -> bool {
         self.code.is_none() && self.message.is_none()
     }
 
-    /// The code, fit to be shown. A bare number says less than a code in the text.
+    /// The redacted code. A code in the text is more specific than a bare number.
     pub(super) fn code(&self) -> Option<String> {
         let is_number = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
         let code = match (&self.code, &self.hint) {
@@ -116,23 +115,23 @@ impl ErrorFields {
         code.map(|code| sanitize(code, CODE_LIMIT)).filter(|code| !code.is_empty())
     }
 
-    /// The message, fit to be shown, at most `limit` characters.
+    /// The redacted message, at most `limit` characters.
     pub(super) fn message(&self, limit: usize) -> Option<String> {
-        self.message.as_deref().map(|words| sanitize(words, limit)).filter(|words| !words.is_empty())
+        self.message.as_deref().map(|text| sanitize(text, limit)).filter(|text| !text.is_empty())
     }
 
-    /// The code as the HTTP status that it may repeat.
+    /// The code, if it repeats an HTTP status.
     pub(super) fn status(&self) -> Option<u16> {
         self.code.as_deref()?.parse().ok()
     }
 
-    /// Everything that was said, in lower case, to look for words in.
-    pub(super) fn words(&self) -> String {
+    /// All text in lower case, to search for keywords.
+    pub(super) fn searchable_text(&self) -> String {
         let all = [&self.code, &self.hint, &self.class, &self.message];
-        all.into_iter().flatten().map(|words| words.to_lowercase()).collect::<Vec<_>>().join(" ")
+        all.into_iter().flatten().map(|text| text.to_lowercase()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The reason of a failed job, if anything is said to be wrong.
+    /// The reason of a failed job, if there is an error.
     pub(super) fn reason(&self) -> Option<JobError> {
         if self.is_empty() {
             return None;
@@ -158,7 +157,7 @@ fn labelled(text: &str) -> Option<(Option<String>, String)> {
     Some((code.filter(|code| !code.is_empty()), message))
 }
 
-/// The text between the quotation marks that `text` begins with.
+/// The text between the quotation marks at the start of `text`.
 fn quoted(text: &str) -> Option<String> {
     let mut rest = text.chars();
     let mark = rest.next().filter(|mark| matches!(mark, '\'' | '"'))?;
@@ -179,7 +178,7 @@ fn marker(text: &str) -> Option<String> {
     Some(slug.trim().to_owned()).filter(|slug| !slug.is_empty())
 }
 
-/// Whether a `code` says that all is well.
+/// Whether a `code` reports success.
 pub(super) fn is_success(value: &Value) -> bool {
     match value {
         Value::String(code) => ["success", "ok"].iter().any(|word| code.trim().eq_ignore_ascii_case(word)),
@@ -188,12 +187,12 @@ pub(super) fn is_success(value: &Value) -> bool {
     }
 }
 
-/// A code that names a problem.
+/// A code that names an error.
 fn code(value: &Value) -> Option<String> {
     if is_success(value) { None } else { scalar(value) }
 }
 
-/// A value that is a word or a number; `false` and 0 say nothing.
+/// A word or a number; `false` and 0 are empty.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(_) => text(Some(value)),
@@ -202,7 +201,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a value says nothing at all.
+/// Whether a value is empty.
 fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

@@ -1,4 +1,4 @@
-//! Whatever comes, an answer becomes a sane job or an error that shows no secret.
+//! Any response becomes a valid job or an error without secrets.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const STATUSES: [u16; 24] = [
     999,
 ];
 
-/// Answers as they were seen, with a signed link wherever there is one.
+/// Observed responses, with a signed link where there is one.
 fn examples() -> Vec<Value> {
     vec![
         json!({"request_id": "x", "id": "task_x"}),
@@ -104,7 +104,7 @@ fn leaves(depth: u32) -> impl Strategy<Value = Value> {
     })
 }
 
-/// Puts `value` in place of the field or item that `at` falls on.
+/// Replaces the field or item with number `at` by `value`.
 fn mutate(target: &mut Value, at: usize, value: Value) {
     let children: Vec<&mut Value> = match target {
         Value::Object(map) => map.values_mut().collect(),
@@ -124,7 +124,7 @@ fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
     Response { status, retry_after, location, body: body.into().into(), ..Response::default() }
 }
 
-/// Reads the answer in every way and looks at what comes of it.
+/// Parses the response in every way and checks the results.
 fn check(answer: &Response) {
     let asked = job(ID, answer);
     if let Ok(job) = &asked {
@@ -157,7 +157,7 @@ fn check_job(answer: &Response, job: VideoJob) {
         Some(raw) => {
             let is_json = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
             assert!(is_json(raw.as_bytes()).is_some(), "{raw}");
-            // As received, unless it was no JSON or JSON in a string.
+            // As received, unless it was not JSON, or JSON in a string.
             let received = is_json(&answer.body).filter(|value| !value.is_string());
             assert!(received.is_none() || raw.as_bytes() == &answer.body[..], "{raw}");
         }

@@ -1,4 +1,4 @@
-//! The ids by which an answer names a job.
+//! Finds the IDs by which a response names a job.
 
 use std::collections::HashMap;
 
@@ -9,42 +9,41 @@ use crate::job::JobStatus;
 use crate::request_id::check_request_id;
 use crate::secrets::MARK;
 
-/// The names an id goes by, the most trusted first.
+/// Names of an ID field, the most reliable first.
 pub(super) const FIELDS: [&str; 3] = ["request_id", "id", "task_id"];
-/// The same in other spellings, as [`plain`] has them, where none of [`FIELDS`] is given.
+/// Other spellings, as normalised by [`normalized_name`]; used if none of [`FIELDS`] is present.
 const ALIASES: [&str; 4] = ["jobid", "taskid", "generationid", "id"];
-/// In this spelling it often is the id of the HTTP request.
+/// This spelling often is the ID of the HTTP request.
 const VAGUE: &str = "requestid";
-/// The objects that hold an id where the outermost does not.
+/// Objects that contain an ID if the outermost object does not.
 const INNER: [&str; 6] = ["data", "response", "result", "output", "job", "task"];
-/// How deep such objects are followed.
+/// Levels of such objects.
 const DEPTH: usize = 4;
-/// How often JSON that was encoded as a string is decoded.
+/// Levels of JSON encoded as a string.
 pub(super) const ENCODINGS: usize = 4;
-/// How programs write that there is nothing.
-const NOTHING: [&str; 9] = ["null", "undefined", "none", "nil", "nan", "n/a", "unknown", "true", "false"];
-/// What an answer says of itself where others have an id.
-const REPORTS: [&str; 6] = ["ok", "fail", "accepted", "created", "started", "received"];
+/// Spellings of an absent value.
+const PLACEHOLDERS: [&str; 9] = ["null", "undefined", "none", "nil", "nan", "n/a", "unknown", "true", "false"];
+/// Status words in place of an ID.
+const STATUS_WORDS: [&str; 6] = ["ok", "fail", "accepted", "created", "started", "received"];
 
-/// Fields with their values as they are written: a number may be longer than any type holds.
+/// Fields with unparsed values: a number may be longer than any type holds.
 type Fields = HashMap<String, Box<RawValue>>;
 
-/// The ids in an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Ids {
-    /// Those that can be used, the most trusted first; all distinct.
+    /// Usable IDs, the most reliable first; all distinct.
     pub(super) usable: Vec<String>,
-    /// The first one that cannot be used.
+    /// The first unusable ID.
     pub(super) refused: Option<String>,
-    /// One that may be that of the HTTP request, where there is no other.
+    /// An ID that may be that of the HTTP request, if there is no other.
     pub(super) vague: Option<String>,
-    /// A text that looks like an id and stands where an answer like this has none: good enough for an error.
+    /// A text that looks like an ID where a response like this has none: only used in error messages.
     pub(super) doubtful: Option<String>,
 }
 
-/// Reads the ids of an answer, whose text is valid JSON.
+/// Finds the IDs in a response, whose text must be valid JSON.
 ///
-/// `takes_bare` says whether `data` may be an id by itself: only an answer that reports no error has one there.
+/// `takes_bare` allows `data` itself to be an ID, as in responses that report no error.
 pub(super) fn read(text: &str, takes_bare: bool) -> Ids {
     let mut objects = Vec::new();
     collect(text, DEPTH, &mut objects);
@@ -53,28 +52,28 @@ pub(super) fn read(text: &str, takes_bare: bool) -> Ids {
     let named = objects.iter().flat_map(|fields| FIELDS.iter().filter_map(|name| Some(fields.get(*name)?.get())));
     let mut ids = Ids::default();
     ids.add_all(named.chain(bare));
-    let aliased = |alias: &'static str| objects.iter().flat_map(move |fields| spelled(fields, alias));
+    let aliased = |alias: &'static str| objects.iter().flat_map(move |fields| alias_values(fields, alias));
     ids.add_all(ALIASES.into_iter().flat_map(aliased));
     let mut vague = Ids::default();
     vague.add_all(aliased(VAGUE));
     ids.vague = vague.usable.into_iter().next();
-    ids.doubtful = ["data", "result"].into_iter().find_map(|name| looked_like(outermost.get(name)?.get()));
+    ids.doubtful = ["data", "result"].into_iter().find_map(|name| id_like(outermost.get(name)?.get()));
     ids
 }
 
-/// The id in an answer that is damaged or breaks off, which is good enough to look for a job by hand.
+/// The ID in a damaged or truncated response, to look for the job by hand.
 pub(super) fn salvaged(text: &str) -> Option<String> {
     let names = ["request_id", "requestId", "task_id", "taskId", "job_id", "jobId", "generation_id", "id"];
-    let values = names.into_iter().flat_map(|name| written(text, name));
+    let values = names.into_iter().flat_map(|name| values_after_name(text, name));
     values
         .map(str::trim)
-        .find(|id| check_request_id(id).is_ok() && !is_nothing(id) && !id.contains(MARK))
+        .find(|id| check_request_id(id).is_ok() && !is_placeholder(id) && !id.contains(MARK))
         .map(str::to_owned)
 }
 
 impl Ids {
     fn add_all<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
-        // Beside an id in words, a number is mostly the row of some table.
+        // Beside a text ID, a number usually is a row number.
         let (texts, numbers): (Vec<_>, Vec<_>) = values.partition(|value| value.starts_with('"'));
         for value in texts.iter().chain(&numbers) {
             self.add(value);
@@ -83,7 +82,7 @@ impl Ids {
 
     fn add(&mut self, value: &str) {
         let Some(id) = id(value) else { return };
-        // What holds a secret cannot be shown, and is no id that a service would give.
+        // A masked ID cannot be shown, and no service would assign it.
         if check_request_id(&id).is_err() || id.contains(MARK) {
             self.refused.get_or_insert(id);
         } else if !self.usable.contains(&id) {
@@ -92,7 +91,7 @@ impl Ids {
     }
 }
 
-/// The object of a text and those in it that may hold an id, the outermost first.
+/// Collects the object in a text and its inner objects that may contain an ID, outermost first.
 fn collect(text: &str, depth: usize, objects: &mut Vec<Fields>) {
     let Some(fields) = fields(text, ENCODINGS) else { return };
     let inner: Vec<String> = INNER.iter().filter_map(|name| Some(fields.get(*name)?.get().to_owned())).collect();
@@ -104,7 +103,7 @@ fn collect(text: &str, depth: usize, objects: &mut Vec<Fields>) {
     }
 }
 
-/// The fields of an object, of the only one in a list, or of one that was encoded as a string.
+/// The fields of an object, of the only object in a list, or of one encoded as a string.
 fn fields(text: &str, encodings: usize) -> Option<Fields> {
     match text.trim_start().as_bytes().first()? {
         b'{' => serde_json::from_str(text).ok(),
@@ -117,62 +116,62 @@ fn fields(text: &str, encodings: usize) -> Option<Fields> {
     }
 }
 
-/// The values of the fields whose name is another spelling of one of [`FIELDS`].
-fn spelled<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = &'a str> {
+/// The values of fields whose name is another spelling of one of [`FIELDS`].
+fn alias_values<'a>(fields: &'a Fields, alias: &'static str) -> impl Iterator<Item = &'a str> {
     let mut found: Vec<_> =
-        fields.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()) && plain(name) == alias).collect();
+        fields.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()) && normalized_name(name) == alias).collect();
     found.sort_by_key(|(name, _)| name.as_str());
     found.into_iter().map(|(_, value)| value.get())
 }
 
-/// A name without what the styles of spelling differ in.
-fn plain(name: &str) -> String {
+/// A field name in lower case without separators.
+fn normalized_name(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Whether a value in place of an object looks like an id, and not like a sentence or a status.
+/// Whether a value in place of an object looks like an ID, and not like a sentence or a status.
 fn is_bare(value: &str) -> bool {
     let Some(id) = id(value) else { return false };
     let word = scalars::normal(&id);
     !id.contains(char::is_whitespace)
         && scalars::status(&word) == JobStatus::Unknown
-        && !REPORTS.contains(&word.as_str())
+        && !STATUS_WORDS.contains(&word.as_str())
 }
 
-/// A value that is as long as ids are, and has digits as they have.
-fn looked_like(value: &str) -> Option<String> {
+/// A value with the length and the digits of an ID.
+fn id_like(value: &str) -> Option<String> {
     const SHORTEST: usize = 8;
     let id = id(value).filter(|_| is_bare(value))?;
     let is_like = id.len() >= SHORTEST && id.contains(|c: char| c.is_ascii_digit());
     (is_like && check_request_id(&id).is_ok() && !id.contains(MARK)).then_some(id)
 }
 
-/// A value as an id: a string, or a whole number above 0 with all its digits.
+/// A value as an ID: a string, or a positive whole number with all its digits.
 fn id(value: &str) -> Option<String> {
     if value.starts_with('"') {
         let id = serde_json::from_str::<String>(value).ok()?;
-        return Some(id.trim().to_owned()).filter(|id| !is_nothing(id));
+        return Some(id.trim().to_owned()).filter(|id| !is_placeholder(id));
     }
     let is_whole = value.bytes().all(|digit| digit.is_ascii_digit());
     (is_whole && value != "0").then(|| value.to_owned())
 }
 
-/// Whether a text stands for no id: it is blank, or a word or zeros in its place.
-fn is_nothing(id: &str) -> bool {
-    NOTHING.iter().any(|word| id.eq_ignore_ascii_case(word)) || id.chars().all(|c| matches!(c, '0' | '-'))
+/// Whether a text is blank or a placeholder.
+fn is_placeholder(id: &str) -> bool {
+    PLACEHOLDERS.iter().any(|word| id.eq_ignore_ascii_case(word)) || id.chars().all(|c| matches!(c, '0' | '-'))
 }
 
-/// The values that stand behind the name of a field in JSON, or in what is nearly that.
-fn written<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+/// Values that follow a field name in damaged JSON.
+fn values_after_name<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     text.match_indices(name).filter_map(move |(at, _)| {
         let is_field = text[..at].ends_with(['"', '\'']) || text[..at].trim_end().ends_with(['{', ',']);
         let value = after_quote(&text[at + name.len()..]).trim_start().strip_prefix(':')?.trim_start();
-        if is_field { beginning(value) } else { None }
+        if is_field { leading_value(value) } else { None }
     })
 }
 
-/// The value that a text begins with, if it is seen to end.
-fn beginning(text: &str) -> Option<&str> {
+/// The value at the start of a text, if it is complete.
+fn leading_value(text: &str) -> Option<&str> {
     let inside = after_quote(text);
     if inside.len() == text.len() {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -182,7 +181,7 @@ fn beginning(text: &str) -> Option<&str> {
     after_quote(rest).len().lt(&rest.len()).then_some(value)
 }
 
-/// `text` without the quotation mark that it begins with, also as JSON escapes it.
+/// `text` without its first quotation mark, which may be escaped.
 fn after_quote(text: &str) -> &str {
     let bare = text.trim_start_matches('\\');
     bare.strip_prefix(['"', '\'']).unwrap_or(text)

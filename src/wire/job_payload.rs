@@ -1,4 +1,4 @@
-//! What an answer tells of a job, put together from its layers: the record a relay keeps, around the provider's answer.
+//! Reads a job from a response and its layers: a relay's record around the provider's response.
 
 use std::borrow::Cow;
 
@@ -9,39 +9,38 @@ use super::links::{self, is_link};
 use super::{ids, scalars};
 use crate::job::{FileOutput, JobError, JobStatus, Usage, Video};
 
-/// Why an answer cannot be believed.
+/// Why a response is rejected.
 pub(super) type ParseError = Cow<'static, str>;
 
-/// What was read, or why it cannot be believed.
 pub(super) type ParseResult<T> = std::result::Result<T, ParseError>;
 
-/// How an answer is to be taken.
+/// The meaning of a response.
 pub(super) enum Reading {
-    /// It tells of a job.
+    /// The state of a job.
     Job(Box<JobPayload>),
-    /// It is an error of the service.
+    /// An error.
     Refusal,
 }
 
-/// What is told of a job.
+/// What a response reports about a job.
 #[derive(Debug, Default)]
 pub(super) struct JobPayload {
-    /// What the status word means, or the rest implies; absent when neither says anything.
+    /// The reported status, or what other fields imply; `None` if neither is present.
     pub(super) status: Option<JobStatus>,
     pub(super) progress: Option<u8>,
     pub(super) model: Option<String>,
     pub(super) video: Option<Video>,
     pub(super) usage: Option<Usage>,
     pub(super) error: Option<JobError>,
-    /// Whether a job is named.
+    /// Whether the response contains a job ID.
     pub(super) named: bool,
-    /// Whether the status word is literally "unknown": whoever says so knows less than the layer below.
+    /// The status is literally "unknown": the inner layer knows more.
     vague: bool,
-    /// A field of the wrong type, which matters only where nothing else tells how the job stands.
+    /// A field of the wrong type, which matters only if nothing else shows the status.
     flaw: Option<ParseError>,
 }
 
-/// Reads the top-level object of an answer.
+/// Reads the top-level object of a response.
 pub(super) fn read(map: &Map<String, Value>) -> ParseResult<Reading> {
     if is_given(map, "status") || is_given(map, "video") {
         return layers(map)?.validated(map);
@@ -68,7 +67,7 @@ fn is_id(value: &Value) -> bool {
     value.is_number() || scalars::text(Some(value)).is_some()
 }
 
-/// Whether an object without status and video speaks of an error.
+/// Whether an object without status and video reports an error.
 pub(super) fn is_refusal(map: &Map<String, Value>) -> bool {
     let is_coded = map.get("code").is_some_and(|code| !is_success(code) && !is_blank_code(code));
     let has_record = map.get("data").and_then(record).is_some_and(|record| is_given(record, "status"));
@@ -77,8 +76,8 @@ pub(super) fn is_refusal(map: &Map<String, Value>) -> bool {
     is_coded || is_denied || is_detailed || !ErrorFields::of_error(map).is_empty()
 }
 
-/// Whether a word in the place of the status says that something failed.
-pub(super) fn says_failed(map: &Map<String, Value>) -> bool {
+/// Whether the status reports a failure.
+pub(super) fn reports_failure(map: &Map<String, Value>) -> bool {
     status_words(map).any(|word| is_failure(&word))
 }
 
@@ -90,18 +89,18 @@ fn is_failure(word: &str) -> bool {
     word == "fail" || scalars::status(word) == JobStatus::Failed
 }
 
-/// Whether an object reports that all went well, or says nothing else.
+/// Whether an object reports success, or nothing else.
 pub(super) fn is_acceptance(map: &Map<String, Value>) -> bool {
-    const WORDS: [&str; 2] = ["message", "msg"];
+    const MESSAGE_KEYS: [&str; 2] = ["message", "msg"];
     let is_silent = || {
-        let said = WORDS.into_iter().filter_map(|name| scalars::text(map.get(name)));
-        said.into_iter().all(|text| is_success(&Value::String(text)))
+        let messages = MESSAGE_KEYS.into_iter().filter_map(|name| scalars::text(map.get(name)));
+        messages.into_iter().all(|text| is_success(&Value::String(text)))
     };
-    !is_refusal(map) && !says_failed(map) && (is_affirmed(map) || is_silent())
+    !is_refusal(map) && !reports_failure(map) && (reports_success(map) || is_silent())
 }
 
-/// Whether an object says in so many words that all went well.
-pub(super) fn is_affirmed(map: &Map<String, Value>) -> bool {
+/// Whether an object explicitly reports success.
+pub(super) fn reports_success(map: &Map<String, Value>) -> bool {
     let is_true = |name| map.get(name) == Some(&Value::Bool(true));
     let is_good = |word: &String| !is_failure(word) && scalars::status(word) != JobStatus::Unknown;
     let is_coded = ["code", "status", "result"].into_iter().any(|name| map.get(name).is_some_and(is_success));
@@ -120,7 +119,7 @@ fn is_given(map: &Map<String, Value>, field: &str) -> bool {
     map.get(field).is_some_and(|value| !value.is_null() && value != "")
 }
 
-/// An object and the provider's answer inside it, if there is one. The depth is bounded by the JSON reader.
+/// An object and the provider's response inside it, if any. The JSON parser bounds the depth.
 fn layers(map: &Map<String, Value>) -> ParseResult<JobPayload> {
     let outer = layer(map);
     match ["response", "data"].into_iter().find_map(|field| record(map.get(field)?)) {
@@ -129,7 +128,7 @@ fn layers(map: &Map<String, Value>) -> ParseResult<JobPayload> {
     }
 }
 
-/// One object by itself.
+/// A single object.
 fn layer(map: &Map<String, Value>) -> JobPayload {
     let (word, odd_status) = match map.get("status") {
         None | Some(Value::Null) => (None, None),
@@ -149,7 +148,7 @@ fn layer(map: &Map<String, Value>) -> JobPayload {
         video,
         usage: usage(map),
         error: match word.as_deref().filter(|word| scalars::is_moderated(word)) {
-            Some(word) => Some(withheld(word, error)),
+            Some(word) => Some(moderation_error(word, error)),
             None => error,
         },
         named: is_named(map),
@@ -157,13 +156,13 @@ fn layer(map: &Map<String, Value>) -> JobPayload {
         flaw: odd_status.or(odd_video),
     };
     if status == Some(JobStatus::Done) && job_payload.url().is_none() {
-        job_payload.video = with_url(job_payload.video, delivered(map));
+        job_payload.video = with_url(job_payload.video, relay_link(map));
     }
     job_payload
 }
 
-/// The reason of a job whose status word says that moderation ended it.
-fn withheld(word: &str, error: Option<JobError>) -> JobError {
+/// The error of a job whose status reports moderation.
+fn moderation_error(word: &str, error: Option<JobError>) -> JobError {
     match error {
         Some(error) if error.is_moderation() => error,
         Some(error) => JobError { message: format!("{} (content moderation: {word})", error.message), ..error },
@@ -171,7 +170,7 @@ fn withheld(word: &str, error: Option<JobError>) -> JobError {
     }
 }
 
-/// The `usage` of an object, when it holds a cost.
+/// The `usage` of an object, if it contains a cost.
 pub(super) fn usage(map: &Map<String, Value>) -> Option<Usage> {
     let cost_in_usd_ticks = scalars::ticks(map.get("usage")?.get("cost_in_usd_ticks")?)?;
     Some(Usage { cost_in_usd_ticks })
@@ -181,7 +180,7 @@ fn video(map: &Map<String, Value>) -> ParseResult<Option<Video>> {
     map.get("video").map_or(Ok(None), read_video)
 }
 
-/// The value of a `video` field: an object; through gateways also a list of them, or just the link.
+/// The `video` field: an object; through gateways also a list of objects, or just the link.
 fn read_video(value: &Value) -> ParseResult<Option<Video>> {
     let fields = match value {
         Value::Null => return Ok(None),
@@ -218,7 +217,7 @@ fn file_output(fields: &Map<String, Value>) -> FileOutput {
     }
 }
 
-/// Its form is not documented: a text as it is, anything else as JSON.
+/// Undocumented form: a text is kept, anything else is shown as JSON.
 fn storage_error(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -227,33 +226,33 @@ fn storage_error(value: &Value) -> Option<String> {
     }
 }
 
-/// Where a relay's record of a finished job has the link: `result_url`, in older builds `fail_reason`.
-fn delivered(map: &Map<String, Value>) -> Option<String> {
+/// The link in a relay's record of a finished job: `result_url`, in older builds `fail_reason`.
+fn relay_link(map: &Map<String, Value>) -> Option<String> {
     ["result_url", "fail_reason"].into_iter().find_map(|field| link(map.get(field)).filter(|text| is_link(text)))
 }
 
-/// A text without the blanks around it.
+/// A trimmed text.
 fn link(value: Option<&Value>) -> Option<String> {
     scalars::text(value).map(|text| text.trim().to_owned())
 }
 
-/// What an object says went wrong, as far as its status lets that be read.
+/// The error in an object, if its status allows one.
 fn reason(map: &Map<String, Value>, status: Option<JobStatus>) -> Option<JobError> {
     let error = ErrorFields::of_error(map);
     let error = if error.is_empty() { None } else { ErrorFields::of_map(map).reason() };
-    let noted = scalars::text(map.get("fail_reason")).and_then(|words| ErrorFields::of_text(&words).reason());
+    let noted = scalars::text(map.get("fail_reason")).and_then(|text| ErrorFields::of_text(&text).reason());
     match status {
-        Some(JobStatus::Done) => join(noted.filter(|_| delivered(map).is_none()), error),
+        Some(JobStatus::Done) => join(noted.filter(|_| relay_link(map).is_none()), error),
         Some(JobStatus::Failed | JobStatus::Expired) => {
-            join(noted, error).or_else(|| ErrorFields::beside(map).reason())
+            join(noted, error).or_else(|| ErrorFields::of_own_fields(map).reason())
         }
         Some(_) => error,
-        None if is_refusal(map) => join(noted, error).or_else(|| ErrorFields::beside(map).reason()),
+        None if is_refusal(map) => join(noted, error).or_else(|| ErrorFields::of_own_fields(map).reason()),
         None => None,
     }
 }
 
-/// The words of both, with the code of the one nearer to the provider.
+/// Both messages, with the code closer to the provider.
 fn join(outer: Option<JobError>, inner: Option<JobError>) -> Option<JobError> {
     let (Some(outer), Some(inner)) = (&outer, &inner) else { return inner.or(outer) };
     let message = if inner.message.contains(&outer.message) {
@@ -273,7 +272,7 @@ fn with_url(video: Option<Video>, url: Option<String>) -> Option<Video> {
     Some(Video { url, ..video.unwrap_or_default() })
 }
 
-/// The record and what it holds, as one. Details come from the inner layer; which status counts, [`resolve_status`] decides.
+/// Merges a record and its content. Details come from the inner layer; [`resolve_status`] decides on the status.
 fn merge(outer: JobPayload, inner: JobPayload) -> ParseResult<JobPayload> {
     let status = resolve_status(&outer, &inner)?;
     let inner = if is_over(status) || !is_over(inner.implied()) { inner } else { inner.cost_only() };
@@ -301,20 +300,20 @@ fn overlay(outer: Option<Video>, inner: Option<Video>) -> Option<Video> {
     })
 }
 
-/// Which status two layers amount to.
+/// Resolves the status of two layers.
 ///
-/// A terminal outer word stands, unless the inner layer is over in another way. A running outer word also stands, with
-/// one exception: an inner layer that is done and has the link. The link proves itself and its time runs, so waiting for
-/// the record to follow would only cost some of it. An inner failure proves nothing yet (the relay may still try
-/// elsewhere), and to believe it wrongly could not be taken back, while asking once more can.
+/// A terminal outer status stands, unless the inner layer ended differently. A running outer status also stands, with
+/// one exception: an inner layer that is done and has a link. The link is proof and expires, so waiting for the record
+/// to follow would waste its time. An inner failure proves nothing yet (the relay may retry elsewhere): accepting it
+/// wrongly could not be undone, while polling again can.
 fn resolve_status(outer: &JobPayload, inner: &JobPayload) -> ParseResult<Option<JobStatus>> {
     let Some(below) = inner.implied() else { return Ok(outer.implied()) };
     let Some(above) = outer.implied().filter(|_| !outer.vague) else { return Ok(Some(below)) };
     let status = match (above, below) {
         (JobStatus::Done | JobStatus::Failed, JobStatus::Expired) => JobStatus::Expired,
-        (JobStatus::Done, JobStatus::Failed) => over_a_failure(outer, inner)?,
+        (JobStatus::Done, JobStatus::Failed) => done_over_failure(outer, inner)?,
         (JobStatus::Failed, JobStatus::Done) if inner.url().is_some() && !outer.is_moderated() => {
-            return Err("it says both that the job failed and that its video is ready".into());
+            return Err("it reports both a failure and a finished video".into());
         }
         (JobStatus::Done | JobStatus::Failed | JobStatus::Expired, _) => above,
         (_, JobStatus::Done) if inner.url().is_some() => below,
@@ -324,16 +323,16 @@ fn resolve_status(outer: &JobPayload, inner: &JobPayload) -> ParseResult<Option<
     Ok(Some(status))
 }
 
-/// A record that says done around a provider's failure: moderation settles it, and a link outweighs a stale error body
-/// that has no status of its own.
-fn over_a_failure(outer: &JobPayload, inner: &JobPayload) -> ParseResult<JobStatus> {
+/// A done record around a provider's failure: moderation decides, and a link outweighs a stale error body without a
+/// status of its own.
+fn done_over_failure(outer: &JobPayload, inner: &JobPayload) -> ParseResult<JobStatus> {
     if inner.is_moderated() && outer.url().is_none() {
         return Ok(JobStatus::Failed);
     }
     if inner.status.is_none() && outer.url().is_some() {
         return Ok(JobStatus::Done);
     }
-    Err("it says both that the job is done and that it failed".into())
+    Err("it reports both success and a failure".into())
 }
 
 fn is_over(status: Option<JobStatus>) -> bool {
@@ -349,14 +348,14 @@ impl JobPayload {
         self.error.as_ref().is_some_and(JobError::is_moderation)
     }
 
-    /// The status, or what a link or an error stands for where no word is given.
+    /// The status, or what a link or an error implies.
     fn implied(&self) -> Option<JobStatus> {
         let linked = || self.url().map(|_| JobStatus::Done);
         let broken = || self.error.as_ref().map(|_| JobStatus::Failed);
         self.status.or_else(linked).or_else(broken)
     }
 
-    /// What stays of an inner layer that is not believed.
+    /// What remains of an inner layer that is ignored.
     fn cost_only(self) -> Self {
         Self { model: self.model, usage: self.usage, named: self.named, ..Self::default() }
     }
@@ -365,16 +364,16 @@ impl JobPayload {
         self.video.as_ref().is_some_and(|video| video.respect_moderation == Some(false))
     }
 
-    /// The whole of `answer`, free of contradictions.
-    fn validated(mut self, answer: &Map<String, Value>) -> ParseResult<Reading> {
-        let stated = self.status;
+    /// Checks the merged response for contradictions.
+    fn validated(mut self, response: &Map<String, Value>) -> ParseResult<Reading> {
+        let reported_error = self.status;
         self.status = self.implied();
         if self.status == Some(JobStatus::Done) && self.url().is_none() && !self.is_withheld() {
-            self.video = with_url(self.video, links::find(answer));
+            self.video = with_url(self.video, links::find(response));
         }
         if let Some(flaw) = self.flaw.take()
             && self.url().is_none()
-            && stated.is_none_or(|status| status == JobStatus::Done)
+            && reported_error.is_none_or(|status| status == JobStatus::Done)
         {
             return Err(flaw);
         }
@@ -389,16 +388,16 @@ impl JobPayload {
         Ok(Reading::Job(Box::new(self)))
     }
 
-    /// Done with a link is done, whatever else is noted; done without one and with an error is moderation, or nonsense.
+    /// Done with a link is done, whatever else is reported; done with an error and no link is moderation, or invalid.
     fn settle_done(&mut self) -> ParseResult<()> {
-        let withheld = self.is_withheld();
+        let moderation_error = self.is_withheld();
         if self.url().is_some() {
             self.error = None;
-        } else if self.is_moderated() && !withheld {
+        } else if self.is_moderated() && !moderation_error {
             self.status = Some(JobStatus::Failed);
             return Ok(());
-        } else if self.error.is_some() && !withheld {
-            return Err("it says both that the job is done and that there was an error".into());
+        } else if self.error.is_some() && !moderation_error {
+            return Err("it reports both success and an error".into());
         }
         self.progress = Some(100);
         Ok(())

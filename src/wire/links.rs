@@ -1,8 +1,8 @@
-//! Where gateways put the link to a video.
+//! Finds the link to the video in responses of gateways.
 
 use serde_json::{Map, Value};
 
-/// Where links were seen, the most telling first.
+/// Known places, the most specific first.
 const PLACES: [&[&str]; 16] = [
     &["videos", "0", "url"],
     &["videos", "0", "video_url"],
@@ -21,11 +21,11 @@ const PLACES: [&[&str]; 16] = [
     &["video_url"],
     &["result_url"],
 ];
-/// This name alone may also lead to the job's own address or to a page.
+/// May also be the job's own address or a page.
 const BARE: [&[&str]; 1] = [&["url"]];
-/// The names under which an address is the video's, wherever they stand.
+/// Field names of a video's link, at any level.
 const NAMES: [&str; 3] = ["url", "video_url", "result_url"];
-/// How words begin in the names of fields that lead to something else than the result, or to another job's.
+/// Prefixes of words in field names that do not hold the result of this job.
 const OTHERS: [&str; 44] = [
     "thumb",
     "image",
@@ -78,15 +78,15 @@ const NO_VIDEOS: [&str; 19] = [
     ".json", ".txt", ".html", ".vtt", ".srt",
 ];
 
-/// The link in the answer for a job that is done, where `video.url` has none.
+/// The link of a finished job that has none in `video.url`.
 ///
-/// The known places come first, and among them one whose address ends in a video; then the only such address anywhere,
-/// then the only address under one of [`NAMES`].
-pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
-    let (known, bare) = (known(answer, &PLACES), known(answer, &BARE));
+/// Known places come first, and among them a URL that ends in a video extension; then the only such URL anywhere, then
+/// the only URL in a field called one of [`NAMES`].
+pub(super) fn find(response: &Map<String, Value>) -> Option<String> {
+    let (known, bare) = (known(response, &PLACES), known(response, &BARE));
     let ends_in_video = |links: &[&'_ str]| links.iter().position(|link| has_ending(link, &VIDEOS));
     let mut all = Vec::new();
-    collect(answer, &mut all);
+    collect(response, &mut all);
     let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
     let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
     let best = ends_in_video(&known).unwrap_or_default();
@@ -98,7 +98,7 @@ pub(super) fn find(answer: &Map<String, Value>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether a text is an address, with its host or without.
+/// Whether a text is a URL, absolute or relative.
 pub(super) fn is_link(text: &str) -> bool {
     (is_absolute(text) || text.starts_with('/')) && !text.contains(char::is_whitespace)
 }
@@ -110,9 +110,9 @@ fn is_absolute(text: &str) -> bool {
     })
 }
 
-/// The links in the known places, of the innermost object first: details come from the provider.
-fn known<'a>(answer: &'a Map<String, Value>, places: &[&[&str]]) -> Vec<&'a str> {
-    let mut objects = vec![answer];
+/// The links in known places, innermost object first: details come from the provider.
+fn known<'a>(response: &'a Map<String, Value>, places: &[&[&str]]) -> Vec<&'a str> {
+    let mut objects = vec![response];
     while let Some(inner) = ["response", "data"].iter().find_map(|name| objects.last()?.get(*name)?.as_object()) {
         objects.push(inner);
     }
@@ -134,17 +134,17 @@ struct FoundLink<'a> {
     link: &'a str,
 }
 
-/// Every http(s) address that may be the result. The depth is bounded by the JSON reader.
+/// Collects the http(s) URLs that may be the result. The JSON parser bounds the depth.
 fn collect<'a>(object: &'a Map<String, Value>, found: &mut Vec<FoundLink<'a>>) {
     for (name, value) in object {
-        if !names_other(name) {
+        if !is_other_resource(name) {
             collect_value(name, value, found);
         }
     }
 }
 
-/// Whether one of the words of a name in `snake_case` or `camelCase` is one of [`OTHERS`].
-fn names_other(name: &str) -> bool {
+/// Whether a word of a `snake_case` or `camelCase` name starts with one of [`OTHERS`].
+fn is_other_resource(name: &str) -> bool {
     let begins = |word: &str| OTHERS.iter().any(|other| word.to_ascii_lowercase().starts_with(other));
     let capitals = name.match_indices(|c: char| c.is_ascii_uppercase()).map(|(at, _)| &name[at..]);
     name.split(|c: char| !c.is_ascii_alphanumeric()).chain(capitals).any(begins)
@@ -177,15 +177,15 @@ mod tests {
 
     const CLIP: &str = "https://a.example/clip.mp4?sig=1";
 
-    fn found(answer: &Value) -> Option<String> {
-        find(answer.as_object().unwrap())
+    fn found(response: &Value) -> Option<String> {
+        find(response.as_object().unwrap())
     }
 
     #[test]
     fn links_are_found_where_gateways_put_them() {
         let file = "https://a.example/v1/videos/x/content";
         for link in [CLIP, file, "http://127.0.0.1:8000/f", "/v1/videos/x/content"] {
-            for answer in [
+            for response in [
                 json!({"metadata": {"url": link}}),
                 json!({"videos": [{"url": link}]}),
                 json!({"videos": [link]}),
@@ -203,23 +203,23 @@ mod tests {
                 json!({"data": {"videos": [{"url": link, "thumbnail_url": "https://a.example/t.jpg"}]}}),
                 json!({"response": {"output": {"video_url": link}}}),
             ] {
-                assert_eq!(found(&answer).as_deref(), Some(link), "{answer}");
+                assert_eq!(found(&response).as_deref(), Some(link), "{response}");
             }
         }
-        for answer in [
+        for response in [
             json!({"files": [{"href": CLIP}]}),
             json!({"content": {"video_url": CLIP}, "usage": {"tokens": 5}}),
             json!({"outputs": [CLIP, CLIP], "urls": {"get": "https://a.example/jobs/x"}}),
             json!({"url": "https://a.example/jobs/x", "files": [{"href": CLIP}]}),
             json!({"works": [{"resource": {"resource": CLIP}}], "thumbnail": "https://a.example/t.mp4"}),
         ] {
-            assert_eq!(found(&answer).as_deref(), Some(CLIP), "{answer}");
+            assert_eq!(found(&response).as_deref(), Some(CLIP), "{response}");
         }
     }
 
     #[test]
     fn other_links_are_not_the_video() {
-        for answer in [
+        for response in [
             json!({}),
             json!({"metadata": {"url": "https://a.example/t.jpg?x=.mp4"}}),
             json!({"thumbnail_url": CLIP, "cover": {"url": CLIP}, "input": {"video_url": CLIP}}),
@@ -232,21 +232,21 @@ mod tests {
             json!({"links": {"self": "https://a.example/jobs/x"}}),
             json!({"data": "https"}),
         ] {
-            assert_eq!(found(&answer), None, "{answer}");
+            assert_eq!(found(&response), None, "{response}");
         }
     }
 
     #[test]
     fn blanks_around_a_link_are_left_out() {
         let link = format!(" {CLIP}\n");
-        for answer in [
+        for response in [
             json!({"metadata": {"url": link}}),
             json!({"data": [{"url": link}]}),
             json!({"url": link}),
             json!({"files": [{"href": link}]}),
             json!({"content": {"video_url": "\thttps://a.example/clip.mp4?sig=1 "}}),
         ] {
-            assert_eq!(found(&answer).as_deref(), Some(CLIP), "{answer}");
+            assert_eq!(found(&response).as_deref(), Some(CLIP), "{response}");
         }
     }
 
@@ -263,9 +263,9 @@ mod tests {
             json!({"data": {"output": file}}),
         ] {
             for name in ["clip", "seed_video", "history", "first", "url"] {
-                let mut answer = place.clone();
-                answer[name] = other.into();
-                assert_eq!(found(&answer).as_deref(), Some(file), "{answer}");
+                let mut response = place.clone();
+                response[name] = other.into();
+                assert_eq!(found(&response).as_deref(), Some(file), "{response}");
             }
         }
         for name in [
@@ -302,9 +302,9 @@ mod tests {
 
     #[test]
     fn a_video_is_preferred_to_a_page() {
-        let answer = json!({"metadata": {"url": "https://a.example/about"}, "result": {"video_url": CLIP}});
-        assert_eq!(found(&answer).as_deref(), Some(CLIP));
-        let answer = json!({"url": "https://a.example/x", "image": {"url": "https://a.example/i.png"}});
-        assert_eq!(found(&answer).as_deref(), Some("https://a.example/x"));
+        let response = json!({"metadata": {"url": "https://a.example/about"}, "result": {"video_url": CLIP}});
+        assert_eq!(found(&response).as_deref(), Some(CLIP));
+        let response = json!({"url": "https://a.example/x", "image": {"url": "https://a.example/i.png"}});
+        assert_eq!(found(&response).as_deref(), Some("https://a.example/x"));
     }
 }

@@ -1,4 +1,4 @@
-//! JSON in and out, and nothing else: no I/O, no clock.
+//! JSON in and out. No I/O, no clock.
 
 pub mod create_body;
 pub mod error_body;

@@ -1,10 +1,10 @@
-//! What the service answers about jobs, read into [`VideoJob`].
+//! Reads responses about jobs into [`VideoJob`].
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::error_body::{RequestKind, explained, is_page, refusal, spoken, unreadable};
+use super::error_body::{RequestKind, conclusive_error, error_with_advice, is_page, refusal, unreadable};
 use super::error_fields::ErrorFields;
 use super::ids::Ids;
 use super::job_payload::{self, JobPayload, ParseError, ParseResult, Reading};
@@ -18,38 +18,40 @@ use crate::response::Response;
 
 const ACCEPTED: u16 = 202;
 const REQUEST_TIMEOUT: u16 = 408;
-/// How much of an id that cannot be used is kept, and how much of it a message repeats, in characters.
+/// Characters of an unusable ID that are kept, and that a message repeats.
 const ID_LIMITS: (usize, usize) = (4096, 200);
-/// How many names of fields a message lists, and how long each may be, in characters.
+/// Field names that a message lists, and characters of each.
 const FIELDS_LIMITS: (usize, usize) = (16, 40);
 
-/// An answer that is an object.
+/// A response that is an object.
 struct Document {
     map: Map<String, Value>,
-    /// Valid JSON: the answer as received, or repaired.
+    /// Valid JSON: as received, or repaired.
     text: Arc<str>,
 }
 
-/// The job that an answer to `GET /videos/{request_id}` tells of, whatever the HTTP status.
+/// The job in a response to `GET /videos/{request_id}`, of any HTTP status.
 ///
-/// Moderation is a state of the job, also where the service reports it as an HTTP error.
-pub fn job(request_id: &str, answer: &Response) -> Result<VideoJob> {
-    decoded(request_id, answer).map_err(|error| error.with_request_id(request_id))
+/// Moderation is a state of the job, even when the service reports it as an HTTP error.
+pub fn job(request_id: &str, response: &Response) -> Result<VideoJob> {
+    decoded(request_id, response).map_err(|error| error.with_request_id(request_id))
 }
 
-/// The job that an answer to a create accepted, whatever the HTTP status.
+/// The job accepted by a response to a create, of any HTTP status.
 ///
-/// Where the answer does not say whether a job was started, the error is [`Error::SubmitUnknown`].
-pub fn created(answer: &Response) -> Result<VideoJob> {
-    match answer.status {
-        200..=299 => accepted(answer),
-        REQUEST_TIMEOUT => Err(lost(answer, &explained(answer, RequestKind::Create).to_string())),
-        300..=499 => Err(explained(answer, RequestKind::Create)),
-        _ => Err(refused_or_lost(answer)),
+/// If the response does not show whether a job was started, the error is [`Error::SubmitUnknown`].
+pub fn created(response: &Response) -> Result<VideoJob> {
+    match response.status {
+        200..=299 => accepted(response),
+        REQUEST_TIMEOUT => {
+            Err(unknown_outcome(response, &error_with_advice(response, RequestKind::Create).to_string()))
+        }
+        300..=499 => Err(error_with_advice(response, RequestKind::Create)),
+        _ => Err(refused_or_unknown(response)),
     }
 }
 
-/// The other ids by which the answer to a create names its job, the most trusted first.
+/// The further IDs by which the response to a create names its job, the most reliable first.
 #[must_use]
 pub fn other_ids(job: &VideoJob) -> Vec<String> {
     let mut ids = job.raw.as_deref().map(named_in).unwrap_or_default().usable;
@@ -57,7 +59,7 @@ pub fn other_ids(job: &VideoJob) -> Vec<String> {
     ids
 }
 
-/// The ids in a text that is valid JSON.
+/// The IDs in a text of valid JSON.
 fn named_in(text: &str) -> Ids {
     let takes_bare = serde_json::from_str(text).is_ok_and(|value: Value| match &value {
         Value::Object(map) => job_payload::is_acceptance(map),
@@ -66,7 +68,7 @@ fn named_in(text: &str) -> Ids {
     ids::read(text, takes_bare)
 }
 
-/// The names of the fields that came with a job, for messages.
+/// The names of the fields of a job, for messages.
 #[must_use]
 pub fn field_names(raw: &str) -> String {
     let mut names = Vec::new();
@@ -78,7 +80,7 @@ pub fn field_names(raw: &str) -> String {
     format!("{}{rest}", shown.join(", "))
 }
 
-/// The depth is bounded by the JSON reader.
+/// The JSON parser bounds the depth.
 fn list_fields(prefix: &str, map: &Map<String, Value>, names: &mut Vec<String>) {
     for (name, value) in map {
         let name = format!("{prefix}{name}");
@@ -89,33 +91,35 @@ fn list_fields(prefix: &str, map: &Map<String, Value>, names: &mut Vec<String>) 
     }
 }
 
-fn decoded(request_id: &str, answer: &Response) -> Result<VideoJob> {
-    if !(200..300).contains(&answer.status) {
-        return moderated(request_id, answer).ok_or_else(|| explained(answer, RequestKind::GetJob));
+fn decoded(request_id: &str, response: &Response) -> Result<VideoJob> {
+    if !(200..300).contains(&response.status) {
+        return moderated(request_id, response).ok_or_else(|| error_with_advice(response, RequestKind::GetJob));
     }
-    if answer.body.trim_ascii().is_empty() {
-        let empty = || unreadable(answer, "it is empty");
-        return if answer.status == ACCEPTED { Ok(VideoJob::pending(request_id)) } else { Err(empty()) };
+    if response.body.trim_ascii().is_empty() {
+        let empty = || unreadable(response, "it is empty");
+        return if response.status == ACCEPTED { Ok(VideoJob::pending(request_id)) } else { Err(empty()) };
     }
-    if is_page(&answer.body) {
-        return Err(explained(answer, RequestKind::GetJob));
+    if is_page(&response.body) {
+        return Err(error_with_advice(response, RequestKind::GetJob));
     }
-    let unusable = |flaw: ParseError| spoken(answer).unwrap_or_else(|| unreadable(answer, &flaw));
-    let document = document(answer).map_err(unusable)?;
-    match job_payload::read(&document.map).map_err(|flaw| unreadable(answer, &flaw))? {
-        Reading::Refusal => moderated(request_id, answer).ok_or_else(|| explained(answer, RequestKind::GetJob)),
-        Reading::Job(job_payload) if job_payload.says_nothing() && answer.status != ACCEPTED => {
-            Err(unreadable(answer, "it says nothing of a job"))
+    let unusable = |flaw: ParseError| conclusive_error(response).unwrap_or_else(|| unreadable(response, &flaw));
+    let document = document(response).map_err(unusable)?;
+    match job_payload::read(&document.map).map_err(|flaw| unreadable(response, &flaw))? {
+        Reading::Refusal => {
+            moderated(request_id, response).ok_or_else(|| error_with_advice(response, RequestKind::GetJob))
+        }
+        Reading::Job(job_payload) if job_payload.is_empty() && response.status != ACCEPTED => {
+            Err(unreadable(response, "it does not describe a job"))
         }
         Reading::Job(job_payload) => Ok(job_payload.into_job(request_id, document.text)),
     }
 }
 
-fn document(answer: &Response) -> ParseResult<Document> {
+fn document(response: &Response) -> ParseResult<Document> {
     let unreadable = |error: serde_json::Error| {
-        ParseError::from(format!("it is not readable JSON (line {}, column {})", error.line(), error.column()))
+        ParseError::from(format!("it is not valid JSON (line {}, column {})", error.line(), error.column()))
     };
-    only_object(answer.json().map_err(unreadable)?, ids::ENCODINGS)
+    only_object(response.json().map_err(unreadable)?, ids::ENCODINGS)
 }
 
 fn only_object(json: Json<'_>, encodings: usize) -> ParseResult<Document> {
@@ -125,7 +129,7 @@ fn only_object(json: Json<'_>, encodings: usize) -> ParseResult<Document> {
             Some(Value::Object(map)) => Ok(Document { map, text: json.text.into() }),
             _ => Err(NO_OBJECT.into()),
         },
-        // Some gateways encode an answer twice, and those behind others once more.
+        // Some gateways encode a response twice, and gateways behind gateways once more.
         Value::String(inner) if encodings > 0 => match lenient_json::parse(inner.as_bytes(), Ending::Whole) {
             Ok(json) => only_object(json, encodings - 1),
             Err(_) => Err(NO_OBJECT.into()),
@@ -136,12 +140,12 @@ fn only_object(json: Json<'_>, encodings: usize) -> ParseResult<Document> {
 
 const NO_OBJECT: &str = "it is JSON, but not an object";
 
-/// The failed job that an error body stands for, if it names moderation.
-fn moderated(request_id: &str, answer: &Response) -> Option<VideoJob> {
-    if (300..400).contains(&answer.status) {
+/// The failed job that an error body means, if it names moderation.
+fn moderated(request_id: &str, response: &Response) -> Option<VideoJob> {
+    if (300..400).contains(&response.status) {
         return None;
     }
-    let Document { map, text } = document(answer).ok()?;
+    let Document { map, text } = document(response).ok()?;
     let error = ErrorFields::of_map(&map).reason().filter(JobError::is_moderation)?;
     Some(VideoJob {
         status: JobStatus::Failed,
@@ -153,97 +157,109 @@ fn moderated(request_id: &str, answer: &Response) -> Option<VideoJob> {
     })
 }
 
-/// A create's answer with a status of success: a job, if it can be named.
-fn accepted(answer: &Response) -> Result<VideoJob> {
-    let unusable = |flaw: &str| format!("the answer (HTTP {}) cannot be used: {flaw}", answer.status);
-    if is_page(&answer.body) {
-        let what = unusable("it is an HTML page, so base_url or the path looks wrong");
-        return Err(named_by(answer, id_behind_page(answer), &what));
+/// A create with a status of success: a job, if its ID can be found.
+fn accepted(response: &Response) -> Result<VideoJob> {
+    let unusable = |flaw: &str| format!("the response (HTTP {}) is invalid: {flaw}", response.status);
+    if is_page(&response.body) {
+        let problem = unusable("it is an HTML page, so check base_url");
+        return Err(unknown_outcome_naming(response, id_after_page(response), &problem));
     }
-    let refused = || refusal(answer).map(|refusal| Error::Api(Box::new(refusal)));
-    let document = match document(answer) {
+    let refused = || refusal(response).map(|refusal| Error::Api(Box::new(refusal)));
+    let document = match document(response) {
         Ok(document) => document,
-        Err(flaw) => return Err(refused().unwrap_or_else(|| named_by(answer, begun_id(answer), &unusable(&flaw)))),
+        Err(flaw) => {
+            return Err(
+                refused().unwrap_or_else(|| unknown_outcome_naming(response, begun_id(response), &unusable(&flaw)))
+            );
+        }
     };
     let ids = ids::read(&document.text, job_payload::is_acceptance(&document.map));
     if let Some(id) = ids.usable.first() {
-        return Ok(started(id, answer, document));
+        return Ok(new_job(id, response, document));
     }
     if let Some(id) = ids.refused {
-        return Err(named_by(answer, Some(id), &unusable("its job id cannot be part of an address")));
+        return Err(unknown_outcome_naming(response, Some(id), &unusable("its job ID cannot be part of a URL")));
     }
     if let Some(refusal) = refused() {
         return Err(refusal);
     }
     match ids.vague {
-        Some(id) if !job_payload::is_refusal(&document.map) => Ok(started(&id, answer, document)),
-        id => Err(named_by(answer, id.or(ids.doubtful), &unusable("it names no usable job id"))),
+        Some(id) if !job_payload::is_refusal(&document.map) => Ok(new_job(&id, response, document)),
+        id => Err(unknown_outcome_naming(response, id.or(ids.doubtful), &unusable("it contains no usable job ID"))),
     }
 }
 
-/// The id in an answer that is damaged, or breaks off behind it.
-pub(crate) fn begun_id(answer: &Response) -> Option<String> {
+/// The ID in a damaged or truncated response.
+pub(crate) fn begun_id(response: &Response) -> Option<String> {
     let read = |json: Json<'_>| {
         let Ids { usable, vague, .. } = named_in(&json.text);
         usable.into_iter().next().or(vague)
     };
-    let begun = lenient_json::parse(&answer.body, Ending::Cut).ok().and_then(read);
-    begun.or_else(|| ids::salvaged(&lenient_json::decode(&answer.body)).filter(|_| !is_page(&answer.body)))
+    let begun = lenient_json::parse(&response.body, Ending::Cut).ok().and_then(read);
+    begun.or_else(|| ids::salvaged(&lenient_json::decode(&response.body)).filter(|_| !is_page(&response.body)))
 }
 
-/// The id in the object with which an HTML page ends: some servers write their warnings before the answer.
-fn id_behind_page(answer: &Response) -> Option<String> {
-    let json = lenient_json::behind_page(&answer.body)?;
+/// The ID in an object at the end of an HTML page: some servers print warnings before the response.
+fn id_after_page(response: &Response) -> Option<String> {
+    let json = lenient_json::object_after_page(&response.body)?;
     named_in(&json).usable.into_iter().next()
 }
 
-/// The job just named, with whatever else is told of it. Once there is an id, nothing else in the answer may lose it.
-fn started(id: &str, answer: &Response, document: Document) -> VideoJob {
+/// The new job. Once there is an ID, nothing else in the response may lose it.
+fn new_job(id: &str, response: &Response, document: Document) -> VideoJob {
     let Document { map, text } = document;
     let bare = |text| VideoJob { model: scalars::text(map.get("model")), raw: Some(text), ..VideoJob::pending(id) };
     match job_payload::read(&map) {
-        Ok(Reading::Job(job_payload)) if !job_payload.speaks_of_the_create() => job_payload.into_job(id, text),
-        Ok(Reading::Refusal) => moderated(id, answer).unwrap_or_else(|| bare(text)),
+        Ok(Reading::Job(job_payload)) if !job_payload.describes_the_create() => job_payload.into_job(id, text),
+        Ok(Reading::Refusal) => moderated(id, response).unwrap_or_else(|| bare(text)),
         _ => bare(text),
     }
 }
 
-/// A create's answer with any other status: refused where it says so, else its outcome is unknown.
-fn refused_or_lost(answer: &Response) -> Error {
-    let error = explained(answer, RequestKind::Create);
+/// A create with any other status: refused if the response says so, otherwise its outcome is unknown.
+fn refused_or_unknown(response: &Response) -> Error {
+    let error = error_with_advice(response, RequestKind::Create);
     match &error {
         Error::Api(api) if api.not_started || api.kind == ApiErrorKind::BadRequest => error,
-        _ => lost(answer, &error.to_string()),
+        _ => unknown_outcome(response, &error.to_string()),
     }
 }
 
-/// The outcome of a create is unknown, and its answer may name a job that cannot be asked after as it is.
-fn named_by(answer: &Response, id: Option<String>, what: &str) -> Error {
-    let Some(id) = id.map(|id| shorten(&redact(&id), ID_LIMITS.0)) else { return lost(answer, what) };
-    let what = format!("{what}. It names the job {:?}", shorten(&id, ID_LIMITS.1));
-    Error::SubmitUnknown { message: unknown(answer, &what), status_code: Some(answer.status), request_id: Some(id) }
+/// The outcome is unknown, although the response may name a job that cannot be polled under that ID.
+fn unknown_outcome_naming(response: &Response, id: Option<String>, problem: &str) -> Error {
+    let Some(id) = id.map(|id| shorten(&redact(&id), ID_LIMITS.0)) else { return unknown_outcome(response, problem) };
+    let problem = format!("{problem}; it names the job {:?}", shorten(&id, ID_LIMITS.1));
+    Error::SubmitUnknown {
+        message: unknown_outcome_message(response, &problem),
+        status_code: Some(response.status),
+        request_id: Some(id),
+    }
 }
 
-fn lost(answer: &Response, what: &str) -> Error {
-    Error::SubmitUnknown { message: unknown(answer, what), status_code: Some(answer.status), request_id: None }
+fn unknown_outcome(response: &Response, problem: &str) -> Error {
+    Error::SubmitUnknown {
+        message: unknown_outcome_message(response, problem),
+        status_code: Some(response.status),
+        request_id: None,
+    }
 }
 
-fn unknown(answer: &Response, what: &str) -> String {
-    let body = excerpt(&answer.body);
-    let body = if body.is_empty() { "The answer was empty.".into() } else { format!("The answer: {body}") };
+fn unknown_outcome_message(response: &Response, problem: &str) -> String {
+    let body = excerpt(&response.body);
+    let body = if body.is_empty() { "the response was empty".into() } else { format!("response: {body}") };
     format!(
-        "{what}. A job may exist and be billed: look for it in the provider's console before creating it again. {body}"
+        "{problem}; a job may exist and be billed. Look for it in the provider's console before submitting it again ({body})"
     )
 }
 
 impl JobPayload {
-    /// Whether neither a status nor an id nor a progress is given.
-    fn says_nothing(&self) -> bool {
+    /// Without status, ID and progress.
+    fn is_empty(&self) -> bool {
         self.status.is_none() && !self.named && self.progress.is_none()
     }
 
-    /// Whether "success" in the answer to a create is the create's and not the job's: no video can be there yet.
-    fn speaks_of_the_create(&self) -> bool {
+    /// Whether "success" describes the create and not the job: no video can exist yet.
+    fn describes_the_create(&self) -> bool {
         self.status == Some(JobStatus::Done) && self.video.is_none()
     }
 

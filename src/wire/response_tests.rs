@@ -1,4 +1,4 @@
-//! What every documented answer means.
+//! Interpretation of every documented response.
 #![expect(clippy::unnecessary_wraps, reason = "the helpers give fields as `VideoJob` has them")]
 
 use serde_json::{Map, Value, json};
@@ -95,7 +95,8 @@ fn stored_files() {
 #[test]
 fn flat() {
     let seconds = |duration| Some(Video { duration: Some(duration), ..linked().unwrap() });
-    let withheld = Video { url: None, duration: Some(6.0), respect_moderation: Some(false), ..Video::default() };
+    let moderation_error =
+        Video { url: None, duration: Some(6.0), respect_moderation: Some(false), ..Video::default() };
     let nothing = Video { url: None, duration: Some(0.0), respect_moderation: Some(true), ..Video::default() };
     assert_table(vec![
         (json!({"request_id": ID}), job_payload(JobStatus::Pending)),
@@ -124,7 +125,7 @@ fn flat() {
         (
             json!({"status": "done", "video": {"url": "", "duration": 6, "respect_moderation": false},
                    "usage": {"cost_in_usd_ticks": 3_000_000_000_i64}}),
-            VideoJob { usage: cost(3_000_000_000), ..done(Some(withheld)) },
+            VideoJob { usage: cost(3_000_000_000), ..done(Some(moderation_error)) },
         ),
         (
             json!({"status": "failed", "error": {"code": "internal_error", "message": "…"}}),
@@ -172,7 +173,7 @@ fn details_that_vary() {
     ]);
 }
 
-/// A relay's record around a provider's answer.
+/// A relay's record around a provider's response.
 fn record(word: &str, fields: &Value, inner: &Value) -> Value {
     let mut record = json!({"task_id": OTHER_ID, "action": "VIDEO_GENERATION", "status": word, "data": inner});
     record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -474,7 +475,7 @@ fn ids_that_are_numbers_name_a_job() {
 fn an_unreadable_answer_is_quoted_without_secrets() {
     let body = format!("{{\"url\": \"{URL}?sig=SECRET\", \x1b[2J {}", "a".repeat(500));
     let Err(Error::InvalidResponse { message, body, .. }) = job(ID, &answer(200, body)) else { panic!() };
-    assert_eq!(message, "the answer (HTTP 200) cannot be used: it is not readable JSON (line 1, column 77)");
+    assert_eq!(message, "the response (HTTP 200) is invalid: it is not valid JSON (line 1, column 77)");
     assert!(body.starts_with(&format!("{{\"url\": \"{URL}\", [2J aaa")), "{body}");
     assert_eq!(body.chars().count(), 301);
 }
@@ -514,8 +515,8 @@ fn moderation_is_a_state_of_the_job() {
     assert_invalid(job(ID, &answer(302, seen.to_string())), "a redirect is none");
     let unmet = json!({"status": "moderated", "error": said});
     assert_eq!(poll(&unmet).unwrap(), failed(None, said));
-    let withheld = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
-    assert!(poll(&withheld).unwrap().is_blocked());
+    let moderation_error = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
+    assert!(poll(&moderation_error).unwrap().is_blocked());
     let no_link = json!({"status": "done", "error": said});
     assert!(poll(&no_link).unwrap().is_blocked());
 }
@@ -543,6 +544,6 @@ fn refusals_name_the_job() {
         }
     }
     let error = job(ID, &answer(404, "")).unwrap_err();
-    assert!(error.to_string().contains("only the key that made a job can ask after it"), "{error}");
+    assert!(error.to_string().contains("poll with the API key that created the job"), "{error}");
     assert_invalid(job(ID, &answer(302, "")), "redirect");
 }

@@ -1,4 +1,4 @@
-//! Single values of an answer: what their spellings mean.
+//! Meaning of single values.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::job::JobStatus;
 
-/// A status word as it is compared: any case, `in-progress` like `IN_PROGRESS`.
+/// A normalised status: lower case, `in-progress` like `IN_PROGRESS`.
 pub(super) fn normal(word: &str) -> String {
     word.trim().to_ascii_lowercase().replace(['-', ' '], "_")
 }
 
-/// What a [`normal`] word means.
+/// Meaning of a [`normal`] status.
 pub(super) fn status(word: &str) -> JobStatus {
     match word {
         "not_start" => JobStatus::Pending,
@@ -25,17 +25,17 @@ pub(super) fn status(word: &str) -> JobStatus {
     }
 }
 
-/// Whether a [`normal`] word says that moderation ended the job.
+/// Whether a [`normal`] status means that moderation ended the job.
 pub(super) fn is_moderated(word: &str) -> bool {
     matches!(word, "moderated" | "blocked")
 }
 
-/// A text that is there and not blank.
+/// A text that is not blank.
 pub(super) fn text(value: Option<&Value>) -> Option<String> {
     value?.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
 }
 
-/// Whole percent from 0 to 100, as a number or as a string with or without `%`; nothing else is believed.
+/// Whole percent from 0 to 100, as a number or a string with or without `%`; anything else is ignored.
 pub(super) fn progress(value: &Value) -> Option<u8> {
     let percent = match value {
         Value::Number(number) => number.as_f64()?,
@@ -45,14 +45,13 @@ pub(super) fn progress(value: &Value) -> Option<u8> {
     (0..=100).find(|whole| (f64::from(*whole) - percent).abs() < f64::EPSILON)
 }
 
-/// A plain decimal; `parse` alone would also take `inf`, `1e1` and `+1`.
+/// A plain decimal; `parse` alone would also accept `inf`, `1e1` and `+1`.
 fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if plain { text.parse().ok() } else { None }
 }
 
-/// A cost in ticks, as a number or as a decimal string. A cost below zero is not one; one that does not fit is the
-/// highest that does.
+/// Cost in ticks, as a number or a decimal string, saturating. Negative costs are ignored.
 pub(super) fn ticks(value: &Value) -> Option<i64> {
     let ticks = match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
@@ -66,7 +65,7 @@ fn digits(text: &str) -> Option<f64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// A float that is a whole number, held within what fits.
+/// A whole number in a float, saturating.
 fn whole(number: f64) -> Option<i64> {
     if number.fract() != 0.0 && number.is_finite() {
         return None;
@@ -75,7 +74,7 @@ fn whole(number: f64) -> Option<i64> {
     Some(number as i64)
 }
 
-/// The span in "Resets in: 1h 2m 3s", where `text` has one.
+/// The duration in "Resets in: 1h 2m 3s", if `text` contains one.
 pub(super) fn resets_in(text: &str) -> Option<Duration> {
     const MARK: &str = "resets in";
     let text = text.to_ascii_lowercase();
@@ -88,7 +87,7 @@ pub(super) fn resets_in(text: &str) -> Option<Duration> {
     sum
 }
 
-/// One number with its unit at the beginning of `text`, and what follows it.
+/// One number with its unit at the start of `text`, and the rest.
 fn span(text: &str) -> Option<(Duration, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
