@@ -20,8 +20,8 @@ use super::writer::FileWriter;
 use crate::error::{DownloadErrorKind, Error, Result, TransportError};
 use crate::event::{Event, Events};
 use crate::redact::url_without_secrets;
-use crate::transport::{error_chain, headers};
 use crate::transport::resolver::Refused;
+use crate::transport::{error_chain, headers};
 
 const MAX_REDIRECTS: u32 = 5;
 /// ISO media files begin with a short `ftyp` box; the two zeros of its size exclude texts with `ftyp` in this place.
@@ -32,9 +32,15 @@ const EXCERPT_TIMEOUT: Duration = Duration::from_secs(5);
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) enum AttemptError {
-    Retryable { error: Error, retry_after: Option<Duration> },
+    Retryable {
+        error: Error,
+        retry_after: Option<Duration>,
+    },
     /// The file has the announced size, but is not whole.
-    Defective { error: Error, size: u64 },
+    Defective {
+        error: Error,
+        size: u64,
+    },
     /// There is no file behind the link, or not yet.
     NoFile(HttpError),
     /// Most likely a page about an expired link.
@@ -89,7 +95,12 @@ pub(super) struct Transfer<'a> {
 }
 
 impl<'a> Transfer<'a> {
-    pub(super) fn new(client: &'a FileClient, writer: FileWriter, request: &DownloadRequest<'a>, events: &'a Events) -> Self {
+    pub(super) fn new(
+        client: &'a FileClient,
+        writer: FileWriter,
+        request: &DownloadRequest<'a>,
+        events: &'a Events,
+    ) -> Self {
         Self {
             client,
             writer,
@@ -179,7 +190,9 @@ impl<'a> Transfer<'a> {
                 self.start_over().await?;
                 self.total = response.content_length();
             }
-            status if is_retryable_status(status) => return Err(retry(format!("{url} answered HTTP {}", status.as_u16()))),
+            status if is_retryable_status(status) => {
+                return Err(retry(format!("{url} answered HTTP {}", status.as_u16())));
+            }
             _ => return Err(no_file(response).await),
         }
         self.announced_size = self.total.or(self.announced_size);
@@ -249,7 +262,7 @@ impl<'a> Transfer<'a> {
                 self.start_over().await?;
                 Err(retry(message))
             }
-            (Mp4Defect::Foreign, _) => Err(not_a_video(message).into()),
+            (Mp4Defect::NotBoxes, _) => Err(not_a_video(message).into()),
             (_, None) => Err(retry(message)),
             (_, Some(size)) => {
                 self.start_over().await?;
@@ -261,7 +274,7 @@ impl<'a> Transfer<'a> {
     fn defect(&self) -> Option<Mp4Defect> {
         let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
         // Fewer bytes than the signature are not saved.
-        if self.saved_bytes == 0 { Some(Mp4Defect::Cut) } else { self.mp4_check.defect(length) }
+        if self.saved_bytes == 0 { Some(Mp4Defect::Truncated) } else { self.mp4_check.defect(length) }
     }
 
     async fn append(&mut self, chunk: Bytes, url: &str) -> Attempt<()> {
@@ -394,7 +407,7 @@ async fn request(client: &FileClient, url: &Url, part: Option<&RangeRequest>) ->
     request.send().await.map_err(|error| match client.proxy_failure(url, &error) {
         Some(proxy_error) if resolver_refusal(&error).is_none() => {
             AttemptError::Retryable { error: proxy_error, retry_after: None }
-        },
+        }
         _ => attempt_error(url, error),
     })
 }

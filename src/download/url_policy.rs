@@ -23,7 +23,8 @@ pub(super) struct UrlPolicy {
 
 impl UrlPolicy {
     pub(super) fn new(config: &Config) -> Self {
-        let allow_private = config.is_loopback() || literal_address(&config.base_url).is_some_and(|address| !is_public(address));
+        let allow_private =
+            config.is_loopback() || literal_address(&config.base_url).is_some_and(|address| !is_public(address));
         let (base, secrets) = (config.base_url.clone(), config.secrets.clone());
         Self { base, on_loopback: config.is_loopback(), allow_private, secrets }
     }

@@ -773,8 +773,8 @@ async fn one_request_shows_the_status_of_a_link() {
         let link = format!("{}/a", server.address);
         assert_eq!(files.link_status(&link).await.unwrap(), expected);
         assert_eq!(server.seen()[0].header("range"), Some("bytes=0-0"));
-        let appears = matches!(expected, LinkStatus::Good | LinkStatus::Missing);
-        assert_eq!(files.appears(&link).await.unwrap(), appears, "{expected:?}");
+        let becomes_available = matches!(expected, LinkStatus::Good | LinkStatus::Missing);
+        assert_eq!(files.wait_until_available(&link).await.unwrap(), becomes_available, "{expected:?}");
     }
     assert_eq!(files("http://127.0.0.1:9").link_status("http://127.0.0.1:9/a").await.unwrap(), LinkStatus::Good);
 }
