@@ -21,7 +21,7 @@ impl ApiClient {
         let link = link(&job)?;
         let refresh = || async { Ok(self.get(&job).await?.url().map(str::to_owned)) };
         let order = DownloadRequest { link, path, options, job: Some(&job) };
-        self.files()?.keep(order, &self.events, refresh).await
+        self.files()?.save(order, &self.events, refresh).await
     }
 
     /// Downloads the file behind a link whose job is unknown.
@@ -32,7 +32,7 @@ impl ApiClient {
             return Err(Error::invalid("job_or_video", message));
         }
         let order = DownloadRequest { link, path, options, job: None };
-        self.files()?.keep(order, &self.events, || async { Ok(None) }).await
+        self.files()?.save(order, &self.events, || async { Ok(None) }).await
     }
 
     /// Whether a link still leads to a file.
@@ -48,7 +48,7 @@ impl ApiClient {
         if self.config().secrets.is_link_lost(link) {
             return Ok(false);
         }
-        self.files()?.appears(link).await
+        self.files()?.wait_until_available(link).await
     }
 
     /// A link in a form that the service can follow.

@@ -1,11 +1,11 @@
-//! What the headers of an answer say about the file. No I/O.
+//! What the headers of a response say about the file. No I/O.
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
-/// What tells one version of a file from another.
+/// Identifies the version of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Validator {
     header: HeaderName,
@@ -23,13 +23,12 @@ impl Validator {
         Some(Self { header, value: value.clone() })
     }
 
-    /// Whether `headers` say that it is still this version.
     fn is_repeated_by(&self, headers: &HeaderMap) -> bool {
         headers.get(&self.header) == Some(&self.value)
     }
 }
 
-/// Whether the file was changed within the second of the answer, so that it may change again without a new date
+/// Whether the file was changed within the second of the response, so that it may change again without a new date
 /// (RFC 9110, 8.8.2.2).
 fn is_fresh(headers: &HeaderMap) -> bool {
     let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
@@ -46,43 +45,42 @@ pub(super) struct ContentRange {
 }
 
 impl ContentRange {
-    /// `Content-Range`, if it makes sense.
+    /// `Content-Range`, if it is valid.
     fn of(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
         let (range, total) = text.strip_prefix("bytes")?.trim_start().split_once('/')?;
         let (start, end) = range.split_once('-')?;
         let total = if total == "*" { None } else { Some(total.parse().ok()?) };
         let part = Self { start: start.parse().ok()?, end: end.parse().ok()?, total };
-        let sound = part.start <= part.end && part.total.is_none_or(|total| part.end < total);
-        sound.then_some(part)
+        let is_valid = part.start <= part.end && part.total.is_none_or(|total| part.end < total);
+        is_valid.then_some(part)
     }
 }
 
-/// The size of the whole file, if `headers` announce just the rest that is missing after `kept` bytes, and of the
-/// same version. Where nothing was kept, that is the whole file, whoever calls it a part.
-pub(super) fn size_by_rest(
+/// The size of the whole file, if `headers` announce exactly the bytes after the first `saved` ones, of the same
+/// version. Without saved bytes that is the whole file, even if the server calls it a part.
+pub(super) fn size_from_range(
     headers: &HeaderMap,
-    kept: u64,
+    saved: u64,
     total: Option<u64>,
     validator: Option<&Validator>,
 ) -> Option<u64> {
     let part = ContentRange::of(headers)?;
     let size = part.end.checked_add(1)?;
-    let fits = part.start == kept
+    let fits = part.start == saved
         && part.total.is_none_or(|named| named == size)
         && total.is_none_or(|known| known == size)
-        && if kept == 0 { part.total.is_some() } else { validator.is_some_and(|known| known.is_repeated_by(headers)) };
+        && if saved == 0 { part.total.is_some() } else { validator.is_some_and(|known| known.is_repeated_by(headers)) };
     fits.then_some(size)
 }
 
-/// `Content-Type`, as it came.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Whether a `Content-Type` rules out a video: an error page or an error in JSON.
-pub(super) fn is_an_error_page(content_type: &str) -> bool {
+pub(super) fn is_error_page(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind.starts_with("text/") || ["json", "html", "xml"].iter().any(|word| kind.ends_with(word))
 }
@@ -99,11 +97,11 @@ mod tests {
 
     fn rest(range: &str) -> Option<u64> {
         let headers = headers(&[(CONTENT_RANGE, range), TAG]);
-        size_by_rest(&headers, 10, Some(100), Validator::of(&headers).as_ref())
+        size_from_range(&headers, 10, Some(100), Validator::of(&headers).as_ref())
     }
 
     #[test]
-    fn the_rest_of_a_file() {
+    fn a_content_range_must_be_the_missing_rest() {
         assert_eq!(rest("bytes 10-99/100"), Some(100));
         assert_eq!(rest("bytes 10-99/*"), Some(100));
         for wrong in [
@@ -121,23 +119,23 @@ mod tests {
             assert_eq!(rest(wrong), None, "{wrong}");
         }
         let validator = Validator::of(&headers(&[TAG]));
-        assert_eq!(size_by_rest(&headers(&[TAG]), 10, None, validator.as_ref()), None);
+        assert_eq!(size_from_range(&headers(&[TAG]), 10, None, validator.as_ref()), None);
     }
 
     #[test]
-    fn a_rest_is_taken_only_if_it_repeats_the_validator() {
+    fn the_rest_is_accepted_only_with_the_same_validator() {
         let range = [(CONTENT_RANGE, "bytes 1-9/10")];
         let date = (LAST_MODIFIED, "Wed, 21 Oct 2015 07:28:00 GMT");
         let size = |known: &[(HeaderName, &str)], repeated: &[(HeaderName, &str)]| {
             let part = headers(&[&range, repeated].concat());
-            size_by_rest(&part, 1, None, Validator::of(&headers(known)).as_ref())
+            size_from_range(&part, 1, None, Validator::of(&headers(known)).as_ref())
         };
         let (known, dated) = ([TAG, date.clone()], [date.clone()]);
         assert_eq!(size(&known, &[TAG]), Some(10));
         assert_eq!(size(&known, &[(ETAG, "\"b\"")]), None);
         assert_eq!(size(&known, &[(ETAG, "\"b\""), date]), None);
         assert_eq!(size(&known, &[(ETAG, "W/\"a\"")]), None);
-        assert_eq!(size(&known, &dated), None, "another validator than the one that was asked with");
+        assert_eq!(size(&known, &dated), None, "the request was made with another validator");
         assert_eq!(size(&known, &[]), None);
         assert_eq!(size(&dated, &dated), Some(10));
         assert_eq!(size(&dated, &[]), None);
@@ -145,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_nobody_asked_for_is_the_whole_file_or_none() {
-        let size = |range| size_by_rest(&headers(&[(CONTENT_RANGE, range)]), 0, None, None);
+    fn an_unrequested_part_is_accepted_only_as_the_whole_file() {
+        let size = |range| size_from_range(&headers(&[(CONTENT_RANGE, range)]), 0, None, None);
         assert_eq!(size("bytes 0-9/10"), Some(10));
         assert_eq!((size("bytes 0-8/10"), size("bytes 1-9/10"), size("bytes 0-9/*")), (None, None, None));
     }
 
     #[test]
-    fn validators() {
+    fn a_strong_etag_is_preferred_to_last_modified() {
         let value = |pairs: &[(HeaderName, &str)]| Validator::of(&headers(pairs)).map(|validator| validator.value);
         let date = (LAST_MODIFIED, "Wed, 21 Oct 2015 07:28:00 GMT");
         assert_eq!(value(&[(ETAG, "\"a\""), date.clone()]).unwrap(), "\"a\"");
@@ -163,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn error_pages() {
+    fn text_json_and_html_are_error_pages() {
         for page in [
             "text/html; charset=utf-8",
             "TEXT/plain",
@@ -171,12 +169,12 @@ mod tests {
             "application/problem+json",
             "application/xml",
         ] {
-            assert!(is_an_error_page(page), "{page}");
+            assert!(is_error_page(page), "{page}");
         }
         for video in
             ["video/mp4", "application/octet-stream", "binary/octet-stream", "video/quicktime; x=y", "application/mp4"]
         {
-            assert!(!is_an_error_page(video), "{video}");
+            assert!(!is_error_page(video), "{video}");
         }
     }
 }

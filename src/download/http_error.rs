@@ -1,4 +1,4 @@
-//! What an answer without a file says about its link.
+//! Responses without a file, and what they say about their link.
 
 use std::time::Duration;
 
@@ -6,10 +6,9 @@ use http::StatusCode;
 
 use crate::error::{DownloadErrorKind, Error};
 
-/// An answer without a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpError {
-    /// Where it came from, fit for messages.
+    /// Without secrets.
     pub(super) url: String,
     pub(super) status: StatusCode,
     pub(super) reason: Reason,
@@ -19,40 +18,37 @@ pub(super) struct HttpError {
 /// Why there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// The link was good and is so no longer.
     Expired,
     /// Not found or not allowed: an expired link, or a file that is not there yet.
     Missing,
-    /// The server says, or shows with an empty answer, that the file is not there yet.
+    /// The server says, or shows with an empty response, that the file is not there yet.
     NotYet,
-    /// The request is not understood: an expired link, most likely.
+    /// HTTP 400: most likely an expired link.
     Malformed,
-    /// Anything else.
     Refused,
 }
 
 impl Reason {
-    /// Why an error answer, which begins with `text`, holds no file.
+    /// `text` is the beginning of the body.
     pub(super) fn of(status: StatusCode, text: &str) -> Self {
         match status {
             StatusCode::GONE | StatusCode::UNAUTHORIZED => Self::Expired,
-            _ if status.is_client_error() && tells_expiry(text) => Self::Expired,
+            _ if status.is_client_error() && names_expiry(text) => Self::Expired,
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Self::Missing,
             StatusCode::BAD_REQUEST => Self::Malformed,
             _ => Self::Refused,
         }
     }
 
-    /// Whether the file may come if it is waited for.
+    /// Whether the file may still appear.
     pub(super) fn may_pass(self) -> bool {
         matches!(self, Self::Missing | Self::NotYet)
     }
 }
 
 impl HttpError {
-    /// What happened, while it may still pass.
-    pub(super) fn words(&self) -> String {
-        format!("{} answered HTTP {} without a file", self.url, self.status.as_u16())
+    pub(super) fn message(&self) -> String {
+        format!("{} answered HTTP {}, which has no file", self.url, self.status.as_u16())
     }
 
     pub(super) fn into_error(self) -> Error {
@@ -62,12 +58,12 @@ impl HttpError {
             Reason::Expired | Reason::Missing => (
                 DownloadErrorKind::VideoUrlExpired,
                 format!(
-                    "the link {url} is no longer good (HTTP {status}), and the service gives no other; links last about a day"
+                    "the link {url} has expired (HTTP {status}), and the service has no other; links last about a day"
                 ),
             ),
             Reason::NotYet => (
                 DownloadErrorKind::IncompleteDownload,
-                format!("{url} answered HTTP {status} without a file: it is not there yet; download it again later"),
+                format!("{url} answered HTTP {status}: the file is not available yet; download it again later"),
             ),
             Reason::Malformed | Reason::Refused => {
                 (DownloadErrorKind::Other, format!("{url} refused the download: HTTP {status}"))
@@ -77,9 +73,9 @@ impl HttpError {
     }
 }
 
-/// The words of S3, Google, Azure and their likes for a link whose time is over. Pages for people do not count:
-/// they tell of all kinds of things.
-fn tells_expiry(text: &str) -> bool {
+/// Whether the error of S3, Google or Azure names an expired link. HTML pages do not count: their text may mention
+/// expiry for other reasons.
+fn names_expiry(text: &str) -> bool {
     const AZURE: &str = "not valid in the specified time frame";
     let text = text.to_ascii_lowercase();
     let is_page = ["<html", "<!doctype html"].iter().any(|tag| text.contains(tag));
@@ -95,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_link_is_told_by_its_status_or_by_the_words_of_the_store() {
+    fn an_expired_link_is_recognised_by_status_or_body() {
         for (status, text) in [
             (410, ""),
             (401, ""),
@@ -122,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_without_a_file_may_be_too_early() {
+    fn a_missing_file_may_still_appear() {
         for (status, text) in [
             (403, ""),
             (404, "no such file"),
@@ -138,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn other_refusals_are_what_they_say() {
+    fn other_client_errors_are_refusals() {
         assert_eq!(reason(400, ""), Reason::Malformed);
         for status in [304, 402, 405, 406, 409, 418, 422, 451] {
             assert_eq!(reason(status, ""), Reason::Refused, "{status}");

@@ -1,33 +1,32 @@
-//! Whether an MP4 file is whole and has what a player needs, judged by its outermost boxes while they pass.
+//! Whether an MP4 file is whole and playable, judged by its top-level boxes as they arrive.
 
 use crate::media::isobmff::is_outermost;
 
-/// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mp4Defect {
-    /// It ends inside a box, or before the data that a box announced.
-    Cut,
-    /// It has no `moov`, without which no player knows what the data mean.
-    NoMovie,
-    /// It has no `mdat`.
-    NoMedia,
-    /// Its bytes are no boxes.
-    Foreign,
+    /// The file ends inside a box, or before data that a box announced.
+    Truncated,
+    /// No `moov`, which players need to read the data.
+    NoMoov,
+    /// No `mdat`.
+    NoMdat,
+    /// The bytes are not boxes.
+    NotBoxes,
 }
 
 impl Mp4Defect {
-    /// The words that follow "the file".
-    pub(super) fn words(self) -> &'static str {
+    /// Follows "the file" in a message.
+    pub(super) fn message(self) -> &'static str {
         match self {
-            Self::Cut => "ends in the middle of the video",
-            Self::NoMovie => "has no moov box, without which no player can read it",
-            Self::NoMedia => "has no mdat box, so that it holds no pictures",
-            Self::Foreign => "begins like an MP4 file and does not go on like one",
+            Self::Truncated => "ends in the middle of the video",
+            Self::NoMoov => "has no moov box, which players need",
+            Self::NoMdat => "has no mdat box, and so no pictures",
+            Self::NotBoxes => "begins like an MP4 file, but continues with other data",
         }
     }
 }
 
-/// Whether the server announced how long the file is.
+/// Whether the server announced the length of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     Announced,
@@ -43,62 +42,60 @@ enum CheckState {
     Open,
     /// The children of a `moov` that reaches to the end of the file.
     OpenMovie,
-    /// What follows are no boxes.
-    Foreign,
+    /// What follows are not boxes.
+    NotBoxes,
 }
 
-/// The outermost boxes of a file, followed while its bytes pass.
 #[derive(Debug, Default)]
-pub(super) struct Boxes {
+pub(super) struct Mp4Check {
     passed: u64,
     /// Where the next box begins.
     next: u64,
     header: Vec<u8>,
     state: CheckState,
-    /// The box that was begun last.
+    /// The type of the current box.
     name: [u8; 4],
-    /// How many were begun.
+    /// How many boxes have begun.
     count: usize,
     has_movie: bool,
     has_media: bool,
-    /// A fragment was described whose data have not begun.
+    /// A `moof` has no `mdat` yet.
     expects_media: bool,
-    media: Media,
+    media: MediaSample,
 }
 
-/// What tells coded pictures and sound from other data.
+/// Distinguishes coded pictures and sound from other data.
 #[derive(Debug, Default)]
-struct Media {
-    /// Whether the file is described by the shortest list of formats that writers of whole files use.
-    names_formats: bool,
-    /// How the first `mdat` begins.
+struct MediaSample {
+    /// Whether `ftyp` has the shortest list of brands that writers of whole files use.
+    has_short_ftyp: bool,
+    /// Of the first `mdat`.
     beginning: Vec<u8>,
-    /// How long its content is.
+    /// Of the first `mdat`'s content.
     length: u64,
 }
 
-/// As much of the media as tells coded pictures and sound from other data: two frames of MP3.
-const MEDIA_BEGINNING: usize = 2048;
-/// As much of it as must have no pattern.
-const PATTERN: usize = 256;
-/// A `ftyp` with two compatible formats.
+/// Enough to recognise the codec: two frames of MP3.
+const SAMPLE_LENGTH: usize = 2048;
+/// How many bytes are checked for a pattern.
+const PATTERN_LENGTH: usize = 256;
+/// The size of an `ftyp` box with two compatible brands.
 const FTYP_OF_TWO: u64 = 24;
 const SHORT_HEADER: usize = 8;
 const LONG_HEADER: usize = 16;
-/// A size that says: the size stands behind the type, in 64 bits.
+/// In the size field: the size follows the type, in 64 bits.
 const LONG: u32 = 1;
-/// A size that says: up to the end of the file.
+/// In the size field: the box reaches to the end of the file.
 const TO_THE_END: u64 = 0;
 
-impl Boxes {
-    /// Follows the next bytes of the file.
-    pub(super) fn follow(&mut self, mut bytes: &[u8]) {
+impl Mp4Check {
+    pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while matches!(self.state, CheckState::Sized | CheckState::OpenMovie) && !bytes.is_empty() {
             let skipped = self.next.saturating_sub(self.passed).min(bytes.len() as u64);
             self.passed += skipped;
-            // No longer than `bytes`, so it fits.
+            // At most the length of `bytes`, so the conversion cannot fail.
             let (content, rest) = bytes.split_at(usize::try_from(skipped).unwrap_or(bytes.len()));
-            self.look_at(content);
+            self.sample(content);
             bytes = rest;
             let Some((first, rest)) = bytes.split_first() else { return };
             self.header.push(*first);
@@ -108,42 +105,42 @@ impl Boxes {
         }
     }
 
-    /// What is wrong with the file, should it end here.
-    pub(super) fn flaw(&self, length: Length) -> Option<Mp4Defect> {
+    /// The defect of the file if it ends here.
+    pub(super) fn defect(&self, length: Length) -> Option<Mp4Defect> {
         let is_complete = self.has_movie && self.has_media && !self.expects_media;
         let is_between_boxes = self.header.is_empty() && self.passed == self.next;
         match self.state {
-            CheckState::Foreign if is_complete => None,
-            CheckState::Foreign => Some(Mp4Defect::Foreign),
+            CheckState::NotBoxes if is_complete => None,
+            CheckState::NotBoxes => Some(Mp4Defect::NotBoxes),
             CheckState::Sized if !is_between_boxes && is_complete && self.is_in_tail(length) => None,
-            CheckState::Sized | CheckState::OpenMovie if !is_between_boxes => Some(Mp4Defect::Cut),
+            CheckState::Sized | CheckState::OpenMovie if !is_between_boxes => Some(Mp4Defect::Truncated),
             CheckState::Sized if self.is_opaque() && length == Length::Announced => None,
-            _ if !self.has_movie => Some(Mp4Defect::NoMovie),
-            _ if !self.has_media && !self.expects_media => Some(Mp4Defect::NoMedia),
-            _ => self.expects_media.then_some(Mp4Defect::Cut),
+            _ if !self.has_movie => Some(Mp4Defect::NoMoov),
+            _ if !self.has_media && !self.expects_media => Some(Mp4Defect::NoMdat),
+            _ => self.expects_media.then_some(Mp4Defect::Truncated),
         }
     }
 
-    /// Whether no bytes that may still come can make this a video.
-    pub(super) fn is_hopeless(&self) -> bool {
-        self.flaw(Length::Unknown) == Some(Mp4Defect::Foreign)
+    /// Whether no further bytes can make this a video.
+    pub(super) fn cannot_be_video(&self) -> bool {
+        self.defect(Length::Unknown) == Some(Mp4Defect::NotBoxes)
     }
 
-    fn look_at(&mut self, content: &[u8]) {
-        if self.name == *b"mdat" && self.media.beginning.len() < MEDIA_BEGINNING {
-            self.media.beginning.extend(content.iter().take(MEDIA_BEGINNING - self.media.beginning.len()));
+    fn sample(&mut self, content: &[u8]) {
+        if self.name == *b"mdat" && self.media.beginning.len() < SAMPLE_LENGTH {
+            self.media.beginning.extend(content.iter().take(SAMPLE_LENGTH - self.media.beginning.len()));
         }
     }
 
-    /// Whether it is a container of other data than pictures or sound, and of nothing beside them, complete as far as
-    /// its boxes go: a service that delivers such a file in place of a video will not deliver a better one. Writers of
-    /// video put a `free` or `wide` before their data, so that a film whose `moov` was cut off has one more box.
+    /// Whether the file is complete and holds other data than pictures or sound, such as encrypted data: it is accepted,
+    /// as fetching it again would not help. Writers of video put a `free` or `wide` box before `mdat`, so a video without
+    /// its `moov` has one more box.
     fn is_opaque(&self) -> bool {
-        self.has_media && !self.has_movie && self.count == 2 && self.media.is_foreign()
+        self.has_media && !self.has_movie && self.count == 2 && self.media.is_other_data()
     }
 
-    /// Some bytes after the last box do no harm: players pass over them. Where no length was announced,
-    /// they are told from a box that was cut off by nothing.
+    /// Whether these are stray bytes after the last box, which players ignore. Without an announced length they cannot
+    /// be distinguished from a truncated box.
     fn is_in_tail(&self, length: Length) -> bool {
         length == Length::Announced && (!self.header.is_empty() || !is_outermost(self.name))
     }
@@ -155,9 +152,9 @@ impl Boxes {
         let end = size.checked_sub(length).and_then(|rest| self.passed.checked_add(rest));
         let is_named = name.iter().all(|byte| matches!(byte, b' '..=b'~' | 0xA9));
         match end {
-            _ if !is_named => return self.turn_foreign(),
+            _ if !is_named => return self.set_not_boxes(),
             Some(end) => self.next = end,
-            None if size != TO_THE_END => return self.turn_foreign(),
+            None if size != TO_THE_END => return self.set_not_boxes(),
             None if name == *b"moov" => {
                 self.next = self.passed;
                 self.state = CheckState::OpenMovie;
@@ -166,7 +163,7 @@ impl Boxes {
         }
         self.name = name;
         self.count += 1;
-        self.media.names_formats |= name == *b"ftyp" && size == FTYP_OF_TWO;
+        self.media.has_short_ftyp |= name == *b"ftyp" && size == FTYP_OF_TWO;
         self.has_movie |= name == *b"moov";
         if name == *b"moof" {
             self.expects_media = true;
@@ -179,7 +176,7 @@ impl Boxes {
         }
     }
 
-    /// Of a header that is complete.
+    /// `None` while the header is incomplete.
     fn size_and_name(&self) -> Option<(u64, [u8; 4])> {
         let short = u32::from_be_bytes(*self.header.first_chunk()?);
         let name = *self.header.get(4..)?.first_chunk()?;
@@ -190,52 +187,52 @@ impl Boxes {
         Some((u64::from(short), name))
     }
 
-    fn turn_foreign(&mut self) {
-        // In a `moov` there is no tail.
+    fn set_not_boxes(&mut self) {
+        // No stray bytes are allowed in a `moov`.
         self.has_movie &= self.state == CheckState::Sized;
-        self.state = CheckState::Foreign;
+        self.state = CheckState::NotBoxes;
     }
 }
 
-impl Media {
-    fn is_foreign(&self) -> bool {
-        self.names_formats && !self.begins_like_pictures() && !self.begins_like_sound() && !self.has_pattern()
+impl MediaSample {
+    fn is_other_data(&self) -> bool {
+        self.has_short_ftyp && !self.begins_like_pictures() && !self.begins_like_sound() && !self.has_pattern()
     }
 
-    /// Whether they begin like H.264 or H.265, whose units follow their length, or like AV1, VP9, `ProRes` or MPEG-4
-    /// Visual. Each check is so narrow that no random data pass it by chance.
+    /// H.264, H.265 (units with a length prefix), AV1, VP9, `ProRes` or MPEG-4 Visual. Each check is narrow enough to
+    /// reject random data.
     fn begins_like_pictures(&self) -> bool {
         let Some((unit, [header, ..])) = self.beginning.split_first_chunk() else { return true };
         let unit = u64::from(u32::from_be_bytes(*unit));
         let is_unit = unit > 1 && unit + 4 <= self.length && header & 0x80 == 0;
-        let is_vp9 = header_of(&self.beginning, 0, 0xC0, 0x80) && self.beginning[1..].starts_with(&[0x49, 0x83, 0x42]);
+        let is_vp9 = has_bits(&self.beginning, 0, 0xC0, 0x80) && self.beginning[1..].starts_with(&[0x49, 0x83, 0x42]);
         let is_prores = self.beginning[4..].starts_with(b"icpf");
         let is_visual = self.beginning.starts_with(&[0, 0, 1]);
         is_unit || self.begins_like_av1() || is_vp9 || is_prores || is_visual
     }
 
-    /// A delimiter of no content or a short sequence header, and the header of another unit behind it.
+    /// An empty temporal delimiter or a short sequence header, followed by the header of another unit.
     fn begins_like_av1(&self) -> bool {
         let next = match self.beginning[..] {
             [0x12, 0, ..] => 2,
             [0x0a, length @ 0..0x20, ..] => 2 + usize::from(length),
             _ => return false,
         };
-        header_of(&self.beginning, next, 0x87, 0x02)
+        has_bits(&self.beginning, next, 0x87, 0x02)
     }
 
-    /// Whether they begin like AAC of libavcodec, or like MP3 or AAC with headers, which come again with each frame.
+    /// AAC of libavcodec, or MP3 or AAC with frame headers, which repeat with each frame.
     fn begins_like_sound(&self) -> bool {
         let data = &self.beginning[..];
-        let is_sync = data.starts_with(&[0xff]) && header_of(data, 1, 0xe0, 0xe0);
-        let comes_again = || data.windows(2).skip(2).any(|pair| pair == &data[..2]);
-        let is_named = data.windows(4).take(16).any(|word| word == b"Lavc");
-        is_named || data.starts_with(b"ID3") || is_sync && comes_again()
+        let is_sync = data.starts_with(&[0xff]) && has_bits(data, 1, 0xe0, 0xe0);
+        let repeats = || data.windows(2).skip(2).any(|pair| pair == &data[..2]);
+        let is_named = data.windows(4).take(16).any(|window| window == b"Lavc");
+        is_named || data.starts_with(b"ID3") || is_sync && repeats()
     }
 
-    /// Whether they are text, zeros or the like: coded or encrypted data use all values alike.
+    /// Whether this is text, zeros or the like. Coded and encrypted data use all byte values equally.
     fn has_pattern(&self) -> bool {
-        let data = &self.beginning[..self.beginning.len().min(PATTERN)];
+        let data = &self.beginning[..self.beginning.len().min(PATTERN_LENGTH)];
         let mut seen = [false; 256];
         for byte in data {
             seen[usize::from(*byte)] = true;
@@ -245,8 +242,8 @@ impl Media {
     }
 }
 
-/// Whether the byte at a place, as far as there is one, has these bits.
-fn header_of(data: &[u8], at: usize, mask: u8, bits: u8) -> bool {
+/// Whether the byte at this index has these bits; true beyond the end.
+fn has_bits(data: &[u8], at: usize, mask: u8, bits: u8) -> bool {
     data.get(at).is_none_or(|byte| byte & mask == bits)
 }
 
@@ -262,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_film_without_a_moov_is_told_from_other_data() {
+    fn a_video_without_moov_is_distinguished_from_other_data() {
         let ftyp = boxed(FTYP, b"isom\0\0\0\0isommp42");
         let with = |media: &[u8]| [ftyp.clone(), boxed(MDAT, media)].concat();
         let mp3 = [&b"\xff\xfb\x90\x64"[..], &noise(413), b"\xff\xfb\x90\x64", &noise(413)].concat();
@@ -281,30 +278,30 @@ mod tests {
             &adts,
         ] {
             for length in [Length::Announced, Length::Unknown] {
-                let film = with(&[coded, &noise(1000)].concat());
-                assert_eq!(flaw(&film, length), Some(Mp4Defect::NoMovie), "{coded:?}");
+                let video = with(&[coded, &noise(1000)].concat());
+                assert_eq!(defect_of(&video, length), Some(Mp4Defect::NoMoov), "{coded:?}");
             }
         }
         for plain in
             [vec![], vec![0; 2000], b"<html>error</html>".repeat(30), b"words, words ".to_vec(), vec![0xa5; 99]]
         {
-            assert_eq!(flaw(&with(&plain), Length::Announced), Some(Mp4Defect::NoMovie), "{plain:?}");
+            assert_eq!(defect_of(&with(&plain), Length::Announced), Some(Mp4Defect::NoMoov), "{plain:?}");
         }
         for size in [16, 100, 300, 5000] {
             let other = with(&noise(size));
-            assert_eq!(flaw(&other, Length::Announced), None, "{size}");
-            assert_eq!(flaw(&other, Length::Unknown), Some(Mp4Defect::NoMovie));
-            assert_eq!(flaw(&other[..other.len() - 1], Length::Announced), Some(Mp4Defect::Cut));
+            assert_eq!(defect_of(&other, Length::Announced), None, "{size}");
+            assert_eq!(defect_of(&other, Length::Unknown), Some(Mp4Defect::NoMoov));
+            assert_eq!(defect_of(&other[..other.len() - 1], Length::Announced), Some(Mp4Defect::Truncated));
             let media = boxed(MDAT, &noise(size));
             for (before, between) in
                 [(&ftyp, file(&[*b"free"])), (&boxed(FTYP, b"isom\0\0\x02\0isomiso2avc1mp41"), vec![])]
             {
-                let film = [&before[..], &between, &media].concat();
-                assert_eq!(flaw(&film, Length::Announced), Some(Mp4Defect::NoMovie));
+                let video = [&before[..], &between, &media].concat();
+                assert_eq!(defect_of(&video, Length::Announced), Some(Mp4Defect::NoMoov));
             }
         }
         let no_unit = with(&[&b"\0\x48\x71\x5f\x47 longer than all"[..], &noise(100)].concat());
-        assert_eq!(flaw(&no_unit, Length::Announced), None);
+        assert_eq!(defect_of(&no_unit, Length::Announced), None);
     }
 
     fn boxed(name: [u8; 4], content: &[u8]) -> Vec<u8> {
@@ -316,17 +313,17 @@ mod tests {
         names.iter().flat_map(|name| boxed(*name, b"content")).collect()
     }
 
-    fn flaw(bytes: &[u8], length: Length) -> Option<Mp4Defect> {
-        let flaws: Vec<_> = [1, 3, 7, 8, 1000]
+    fn defect_of(bytes: &[u8], length: Length) -> Option<Mp4Defect> {
+        let defects: Vec<_> = [1, 3, 7, 8, 1000]
             .into_iter()
             .map(|step| {
-                let mut boxes = Boxes::default();
-                bytes.chunks(step).for_each(|chunk| boxes.follow(chunk));
-                boxes.flaw(length)
+                let mut check = Mp4Check::default();
+                bytes.chunks(step).for_each(|chunk| check.push(chunk));
+                check.defect(length)
             })
             .collect();
-        assert!(flaws.windows(2).all(|pair| pair[0] == pair[1]), "the same in all steps: {flaws:?}");
-        flaws[0]
+        assert!(defects.windows(2).all(|pair| pair[0] == pair[1]), "the same in all steps: {defects:?}");
+        defects[0]
     }
 
     const MOOV: [u8; 4] = *b"moov";
@@ -335,7 +332,7 @@ mod tests {
     const FTYP: [u8; 4] = *b"ftyp";
 
     #[test]
-    fn a_video_is_whole_with_all_its_boxes_and_no_beginning_of_it_is() {
+    fn only_a_video_with_all_its_boxes_is_whole() {
         for names in [
             &[FTYP, MDAT, MOOV][..],
             &[FTYP, MOOV, MDAT],
@@ -345,49 +342,49 @@ mod tests {
         ] {
             let whole = file(names);
             for length in [Length::Announced, Length::Unknown] {
-                assert_eq!(flaw(&whole, length), None);
+                assert_eq!(defect_of(&whole, length), None);
                 for end in 0..whole.len() {
-                    assert!(flaw(&whole[..end], length).is_some(), "{names:?}, {end} bytes");
+                    assert!(defect_of(&whole[..end], length).is_some(), "{names:?}, {end} bytes");
                 }
             }
         }
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn the_defect_names_what_is_missing() {
         let cases = [
-            (file(&[FTYP]), Mp4Defect::NoMovie),
-            (file(&[FTYP, MDAT]), Mp4Defect::NoMovie),
-            (file(&[FTYP, MOOF, MDAT]), Mp4Defect::NoMovie),
-            (file(&[FTYP, *b"meta", MDAT]), Mp4Defect::NoMovie),
-            (file(&[FTYP, MOOV]), Mp4Defect::NoMedia),
-            (file(&[FTYP, MOOV, MOOF]), Mp4Defect::Cut),
-            (file(&[FTYP, MOOV, MOOF, MDAT, MOOF]), Mp4Defect::Cut),
-            ([file(&[FTYP]), b"\0\0\0\0mdat to the end".to_vec()].concat(), Mp4Defect::NoMovie),
-            ([file(&[FTYP]), vec![0; 100]].concat(), Mp4Defect::Foreign),
-            ([file(&[FTYP]), b"\0\0\0\x07mdat".to_vec()].concat(), Mp4Defect::Foreign),
-            ([file(&[FTYP]), b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()].concat(), Mp4Defect::Foreign),
-            ([file(&[FTYP]), b"<!doctype html><p>not here".to_vec()].concat(), Mp4Defect::Cut),
+            (file(&[FTYP]), Mp4Defect::NoMoov),
+            (file(&[FTYP, MDAT]), Mp4Defect::NoMoov),
+            (file(&[FTYP, MOOF, MDAT]), Mp4Defect::NoMoov),
+            (file(&[FTYP, *b"meta", MDAT]), Mp4Defect::NoMoov),
+            (file(&[FTYP, MOOV]), Mp4Defect::NoMdat),
+            (file(&[FTYP, MOOV, MOOF]), Mp4Defect::Truncated),
+            (file(&[FTYP, MOOV, MOOF, MDAT, MOOF]), Mp4Defect::Truncated),
+            ([file(&[FTYP]), b"\0\0\0\0mdat to the end".to_vec()].concat(), Mp4Defect::NoMoov),
+            ([file(&[FTYP]), vec![0; 100]].concat(), Mp4Defect::NotBoxes),
+            ([file(&[FTYP]), b"\0\0\0\x07mdat".to_vec()].concat(), Mp4Defect::NotBoxes),
+            ([file(&[FTYP]), b"\0\0\0\x01mdat\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()].concat(), Mp4Defect::NotBoxes),
+            ([file(&[FTYP]), b"<!doctype html><p>not here".to_vec()].concat(), Mp4Defect::Truncated),
         ];
         for (bytes, expected) in cases {
             for length in [Length::Announced, Length::Unknown] {
-                assert_eq!(flaw(&bytes, length), Some(expected), "{:?}", String::from_utf8_lossy(&bytes));
+                assert_eq!(defect_of(&bytes, length), Some(expected), "{:?}", String::from_utf8_lossy(&bytes));
             }
         }
     }
 
     #[test]
-    fn sizes_of_64_bits_are_followed() {
+    fn sizes_of_64_bits_are_read() {
         let long = [&b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x18payload!"[..], &file(&[MOOV])].concat();
-        assert_eq!(flaw(&long, Length::Unknown), None);
-        assert_eq!(flaw(&long[..23], Length::Unknown), Some(Mp4Defect::Cut));
+        assert_eq!(defect_of(&long, Length::Unknown), None);
+        assert_eq!(defect_of(&long[..23], Length::Unknown), Some(Mp4Defect::Truncated));
     }
 
     #[test]
     fn a_last_box_may_reach_to_the_end() {
         let bytes = [file(&[FTYP, MOOV]), b"\0\0\0\0mdat and so on".to_vec()].concat();
         let header = file(&[FTYP, MOOV]).len() + SHORT_HEADER;
-        assert!((header..=bytes.len()).all(|end| flaw(&bytes[..end], Length::Unknown).is_none()));
+        assert!((header..=bytes.len()).all(|end| defect_of(&bytes[..end], Length::Unknown).is_none()));
     }
 
     #[test]
@@ -395,38 +392,38 @@ mod tests {
         let children = file(&[*b"mvhd", *b"trak"]);
         let bytes = [file(&[FTYP, MDAT]), b"\0\0\0\0moov".to_vec(), children.clone()].concat();
         for length in [Length::Announced, Length::Unknown] {
-            assert_eq!(flaw(&bytes, length), None);
-            assert_eq!(flaw(&bytes[..bytes.len() - 3], length), Some(Mp4Defect::Cut));
-            assert_eq!(flaw(&bytes[..bytes.len() - children.len() + 5], length), Some(Mp4Defect::Cut));
+            assert_eq!(defect_of(&bytes, length), None);
+            assert_eq!(defect_of(&bytes[..bytes.len() - 3], length), Some(Mp4Defect::Truncated));
+            assert_eq!(defect_of(&bytes[..bytes.len() - children.len() + 5], length), Some(Mp4Defect::Truncated));
         }
-        assert_eq!(flaw(&[bytes, vec![0; 9]].concat(), Length::Announced), Some(Mp4Defect::Foreign));
+        assert_eq!(defect_of(&[bytes, vec![0; 9]].concat(), Length::Announced), Some(Mp4Defect::NotBoxes));
     }
 
     #[test]
-    fn a_tail_behind_the_last_box_does_no_harm_where_the_length_is_known() {
+    fn stray_bytes_after_the_last_box_are_accepted_with_a_known_length() {
         for (tail, without_length) in [
-            (&b"\0\0\0\0"[..], Some(Mp4Defect::Cut)),
-            (b"abc", Some(Mp4Defect::Cut)),
-            (b"TAG garbage garbage", Some(Mp4Defect::Cut)),
+            (&b"\0\0\0\0"[..], Some(Mp4Defect::Truncated)),
+            (b"abc", Some(Mp4Defect::Truncated)),
+            (b"TAG garbage garbage", Some(Mp4Defect::Truncated)),
             (b"\0\0\0\x02\0\0\0\0 and zeros", None),
         ] {
             let bytes = [file(&[FTYP, MDAT, MOOV]), tail.to_vec()].concat();
-            assert_eq!(flaw(&bytes, Length::Announced), None, "{tail:?}");
-            assert_eq!(flaw(&bytes, Length::Unknown), without_length, "{tail:?}");
+            assert_eq!(defect_of(&bytes, Length::Announced), None, "{tail:?}");
+            assert_eq!(defect_of(&bytes, Length::Unknown), without_length, "{tail:?}");
         }
         let cut = [file(&[FTYP, MDAT, MOOV]), b"\0\0\0\x20free cut".to_vec()].concat();
-        assert_eq!(flaw(&cut, Length::Announced), Some(Mp4Defect::Cut));
+        assert_eq!(defect_of(&cut, Length::Announced), Some(Mp4Defect::Truncated));
     }
 
     #[test]
-    fn what_can_never_be_a_video_is_known_at_once() {
-        let hopeless = |bytes: &[u8]| {
-            let mut boxes = Boxes::default();
-            boxes.follow(bytes);
-            boxes.is_hopeless()
+    fn bytes_that_can_never_be_a_video_are_recognised_at_once() {
+        let cannot_be_video = |bytes: &[u8]| {
+            let mut check = Mp4Check::default();
+            check.push(bytes);
+            check.cannot_be_video()
         };
-        assert!(hopeless(&[file(&[FTYP]), vec![0; 8]].concat()));
-        assert!(!hopeless(&file(&[FTYP, MDAT])));
-        assert!(!hopeless(&[file(&[FTYP, MDAT, MOOV]), vec![0; 8]].concat()));
+        assert!(cannot_be_video(&[file(&[FTYP]), vec![0; 8]].concat()));
+        assert!(!cannot_be_video(&file(&[FTYP, MDAT])));
+        assert!(!cannot_be_video(&[file(&[FTYP, MDAT, MOOV]), vec![0; 8]].concat()));
     }
 }

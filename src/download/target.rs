@@ -1,4 +1,4 @@
-//! Where the file is kept: a temporary beside it that takes its name at the very end.
+//! Where the file is saved: in a temporary file in the same folder, renamed at the end.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use super::Options;
-use super::writer::Written;
+use super::disk_error::disk_error;
+use super::options::Options;
+use super::writer::WrittenFile;
 use crate::error::{DownloadErrorKind, Error, Result};
 
 /// C's error numbers, the same wherever Python runs.
@@ -16,37 +17,37 @@ const EEXIST: i32 = 17;
 const EISDIR: i32 = 21;
 const EINVAL: i32 = 22;
 
-/// Longer names are cut in the temporary's, which must fit where the target's does.
-const NAME_IN_TEMPORARY: usize = 50;
+/// The name of the temporary file must fit wherever the target's does.
+const MAX_NAME_PREFIX: usize = 50;
 
-/// Refuses a target that could not be kept, before anything is bought for it.
+/// Refuses a target that cannot be written, before anything is bought for it.
 ///
-/// A temporary file is made in its folder and removed again, as nothing less shows that one can be.
+/// Creates and removes a temporary file in its folder, as nothing less shows that files can be created there.
 pub fn check_target(path: &Path, options: &Options) -> Result<()> {
-    Temporary::create(path, options).map(drop)
+    TemporaryFile::create(path, options).map(drop)
 }
 
-/// A file that vanishes unless it is kept.
-pub(super) struct Temporary {
+/// Removed when dropped, unless it was persisted.
+pub(super) struct TemporaryFile {
     path: TempPath,
     target: PathBuf,
     overwrite: bool,
 }
 
-impl Temporary {
-    /// A new temporary for `path`, after a check that `path` may be written.
+impl TemporaryFile {
+    /// Checks that `path` may be written, and creates a temporary file for it.
     pub(super) fn create(path: &Path, options: &Options) -> Result<(File, Self)> {
         let name = checked_name(path)?;
         check_vacant(path, options.overwrite)?;
         let folder = folder_of(path);
-        let file = make(folder, &name).map_err(|error| match error.kind() {
-            // Folders of devices and of processes take no files, and say it so.
-            ErrorKind::NotFound if folder.is_dir() => http_error(
+        let file = create_in(folder, &name).map_err(|error| match error.kind() {
+            // What /proc and /dev answer.
+            ErrorKind::NotFound if folder.is_dir() => path_error(
                 ENOENT,
-                format!("no file can be made in the folder {}; choose another one", folder.display()),
+                format!("files cannot be created in the folder {}; choose another one", folder.display()),
             ),
             ErrorKind::NotFound => {
-                http_error(ENOENT, format!("the folder of {} does not exist; create it", path.display()))
+                path_error(ENOENT, format!("the folder of {} does not exist; create it", path.display()))
             }
             _ => disk_error(path, &error),
         })?;
@@ -54,14 +55,14 @@ impl Temporary {
         Ok((file, Self { path: temporary, target: path.to_owned(), overwrite: options.overwrite }))
     }
 
-    /// Brings what was written to the disk, and gives it the target's name. Blocks.
-    pub(super) fn keep(self, written: &Written) -> Result<()> {
+    /// Flushes the file to the disk and gives it the target's name. Blocks.
+    pub(super) fn persist(self, written: &WrittenFile) -> Result<()> {
         let Self { path, target, overwrite } = self;
         written.file.sync_all().map_err(|error| disk_error(&target, &error))?;
         let renamed =
             if overwrite { path.persist(&target).map_err(|error| error.error) } else { persist_new(path, &target) };
         renamed.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => exists(&target),
+            ErrorKind::AlreadyExists => already_exists(&target),
             _ => disk_error(&target, &error),
         })?;
         sync_folder(folder_of(&target));
@@ -72,7 +73,7 @@ impl Temporary {
 fn checked_name(path: &Path) -> Result<String> {
     let text = path.as_os_str().to_string_lossy();
     if text.is_empty() || text.contains('\0') {
-        return Err(http_error(EINVAL, format!("{text:?} is not the name of a file")));
+        return Err(path_error(EINVAL, format!("{text:?} is not a file name")));
     }
     match path.file_name() {
         Some(name) if !text.ends_with(std::path::is_separator) => Ok(name.to_string_lossy().into_owned()),
@@ -86,30 +87,30 @@ fn check_vacant(path: &Path, overwrite: bool) -> Result<()> {
         Err(error) => return Err(disk_error(path, &error)),
         Ok(_) => {}
     }
-    // A link that leads nowhere has no metadata, and is a name that can be taken over.
+    // A dangling link has no metadata, and may be replaced.
     let metadata = std::fs::metadata(path).ok();
     if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
         return Err(is_folder(path));
     }
     if !overwrite {
-        return Err(exists(path));
+        return Err(already_exists(path));
     }
     if metadata.is_some_and(|metadata| !metadata.is_file()) {
-        return Err(http_error(EINVAL, format!("{} is not a regular file", path.display())));
+        return Err(path_error(EINVAL, format!("{} is not a regular file; choose another path", path.display())));
     }
     Ok(())
 }
 
-fn make(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
-    let name: String = name.chars().take(NAME_IN_TEMPORARY).collect();
-    // The mark tells later processes whether somebody still writes it.
+fn create_in(folder: &Path, name: &str) -> io::Result<NamedTempFile> {
+    let name: String = name.chars().take(MAX_NAME_PREFIX).collect();
+    // The tag tells later processes whether the writer is still alive.
     let prefix = format!(".{name}.{}.", crate::process::tag());
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".part");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The umask takes its share, as for any file.
+        // The umask applies, as for any file.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder)
@@ -127,53 +128,32 @@ fn persist_new(temporary: TempPath, target: &Path) -> io::Result<()> {
     match failure.error.kind() {
         ErrorKind::AlreadyExists => Err(failure.error),
         _ if target.symlink_metadata().is_ok() => Err(ErrorKind::AlreadyExists.into()),
-        // Some filesystems know neither hard links nor a rename that spares what is there;
-        // what is left is a look just before.
+        // Some file systems have neither hard links nor a rename that does not replace; the check above must do.
         _ => failure.path.persist(target).map_err(|error| error.error),
     }
 }
 
-/// Makes the rename outlive a power cut. The file is in place whether or not this works, and
-/// several filesystems refuse it, so a failure is not one of the download.
+/// Makes the rename durable. Several file systems refuse it, and the file is in place anyway, so errors are ignored.
 fn sync_folder(folder: &Path) {
     if cfg!(unix) {
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
 }
 
-/// The disk's refusal to keep `path`, with what to do about it.
-pub(super) fn disk_error(path: &Path, error: &io::Error) -> Error {
-    let advice = match error.kind() {
-        ErrorKind::StorageFull => "; free some space there, or choose another folder",
-        ErrorKind::QuotaExceeded => "; free some of your quota there, or choose another folder",
-        ErrorKind::PermissionDenied => "; choose a folder that you may write to",
-        ErrorKind::ReadOnlyFilesystem => "; choose a folder that can be written to",
-        ErrorKind::FileTooLarge => "; choose a folder on a filesystem for large files",
-        ErrorKind::InvalidFilename => "; choose a shorter or simpler name",
-        _ => "",
-    };
-    let doing = format!("{} cannot be written", path.display());
-    let mut refused = Error::disk(&doing, error);
-    if let Error::Download(details) = &mut refused {
-        details.message.push_str(advice);
-    }
-    refused
-}
-
-fn exists(path: &Path) -> Error {
-    http_error(EEXIST, format!("{} exists already; pass overwrite=True to replace it", path.display()))
+fn already_exists(path: &Path) -> Error {
+    path_error(EEXIST, format!("{} already exists; pass overwrite=True to replace it", path.display()))
 }
 
 fn is_folder(path: &Path) -> Error {
-    http_error(EISDIR, format!("{} is a folder; add the name of a file to it", path.display()))
+    path_error(EISDIR, format!("{} is a folder; add a file name", path.display()))
 }
 
-fn http_error(errno: i32, message: String) -> Error {
-    let mut refused = Error::download(DownloadErrorKind::Other, message);
-    if let Error::Download(details) = &mut refused {
+fn path_error(errno: i32, message: String) -> Error {
+    let mut error = Error::download(DownloadErrorKind::Other, message);
+    if let Error::Download(details) = &mut error {
         details.errno = Some(errno);
     }
-    refused
+    error
 }
 
 #[cfg(test)]
@@ -193,14 +173,14 @@ mod tests {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    fn write(path: &Path, options: &Options, text: &[u8]) -> (Temporary, Written) {
-        let (mut file, temporary) = Temporary::create(path, options).unwrap();
+    fn write(path: &Path, options: &Options, text: &[u8]) -> (TemporaryFile, WrittenFile) {
+        let (mut file, temporary) = TemporaryFile::create(path, options).unwrap();
         io::Write::write_all(&mut file, text).unwrap();
-        (temporary, Written { file, sha256: String::new() })
+        (temporary, WrittenFile { file, sha256: String::new() })
     }
 
     #[test]
-    fn a_good_target_leaves_no_trace() {
+    fn checking_a_target_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         check_target(&folder.path().join("a.mp4"), &Options::default()).unwrap();
         check_target(Path::new("no-such-file-here.mp4"), &Options::default()).unwrap();
@@ -208,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_that_cannot_be() {
+    fn targets_that_cannot_be_written_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("there.mp4"), b"x").unwrap();
@@ -229,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_greatest_length_fits() {
+    fn a_name_of_maximum_length_fits() {
         let folder = tempfile::tempdir().unwrap();
         check_target(&folder.path().join("ż".repeat(125) + ".mp4"), &Options::default()).unwrap();
     }
 
     #[cfg(unix)]
     #[test]
-    fn devices_and_dangling_links() {
+    fn devices_are_refused_and_dangling_links_replaced() {
         assert_eq!(refused(Path::new("/dev/null"), &OVERWRITE).0, Some(EINVAL));
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link.mp4");
@@ -247,42 +227,42 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_kept_file_has_ordinary_permissions() {
+    fn a_saved_file_has_ordinary_permissions() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         File::create(folder.path().join("ordinary")).unwrap();
-        let (temporary, written) = write(&folder.path().join("kept"), &Options::default(), b"x");
-        temporary.keep(&written).unwrap();
-        assert_eq!(mode("kept"), mode("ordinary"));
+        let (temporary, written) = write(&folder.path().join("saved"), &Options::default(), b"x");
+        temporary.persist(&written).unwrap();
+        assert_eq!(mode("saved"), mode("ordinary"));
     }
 
     #[test]
-    fn a_target_that_appears_meanwhile_is_spared() {
+    fn a_target_that_appears_meanwhile_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.mp4");
         let (temporary, written) = write(&target, &Options::default(), b"ours");
         assert!(names(folder.path())[0].starts_with(".a.mp4."));
         std::fs::write(&target, b"theirs").unwrap();
-        let Err(Error::Download(error)) = temporary.keep(&written) else { panic!("replaced") };
+        let Err(Error::Download(error)) = temporary.persist(&written) else { panic!("replaced") };
         assert_eq!(error.errno, Some(EEXIST));
         assert_eq!(std::fs::read(&target).unwrap(), b"theirs");
         assert_eq!(names(folder.path()), ["a.mp4"]);
     }
 
     #[test]
-    fn overwriting_replaces() {
+    fn overwrite_replaces_the_target() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.mp4");
         std::fs::write(&target, b"theirs").unwrap();
         let (temporary, written) = write(&target, &OVERWRITE, b"ours");
-        temporary.keep(&written).unwrap();
+        temporary.persist(&written).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"ours");
         assert_eq!(names(folder.path()), ["a.mp4"]);
     }
 
     #[test]
-    fn a_full_disk_says_what_to_do() {
+    fn the_error_of_a_full_disk_has_advice() {
         let Error::Download(error) = disk_error(Path::new("a.mp4"), &ErrorKind::StorageFull.into()) else { panic!() };
         assert!(error.message.contains("a.mp4") && error.message.contains("free some space"), "{}", error.message);
     }

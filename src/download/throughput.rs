@@ -1,11 +1,10 @@
-//! Whether bytes come fast enough. No clock of its own.
+//! Whether bytes arrive fast enough. No clock of its own.
 
 use std::time::Duration;
 
-/// Bytes a second: a video that comes slower than this is better asked for again.
-const LEAST_RATE: f64 = 1024.0;
+/// Bytes per second. A slower download is attempted again.
+const MIN_RATE: f64 = 1024.0;
 
-/// What came within one window of time.
 #[derive(Debug)]
 pub(super) struct Throughput {
     window: Duration,
@@ -14,17 +13,16 @@ pub(super) struct Throughput {
 }
 
 impl Throughput {
-    /// Judges each `window`, which is never longer than a silence may last.
+    /// `window` is at most the timeout for silence.
     pub(super) fn new(window: Duration) -> Self {
         Self { window, waited: Duration::ZERO, received: 0 }
     }
 
-    /// What is left of the window.
     pub(super) fn left(&self) -> Duration {
         self.window.saturating_sub(self.waited)
     }
 
-    /// Counts what came after a wait; an error tells how little the whole window brought.
+    /// Adds the bytes that arrived after a wait. The error is the number of bytes in a window that was too slow.
     pub(super) fn count(&mut self, waited: Duration, bytes: usize) -> Result<(), u64> {
         self.waited += waited;
         self.received += bytes as u64;
@@ -36,9 +34,9 @@ impl Throughput {
         if received >= self.least() { Ok(()) } else { Err(received) }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates as it is cast")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
     fn least(&self) -> u64 {
-        (self.window.as_secs_f64() * LEAST_RATE) as u64
+        (self.window.as_secs_f64() * MIN_RATE) as u64
     }
 }
 
@@ -49,27 +47,27 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_byte_each_second_is_too_slow_and_a_kilobyte_is_not() {
-        let mut pace = Throughput::new(3 * SECOND);
-        assert_eq!((pace.count(SECOND, 1), pace.count(SECOND, 1)), (Ok(()), Ok(())));
-        assert_eq!(pace.left(), SECOND);
-        assert_eq!(pace.count(SECOND, 1), Err(3));
-        let mut pace = Throughput::new(3 * SECOND);
-        assert!((0..100).all(|_| pace.count(SECOND, 1024).is_ok()));
+    fn a_byte_per_second_is_too_slow_and_a_kilobyte_is_not() {
+        let mut throughput = Throughput::new(3 * SECOND);
+        assert_eq!((throughput.count(SECOND, 1), throughput.count(SECOND, 1)), (Ok(()), Ok(())));
+        assert_eq!(throughput.left(), SECOND);
+        assert_eq!(throughput.count(SECOND, 1), Err(3));
+        let mut throughput = Throughput::new(3 * SECOND);
+        assert!((0..100).all(|_| throughput.count(SECOND, 1024).is_ok()));
     }
 
     #[test]
     fn each_window_is_judged_by_itself() {
-        let mut pace = Throughput::new(2 * SECOND);
-        assert_eq!(pace.count(SECOND / 10, 1_000_000), Ok(()));
-        assert_eq!(pace.count(2 * SECOND, 0), Ok(()));
-        assert_eq!(pace.left(), 2 * SECOND);
-        assert_eq!(pace.count(2 * SECOND, 100), Err(100));
+        let mut throughput = Throughput::new(2 * SECOND);
+        assert_eq!(throughput.count(SECOND / 10, 1_000_000), Ok(()));
+        assert_eq!(throughput.count(2 * SECOND, 0), Ok(()));
+        assert_eq!(throughput.left(), 2 * SECOND);
+        assert_eq!(throughput.count(2 * SECOND, 100), Err(100));
     }
 
     #[test]
-    fn bytes_that_are_there_at_once_cost_no_time() {
-        let mut pace = Throughput::new(SECOND);
-        assert!((0..10_000).all(|_| pace.count(Duration::ZERO, 1).is_ok()));
+    fn bytes_without_a_wait_take_no_time() {
+        let mut throughput = Throughput::new(SECOND);
+        assert!((0..10_000).all(|_| throughput.count(Duration::ZERO, 1).is_ok()));
     }
 }

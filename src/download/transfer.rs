@@ -1,4 +1,4 @@
-//! One attempt after another at the bytes of one file.
+//! The attempts to download one file.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,49 +9,54 @@ use reqwest::Response;
 use tokio::time::Instant;
 use url::Url;
 
-use super::headers::{Validator, content_type, is_an_error_page, size_by_rest};
+use super::client::FileClient;
+use super::headers::{Validator, content_type, is_error_page, size_from_range};
 use super::http_error::{HttpError, Reason};
-use super::mp4_check::{Boxes, Length, Mp4Defect};
+use super::mp4_check::{Length, Mp4Check, Mp4Defect};
+use super::options::DownloadRequest;
 use super::throughput::Throughput;
 use super::url_policy::unsafe_url;
-use super::writer::Writer;
-use super::{DownloadRequest, Files};
+use super::writer::FileWriter;
 use crate::error::{DownloadErrorKind, Error, Result, TransportError};
 use crate::event::{Event, Events};
 use crate::redact::url_without_secrets;
-use crate::transport::error_chain;
 use crate::transport::resolver::Refused;
+use crate::transport::{error_chain, headers};
 
 const MAX_REDIRECTS: u32 = 5;
-/// How ISO media files begin: with a box named `ftyp`, whose list of brands is short. A text that says `ftyp` at the
-/// right place announces a longer one.
-const BEGINNING: [Option<u8>; 8] = [Some(0), Some(0), None, None, Some(b'f'), Some(b't'), Some(b'y'), Some(b'p')];
-/// As much of an error answer, and for as long, as tells what it is about.
+/// ISO media files begin with a short `ftyp` box; the two zeros of its size exclude texts with `ftyp` in this place.
+const SIGNATURE: [Option<u8>; 8] = [Some(0), Some(0), None, None, Some(b'f'), Some(b't'), Some(b'y'), Some(b'p')];
+/// How much of an error body is read to find the reason, and for how long.
 const EXCERPT: usize = 4 << 10;
-const EXCERPT_TIME: Duration = Duration::from_secs(5);
-const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
+const EXCERPT_TIMEOUT: Duration = Duration::from_secs(5);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Why an attempt did not bring the whole file.
 pub(super) enum AttemptError {
-    /// Another attempt may do better.
-    Passing { why: Error, retry_after: Option<Duration> },
-    /// The file came as long as it was announced, and is not whole.
-    Flawed { why: Error, size: u64 },
+    Retryable {
+        error: Error,
+        retry_after: Option<Duration>,
+    },
+    /// The file has the announced size, but is not whole.
+    Defective {
+        error: Error,
+        size: u64,
+    },
     /// There is no file behind the link, or not yet.
-    Refused(HttpError),
-    /// Something else than a video came: a page about an expired link, most likely.
-    NoVideo(Error),
-    /// There is no point in trying again.
-    Final(Error),
+    NoFile(HttpError),
+    /// Most likely a page about an expired link.
+    NotAVideo(Error),
+    /// Retrying is pointless.
+    Permanent(Error),
 }
 
 impl AttemptError {
-    pub(super) fn words(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
-            Self::Passing { why, .. } | Self::Flawed { why, .. } | Self::NoVideo(why) | Self::Final(why) => {
-                why.to_string()
-            }
-            Self::Refused(http_error) => http_error.words(),
+            Self::Retryable { error, .. }
+            | Self::Defective { error, .. }
+            | Self::NotAVideo(error)
+            | Self::Permanent(error) => error.to_string(),
+            Self::NoFile(http_error) => http_error.message(),
         }
     }
 }
@@ -60,131 +65,139 @@ type Attempt<T> = std::result::Result<T, AttemptError>;
 
 impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
-        Self::Final(error)
+        Self::Permanent(error)
     }
 }
 
-/// A file on its way.
 pub(super) struct Transfer<'a> {
-    files: &'a Files,
-    pub(super) writer: Writer,
+    client: &'a FileClient,
+    pub(super) writer: FileWriter,
     max_bytes: u64,
     progress: Progress<'a>,
-    /// The first bytes, until there are enough to tell a video.
+    /// The first bytes, until there are enough to recognise a video.
     head: BytesMut,
-    pub(super) kept: u64,
-    /// The most that was ever kept, whatever was thrown away since.
-    pub(super) furthest: u64,
-    /// The size of the file that is being kept.
+    pub(super) saved_bytes: u64,
+    /// The most bytes of all attempts.
+    pub(super) most_received: u64,
+    /// The size of the file that is being saved.
     total: Option<u64>,
-    /// The size last announced.
-    pub(super) size: Option<u64>,
+    /// The last size that a server announced, kept when the file starts over.
+    pub(super) announced_size: Option<u64>,
     validator: Option<Validator>,
-    mp4_check: Boxes,
-    /// Whether it comes from several answers.
-    is_pieced: bool,
+    mp4_check: Mp4Check,
+    /// Whether the file comes from several responses.
+    is_resumed: bool,
     pub(super) content_type: Option<String>,
-    /// The type, if it is one of error pages. The content decides, and this words the refusal.
-    page_type: Option<String>,
-    /// Whether an answer ever came from where the file is.
-    pub(super) answered: bool,
+    /// The content type, if it is one of error pages. Only used in messages: the content decides.
+    error_page_type: Option<String>,
+    /// Whether any response arrived from the file's own server.
+    pub(super) is_answered: bool,
 }
 
 impl<'a> Transfer<'a> {
-    pub(super) fn new(files: &'a Files, writer: Writer, order: &DownloadRequest<'a>, events: &'a Events) -> Self {
+    pub(super) fn new(
+        client: &'a FileClient,
+        writer: FileWriter,
+        request: &DownloadRequest<'a>,
+        events: &'a Events,
+    ) -> Self {
         Self {
-            files,
+            client,
             writer,
-            max_bytes: order.options.max_bytes,
-            progress: Progress { events, request_id: order.job.map(|job| job.request_id.as_str()), last: None },
+            max_bytes: request.options.max_bytes,
+            progress: Progress { events, request_id: request.job.map(|job| job.request_id.as_str()), last: None },
             head: BytesMut::new(),
-            kept: 0,
-            furthest: 0,
+            saved_bytes: 0,
+            most_received: 0,
             total: None,
-            size: None,
+            announced_size: None,
             validator: None,
-            mp4_check: Boxes::default(),
-            is_pieced: false,
+            mp4_check: Mp4Check::default(),
+            is_resumed: false,
             content_type: None,
-            page_type: None,
-            answered: false,
+            error_page_type: None,
+            is_answered: false,
         }
     }
 
     /// Fetches what is missing; `Ok` means that the file is whole.
     pub(super) async fn attempt(&mut self, url: &Url) -> Attempt<()> {
         self.head.clear();
-        if self.validator.is_none() || self.kept == 0 {
+        if self.validator.is_none() || self.saved_bytes == 0 {
             self.start_over().await?;
         }
-        let response = follow(self.files, url, self.rest().as_ref()).await?;
-        self.answered = true;
+        let response = follow(self.client, url, self.missing_range().as_ref()).await?;
+        self.is_answered = true;
         let response = self.begin(response).await?;
         self.read(response).await
     }
 
-    /// Forgets all that came so far.
+    /// Discards everything received so far.
     pub(super) async fn start_over(&mut self) -> Result<()> {
         self.head.clear();
         self.total = None;
         self.validator = None;
-        self.mp4_check = Boxes::default();
-        self.is_pieced = false;
-        if self.kept > 0 {
-            self.kept = 0;
+        self.mp4_check = Mp4Check::default();
+        self.is_resumed = false;
+        if self.saved_bytes > 0 {
+            self.saved_bytes = 0;
             self.writer.start_over().await?;
         }
         Ok(())
     }
 
-    /// How much of it ever came, in words.
-    pub(super) fn extent(&self) -> String {
-        let of = self.size.map_or_else(|| "an unknown number".into(), |total| total.to_string());
-        format!("{} of {of} bytes", self.furthest)
+    /// How much of the file was received, for messages.
+    pub(super) fn received(&self) -> String {
+        let size = self.announced_size.map_or_else(|| "an unknown number of".into(), |size| size.to_string());
+        format!("{} of {size} bytes", self.most_received)
     }
 
-    /// What is missing of a file of which something was kept.
-    fn rest(&self) -> Option<RangeRequest> {
-        let validator = self.validator.as_ref().filter(|_| self.kept > 0)?;
-        Some(RangeRequest { range: format!("bytes={}-", self.kept), unchanged: Some(validator.value.clone()) })
+    /// The part that is still missing, if the rest can be requested.
+    fn missing_range(&self) -> Option<RangeRequest> {
+        let validator = self.validator.as_ref().filter(|_| self.saved_bytes > 0)?;
+        Some(RangeRequest { range: format!("bytes={}-", self.saved_bytes), if_range: Some(validator.value.clone()) })
     }
 
-    /// Judges an answer by its status and headers.
+    /// Checks the status and the headers of a response.
     async fn begin(&mut self, response: Response) -> Attempt<Response> {
         let url = url_without_secrets(response.url());
-        let again =
-            |words: String| AttemptError::Passing { why: incomplete(words), retry_after: asked_pause(&response) };
+        let retry = |message: String| AttemptError::Retryable {
+            error: incomplete(message),
+            retry_after: retry_after(&response),
+        };
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {
-                let size = size_by_rest(response.headers(), self.kept, self.total, self.validator.as_ref());
+                let size = size_from_range(response.headers(), self.saved_bytes, self.total, self.validator.as_ref());
                 let Some(size) = size else {
                     self.start_over().await?;
-                    return Err(again(format!("{url} answered with another part of the file than the one asked for")));
+                    return Err(retry(format!("{url} sent another part of the file than the requested one")));
                 };
                 self.total = Some(size);
-                self.is_pieced = self.kept > 0;
+                self.is_resumed = self.saved_bytes > 0;
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 self.start_over().await?;
-                return Err(again(format!("{url} has no such part of the file (HTTP 416)")));
+                return Err(retry(format!("{url} has no such part of the file (HTTP 416)")));
             }
-            StatusCode::PRECONDITION_FAILED if self.kept > 0 => {
+            StatusCode::PRECONDITION_FAILED if self.saved_bytes > 0 => {
                 self.start_over().await?;
-                return Err(again(format!("{url} has another file by now (HTTP 412)")));
+                return Err(retry(format!("the file of {url} has changed (HTTP 412)")));
             }
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => return Err(not_yet(&response)),
             status if status.is_success() && response.content_length() == Some(0) => return Err(not_yet(&response)),
-            // Caches and proxies have successes of their own, such as 203. The content decides.
+            // Proxies use other success statuses, such as 203. The content decides.
             status if status.is_success() => {
                 self.start_over().await?;
                 self.total = response.content_length();
             }
-            status if may_pass(status) => return Err(again(format!("{url} answered HTTP {}", status.as_u16()))),
-            _ => return Err(refused(response).await),
+            status if is_retryable_status(status) => {
+                return Err(retry(format!("{url} answered HTTP {}", status.as_u16())));
+            }
+            _ => return Err(no_file(response).await),
         }
-        self.size = self.total.or(self.size);
+        self.announced_size = self.total.or(self.announced_size);
         self.take_headers(&response)?;
-        self.progress.emit_now(self.kept, self.total);
+        self.progress.emit_now(self.saved_bytes, self.total);
         Ok(response)
     }
 
@@ -193,9 +206,9 @@ impl<'a> Transfer<'a> {
             self.check_size(total)?;
         }
         let kind = content_type(response.headers());
-        self.page_type = kind.clone().filter(|kind| is_an_error_page(kind));
+        self.error_page_type = kind.clone().filter(|kind| is_error_page(kind));
         self.content_type = kind.or(self.content_type.take());
-        if self.kept == 0 {
+        if self.saved_bytes == 0 {
             self.validator = Validator::of(response.headers());
         }
         Ok(())
@@ -205,109 +218,107 @@ impl<'a> Transfer<'a> {
         if bytes <= self.max_bytes {
             return Ok(());
         }
-        let words = format!("the file has {bytes} bytes or more, and max_bytes is {}", self.max_bytes);
-        Err(Error::download(DownloadErrorKind::TooLarge, words))
+        let message = format!("the file has at least {bytes} bytes, more than max_bytes={}", self.max_bytes);
+        Err(Error::download(DownloadErrorKind::TooLarge, message))
     }
 
     async fn read(&mut self, mut response: Response) -> Attempt<()> {
         let url = url_without_secrets(response.url());
-        let mut throughput = Throughput::new(self.files.config().timeout);
+        let mut throughput = Throughput::new(self.client.config().timeout);
         while let Some(chunk) = next_chunk(&mut response, &mut throughput).await? {
-            self.take(chunk, &url).await?;
-            if self.mp4_check.is_hopeless() {
+            self.append(chunk, &url).await?;
+            if self.mp4_check.cannot_be_video() {
                 break;
             }
         }
-        self.judge(&response).await
+        self.check_end(&response).await
     }
 
-    /// Judges what came when nothing more comes.
-    async fn judge(&mut self, response: &Response) -> Attempt<()> {
+    /// Checks the file at the end of a response.
+    async fn check_end(&mut self, response: &Response) -> Attempt<()> {
         let url = url_without_secrets(response.url());
-        let came = self.kept + self.head.len() as u64;
-        let passing = |words: String| AttemptError::Passing { why: incomplete(words), retry_after: None };
-        if came == 0 && self.total.is_none() {
+        let received = self.saved_bytes + self.head.len() as u64;
+        let retry = |message: String| AttemptError::Retryable { error: incomplete(message), retry_after: None };
+        if received == 0 && self.total.is_none() {
             return Err(not_yet(response));
         }
-        if self.kept == 0 && !begins_like_a_video(&self.head) {
-            return Err(self.no_video(&url, &self.head));
+        if self.saved_bytes == 0 && !begins_like_a_video(&self.head) {
+            return Err(self.not_a_video(&url, &self.head));
         }
-        if let Some(total) = self.total.filter(|total| *total != came && !self.mp4_check.is_hopeless()) {
-            if came > total {
+        if let Some(total) = self.total.filter(|total| *total != received && !self.mp4_check.cannot_be_video()) {
+            if received > total {
                 self.start_over().await?;
             }
-            return Err(passing(format!("{url} sent {came} bytes and had announced {total}")));
+            return Err(retry(format!("{url} sent {received} bytes instead of {total}")));
         }
-        let Some(flaw) = self.flaw() else {
-            self.progress.emit_now(self.kept, Some(self.kept));
+        let Some(defect) = self.defect() else {
+            self.progress.emit_now(self.saved_bytes, Some(self.saved_bytes));
             return Ok(());
         };
-        let words = format!("the file of {url}, of {came} bytes, {}", flaw.words());
-        match (flaw, self.total) {
-            // What was pieced together may be two files.
-            _ if self.is_pieced => {
+        let message = format!("the file of {url} ({received} bytes) {}", defect.message());
+        match (defect, self.total) {
+            // The parts may belong to two versions.
+            _ if self.is_resumed => {
                 self.start_over().await?;
-                Err(passing(words))
+                Err(retry(message))
             }
-            (Mp4Defect::Foreign, _) => Err(not_a_video(words).into()),
-            (_, None) => Err(passing(words)),
+            (Mp4Defect::NotBoxes, _) => Err(not_a_video(message).into()),
+            (_, None) => Err(retry(message)),
             (_, Some(size)) => {
                 self.start_over().await?;
-                Err(AttemptError::Flawed { why: incomplete(words), size })
+                Err(AttemptError::Defective { error: incomplete(message), size })
             }
         }
     }
 
-    /// What is wrong with the file, should this be all of it.
-    fn flaw(&self) -> Option<Mp4Defect> {
+    fn defect(&self) -> Option<Mp4Defect> {
         let length = if self.total.is_some() { Length::Announced } else { Length::Unknown };
-        // Less than the beginning of a video is kept nowhere.
-        if self.kept == 0 { Some(Mp4Defect::Cut) } else { self.mp4_check.flaw(length) }
+        // Fewer bytes than the signature are not saved.
+        if self.saved_bytes == 0 { Some(Mp4Defect::Truncated) } else { self.mp4_check.defect(length) }
     }
 
-    async fn take(&mut self, chunk: Bytes, url: &str) -> Attempt<()> {
-        let chunk = if self.kept > 0 {
+    async fn append(&mut self, chunk: Bytes, url: &str) -> Attempt<()> {
+        let chunk = if self.saved_bytes > 0 {
             chunk
         } else {
             self.head.extend_from_slice(&chunk);
-            if self.head.len() < BEGINNING.len() {
+            if self.head.len() < SIGNATURE.len() {
                 return Ok(());
             }
             let head = self.head.split().freeze();
             if !begins_like_a_video(&head) {
-                return Err(self.no_video(url, &head));
+                return Err(self.not_a_video(url, &head));
             }
             head
         };
-        let kept = self.kept + chunk.len() as u64;
-        self.check_size(kept)?;
-        self.mp4_check.follow(&chunk);
+        let saved = self.saved_bytes + chunk.len() as u64;
+        self.check_size(saved)?;
+        self.mp4_check.push(&chunk);
         self.writer.append(chunk).await?;
-        self.kept = kept;
-        self.furthest = self.furthest.max(kept);
-        self.progress.emit(self.kept, self.total);
+        self.saved_bytes = saved;
+        self.most_received = self.most_received.max(saved);
+        self.progress.emit(self.saved_bytes, self.total);
         Ok(())
     }
 
-    /// What came in place of a video.
-    fn no_video(&self, url: &str, head: &[u8]) -> AttemptError {
-        let words = if let Some(kind) = &self.page_type {
-            format!("{url} gave {kind:?} in place of a video: an error page, most likely")
+    fn not_a_video(&self, url: &str, head: &[u8]) -> AttemptError {
+        let message = if let Some(kind) = &self.error_page_type {
+            format!("{url} sent {kind:?} instead of a video, most likely an error page")
         } else {
             let beginning = String::from_utf8_lossy(&head[..head.len().min(40)]).into_owned();
-            format!("what {url} gave is not an MP4 file: it begins with {beginning:?}")
+            format!("{url} sent something else than an MP4 file: it begins with {beginning:?}")
         };
-        AttemptError::NoVideo(not_a_video(words))
+        AttemptError::NotAVideo(not_a_video(message))
     }
 }
 
-/// The next bytes, unless they come too slowly.
+/// The next bytes, unless they arrive too slowly.
 async fn next_chunk(response: &mut Response, throughput: &mut Throughput) -> Attempt<Option<Bytes>> {
     let too_slow = |url: &Url, received: u64| {
         let message =
             format!("{} took too long: it sent {received} bytes within the client's timeout", url_without_secrets(url));
         let failure = TransportError { message, request_id: None, not_sent: false, permanent: false };
-        AttemptError::Passing { why: Error::RequestTimeout(Box::new(failure)), retry_after: None }
+        AttemptError::Retryable { error: Error::RequestTimeout(Box::new(failure)), retry_after: None }
     };
     loop {
         let (asked, left) = (Instant::now(), throughput.left());
@@ -324,15 +335,14 @@ async fn next_chunk(response: &mut Response, throughput: &mut Throughput) -> Att
     }
 }
 
-/// What an answer says that is no file.
-async fn refused(mut response: Response) -> AttemptError {
-    let (url, status, retry_after) = (response.url().clone(), response.status(), asked_pause(&response));
+async fn no_file(mut response: Response) -> AttemptError {
+    let (url, status, retry_after) = (response.url().clone(), response.status(), retry_after(&response));
     let text = beginning(&mut response).await;
     let reason = Reason::of(status, &text);
-    AttemptError::Refused(HttpError { url: url_without_secrets(&url), status, reason, retry_after })
+    AttemptError::NoFile(HttpError { url: url_without_secrets(&url), status, reason, retry_after })
 }
 
-/// The beginning of an answer's body, as far as it comes.
+/// The beginning of a body, as far as it arrives in time.
 async fn beginning(response: &mut Response) -> String {
     let mut bytes = BytesMut::new();
     let read = async {
@@ -342,83 +352,84 @@ async fn beginning(response: &mut Response) -> String {
             bytes.extend_from_slice(&chunk);
         }
     };
-    // What came by then is all there is to go by.
-    let _ = tokio::time::timeout(EXCERPT_TIME, read).await;
+    // A timeout leaves the bytes received so far.
+    let _ = tokio::time::timeout(EXCERPT_TIMEOUT, read).await;
     String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT)]).into_owned()
 }
 
 fn not_yet(response: &Response) -> AttemptError {
-    AttemptError::Refused(HttpError {
+    AttemptError::NoFile(HttpError {
         url: url_without_secrets(response.url()),
         status: response.status(),
         reason: Reason::NotYet,
-        retry_after: asked_pause(response),
+        retry_after: retry_after(response),
     })
 }
 
-fn asked_pause(response: &Response) -> Option<Duration> {
-    crate::transport::headers::retry_after(response.headers(), SystemTime::now())
+fn retry_after(response: &Response) -> Option<Duration> {
+    headers::retry_after(response.headers(), SystemTime::now())
 }
 
-/// A part of a file.
 pub(super) struct RangeRequest {
     pub(super) range: String,
-    /// What says that it is still the same file.
-    pub(super) unchanged: Option<HeaderValue>,
+    /// The validator of the version that is being saved.
+    pub(super) if_range: Option<HeaderValue>,
 }
 
-/// The answer at the end of the redirects, each of which is checked like the first address.
-pub(super) async fn follow(files: &Files, url: &Url, part: Option<&RangeRequest>) -> Attempt<Response> {
+/// The response at the end of the redirects, each of which is checked like the first URL.
+pub(super) async fn follow(client: &FileClient, url: &Url, part: Option<&RangeRequest>) -> Attempt<Response> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let response = request(files, &url, part).await?;
+        let response = request(client, &url, part).await?;
         if !response.status().is_redirection() {
             return Ok(response);
         }
-        let Some(location) = response.headers().get(LOCATION).map(crate::transport::headers::location) else {
+        let Some(location) = response.headers().get(LOCATION).map(headers::location) else {
             return Ok(response);
         };
-        url = files.rules().redirect(&url, &location)?;
+        url = client.url_policy().redirect(&url, &location)?;
     }
     Err(unsafe_url(format!(
-        "the link redirects more than {MAX_REDIRECTS} times, lastly to {}",
+        "the link redirects more than {MAX_REDIRECTS} times, last to {}",
         url_without_secrets(&url)
     ))
     .into())
 }
 
-async fn request(files: &Files, url: &Url, part: Option<&RangeRequest>) -> Attempt<Response> {
-    let mut request = files.get(url).await?;
+async fn request(client: &FileClient, url: &Url, part: Option<&RangeRequest>) -> Attempt<Response> {
+    let mut request = client.get(url).await?;
     if let Some(part) = part {
         request = request.header(RANGE, &part.range);
-        if let Some(validator) = &part.unchanged {
+        if let Some(validator) = &part.if_range {
             request = request.header(IF_RANGE, validator.clone());
         }
     }
-    request.send().await.map_err(|error| match files.proxy_failure(url, &error) {
-        Some(why) if http_error(&error).is_none() => AttemptError::Passing { why, retry_after: None },
+    request.send().await.map_err(|error| match client.proxy_failure(url, &error) {
+        Some(proxy_error) if resolver_refusal(&error).is_none() => {
+            AttemptError::Retryable { error: proxy_error, retry_after: None }
+        }
         _ => attempt_error(url, error),
     })
 }
 
-/// What one look at a link says about it; `None` if it is good, as far as its server says.
-pub(super) async fn look(files: &Files, url: &Url) -> Option<HttpError> {
-    let first_byte = RangeRequest { range: "bytes=0-0".into(), unchanged: None };
-    // Trouble on the way says nothing.
-    let response = follow(files, url, Some(&first_byte)).await.ok()?;
+/// Requests the first byte; `None` if the link is usable, as far as its server says.
+pub(super) async fn probe(client: &FileClient, url: &Url) -> Option<HttpError> {
+    let first_byte = RangeRequest { range: "bytes=0-0".into(), if_range: None };
+    // A failed connection says nothing about the link.
+    let response = follow(client, url, Some(&first_byte)).await.ok()?;
     let attempt_error = match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => not_yet(&response),
         status if status.is_success() && response.content_length() == Some(0) => not_yet(&response),
-        status if status.is_client_error() && !may_pass(status) => refused(response).await,
+        status if status.is_client_error() && !is_retryable_status(status) => no_file(response).await,
         _ => return None,
     };
     match attempt_error {
-        AttemptError::Refused(http_error) => Some(http_error),
+        AttemptError::NoFile(http_error) => Some(http_error),
         _ => None,
     }
 }
 
-/// Tells how far the transfer is, but not at every chunk.
+/// Emits progress events, but not for every chunk.
 struct Progress<'a> {
     events: &'a Events,
     request_id: Option<&'a str>,
@@ -427,7 +438,7 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     fn emit(&mut self, received: u64, total: Option<u64>) {
-        if self.last.is_none_or(|last| last.elapsed() >= BETWEEN_EVENTS) {
+        if self.last.is_none_or(|last| last.elapsed() >= PROGRESS_INTERVAL) {
             self.emit_now(received, total);
         }
     }
@@ -438,13 +449,13 @@ impl Progress<'_> {
     }
 }
 
-fn may_pass(status: StatusCode) -> bool {
+fn is_retryable_status(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// Whether this is the beginning of a video, as far as it goes.
+/// Whether this may be the beginning of a video; a short head is compared as far as it goes.
 fn begins_like_a_video(head: &[u8]) -> bool {
-    head.iter().zip(BEGINNING).all(|(byte, expected)| expected.is_none_or(|expected| *byte == expected))
+    head.iter().zip(SIGNATURE).all(|(byte, expected)| expected.is_none_or(|expected| *byte == expected))
 }
 
 fn incomplete(message: String) -> Error {
@@ -457,32 +468,33 @@ fn not_a_video(message: String) -> Error {
 
 fn attempt_error(url: &Url, error: reqwest::Error) -> AttemptError {
     let error = error.without_url();
-    if let Some(refused) = http_error(&error) {
-        return AttemptError::Final(unsafe_url(format!("the link {} is refused: {refused}", url_without_secrets(url))));
+    if let Some(refused) = resolver_refusal(&error) {
+        return AttemptError::Permanent(unsafe_url(format!("refused {}: {refused}", url_without_secrets(url))));
     }
     let reasons = error_chain::described(&error);
     if error.is_builder() {
-        return AttemptError::Final(unsafe_url(format!(
-            "the link {} cannot be asked for: {reasons}",
+        return AttemptError::Permanent(unsafe_url(format!(
+            "the link {} cannot be requested: {reasons}",
             url_without_secrets(url)
         )));
     }
-    let failed = |what: &str| {
-        let message = format!("{} {what}: {reasons}", url_without_secrets(url));
+    let url = url_without_secrets(url);
+    let failed = |what: String| {
+        let message = format!("{what}: {reasons}");
         Box::new(TransportError { message, request_id: None, not_sent: error.is_connect(), permanent: false })
     };
-    let why = if error.is_timeout() {
-        Error::RequestTimeout(failed("took too long to answer"))
+    let error = if error.is_timeout() {
+        Error::RequestTimeout(failed(format!("{url} took too long to respond")))
     } else if error.is_connect() {
-        Error::ConnectionFailed(failed("cannot be connected to"))
+        Error::ConnectionFailed(failed(format!("could not connect to {url}")))
     } else {
-        Error::ConnectionFailed(failed("broke off"))
+        Error::ConnectionFailed(failed(format!("the connection broke while downloading {url}")))
     };
-    AttemptError::Passing { why, retry_after: None }
+    AttemptError::Retryable { error, retry_after: None }
 }
 
-/// The resolver's refusal, from under what the HTTP client wrapped it in.
-fn http_error(error: &reqwest::Error) -> Option<&Refused> {
+/// The resolver's refusal, unwrapped from the HTTP client's error.
+fn resolver_refusal(error: &reqwest::Error) -> Option<&Refused> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         if let Some(refused) = cause.downcast_ref() {

@@ -1,4 +1,4 @@
-//! Which links are followed, and which of them get the key. No I/O.
+//! Which links are followed, and which of them are sent the API key. No I/O.
 
 use std::net::IpAddr;
 
@@ -10,46 +10,47 @@ use crate::redact::{url_for_message, url_without_secrets};
 use crate::secrets::Secrets;
 use crate::transport::resolver::is_public;
 
-/// What the API's own address says about the links it gives.
+/// Derived from the API's own address.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct UrlPolicy {
     base: Url,
-    /// A simulator or a gateway on this machine: it may speak plain HTTP.
+    /// A simulator or a gateway on this machine may use plain HTTP.
     on_loopback: bool,
     /// The API is not on a public address, so its links need not be either.
-    at_home: bool,
+    allow_private: bool,
     secrets: Secrets,
 }
 
-impl Rules {
+impl UrlPolicy {
     pub(super) fn new(config: &Config) -> Self {
-        let at_home = config.is_loopback() || literal(&config.base_url).is_some_and(|address| !is_public(address));
+        let allow_private =
+            config.is_loopback() || literal_address(&config.base_url).is_some_and(|address| !is_public(address));
         let (base, secrets) = (config.base_url.clone(), config.secrets.clone());
-        Self { base, on_loopback: config.is_loopback(), at_home, secrets }
+        Self { base, on_loopback: config.is_loopback(), allow_private, secrets }
     }
 
-    /// A link of the service; one without a host is taken as the API's own.
+    /// The URL of a link of the service. A link without a host is relative to the API.
     pub(super) fn link(&self, link: &str) -> Result<Url> {
         if link.trim().is_empty() {
-            return Err(Error::download(DownloadErrorKind::Other, "there is no link to fetch the video from"));
+            return Err(Error::download(DownloadErrorKind::Other, "the job has no link to download"));
         }
         let mut base = self.base.clone();
-        // Without the slash the last segment of the path would be replaced.
+        // Without the slash, `join` would replace the last segment of the path.
         base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
         let url = base.join(&self.secrets.link(link));
-        let url = url.map_err(|_| unsafe_url(format!("the link {:?} is not an address", url_for_message(link))))?;
+        let url = url.map_err(|_| unsafe_url(format!("the link {:?} is not a URL", url_for_message(link))))?;
         self.check(url, link)
     }
 
-    /// Where `from` says the file is.
+    /// The target of a redirect.
     pub(super) fn redirect(&self, from: &Url, location: &str) -> Result<Url> {
         let url = from.join(location).map_err(|_| {
             let shown = url_for_message(location);
-            unsafe_url(format!("{} redirects to {shown:?}, which is not an address", url_without_secrets(from)))
+            unsafe_url(format!("{} redirects to {shown:?}, which is not a URL", url_without_secrets(from)))
         })?;
         if from.scheme() == "https" && url.scheme() != "https" {
             return Err(unsafe_url(format!(
-                "{} redirects to {}, away from https",
+                "{} redirects to {}, which is not https",
                 url_without_secrets(from),
                 url_without_secrets(&url)
             )));
@@ -57,25 +58,24 @@ impl Rules {
         self.check(url, location)
     }
 
-    /// Whether `url` is the API itself, the one place where the key goes.
+    /// Whether `url` is on the API's origin, the only one that is sent the key.
     pub(super) fn is_api(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
 
-    /// Whether every address is fine, as the API's own is not public.
-    pub(super) fn is_at_home(&self) -> bool {
-        self.at_home
+    pub(super) fn allows_private(&self) -> bool {
+        self.allow_private
     }
 
     fn check(&self, url: Url, given: &str) -> Result<Url> {
         let refuse = |why: &str| Err(unsafe_url(format!("the link {:?} {why}", url_for_message(given))));
         if url.scheme() != "https" && !(url.scheme() == "http" && self.on_loopback) {
-            return refuse("is not an https address");
+            return refuse("is not https");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("holds a user or password");
+            return refuse("contains a user name or password");
         }
-        if !self.at_home && literal(&url).is_some_and(|address| !is_public(address)) {
+        if !self.allow_private && literal_address(&url).is_some_and(|address| !is_public(address)) {
             return refuse("leads into a private network");
         }
         Ok(url)
@@ -86,15 +86,15 @@ pub(super) fn unsafe_url(message: impl Into<String>) -> Error {
     Error::download(DownloadErrorKind::UnsafeUrl, message)
 }
 
-/// Whether `url` names this very machine, where no proxy is of use.
+/// Whether `url` is on this machine, where no proxy is used.
 pub(super) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        _ => literal(url).is_some_and(|address| address.is_loopback()),
+        _ => literal_address(url).is_some_and(|address| address.is_loopback()),
     }
 }
 
-fn literal(url: &Url) -> Option<IpAddr> {
+fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Domain(_) => None,
         Host::Ipv4(address) => Some(address.into()),
@@ -108,14 +108,14 @@ mod tests {
     use crate::config::Settings;
     use crate::secrets::Secret;
 
-    fn rules(base_url: &str) -> Rules {
+    fn policy(base_url: &str) -> UrlPolicy {
         let settings =
             Settings { api_key: Some(Secret::new("k")), base_url: Some(base_url.into()), ..Settings::default() };
-        Rules::new(&Config::resolve(settings, |_| None).unwrap())
+        UrlPolicy::new(&Config::resolve(settings, |_| None).unwrap())
     }
 
-    fn public() -> Rules {
-        rules("https://api.cometapi.com/grok/v1")
+    fn public() -> UrlPolicy {
+        policy("https://api.cometapi.com/grok/v1")
     }
 
     fn is_refused(result: &Result<Url>) -> bool {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_where_we_do_not_go() {
+    fn unsafe_links_are_refused() {
         for link in [
             "http://vidgen.x.ai/a.mp4",
             "ftp://vidgen.x.ai/a.mp4",
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_not_an_unsafe_one() {
+    fn an_empty_link_is_not_reported_as_unsafe() {
         let result = public().link(" ");
         assert!(result.is_err() && !is_refused(&result));
     }
@@ -178,23 +178,23 @@ mod tests {
     }
 
     #[test]
-    fn https_is_never_left_again() {
-        let rules = rules("http://127.0.0.1:1/v1");
+    fn a_redirect_from_https_to_http_is_refused() {
+        let policy = policy("http://127.0.0.1:1/v1");
         let from = Url::parse("https://vidgen.x.ai/a").unwrap();
-        assert!(is_refused(&rules.redirect(&from, "http://vidgen.x.ai/a")));
+        assert!(is_refused(&policy.redirect(&from, "http://vidgen.x.ai/a")));
         let from = Url::parse("http://127.0.0.1:1/a").unwrap();
-        assert!(rules.redirect(&from, "http://127.0.0.1:2/a").is_ok());
+        assert!(policy.redirect(&from, "http://127.0.0.1:2/a").is_ok());
     }
 
     #[test]
-    fn a_private_api_may_give_private_links() {
-        assert!(rules("http://localhost:1").link("http://127.0.0.1:2/a").is_ok());
-        assert!(rules("https://10.0.0.1/v1").link("https://10.0.0.2/a").is_ok());
-        assert!(is_refused(&rules("https://10.0.0.1/v1").link("http://10.0.0.2/a")));
+    fn a_private_api_may_use_private_links() {
+        assert!(policy("http://localhost:1").link("http://127.0.0.1:2/a").is_ok());
+        assert!(policy("https://10.0.0.1/v1").link("https://10.0.0.2/a").is_ok());
+        assert!(is_refused(&policy("https://10.0.0.1/v1").link("http://10.0.0.2/a")));
     }
 
     #[test]
-    fn the_key_goes_to_the_api_alone() {
+    fn the_key_is_sent_to_the_api_alone() {
         let is_api = |link| public().is_api(&Url::parse(link).unwrap());
         assert!(is_api("https://api.cometapi.com/v1/videos/x/content"));
         assert!(is_api("https://api.cometapi.com:443/elsewhere"));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_hold_no_signature() {
+    fn messages_contain_no_signature() {
         let error = public().link("http://vidgen.x.ai/a.mp4?sig=secret").unwrap_err().to_string();
         assert!(error.contains("vidgen.x.ai/a.mp4") && !error.contains("secret"), "{error}");
     }

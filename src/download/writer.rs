@@ -1,4 +1,4 @@
-//! One thread per file that hashes and writes, so that neither holds up the network.
+//! A thread per file that hashes and writes, so that neither delays the network.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -9,74 +9,72 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::target::disk_error;
+use super::disk_error::disk_error;
 use crate::error::{DownloadErrorKind, Error, Result};
 
-/// Chunks on their way to the disk. A chunk is at most some hundred kilobytes.
-const IN_FLIGHT: usize = 16;
+/// A chunk is at most some hundred kilobytes.
+const MAX_QUEUED_CHUNKS: usize = 16;
 
 enum WriterCommand {
     Append(Bytes),
     StartOver,
 }
 
-/// A file written to its end.
-pub(super) struct Written {
+pub(super) struct WrittenFile {
     pub(super) file: File,
     /// In hexadecimal.
     pub(super) sha256: String,
 }
 
-/// The way to the thread; when it is dropped, the thread closes the file and ends.
-pub(super) struct Writer {
-    steps: mpsc::Sender<WriterCommand>,
-    thread: JoinHandle<Result<Written>>,
+/// The handle of the thread. When it is dropped, the thread closes the file and ends.
+pub(super) struct FileWriter {
+    commands: mpsc::Sender<WriterCommand>,
+    thread: JoinHandle<Result<WrittenFile>>,
 }
 
-impl Writer {
+impl FileWriter {
     /// `target` is named in errors.
     pub(super) fn start(file: File, target: PathBuf) -> Self {
-        let (steps, queue) = mpsc::channel(IN_FLIGHT);
+        let (commands, queue) = mpsc::channel(MAX_QUEUED_CHUNKS);
         let thread = tokio::task::spawn_blocking(move || run(file, queue).map_err(|error| disk_error(&target, &error)));
-        Self { steps, thread }
+        Self { commands, thread }
     }
 
-    /// Adds to the end. After an error the writer is of no further use.
+    /// After an error the writer cannot be used again.
     pub(super) async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        self.take(WriterCommand::Append(bytes)).await
+        self.send(WriterCommand::Append(bytes)).await
     }
 
-    /// Throws away what was written. After an error the writer is of no further use.
+    /// Truncates the file. After an error the writer cannot be used again.
     pub(super) async fn start_over(&mut self) -> Result<()> {
-        self.take(WriterCommand::StartOver).await
+        self.send(WriterCommand::StartOver).await
     }
 
-    /// Waits until all is written.
-    pub(super) async fn finish(self) -> Result<Written> {
-        drop(self.steps);
-        self.thread.await.unwrap_or_else(|_| Err(gone()))
+    pub(super) async fn finish(self) -> Result<WrittenFile> {
+        drop(self.commands);
+        self.thread.await.unwrap_or_else(|_| Err(ended_early()))
     }
 
-    async fn take(&mut self, step: WriterCommand) -> Result<()> {
-        if self.steps.send(step).await.is_ok() {
+    async fn send(&mut self, command: WriterCommand) -> Result<()> {
+        if self.commands.send(command).await.is_ok() {
             return Ok(());
         }
-        // The thread ends early only when the disk refused.
+        // The thread ends early only after a disk error.
         match (&mut self.thread).await {
             Ok(Err(error)) => Err(error),
-            _ => Err(gone()),
+            _ => Err(ended_early()),
         }
     }
 }
 
-fn gone() -> Error {
-    Error::download(DownloadErrorKind::Other, "the file's writer ended too early: the runtime is shutting down")
+fn ended_early() -> Error {
+    Error::download(DownloadErrorKind::Other, "the file could not be written: the runtime is shutting down")
 }
 
-fn run(mut file: File, mut queue: mpsc::Receiver<WriterCommand>) -> io::Result<Written> {
+fn run(mut file: File, mut queue: mpsc::Receiver<WriterCommand>) -> io::Result<WrittenFile> {
     let mut hash = Sha256::new();
-    while let Some(step) = queue.blocking_recv() {
-        match step {
+    while let Some(command) = queue.blocking_recv() {
+        match command {
             WriterCommand::Append(bytes) => {
                 file.write_all(&bytes)?;
                 hash.update(&bytes);
@@ -88,7 +86,7 @@ fn run(mut file: File, mut queue: mpsc::Receiver<WriterCommand>) -> io::Result<W
             }
         }
     }
-    Ok(Written { file, sha256: crate::hexadecimal::encode(hash.finalize()) })
+    Ok(WrittenFile { file, sha256: crate::hexadecimal::encode(hash.finalize()) })
 }
 
 #[cfg(test)]
@@ -96,9 +94,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_written_is_hashed() {
+    async fn written_bytes_are_hashed() {
         let temporary = tempfile::NamedTempFile::new().unwrap();
-        let mut writer = Writer::start(temporary.reopen().unwrap(), "a.mp4".into());
+        let mut writer = FileWriter::start(temporary.reopen().unwrap(), "a.mp4".into());
         writer.append(Bytes::from_static(b"thrown away")).await.unwrap();
         writer.start_over().await.unwrap();
         for part in ["a", "b", "c"] {
@@ -112,15 +110,15 @@ mod tests {
     /// `/dev/full` refuses every byte as a full disk does.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_full_disk_is_told() {
+    async fn a_full_disk_is_reported() {
         let full = || File::options().write(true).open("/dev/full").unwrap();
-        let mut writer = Writer::start(full(), "a.mp4".into());
+        let mut writer = FileWriter::start(full(), "a.mp4".into());
         writer.append(Bytes::from_static(b"x")).await.unwrap();
         let Err(Error::Download(error)) = writer.finish().await else { panic!("written") };
         assert_eq!(error.errno, Some(28));
         assert!(error.message.contains("a.mp4") && error.message.contains("free some space"), "{}", error.message);
 
-        let mut writer = Writer::start(full(), "a.mp4".into());
+        let mut writer = FileWriter::start(full(), "a.mp4".into());
         let error = loop {
             if let Err(error) = writer.append(Bytes::from_static(b"x")).await {
                 break error;

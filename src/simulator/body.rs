@@ -1,38 +1,39 @@
-//! Request bodies: how much of one is read, and how much is remembered.
+//! Request bodies: how much of them is read and logged.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use serde_json::Value;
 
-/// The longest text that is remembered whole.
-const LONG: usize = 1 << 20;
-/// How many characters of a longer one are.
-const KEPT: usize = 64;
+/// Longer strings are shortened.
+const MAX_STRING: usize = 1 << 20;
+/// In characters.
+const SHORTENED_LENGTH: usize = 64;
 
-/// Reads a body of at most `limit` bytes. A longer one is read to its end, too: who is still sending sees no answer.
+/// Reads a body of at most `limit` bytes. A longer body is also read to its end: while sending, clients do not see the
+/// response.
 pub(super) async fn collect<B: Body<Data = Bytes> + Unpin>(mut body: B, limit: usize) -> Option<Bytes> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut kept = (announced <= limit).then(Vec::new);
+    let mut received = (announced <= limit).then(Vec::new);
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.ok()?.into_data() else { continue };
-        kept = kept.filter(|kept| kept.len() + piece.len() <= limit);
-        if let Some(kept) = &mut kept {
-            kept.extend_from_slice(&piece);
+        received = received.filter(|received| received.len() + piece.len() <= limit);
+        if let Some(received) = &mut received {
+            received.extend_from_slice(&piece);
         }
     }
-    kept.map(Bytes::from)
+    received.map(Bytes::from)
 }
 
-/// Shortens the long texts in it.
-pub(super) fn abridge(value: &mut Value) {
+/// Shortens long strings.
+pub(super) fn shorten(value: &mut Value) {
     match value {
-        Value::String(text) if text.len() > LONG => {
-            let start: String = text.chars().take(KEPT).collect();
+        Value::String(text) if text.len() > MAX_STRING => {
+            let start: String = text.chars().take(SHORTENED_LENGTH).collect();
             *text = format!("{start}… ({} characters)", text.chars().count());
         }
-        Value::Array(values) => values.iter_mut().for_each(abridge),
-        Value::Object(fields) => fields.values_mut().for_each(abridge),
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
         _ => {}
     }
 }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn read_up_to_the_limit() {
+    async fn bodies_are_read_up_to_the_limit() {
         let full = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
         assert_eq!(collect(full("12345"), 5).await.as_deref(), Some(b"12345".as_slice()));
         assert_eq!(collect(full("123456"), 5).await, None);
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_announced_is_read_to_its_end() {
+    async fn a_body_without_a_length_is_read_to_its_end() {
         let read = AtomicUsize::new(0);
         let pieces = |count: usize| {
             futures_util::stream::iter((0..count).map(|_| {
@@ -71,13 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_shortened() {
+    fn long_strings_are_shortened() {
         let text = |length: usize| "ab".repeat(length / 2);
         let short = format!("{}… (1048578 characters)", text(64));
-        let mut value = json!({"a": [{"b": text(LONG)}, {"b": text(LONG + 2)}], "c": "ä".repeat(LONG / 2 + 1)});
-        abridge(&mut value);
+        let mut value =
+            json!({"a": [{"b": text(MAX_STRING)}, {"b": text(MAX_STRING + 2)}], "c": "ä".repeat(MAX_STRING / 2 + 1)});
+        shorten(&mut value);
         let expected = json!({
-            "a": [{"b": text(LONG)}, {"b": short}],
+            "a": [{"b": text(MAX_STRING)}, {"b": short}],
             "c": format!("{}… (524289 characters)", "ä".repeat(64)),
         });
         assert_eq!(value, expected);

@@ -1,4 +1,4 @@
-//! The videos that are served.
+//! The video clips that the simulator serves.
 
 macro_rules! clips {
     ($($ratio:literal $name:literal),* $(,)?) => {
@@ -7,32 +7,30 @@ macro_rules! clips {
 }
 
 /// The longest clip, in seconds.
-pub(super) const LONGEST: u32 = 25;
+pub(super) const MAX_SECONDS: u32 = 25;
 const FRAMES_PER_SECOND: u32 = 8;
-/// Units of a second in the headers of the file and of its track.
+/// Units per second in the headers of the file and of its track.
 const FILE_TIMESCALE: u32 = 1000;
 const TRACK_TIMESCALE: u32 = 16_384;
 
-/// The longest clip of each aspect ratio; shorter ones are its beginning.
+/// The longest clip of each aspect ratio; shorter clips are its beginning.
 static CLIPS: [(&str, &[u8]); 9] = clips! {
     "16:9" "16x9", "1:1" "1x1", "9:16" "9x16", "4:3" "4x3", "3:4" "3x4", "3:2" "3x2", "2:3" "2x3", "21:9" "21x9",
     "5:2" "5x2",
 };
 
-/// The aspect ratio of what has none that is known.
-pub(super) const WIDE: &str = "16:9";
+/// For unknown aspect ratios.
+pub(super) const DEFAULT_RATIO: &str = "16:9";
 
-/// The aspect ratio by its name, if there are clips of it.
 pub(super) fn ratio(name: &str) -> Option<&'static str> {
     CLIPS.iter().map(|(known, _)| *known).find(|known| *known == name)
 }
 
-/// The aspect ratio nearest to that of a picture of this size.
 pub(super) fn nearest_ratio(width: u32, height: u32) -> &'static str {
     let own = f64::from(width) / f64::from(height);
     let distance = |name: &str| (own / proportion(name)).ln().abs();
     let nearest = CLIPS.iter().map(|(name, _)| *name).min_by(|one, other| distance(one).total_cmp(&distance(other)));
-    nearest.unwrap_or(WIDE)
+    nearest.unwrap_or(DEFAULT_RATIO)
 }
 
 fn proportion(name: &str) -> f64 {
@@ -41,15 +39,15 @@ fn proportion(name: &str) -> f64 {
     number(width) / number(height)
 }
 
-/// A clip of this aspect ratio (16:9 if there is none such) and length.
+/// A clip of this aspect ratio (16:9 if it is unknown) and length.
 pub(super) fn clip(ratio: &str, seconds: u32) -> Vec<u8> {
     let whole = CLIPS.iter().find(|(known, _)| *known == ratio).map_or(CLIPS[0].1, |(_, clip)| clip);
-    beginning(whole, seconds.clamp(1, LONGEST)).unwrap_or_else(|| whole.to_vec())
+    shortened(whole, seconds.clamp(1, MAX_SECONDS)).unwrap_or_else(|| whole.to_vec())
 }
 
 /// The beginning of a clip of `make.py`, which has one track, one chunk and one key frame. No box moves: a `free` box
-/// takes the room of the frame sizes that are left out.
-fn beginning(whole: &[u8], seconds: u32) -> Option<Vec<u8>> {
+/// replaces the frame sizes that are removed.
+fn shortened(whole: &[u8], seconds: u32) -> Option<Vec<u8>> {
     let mut clip = Mp4(whole.to_vec());
     let frames = seconds * FRAMES_PER_SECOND;
     for (kind, offset, value) in [
@@ -68,8 +66,8 @@ fn beginning(whole: &[u8], seconds: u32) -> Option<Vec<u8>> {
     let rest = table + 12 + 4 * index(frames)?;
     let length: u32 = (table + 12..rest).step_by(4).map(|at| clip.get(at)).sum::<Option<u32>>()?;
     clip.set(table - 8, 20 + 4 * frames)?;
-    if seconds < LONGEST {
-        clip.set(rest, 4 * (LONGEST * FRAMES_PER_SECOND - frames))?;
+    if seconds < MAX_SECONDS {
+        clip.set(rest, 4 * (MAX_SECONDS * FRAMES_PER_SECOND - frames))?;
         clip.set(rest + 4, u32::from_be_bytes(*b"free"))?;
     }
     let media = clip.content(b"mdat")?;
@@ -85,7 +83,7 @@ fn index(number: u32) -> Option<usize> {
 struct Mp4(Vec<u8>);
 
 impl Mp4 {
-    /// Where the content of the first box of this kind begins.
+    /// The offset of the content of the first box of this type.
     fn content(&self, kind: &[u8]) -> Option<usize> {
         Some(self.0.windows(4).position(|window| window == kind)? + 4)
     }
@@ -105,10 +103,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_clip_is_an_mp4_of_its_own() {
+    fn every_clip_is_a_distinct_mp4() {
         let mut seen = std::collections::HashSet::new();
         for (ratio, whole) in &CLIPS {
-            for seconds in 1..=LONGEST {
+            for seconds in 1..=MAX_SECONDS {
                 let bytes = clip(ratio, seconds);
                 assert_eq!(&bytes[4..8], b"ftyp", "{ratio} {seconds}");
                 let clip = Mp4(bytes.clone());
@@ -119,21 +117,21 @@ mod tests {
                 assert_eq!((read(b"mvhd"), read(b"mdhd")), timescales);
                 assert!(seen.insert(bytes), "{ratio} {seconds}");
             }
-            assert_eq!(clip(ratio, LONGEST), *whole);
+            assert_eq!(clip(ratio, MAX_SECONDS), *whole);
         }
         assert_eq!(seen.len(), 225);
     }
 
     #[test]
-    fn lengths_are_held_within_what_there_is() {
+    fn lengths_are_clamped_to_the_available_ones() {
         assert_eq!(clip("1:1", 0), clip("1:1", 1));
-        assert_eq!(clip("1:1", 99), clip("1:1", LONGEST));
+        assert_eq!(clip("1:1", 99), clip("1:1", MAX_SECONDS));
         assert_eq!(clip("5:4", 3), clip("16:9", 3));
         assert_eq!((ratio("2:3"), ratio("5:2"), ratio("5:4")), (Some("2:3"), Some("5:2"), None));
     }
 
     #[test]
-    fn the_nearest_ratio() {
+    fn a_size_maps_to_the_nearest_ratio() {
         let cases = [
             (1920, 1080, "16:9"),
             (1080, 1920, "9:16"),

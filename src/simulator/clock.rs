@@ -1,4 +1,4 @@
-//! The simulator's clock: it follows real time, can be paused, and can be moved ahead.
+//! The simulator's clock: it follows real time, and can be paused and advanced.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ impl Clock {
         Self { started: Instant::now(), offset: 0.0, paused_at: None }
     }
 
-    /// Seconds since the start.
+    /// In seconds since the start.
     pub(super) fn now(&self) -> f64 {
         self.paused_at.unwrap_or_else(|| self.running())
     }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_clock_goes_on_from_where_it_was() {
+    fn a_resumed_clock_continues_from_its_paused_time() {
         let mut clock = Clock::new();
         clock.pause();
         clock.advance(60.0);

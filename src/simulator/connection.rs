@@ -1,4 +1,4 @@
-//! One connection of the server.
+//! A server connection that can be reset.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that can be reset: then its end is a RST and no orderly close.
+/// With `reset` set, the connection ends with a RST instead of an orderly close.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) reset: Arc<AtomicBool>,
@@ -18,7 +18,7 @@ pub(super) struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.reset.load(Ordering::Relaxed) {
-            // Where it cannot be had, the orderly close must do.
+            // On failure the connection closes in the usual way.
             let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }

@@ -1,4 +1,4 @@
-//! The files: ranges, validators, and padding made while it is sent.
+//! Served files: ranges, validators, and padding that is generated while it is sent.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
@@ -10,7 +10,7 @@ const BOX_HEADER: u64 = 8;
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 const CHUNK: u64 = ZEROS.len() as u64;
 
-/// One file: bytes, and zeros after them.
+/// Bytes followed by zeros.
 #[derive(Debug, Clone)]
 pub(super) struct File {
     head: Bytes,
@@ -18,16 +18,16 @@ pub(super) struct File {
     pub(super) etag: String,
 }
 
-/// What part of a file is wanted.
+/// The part of a file that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileChunk {
+pub(super) enum RequestedRange {
     Whole,
     Range { from: u64, to: u64 },
     Unsatisfiable,
 }
 
 impl File {
-    /// The file of a job: its clip, its id in a `free` box (players pass over those), and padding up to `bytes`.
+    /// The file of a job: its clip, its ID in a `free` box (which players ignore), and padding up to `bytes`.
     pub(super) fn of(request_id: &str, ratio: &str, seconds: u32, bytes: Option<u64>) -> Self {
         let clip = clips::clip(ratio, seconds);
         let mut head = BytesMut::from(clip.as_slice());
@@ -48,17 +48,16 @@ impl File {
         self.head.len() as u64 + self.zeros
     }
 
-    /// What part of it the headers ask for.
-    pub(super) fn part(&self, headers: &HeaderMap) -> FileChunk {
+    pub(super) fn requested_range(&self, headers: &HeaderMap) -> RequestedRange {
         let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        let Some(range) = text(RANGE) else { return FileChunk::Whole };
+        let Some(range) = text(RANGE) else { return RequestedRange::Whole };
         if text(IF_RANGE).is_some_and(|validator| validator != self.etag) {
-            return FileChunk::Whole;
+            return RequestedRange::Whole;
         }
-        parse(range, self.size()).unwrap_or(FileChunk::Whole)
+        parse(range, self.size()).unwrap_or(RequestedRange::Whole)
     }
 
-    /// The next piece of the file from `from`, at most up to and with `to`.
+    /// The next piece of the file from `from`, at most up to and including `to`.
     pub(super) fn piece(&self, from: u64, to: u64) -> Bytes {
         let head = self.head.len() as u64;
         let end = (to + 1).min(from + CHUNK);
@@ -69,12 +68,12 @@ impl File {
     }
 }
 
-/// Fits: pieces are no longer than a chunk, and heads are small.
+/// Cannot overflow: pieces are at most a chunk long, and heads are small.
 fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-/// Begins a `free` box of `size` bytes in all; gives the length of its header.
+/// Writes the header of a `free` box of `size` bytes; returns the length of the header.
 fn put_free_box(bytes: &mut BytesMut, size: u64) -> u64 {
     if let Ok(small) = u32::try_from(size) {
         bytes.put_u32(small);
@@ -87,15 +86,15 @@ fn put_free_box(bytes: &mut BytesMut, size: u64) -> u64 {
     2 * BOX_HEADER
 }
 
-/// A single range; what is no such range is ignored, as HTTP wants it.
-fn parse(range: &str, size: u64) -> Option<FileChunk> {
+/// A single range; anything else is ignored, as HTTP requires.
+fn parse(range: &str, size: u64) -> Option<RequestedRange> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
     if from.is_empty() {
         let last: u64 = to.parse().ok()?;
         if last == 0 {
-            return Some(FileChunk::Unsatisfiable);
+            return Some(RequestedRange::Unsatisfiable);
         }
-        return Some(FileChunk::Range { from: size.saturating_sub(last), to: size - 1 });
+        return Some(RequestedRange::Range { from: size.saturating_sub(last), to: size - 1 });
     }
     let from: u64 = from.parse().ok()?;
     let to: u64 = if to.is_empty() { size - 1 } else { to.parse().ok()? };
@@ -103,9 +102,9 @@ fn parse(range: &str, size: u64) -> Option<FileChunk> {
         return None;
     }
     if from >= size {
-        return Some(FileChunk::Unsatisfiable);
+        return Some(RequestedRange::Unsatisfiable);
     }
-    Some(FileChunk::Range { from, to: to.min(size - 1) })
+    Some(RequestedRange::Range { from, to: to.min(size - 1) })
 }
 
 #[cfg(test)]
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn padded_to_the_size_asked_for() {
+    fn files_are_padded_to_the_requested_size() {
         for size in [10_000, 100_000, 1_000_000] {
             let file = File::of("some-id", "16:9", 5, Some(size));
             assert_eq!(file.size(), size);
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_fill_the_file() {
+    fn boxes_cover_the_whole_file() {
         let file = File::of("some-id", "1:1", 2, Some(200_000));
         let bytes = read(&file, 0, file.size() - 1);
         let mut at = 0;
@@ -158,15 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn ranges_are_parsed_and_clamped() {
         let cases = [
-            ("bytes=0-", Some(FileChunk::Range { from: 0, to: 99 })),
-            ("bytes=10-19", Some(FileChunk::Range { from: 10, to: 19 })),
-            ("bytes=10-1000", Some(FileChunk::Range { from: 10, to: 99 })),
-            ("bytes=-10", Some(FileChunk::Range { from: 90, to: 99 })),
-            ("bytes=-1000", Some(FileChunk::Range { from: 0, to: 99 })),
-            ("bytes=100-", Some(FileChunk::Unsatisfiable)),
-            ("bytes=-0", Some(FileChunk::Unsatisfiable)),
+            ("bytes=0-", Some(RequestedRange::Range { from: 0, to: 99 })),
+            ("bytes=10-19", Some(RequestedRange::Range { from: 10, to: 19 })),
+            ("bytes=10-1000", Some(RequestedRange::Range { from: 10, to: 99 })),
+            ("bytes=-10", Some(RequestedRange::Range { from: 90, to: 99 })),
+            ("bytes=-1000", Some(RequestedRange::Range { from: 0, to: 99 })),
+            ("bytes=100-", Some(RequestedRange::Unsatisfiable)),
+            ("bytes=-0", Some(RequestedRange::Unsatisfiable)),
             ("bytes=20-10", None),
             ("bytes=a-b", None),
             ("lines=1-2", None),
@@ -177,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_another_edition_is_the_whole() {
+    fn a_range_of_another_version_returns_the_whole_file() {
         let file = File::of("a", "1:1", 1, None);
         let mut headers = HeaderMap::new();
         headers.insert(RANGE, "bytes=5-".parse().unwrap());
-        assert!(matches!(file.part(&headers), FileChunk::Range { from: 5, .. }));
+        assert!(matches!(file.requested_range(&headers), RequestedRange::Range { from: 5, .. }));
         headers.insert(IF_RANGE, "\"other\"".parse().unwrap());
-        assert_eq!(file.part(&headers), FileChunk::Whole);
+        assert_eq!(file.requested_range(&headers), RequestedRange::Whole);
         headers.insert(IF_RANGE, file.etag.parse().unwrap());
-        assert!(matches!(file.part(&headers), FileChunk::Range { from: 5, .. }));
+        assert!(matches!(file.requested_range(&headers), RequestedRange::Range { from: 5, .. }));
     }
 }

@@ -1,4 +1,4 @@
-//! What the service remembers: jobs, requests, and what is scripted.
+//! The state of the service: jobs, requests, faults and scripted responses.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -8,78 +8,75 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::{ClipInfo, OwnFile, Purchase, Source};
+use super::body;
+use super::check::{OwnFile, Purchase, Source, VideoInfo};
 use super::clock::Clock;
+use super::endpoint::Endpoint;
+use super::fault::{Fault, FaultKind};
 use super::files::File;
 use super::links::{self, Link, Moment, Stored};
+use super::options::Options;
+use super::scripted_response::ScriptedResponse;
 use super::timeline::{JobEnd, JobState, JobTimeline};
-use super::{Endpoint, Fault, FaultKind, Options, ScriptedResponse, body};
 
-/// How many requests are remembered.
-const REQUESTS: usize = 10_000;
+const MAX_LOGGED_REQUESTS: usize = 10_000;
 const FORBIDDEN: u16 = 403;
-/// Sums of seconds are not exact: after `advance(8)`, a job of 8 seconds is over.
+/// Sums of seconds are inexact: a job of 8 seconds must be over after `advance(8)`.
 const ROUNDING: f64 = 1e-6;
 
-/// One entry of the ledger: a create that was accepted.
+/// An accepted create.
 #[derive(Debug, Clone, Serialize)]
 pub struct Accepted {
-    /// The job's id.
     pub request_id: String,
     /// `generations`, `edits` or `extensions`.
     pub operation: String,
-    /// The body as it came; of a text longer than 1 MiB, the beginning and the length.
+    /// The body as received; strings longer than 1 MiB are shortened.
     pub body: Map<String, Value>,
-    /// The name the client gave the create, if it gave one.
     pub idempotency_key: Option<String>,
-    /// Seconds since the start.
+    /// In seconds since the start.
     pub accepted_at: f64,
-    /// When the job is over, in seconds since the start.
+    /// When the job ends, in seconds since the start.
     pub over_at: f64,
-    /// How the job ends: `done`, `failed`, `moderated`, `expired`, or in the word asked for.
+    /// `done`, `failed`, `moderated`, `expired`, or the status of a `job_ends` fault.
     pub end: &'static str,
-    /// What it costs.
     pub cost_in_usd_ticks: i64,
-    /// How often it was asked after.
+    /// The number of queries for the job.
     pub queries: u64,
-    /// How often its file was sent to the end.
+    /// How often the whole file was sent.
     pub downloads: u64,
 }
 
-/// One request that came.
 #[derive(Debug, Clone, Serialize)]
 pub struct Logged {
-    /// The method.
     pub method: String,
-    /// The path, without its query.
+    /// Without the query.
     pub path: String,
-    /// The status of the answer; `None` when the connection ended without one.
+    /// `None` if the connection ended without a response.
     pub status: Option<u16>,
-    /// The headers, by names in lower case.
+    /// With names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// Seconds since the start.
+    /// In seconds since the start.
     pub at: f64,
 }
 
-/// One job.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) entry: Accepted,
     pub(super) timeline: JobTimeline,
     pub(super) purchase: Purchase,
     pub(super) stored: Option<Stored>,
-    /// Where its answers have the link, if not in the usual place.
-    pub(super) place: Option<&'static str>,
+    /// The field of the link, if it is not the usual one.
+    pub(super) link_field: Option<&'static str>,
     link: Option<Link>,
-    /// What links that are not good are answered with.
-    refusal: u16,
-    /// Whether its file has been sent where the request said.
-    is_sent: bool,
+    /// The status of responses to invalid links.
+    link_refusal: u16,
+    /// Whether the file was sent to the `upload_url`.
+    is_uploaded: bool,
 }
 
 impl Link {
-    fn is_over(&self, now: f64, life: f64) -> bool {
-        now - self.issued + ROUNDING >= life
+    fn is_expired(&self, now: f64, lifetime: f64) -> bool {
+        now - self.issued + ROUNDING >= lifetime
     }
 }
 
@@ -89,14 +86,14 @@ impl Job {
     }
 }
 
-/// Everything, behind one lock that is never held across an await.
+/// Guarded by one lock, which is never held across an await.
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) options: Options,
     pub(super) requests: VecDeque<Logged>,
     pub(super) faults: VecDeque<Fault>,
-    pub(super) canned: VecDeque<(Endpoint, ScriptedResponse)>,
-    pub(super) chance: fastrand::Rng,
+    pub(super) scripted: VecDeque<(Endpoint, ScriptedResponse)>,
+    pub(super) rng: fastrand::Rng,
     address: SocketAddr,
     pub(super) clock: Clock,
     started_at: SystemTime,
@@ -106,7 +103,7 @@ pub(super) struct Ledger {
     calls: Throttle,
 }
 
-/// Locks; a panic of another holder left nothing half-done that matters here.
+/// Ignores poisoning: a panic leaves no inconsistent state that matters here.
 pub(super) fn lock(ledger: &Arc<Mutex<Ledger>>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -116,8 +113,8 @@ impl Ledger {
         Self {
             requests: VecDeque::new(),
             faults: VecDeque::new(),
-            canned: VecDeque::new(),
-            chance: fastrand::Rng::with_seed(options.seed),
+            scripted: VecDeque::new(),
+            rng: fastrand::Rng::with_seed(options.seed),
             address,
             clock: Clock::new(),
             started_at: SystemTime::now(),
@@ -129,20 +126,19 @@ impl Ledger {
         }
     }
 
-    /// Seconds since the start, on the simulator's clock.
+    /// In seconds since the start, on the simulator's clock.
     pub(super) fn now(&self) -> f64 {
         self.clock.now()
     }
 
-    /// Remembers a request, and forgets the oldest.
     pub(super) fn log(&mut self, request: Logged) {
-        if self.requests.len() == REQUESTS {
+        if self.requests.len() == MAX_LOGGED_REQUESTS {
             self.requests.pop_front();
         }
         self.requests.push_back(request);
     }
 
-    /// The fault scripted for this request, if one is.
+    /// The scripted fault of this request.
     pub(super) fn take_fault(&mut self, on: Endpoint) -> Option<FaultKind> {
         let at = self.faults.iter().position(|fault| fault.on == on)?;
         let fault = self.faults.get_mut(at)?;
@@ -158,19 +154,19 @@ impl Ledger {
         Some(kind)
     }
 
-    /// The answer scripted for this request, if one is.
-    pub(super) fn take_canned(&mut self, on: Endpoint) -> Option<ScriptedResponse> {
-        let at = self.canned.iter().position(|(kind, _)| *kind == on)?;
-        self.canned.remove(at).map(|(_, answer)| answer)
+    /// The scripted response to this request.
+    pub(super) fn take_scripted(&mut self, on: Endpoint) -> Option<ScriptedResponse> {
+        let at = self.scripted.iter().position(|(kind, _)| *kind == on)?;
+        self.scripted.remove(at).map(|(_, response)| response)
     }
 
-    /// Whether one more request of this kind is too many.
+    /// Counts a request; true if it exceeds the rate limit.
     pub(super) fn is_throttled(&mut self, on: Endpoint) -> bool {
         let now = self.now();
         !self.calls.admits(now) || (on == Endpoint::Create && !self.creates.admits(now))
     }
 
-    /// Accepts a create, and gives the new job's id.
+    /// Returns the new job's ID.
     pub(super) fn accept(
         &mut self,
         operation: &str,
@@ -188,17 +184,17 @@ impl Ledger {
             Some(FaultKind::JobFails) => JobEnd::Failed,
             Some(FaultKind::JobModerated) => JobEnd::Moderated,
             Some(FaultKind::JobExpires) => JobEnd::Expired,
-            Some(FaultKind::JobEnds { word }) => JobEnd::Other(word),
+            Some(FaultKind::JobEnds { word: status }) => JobEnd::Other(status),
             _ => JobEnd::Done,
         };
-        let place = match fault {
+        let link_field = match fault {
             Some(FaultKind::LinkElsewhere { place }) => Some(place),
             _ => None,
         };
         let request_id = id(seed, number);
         let now = self.now();
         let stored = self.stored(&request_id, &purchase, now + timeline.length());
-        body.values_mut().for_each(body::abridge);
+        body.values_mut().for_each(body::shorten);
         let entry = Accepted {
             request_id: request_id.clone(),
             operation: operation.to_owned(),
@@ -206,7 +202,7 @@ impl Ledger {
             idempotency_key,
             accepted_at: now,
             over_at: now + timeline.length(),
-            end: word(timeline.end),
+            end: end_status(timeline.end),
             cost_in_usd_ticks: purchase.ticks,
             queries: 0,
             downloads: 0,
@@ -217,10 +213,10 @@ impl Ledger {
             timeline,
             purchase,
             stored,
-            place,
+            link_field,
             link: None,
-            refusal: FORBIDDEN,
-            is_sent: false,
+            link_refusal: FORBIDDEN,
+            is_uploaded: false,
         });
         request_id
     }
@@ -230,7 +226,7 @@ impl Ledger {
         let since_start = Duration::try_from_secs_f64(over_at).unwrap_or_default();
         let unix = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(since_start).as_secs();
         let end = Moment { at: over_at, unix };
-        Some(Stored::new(storage, request_id, end, self.address, self.chance.u64(..)))
+        Some(Stored::new(storage, request_id, end, self.address, self.rng.u64(..)))
     }
 
     pub(super) fn accepted(&self) -> Vec<Accepted> {
@@ -246,7 +242,7 @@ impl Ledger {
         self.jobs.get(*self.by_id.get(request_id)?)
     }
 
-    /// Where a job stands now; counts the question.
+    /// The state of a job; counts the query.
     pub(super) fn query(&mut self, request_id: &str) -> Option<JobState> {
         let now = self.now();
         let job = self.job(request_id)?;
@@ -254,61 +250,59 @@ impl Ledger {
         Some(job.state_at(now))
     }
 
-    /// A link to a job's file that is good now; there is none to what is sent elsewhere.
+    /// A valid link to the job's file. Uploaded files have none.
     pub(super) fn link(&mut self, request_id: &str) -> Option<String> {
-        let (now, address, life_of_links) = (self.now(), self.address, self.options.link_seconds);
-        let signature = self.chance.u64(..);
+        let (now, address, link_lifetime) = (self.now(), self.address, self.options.link_seconds);
+        let signature = self.rng.u64(..);
         let job = self.job(request_id).filter(|job| job.purchase.upload_url.is_none())?;
-        if job.link.as_ref().is_none_or(|link| link.is_over(now, life_of_links)) {
+        if job.link.as_ref().is_none_or(|link| link.is_expired(now, link_lifetime)) {
             job.link = Some(Link { signature, issued: now });
         }
         let signature = job.link.as_ref()?.signature;
         Some(links::url(address, request_id, signature))
     }
 
-    /// Makes a job's link bad until the job is asked after again; bad links are answered so from now on.
+    /// Expires the job's link until the next query. Expired links get this status from now on.
     pub(super) fn expire_link(&mut self, request_id: &str, status: u16) {
         if let Some(job) = self.job(request_id) {
-            (job.link, job.refusal) = (None, status);
+            (job.link, job.link_refusal) = (None, status);
         }
     }
 
-    /// What a link that is not good is answered with.
-    pub(super) fn refusal(&self, request_id: &str) -> u16 {
-        self.find(request_id).map_or(FORBIDDEN, |job| job.refusal)
+    /// The status of responses to an invalid link.
+    pub(super) fn link_refusal(&self, request_id: &str) -> u16 {
+        self.find(request_id).map_or(FORBIDDEN, |job| job.link_refusal)
     }
 
-    /// Whether the link with this signature is good.
-    pub(super) fn is_good_link(&self, request_id: &str, signature: &str) -> bool {
+    pub(super) fn is_valid_link(&self, request_id: &str, signature: &str) -> bool {
         let now = self.now();
         let Some(job) = self.find(request_id) else { return false };
         let is_temporary =
-            |link: &Link| links::hex(link.signature) == signature && !link.is_over(now, self.options.link_seconds);
+            |link: &Link| links::hex(link.signature) == signature && !link.is_expired(now, self.options.link_seconds);
         job.link.as_ref().is_some_and(is_temporary)
             || job.stored.as_ref().is_some_and(|stored| stored.is_public(signature, now))
     }
 
-    /// The job's file.
     pub(super) fn file(&self, request_id: &str) -> Option<File> {
         let Purchase { ratio, seconds, .. } = self.find(request_id)?.purchase;
         Some(File::of(request_id, ratio, seconds, self.options.video_bytes))
     }
 
-    /// Where the file of a finished job is to be sent, if it is and has not been.
+    /// The `upload_url` and the file of a finished job, once.
     pub(super) fn take_upload(&mut self, request_id: &str) -> Option<(String, File)> {
         let file = self.file(request_id)?;
         let job = self.job(request_id)?;
         let address = job.purchase.upload_url.clone()?;
-        let was_sent = std::mem::replace(&mut job.is_sent, true);
-        (!was_sent).then_some((address, file))
+        let was_uploaded = std::mem::replace(&mut job.is_uploaded, true);
+        (!was_uploaded).then_some((address, file))
     }
 
-    /// What is known here of an input. Stored files that are not known are taken on trust: they may be older.
+    /// Looks up an input among the simulated files. Unknown stored files are accepted: they may be older.
     pub(super) fn own(&self, source: Source<'_>) -> OwnFile {
-        let (job, is_good) = match source {
+        let (job, is_valid) = match source {
             Source::Url(url) => {
                 let Some((id, signature)) = links::parse(self.address, url) else { return OwnFile::Elsewhere };
-                (self.find(id), self.is_good_link(id, signature))
+                (self.find(id), self.is_valid_link(id, signature))
             }
             Source::Id(file) => {
                 let Some(job) = links::job_of_file(file).and_then(|id| self.find(id)) else {
@@ -318,7 +312,7 @@ impl Ledger {
             }
         };
         match job {
-            Some(Job { purchase, .. }) if is_good => OwnFile::ClipInfo(ClipInfo {
+            Some(Job { purchase, .. }) if is_valid => OwnFile::Video(VideoInfo {
                 seconds: f64::from(purchase.seconds),
                 ratio: purchase.ratio,
                 resolution: purchase.resolution,
@@ -330,28 +324,28 @@ impl Ledger {
     fn has_stored(&self, job: &Job) -> bool {
         let now = self.now();
         let is_done = job.state_at(now) == JobState::Over(JobEnd::Done);
-        is_done && job.stored.as_ref().is_some_and(|stored| stored.is_kept(now))
+        is_done && job.stored.as_ref().is_some_and(|stored| stored.exists(now))
     }
 }
 
-fn word(end: JobEnd) -> &'static str {
+fn end_status(end: JobEnd) -> &'static str {
     match end {
         JobEnd::Done => "done",
         JobEnd::Failed => "failed",
         JobEnd::Moderated => "moderated",
         JobEnd::Expired => "expired",
-        JobEnd::Other(word) => word,
+        JobEnd::Other(status) => status,
     }
 }
 
-/// An id in the form of a UUID, from seed and number.
+/// An ID in the form of a UUID, from seed and number.
 fn id(seed: u64, number: u64) -> String {
-    let mut chance = fastrand::Rng::with_seed(!seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
-    let bits = format!("{:032x}", chance.u128(..));
+    let mut rng = fastrand::Rng::with_seed(!seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
+    let bits = format!("{:032x}", rng.u128(..));
     [&bits[..8], &bits[8..12], &bits[12..16], &bits[16..20], &bits[20..]].join("-")
 }
 
-/// Lets through at a rate, with some tolerance for callers that keep to it.
+/// Limits the rate of requests, with some tolerance for callers that keep to it.
 #[derive(Debug)]
 struct Throttle {
     interval: f64,
@@ -384,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn the_throttle_keeps_the_rate() {
+    fn the_throttle_limits_the_rate() {
         let mut throttle = Throttle::new(Some(1.0));
         let admitted = [0.0, 0.5, 1.0, 1.9, 2.0, 3.0, 3.1].map(|now| throttle.admits(now));
         assert_eq!(admitted, [true, false, true, true, false, true, false]);

@@ -1,12 +1,11 @@
-//! Where files are to be had, and until when.
+//! Links to files, and their lifetimes.
 
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::check::{Public, Storage};
+use super::check::{Storage, Visibility};
 
-/// A temporary link.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) signature: u64,
@@ -14,10 +13,10 @@ pub(super) struct Link {
     pub(super) issued: f64,
 }
 
-/// A job's file that is kept beyond the temporary link's life.
+/// A job's file that is stored beyond the lifetime of the temporary link.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// As the answer tells it.
+    /// The `file_output` of the response.
     pub(super) output: Value,
     /// In seconds since the start.
     until: f64,
@@ -25,7 +24,7 @@ pub(super) struct Stored {
     public_until: f64,
 }
 
-/// When a job ends: in seconds since the start, and as the calendar has it, in Unix seconds.
+/// A time in seconds since the start, and in Unix seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) at: f64,
@@ -33,7 +32,7 @@ pub(super) struct Moment {
 }
 
 impl Stored {
-    /// The file of a job that ends at `end`; `signature` is for its public address.
+    /// `end` is the end of the job; `signature` is for the public URL.
     pub(super) fn new(storage: &Storage, request_id: &str, end: Moment, address: SocketAddr, signature: u64) -> Self {
         let mut output = json!({ "file_id": format!("file_{request_id}"), "filename": storage.filename });
         let mut until = |field: &str, seconds: Option<u32>| {
@@ -42,56 +41,54 @@ impl Stored {
             end.at + f64::from(seconds)
         };
         let kept = until("expires_at", storage.expires_after);
-        // The public address goes with the file.
-        let public_until = match storage.public {
-            Public::For(seconds) => kept.min(until("public_url_expires_at", Some(seconds))),
-            Public::No | Public::WithFile => kept,
+        // The public URL expires with the file.
+        let public_until = match storage.visibility {
+            Visibility::For(seconds) => kept.min(until("public_url_expires_at", Some(seconds))),
+            Visibility::Private | Visibility::WithFile => kept,
         };
-        let public = (storage.public != Public::No).then_some(signature);
+        let public = (storage.visibility != Visibility::Private).then_some(signature);
         if let Some(signature) = public {
             output["public_url"] = url(address, request_id, signature).into();
         }
         Self { output, until: kept, public, public_until }
     }
 
-    pub(super) fn is_kept(&self, now: f64) -> bool {
+    pub(super) fn exists(&self, now: f64) -> bool {
         now < self.until
     }
 
-    /// Whether this is the signature of its public address, and that is good.
+    /// Whether this is the signature of the public URL, and valid.
     pub(super) fn is_public(&self, signature: &str, now: f64) -> bool {
         now < self.public_until && self.public.is_some_and(|public| hex(public) == signature)
     }
 }
 
-/// The job of a stored file's id.
+/// The job ID in a stored file's ID.
 pub(super) fn job_of_file(file_id: &str) -> Option<&str> {
     file_id.strip_prefix("file_")
 }
 
-/// The address of a job's file.
 pub(super) fn url(address: SocketAddr, request_id: &str, signature: u64) -> String {
     format!("http://{address}/vidgen/xai-video-{request_id}.mp4?sig={}", hex(signature))
 }
 
-/// The job and the signature of a file's address, if it is one here.
+/// The job ID and the signature in a URL of the simulator.
 pub(super) fn parse(address: SocketAddr, url: &str) -> Option<(&str, &str)> {
     let name = url.strip_prefix("http://")?.strip_prefix(&address.to_string())?.strip_prefix("/vidgen/")?;
     let (name, query) = name.split_once('?').unwrap_or((name, ""));
     Some((job_of_name(name), signature(query)))
 }
 
-/// The job of a file's name.
+/// The job ID in a file name.
 pub(super) fn job_of_name(name: &str) -> &str {
     name.strip_prefix("xai-video-").unwrap_or(name).strip_suffix(".mp4").unwrap_or(name)
 }
 
-/// The signature in the query of a file's address.
 pub(super) fn signature(query: &str) -> &str {
     query.strip_prefix("sig=").unwrap_or_default()
 }
 
-/// Status, content type and body of the answer to a link that is not good.
+/// Status, content type and body of the response to an invalid link.
 pub(super) fn refusal(status: u16) -> (u16, &'static str, &'static str) {
     match status {
         400 => (
@@ -102,11 +99,11 @@ pub(super) fn refusal(status: u16) -> (u16, &'static str, &'static str) {
         401 => (status, "application/json", "{\"detail\": \"Not authenticated\"}"),
         403 => (status, "application/xml", "<Error><Code>AccessDenied</Code></Error>"),
         404 => (status, "application/xml", "<Error><Code>NoSuchKey</Code></Error>"),
-        _ => (status, "text/plain", "this link is no longer good"),
+        _ => (status, "text/plain", "this link has expired"),
     }
 }
 
-/// Status, content type and body of the answer to a good link whose file is not there yet.
+/// Status, content type and body of the response to a valid link whose file is not there yet.
 pub(super) fn not_yet(status: u16) -> (u16, &'static str, &'static str) {
     match status {
         200..=299 => (status, "", ""),
@@ -114,7 +111,6 @@ pub(super) fn not_yet(status: u16) -> (u16, &'static str, &'static str) {
     }
 }
 
-/// A signature as it is written.
 pub(super) fn hex(signature: u64) -> String {
     format!("{signature:016x}")
 }
@@ -126,20 +122,24 @@ mod tests {
     const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8);
     const END: Moment = Moment { at: 10.0, unix: 1_800_000_000 };
 
-    fn stored(expires_after: Option<u32>, public: Public) -> Stored {
-        Stored::new(&Storage { filename: "a.mp4".into(), expires_after, public }, "j", END, ADDRESS, 0xAB)
+    fn stored(expires_after: Option<u32>, public: Visibility) -> Stored {
+        Stored::new(&Storage { filename: "a.mp4".into(), expires_after, visibility: public }, "j", END, ADDRESS, 0xAB)
     }
 
     #[test]
-    fn only_what_was_asked_for_is_told() {
+    fn the_output_has_only_the_requested_fields() {
         let public = "http://127.0.0.1:8/vidgen/xai-video-j.mp4?sig=00000000000000ab";
         let cases = [
-            (None, Public::No, json!({"file_id": "file_j", "filename": "a.mp4"})),
-            (Some(3600), Public::No, json!({"file_id": "file_j", "filename": "a.mp4", "expires_at": 1_800_003_600})),
-            (None, Public::WithFile, json!({"file_id": "file_j", "filename": "a.mp4", "public_url": public})),
+            (None, Visibility::Private, json!({"file_id": "file_j", "filename": "a.mp4"})),
+            (
+                Some(3600),
+                Visibility::Private,
+                json!({"file_id": "file_j", "filename": "a.mp4", "expires_at": 1_800_003_600}),
+            ),
+            (None, Visibility::WithFile, json!({"file_id": "file_j", "filename": "a.mp4", "public_url": public})),
             (
                 Some(7200),
-                Public::For(3600),
+                Visibility::For(3600),
                 json!({
                     "file_id": "file_j", "filename": "a.mp4", "expires_at": 1_800_007_200,
                     "public_url": public, "public_url_expires_at": 1_800_003_600,
@@ -152,19 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn how_long_it_is_kept() {
+    fn files_and_public_urls_expire() {
         let signature = hex(0xAB);
-        let kept = stored(Some(3600), Public::WithFile);
-        assert!(kept.is_kept(3609.0) && kept.is_public(&signature, 3609.0));
-        assert!(!kept.is_kept(3610.0) && !kept.is_public(&signature, 3610.0));
-        let shared = stored(None, Public::For(3600));
-        assert!(shared.is_kept(1e9) && shared.is_public(&signature, 3609.0));
+        let kept = stored(Some(3600), Visibility::WithFile);
+        assert!(kept.exists(3609.0) && kept.is_public(&signature, 3609.0));
+        assert!(!kept.exists(3610.0) && !kept.is_public(&signature, 3610.0));
+        let shared = stored(None, Visibility::For(3600));
+        assert!(shared.exists(1e9) && shared.is_public(&signature, 3609.0));
         assert!(!shared.is_public(&signature, 3610.0) && !shared.is_public("ab", 0.0));
-        assert!(!stored(None, Public::No).is_public(&signature, 0.0));
+        assert!(!stored(None, Visibility::Private).is_public(&signature, 0.0));
     }
 
     #[test]
-    fn addresses_are_read_back() {
+    fn urls_are_parsed_back() {
         let cases = [
             (url(ADDRESS, "j", 1), Some(("j", "0000000000000001"))),
             ("http://127.0.0.1:8/vidgen/xai-video-j.mp4".into(), Some(("j", ""))),

@@ -1,24 +1,24 @@
-//! Answers as proxies and other gateways give them.
+//! Response bodies in the formats of proxies and other gateways.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Value, json};
 
-use super::OddBody;
+use super::fault::OddBody;
 
-/// How deep lists are within each other in the deepest answer.
+/// Of nested lists.
 const DEPTH: usize = 200;
-/// The most bytes of one uncompressed block of a gzip file.
+/// Maximum size of an uncompressed block in gzip.
 const BLOCK: usize = 65_535;
 
-/// A value at a place such as `videos[0].url`.
-pub(super) fn nested(place: &str, value: Value) -> Value {
-    place.rsplit('.').fold(value, |value, part| match part.strip_suffix("[0]") {
+/// An object with a value at a path such as `videos[0].url`.
+pub(super) fn nested(path: &str, value: Value) -> Value {
+    path.rsplit('.').fold(value, |value, part| match part.strip_suffix("[0]") {
         Some(name) => json!({ name: [value] }),
         None => json!({ part: value }),
     })
 }
 
-/// The same JSON in this form. What is no object is left as it is.
+/// The same JSON in another form. Other values than objects stay unchanged.
 pub(super) fn reshaped(body: Bytes, form: OddBody) -> Bytes {
     let more = match form {
         OddBody::Bom => return [b"\xEF\xBB\xBF", body.as_ref()].concat().into(),
@@ -38,7 +38,7 @@ pub(super) fn reshaped(body: Bytes, form: OddBody) -> Bytes {
     }
 }
 
-/// A gzip file of blocks that are not compressed.
+/// A gzip file with uncompressed blocks.
 fn gzip(content: &[u8]) -> Bytes {
     let mut file = BytesMut::new();
     file.put_slice(&[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF]);
@@ -62,20 +62,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places() {
+    fn values_are_nested_by_path() {
         let cases = [
             ("url", json!({"url": 1})),
             ("metadata.url", json!({"metadata": {"url": 1}})),
             ("videos[0].url", json!({"videos": [{"url": 1}]})),
             ("a[0].b[0].c", json!({"a": [{"b": [{"c": 1}]}]})),
         ];
-        for (place, expected) in cases {
-            assert_eq!(nested(place, json!(1)), expected, "{place}");
+        for (path, expected) in cases {
+            assert_eq!(nested(path, json!(1)), expected, "{path}");
         }
     }
 
     #[test]
-    fn every_form_keeps_what_was_there() {
+    fn every_form_contains_the_original_fields() {
         for (name, form) in OddBody::ALL {
             let body = reshaped(Bytes::from_static(br#"{"request_id":"j"}"#), form);
             let kept = body.windows(16).any(|part| part == br#""request_id":"j""#);

@@ -1,4 +1,4 @@
-//! The server: connections, routes, and faults on the way.
+//! The HTTP server: connections, routes and faults.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,13 +19,17 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::answers::{self, Answer};
 use super::check::{self, Operation};
 use super::connection::Connection;
-use super::files::{File, FileChunk};
+use super::endpoint::Endpoint;
+use super::fault::{FaultKind, OddBody};
+use super::files::{File, RequestedRange};
 use super::ledger::{Ledger, Logged, lock};
+use super::options::Shape;
+use super::responses::{self, JsonResponse};
+use super::scripted_response::ScriptedResponse;
 use super::timeline::{JobEnd, JobState};
-use super::{Endpoint, FaultKind, OddBody, ScriptedResponse, Shape, body, links, malformed, upload};
+use super::{body, links, malformed, upload};
 
 const MAX_BODY: usize = 256 << 20;
 const OVERSIZED: usize = (1 << 20) + 4096;
@@ -35,16 +39,15 @@ const PAGE: &str =
 type Shared = Arc<Mutex<Ledger>>;
 type Body = UnsyncBoxBody<Bytes, Broken>;
 
-/// The connection ends here, without an answer or in the middle of one.
+/// Ends the connection without a response or in the middle of one.
 #[derive(Debug, thiserror::Error)]
 #[error("scripted end of the connection")]
 pub(super) struct Broken;
 
-/// Serves until `stopped`.
 pub(super) async fn run(listener: std::net::TcpListener, ledger: Shared, stopped: oneshot::Receiver<()>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     tokio::select! {
-        // Its sender says nothing: being dropped is the word.
+        // The sender is dropped to stop the server.
         _ = stopped => {}
         never = accept(listener, ledger) => match never {},
     }
@@ -54,23 +57,23 @@ async fn accept(listener: TcpListener, ledger: Shared) -> Infallible {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(&ledger)))),
-            // Out of file descriptors: some will be free again.
+            // Out of file descriptors: retry when some may be free again.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
 async fn serve(stream: TcpStream, ledger: Shared) {
-    // Without it, short answers wait for acknowledgements.
+    // Short responses must not wait for acknowledgements.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let connection = TokioIo::new(Connection { stream, reset: Arc::clone(&reset) });
-    let service = service_fn(move |request| answer(request, Arc::clone(&ledger), Arc::clone(&reset)));
-    // The client's going away, and every scripted end, arrive here as errors.
+    let service = service_fn(move |request| respond(request, Arc::clone(&ledger), Arc::clone(&reset)));
+    // Disconnected clients and scripted disconnects end in an error here.
     let _ = http1::Builder::new().serve_connection(connection, service).await;
 }
 
-async fn answer(request: Request<Incoming>, ledger: Shared, reset: Arc<AtomicBool>) -> Result<Response<Body>, Broken> {
+async fn respond(request: Request<Incoming>, ledger: Shared, reset: Arc<AtomicBool>) -> Result<Response<Body>, Broken> {
     let mut logged = Logged {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
@@ -104,7 +107,7 @@ impl Route {
         }
         let path = path.strip_prefix("/grok").unwrap_or(path);
         let name = path.strip_prefix("/v1/videos/").or_else(|| path.strip_prefix("/videos/"))?;
-        match (method, Operation::of(name)) {
+        match (method, Operation::from_name(name)) {
             (&Method::POST, Some(operation)) => Some(Self::Create(name.to_owned(), operation)),
             (&Method::GET, None) if !name.contains('/') => Some(Self::Get(name.to_owned())),
             _ => None,
@@ -123,15 +126,15 @@ impl Route {
 async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool) -> Result<Response<Body>, Broken> {
     let shape = lock(ledger).options.shape;
     let Some(route) = Route::of(request.method(), request.uri().path()) else {
-        return Ok(json(answers::error(shape, 404, "Invalid URL")));
+        return Ok(json(responses::error(shape, 404, "Invalid URL")));
     };
     let on = route.on();
     let fault = lock(ledger).take_fault(on);
     if let Some(FaultKind::Hang { seconds }) = fault {
         tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await;
     }
-    if let Some(response) = unasked(on, fault, ledger, reset)? {
-        // Whoever is still sending when the connection ends may not see the answer.
+    if let Some(response) = without_handler(on, fault, ledger, reset)? {
+        // A client that is still sending may not see the response.
         let _ = body::collect(request.into_body(), 0).await;
         return Ok(response);
     }
@@ -148,27 +151,27 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
     }
 }
 
-/// The answers that do not depend on what is asked: by fault, by script, or because it is too much.
-fn unasked(
+/// Responses that do not depend on the request: faults, scripted responses and rate limits.
+fn without_handler(
     on: Endpoint,
     fault: Option<FaultKind>,
     ledger: &Shared,
     reset: &AtomicBool,
 ) -> Result<Option<Response<Body>>, Broken> {
     let shape = lock(ledger).options.shape;
-    if let Some(response) = instead(fault, shape, ledger, reset)? {
+    if let Some(response) = fault_response(fault, shape, ledger, reset)? {
         return Ok(Some(response));
     }
-    let canned = lock(ledger).take_canned(on);
-    if let Some(canned) = canned {
-        return Ok(Some(scripted(canned)));
+    let response = lock(ledger).take_scripted(on);
+    if let Some(response) = response {
+        return Ok(Some(scripted(response)));
     }
     let is_throttled = on != Endpoint::Download && lock(ledger).is_throttled(on);
     Ok(is_throttled.then(|| too_many(shape, Some(1.0))))
 }
 
-/// The faults that take the answer's place.
-fn instead(
+/// Faults that replace the response.
+fn fault_response(
     fault: Option<FaultKind>,
     shape: Shape,
     ledger: &Shared,
@@ -180,12 +183,12 @@ fn instead(
             return Err(Broken);
         }
         Some(FaultKind::RateLimited { retry_after }) => too_many(shape, retry_after),
-        Some(FaultKind::NoMoney { status }) => json(answers::no_money(status)),
+        Some(FaultKind::NoMoney { status }) => json(responses::no_money(status)),
         Some(FaultKind::OddAnswer(form)) => {
-            let (status, content_type, body) = answers::malformed(form);
+            let (status, content_type, body) = responses::odd_answer(form);
             response(status, content_type, body.into())
         }
-        Some(FaultKind::ServerError { status }) => json(answers::error(shape, status, "The service is in trouble.")),
+        Some(FaultKind::ServerError { status }) => json(responses::error(shape, status, "The service is in trouble.")),
         Some(FaultKind::WrongType) => response(200, "text/html; charset=utf-8", PAGE.into()),
         Some(FaultKind::Garbage) => response(200, "application/json", garbage(ledger)),
         Some(FaultKind::Oversized) => {
@@ -197,7 +200,7 @@ fn instead(
 
 fn garbage(ledger: &Shared) -> Bytes {
     let mut bytes = BytesMut::zeroed(512);
-    lock(ledger).chance.fill(&mut bytes);
+    lock(ledger).rng.fill(&mut bytes);
     bytes.freeze()
 }
 
@@ -209,7 +212,7 @@ async fn create(
     fault: Option<FaultKind>,
 ) -> Response<Body> {
     let shape = lock(ledger).options.shape;
-    let refuse = |status, words: &str| json(answers::error(shape, status, words));
+    let refuse = |status, message: &str| json(responses::error(shape, status, message));
     let headers = request.headers().clone();
     if !header(&headers, CONTENT_TYPE).starts_with("application/json") {
         return refuse(415, "Expected request with `Content-Type: application/json`");
@@ -222,52 +225,52 @@ async fn create(
     };
     let purchase = match check::purchase(operation, &body, &|source| lock(ledger).own(source)) {
         Ok(purchase) => purchase,
-        Err((status, words)) => return refuse(status, &words),
+        Err((status, message)) => return refuse(status, &message),
     };
     let mut ledger = lock(ledger);
-    if let Some(refusal) = key_refused(&ledger, &headers) {
+    if let Some(refusal) = key_refusal(&ledger, &headers) {
         return json(refusal);
     }
-    let name_of_create = headers.get("x-idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    json(answers::created(&ledger.accept(name, body, name_of_create, purchase, fault)))
+    let idempotency_key = headers.get("x-idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    json(responses::created(&ledger.accept(name, body, idempotency_key, purchase, fault)))
 }
 
 async fn get(headers: &HeaderMap, ledger: &Shared, request_id: &str, fault: Option<FaultKind>) -> Response<Body> {
     let shape = lock(ledger).options.shape;
-    if let Some(refusal) = key_refused(&lock(ledger), headers) {
+    if let Some(refusal) = key_refusal(&lock(ledger), headers) {
         return json(refusal);
     }
     if fault == Some(FaultKind::NotFoundYet) {
-        return json(answers::unknown_job(shape));
+        return json(responses::unknown_job(shape));
     }
-    let Some(state) = lock(ledger).query(request_id) else { return json(answers::unknown_job(shape)) };
+    let Some(state) = lock(ledger).query(request_id) else { return json(responses::unknown_job(shape)) };
     if state == JobState::Over(JobEnd::Done) {
         let upload = lock(ledger).take_upload(request_id);
         if let Some((address, file)) = upload {
-            // The file is there before this is answered; and it gets there even if nobody waits for the answer.
+            // Uploaded before the response; the task completes even if the client disconnects.
             let _ = tokio::spawn(async move { upload::put(&address, file).await }).await;
         }
     }
-    let place = match fault {
+    let link_field = match fault {
         Some(FaultKind::LinkElsewhere { place }) => Some(place),
         _ => None,
     };
-    let answer = answers::status(&mut lock(ledger), request_id, state, place);
-    json(answer.unwrap_or_else(|| answers::unknown_job(shape)))
+    let response = responses::status(&mut lock(ledger), request_id, state, link_field);
+    json(response.unwrap_or_else(|| responses::unknown_job(shape)))
 }
 
-/// A missing key is 401; a wrong one is 401 too, and 400 on xAI.
-fn key_refused(ledger: &Ledger, headers: &HeaderMap) -> Option<Answer> {
+/// A missing key gets 401; a wrong key gets 401, or 400 from xAI.
+fn key_refusal(ledger: &Ledger, headers: &HeaderMap) -> Option<JsonResponse> {
     let shape = ledger.options.shape;
     let Some(key) = header(headers, AUTHORIZATION).strip_prefix("Bearer ").filter(|key| !key.is_empty()) else {
-        return Some(answers::error(shape, 401, "No API key provided."));
+        return Some(responses::error(shape, 401, "No API key provided."));
     };
-    if ledger.options.api_key.as_deref().is_none_or(|good| good == key) {
+    if ledger.options.api_key.as_deref().is_none_or(|valid| valid == key) {
         return None;
     }
     Some(match shape {
-        Shape::Xai => answers::error(shape, 400, "Incorrect API key provided. Obtain one from the console."),
-        _ => answers::error(shape, 401, "Invalid token"),
+        Shape::Xai => responses::error(shape, 400, "Incorrect API key provided. Obtain one from the console."),
+        _ => responses::error(shape, 401, "Invalid token"),
     })
 }
 
@@ -278,8 +281,8 @@ fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Optio
         ledger.expire_link(id, status);
     }
     let signature = request.uri().query().map(links::signature).unwrap_or_default();
-    if !ledger.is_good_link(id, signature) {
-        let (status, content_type, body) = links::refusal(ledger.refusal(id));
+    if !ledger.is_valid_link(id, signature) {
+        let (status, content_type, body) = links::refusal(ledger.link_refusal(id));
         return response(status, content_type, body.into());
     }
     if let Some(FaultKind::LateFile { status }) = fault {
@@ -287,18 +290,19 @@ fn download(request: &Request<Incoming>, ledger: &Shared, id: &str, fault: Optio
         return response(status, content_type, body.into());
     }
     let Some(file) = ledger.file(id) else { return response(404, "text/plain", "no such file".into()) };
-    let part = file.part(request.headers());
+    let range = file.requested_range(request.headers());
     drop(ledger);
-    let whole_sent = (part == FileChunk::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));
-    send(file, part, whole_sent)
+    let whole_sent =
+        (range == RequestedRange::Whole && request.method() == Method::GET).then(|| (shared, id.to_owned()));
+    send(file, range, whole_sent)
 }
 
-fn send(file: File, part: FileChunk, whole_sent: Option<(Shared, String)>) -> Response<Body> {
+fn send(file: File, range: RequestedRange, whole_sent: Option<(Shared, String)>) -> Response<Body> {
     let size = file.size();
-    let (status, from, to) = match part {
-        FileChunk::Whole => (StatusCode::OK, 0, size - 1),
-        FileChunk::Range { from, to } => (StatusCode::PARTIAL_CONTENT, from, to),
-        FileChunk::Unsatisfiable => {
+    let (status, from, to) = match range {
+        RequestedRange::Whole => (StatusCode::OK, 0, size - 1),
+        RequestedRange::Range { from, to } => (StatusCode::PARTIAL_CONTENT, from, to),
+        RequestedRange::Unsatisfiable => {
             let mut response = response(416, "text/plain", Bytes::new());
             set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
             return response;
@@ -332,11 +336,11 @@ fn send(file: File, part: FileChunk, whole_sent: Option<(Shared, String)>) -> Re
     response
 }
 
-// ---- answers ---------------------------------------------------------------------------------
+// ---- responses -------------------------------------------------------------------------------
 
 fn response(status: u16, content_type: &str, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
-    // A status by script may be none that HTTP knows.
+    // A scripted status may be invalid.
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if !content_type.is_empty() {
         set(&mut response, CONTENT_TYPE, content_type);
@@ -344,7 +348,7 @@ fn response(status: u16, content_type: &str, body: Bytes) -> Response<Body> {
     response
 }
 
-fn json((status, body): Answer) -> Response<Body> {
+fn json((status, body): JsonResponse) -> Response<Body> {
     match body {
         Some(body) => response(status, "application/json", body.to_string().into()),
         None => response(status, "", Bytes::new()),
@@ -352,17 +356,17 @@ fn json((status, body): Answer) -> Response<Body> {
 }
 
 fn too_many(shape: Shape, retry_after: Option<f64>) -> Response<Body> {
-    let words = "Too many requests. Requests per Second (actual/limit): 2/1";
-    let mut response = json(answers::error(shape, 429, words));
+    let message = "Too many requests. Requests per Second (actual/limit): 2/1";
+    let mut response = json(responses::error(shape, 429, message));
     if let Some(seconds) = retry_after {
         set(&mut response, RETRY_AFTER, &seconds.to_string());
     }
     response
 }
 
-fn scripted(canned: ScriptedResponse) -> Response<Body> {
-    let mut response = response(canned.status, "", canned.body);
-    for (name, value) in canned.headers {
+fn scripted(script: ScriptedResponse) -> Response<Body> {
+    let mut response = response(script.status, "", script.body);
+    for (name, value) in script.headers {
         if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
             response.headers_mut().append(name, value);
         }
@@ -370,7 +374,7 @@ fn scripted(canned: ScriptedResponse) -> Response<Body> {
     response
 }
 
-/// The same answer, whose body ends half way.
+/// The same response, whose body ends half way.
 async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -380,14 +384,14 @@ async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
         if let Some(half) = half {
             return Some((Ok(Frame::data(half)), None));
         }
-        // The half must be on its way before the end is.
+        // The half must be sent before the connection ends.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Some((Err(Broken), None))
     });
     Ok(Response::from_parts(parts, StreamBody::new(frames).boxed_unsync()))
 }
 
-/// The same answer, in an odd form.
+/// The same response in another form.
 async fn reshaped(response: Response<Body>, form: OddBody) -> Result<Response<Body>, Broken> {
     let (mut parts, body) = response.into_parts();
     let body = malformed::reshaped(body.collect().await?.to_bytes(), form);

@@ -1,32 +1,30 @@
-//! How a job fares, as a pure function of its age.
+//! The state of a job as a pure function of its age.
 
-use super::Progress;
+use super::options::Progress;
 
-/// How a job ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobEnd {
     Done,
     Failed,
     Moderated,
     Expired,
-    /// In a word of other gateways.
+    /// With a status of other gateways.
     Other(&'static str),
 }
 
-/// A job's whole life, decided at its birth.
+/// Fixed when the job is created. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct JobTimeline {
     pub(super) queue: f64,
     pub(super) render: f64,
     pub(super) end: JobEnd,
     pub(super) progress: Progress,
-    /// Where progress halts, from 0 to 1, when it stalls.
+    /// Where stalling progress halts, from 0 to 1.
     pub(super) halt: f64,
-    /// Whether its first answers are empty, on xAI.
+    /// Whether the first responses are empty, in the shape of xAI.
     pub(super) empty_first_responses: bool,
 }
 
-/// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobState {
     Accepted,
@@ -35,35 +33,34 @@ pub(super) enum JobState {
     Over(JobEnd),
 }
 
-/// The first moments, in which only the id is told, are this part of a life.
-const FIRST_MOMENTS: f64 = 0.05;
+/// The part of the timeline in which responses contain only the ID.
+const ACCEPTED_PART: f64 = 0.05;
 
 impl JobTimeline {
-    /// The life of the `number`-th job: it depends on the seed and the number alone.
+    /// The timeline of the `number`-th job. It depends on the seed and the number alone.
     pub(super) fn of(seed: u64, number: u64, median: f64, spread: f64) -> Self {
-        let mut chance = fastrand::Rng::with_seed(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let normal = (-2.0 * (1.0 - chance.f64()).ln()).sqrt() * (std::f64::consts::TAU * chance.f64()).cos();
+        let mut rng = fastrand::Rng::with_seed(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
         Self {
             queue: 0.0,
             render: median * (spread * normal).exp(),
             end: JobEnd::Done,
             progress: Progress::Linear,
-            halt: 0.2 + 0.6 * chance.f64(),
-            empty_first_responses: chance.bool(),
+            halt: 0.2 + 0.6 * rng.f64(),
+            empty_first_responses: rng.bool(),
         }
     }
 
-    /// From acceptance to the end, in seconds.
+    /// From acceptance to the end.
     pub(super) fn length(&self) -> f64 {
         self.queue + self.render
     }
 
-    /// Where the job stands at `age` seconds.
     pub(super) fn state_at(&self, age: f64) -> JobState {
         if age >= self.length() {
             return JobState::Over(self.end);
         }
-        if age < self.length() * FIRST_MOMENTS {
+        if age < self.length() * ACCEPTED_PART {
             return JobState::Accepted;
         }
         if age < self.queue {
@@ -77,7 +74,7 @@ impl JobTimeline {
         })
     }
 
-    /// Runs ahead to the halt, stays there for a third of the time, and goes on.
+    /// Rises quickly to the halt, stays there for a third of the time, and continues.
     fn stalled(&self, part: f64) -> f64 {
         match part {
             early if early < 0.3 => self.halt * early / 0.3,
@@ -87,7 +84,7 @@ impl JobTimeline {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held between 0 and 99 first")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=99")]
 fn percent(part: f64) -> u8 {
     (part * 100.0).clamp(0.0, 99.0) as u8
 }
@@ -108,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_course_of_a_life() {
+    fn a_job_passes_through_all_states() {
         let timeline = timeline();
         let states: Vec<_> = [0.0, 1.0, 2.0, 7.0, 11.99, 12.0, 1e9].map(|age| timeline.state_at(age)).into();
         assert_eq!(
@@ -126,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_stalls_and_never_falls() {
+    fn stalling_progress_halts_and_never_falls() {
         let timeline = JobTimeline { progress: Progress::Stalling, ..timeline() };
         let seen: Vec<_> = (0..100)
             .filter_map(|step| match timeline.state_at(2.0 + f64::from(step) / 10.0) {
@@ -140,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn lives_depend_on_seed_and_number_alone() {
+    fn render_times_depend_on_seed_and_number_alone() {
         let draw = |seed| (0..500).map(|number| JobTimeline::of(seed, number, 60.0, 0.4).render).collect::<Vec<_>>();
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
         let mut sorted = draw(7);
         sorted.sort_by(f64::total_cmp);
-        assert!((50.0..72.0).contains(&sorted[250]), "the median is what was asked for: {}", sorted[250]);
+        assert!((50.0..72.0).contains(&sorted[250]), "the median is the requested one: {}", sorted[250]);
         assert!((JobTimeline::of(1, 1, 3.0, 0.0).render - 3.0).abs() < 1e-9);
     }
 }

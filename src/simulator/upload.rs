@@ -1,4 +1,4 @@
-//! Sends finished files where the request said. Only loopback is ever contacted.
+//! Sends finished files to the `upload_url` of a request. Only loopback addresses are contacted.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,21 +15,20 @@ use url::{Host, Position, Url};
 
 use super::files::File;
 
-/// How long a receiver may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type UploadError = Box<dyn std::error::Error + Send + Sync>;
 
-/// PUTs the file there. If the receiver does not take it, the job is done all the same.
-pub(super) async fn put(address: &str, file: File) {
-    let Ok(url) = Url::parse(address) else { return };
+/// Sends the file with PUT. A failed upload does not change the job.
+pub(super) async fn put(url: &str, file: File) {
+    let Ok(url) = Url::parse(url) else { return };
     let addresses = loopback(&url);
     if !addresses.is_empty() {
-        let _ = tokio::time::timeout(PATIENCE, send(&url, &addresses, file)).await;
+        let _ = tokio::time::timeout(UPLOAD_TIMEOUT, send(&url, &addresses, file)).await;
     }
 }
 
-async fn send(url: &Url, addresses: &[SocketAddr], file: File) -> Result<(), Failure> {
+async fn send(url: &Url, addresses: &[SocketAddr], file: File) -> Result<(), UploadError> {
     let size = file.size();
     let pieces = futures_util::stream::unfold((file, 0), move |(file, at)| async move {
         if at == size {
@@ -47,13 +46,13 @@ async fn send(url: &Url, addresses: &[SocketAddr], file: File) -> Result<(), Fai
     let stream = TokioIo::new(TcpStream::connect(addresses).await?);
     let (mut sender, connection) = http1::handshake(stream).await?;
     let connection = tokio::spawn(connection);
-    let answer = sender.send_request(request).await;
+    let response = sender.send_request(request).await;
     connection.abort();
-    answer?;
+    response?;
     Ok(())
 }
 
-/// Where to connect for this address: nowhere, if it is not plain HTTP on loopback.
+/// The loopback addresses of a plain HTTP URL; empty for any other URL.
 fn loopback(url: &Url) -> Vec<SocketAddr> {
     let hosts: Vec<IpAddr> = match url.host() {
         Some(Host::Domain("localhost")) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
@@ -62,9 +61,9 @@ fn loopback(url: &Url) -> Vec<SocketAddr> {
         _ => Vec::new(),
     };
     let port = url.port_or_known_default().filter(|_| url.scheme() == "http");
-    let is_here = |host: &IpAddr| host.is_loopback();
+    let is_loopback = |host: &IpAddr| host.is_loopback();
     port.map_or_else(Vec::new, |port| {
-        hosts.into_iter().filter(is_here).map(|host| SocketAddr::new(host, port)).collect()
+        hosts.into_iter().filter(is_loopback).map(|host| SocketAddr::new(host, port)).collect()
     })
 }
 
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback() {
+    fn only_loopback_addresses_are_contacted() {
         let cases = [
             ("http://127.0.0.1:80/a", 1),
             ("http://127.9.9.9/a", 1),
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_whole_file_is_put() {
+    async fn the_whole_file_is_uploaded() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let other_end = tokio::spawn(async move {

@@ -7,7 +7,7 @@ use brotli_decompressor::{BrotliDecoderParameter, Decompressor};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
-use super::body::CollectedText;
+use super::collected_text::CollectedText;
 use crate::lenient_json;
 
 /// What the client accepts, in the form of `Accept-Encoding`.

@@ -1,6 +1,7 @@
 //! One exchange with a server: connections, limits, retries, bodies.
 
 pub(crate) mod body;
+mod collected_text;
 pub(crate) mod content_coding;
 pub(crate) mod error_chain;
 pub(crate) mod failure;

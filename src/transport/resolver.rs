@@ -49,7 +49,7 @@ impl PublicOnly {
     }
 
     /// The same for connections to `proxy` (host and port), which is exempt.
-    pub(crate) fn beside(self, proxy: Option<&str>) -> Self {
+    pub(crate) fn with_proxy(self, proxy: Option<&str>) -> Self {
         let host = |proxy: &str| bare(proxy.rsplit_once(':').map_or(proxy, |(host, _)| host));
         Self { proxy: proxy.map(host), ..self }
     }
@@ -277,8 +277,8 @@ mod tests {
     #[tokio::test]
     async fn the_proxys_own_network_is_allowed() {
         let public = PublicOnly::new("8.8.8.8");
-        assert!(public.clone().beside(Some("localhost:3128")).resolve("localhost".parse().unwrap()).await.is_ok());
-        assert!(public.beside(Some("other:3128")).resolve("localhost".parse().unwrap()).await.is_err());
+        assert!(public.clone().with_proxy(Some("localhost:3128")).resolve("localhost".parse().unwrap()).await.is_ok());
+        assert!(public.with_proxy(Some("other:3128")).resolve("localhost".parse().unwrap()).await.is_err());
     }
 
     #[tokio::test]

@@ -1,13 +1,20 @@
 //! Downloads from a scripted server on loopback.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
+use super::attempts::RetryDelays;
 use super::*;
 use crate::backoff::Backoff;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
+use crate::error::{DownloadErrorKind, Error, Result};
+use crate::event::{Event, Events};
+use crate::job::VideoJob;
+use crate::saved_file::Download;
 use crate::secrets::Secret;
 use server::{Reply, Server};
 
@@ -18,10 +25,10 @@ const fn every(milliseconds: u64) -> Backoff {
     Backoff { first: pause, most: pause }
 }
 
-/// Waits for nothing.
-const QUICK: Waiting = Waiting { backoff: every(0), absence: Duration::ZERO };
+/// Without delays.
+const QUICK: RetryDelays = RetryDelays { backoff: every(0), max_absence: Duration::ZERO };
 /// Waits for a missing file longer than any test takes.
-const PATIENT: Waiting = Waiting { backoff: every(1), absence: Duration::from_secs(300) };
+const PATIENT: RetryDelays = RetryDelays { backoff: every(1), max_absence: Duration::from_secs(300) };
 
 const HEAD: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x08moov";
 
@@ -48,11 +55,11 @@ fn settings(base_url: &str) -> Settings {
 }
 
 fn files(base_url: &str) -> Files {
-    Files::with_waiting(&config(base_url), QUICK).unwrap()
+    Files::with_retry_delays(&config(base_url), QUICK).unwrap()
 }
 
 fn patient(base_url: &str) -> Files {
-    Files::with_waiting(&config(base_url), PATIENT).unwrap()
+    Files::with_retry_delays(&config(base_url), PATIENT).unwrap()
 }
 
 /// A folder with one file to be.
@@ -77,26 +84,26 @@ impl Bench {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    async fn keep(&self, files: &Files, link: &str) -> Result<Download> {
-        self.keep_refreshed(files, link, || async { Ok(None) }).await
+    async fn save(&self, files: &Files, link: &str) -> Result<Download> {
+        self.save_refreshed(files, link, || async { Ok(None) }).await
     }
 
-    async fn keep_refreshed<R>(&self, files: &Files, link: &str, refresh: impl FnOnce() -> R + Send) -> Result<Download>
+    async fn save_refreshed<R>(&self, files: &Files, link: &str, refresh: impl FnOnce() -> R + Send) -> Result<Download>
     where
         R: Future<Output = Result<Option<String>>> + Send,
     {
-        let order = DownloadRequest { link, path: &self.path(), options: &self.options, job: Some(&self.job) };
-        files.keep(order, &Events::default(), refresh).await
+        let request = DownloadRequest { link, path: &self.path(), options: &self.options, job: Some(&self.job) };
+        files.save(request, &Events::default(), refresh).await
     }
 
     /// A download that fails, and leaves nothing behind.
     async fn fail(&self, files: &Files, link: &str) -> (DownloadErrorKind, String) {
-        let result = self.keep(files, link).await;
+        let result = self.save(files, link).await;
         assert!(self.names().is_empty(), "{:?}", self.names());
         told(result)
     }
 
-    fn assert_kept(&self, download: &Download, body: &[u8]) {
+    fn assert_saved(&self, download: &Download, body: &[u8]) {
         assert_eq!(std::fs::read(self.path()).unwrap(), body);
         assert_eq!(self.names(), ["a.mp4"]);
         assert_eq!((download.path.clone(), download.bytes), (self.path(), body.len() as u64));
@@ -122,7 +129,7 @@ async fn failing(reply: Reply) -> (DownloadErrorKind, String) {
 }
 
 #[tokio::test]
-async fn a_file_is_kept() {
+async fn a_file_is_saved() {
     for size in [40, 5_000_000] {
         let body = video(size);
         let server = {
@@ -130,8 +137,8 @@ async fn a_file_is_kept() {
             Server::start(move |_, _| Reply::file(&body).header("content-type", "video/mp4")).await
         };
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), &format!("{}/a.mp4", server.address)).await.unwrap();
-        bench.assert_kept(&download, &body);
+        let download = bench.save(&files(&server.address), &format!("{}/a.mp4", server.address)).await.unwrap();
+        bench.assert_saved(&download, &body);
         assert_eq!(download.content_type.as_deref(), Some("video/mp4"));
         let [seen] = &server.seen()[..] else { panic!("{:?}", server.seen()) };
         assert_eq!(seen.header("accept-encoding"), Some("identity"));
@@ -144,18 +151,18 @@ async fn a_file_is_kept() {
 async fn a_file_without_length_or_type() {
     let server = Server::start(|_, _| Reply::status(200).body(&video(1000))).await;
     let bench = Bench::new();
-    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-    bench.assert_kept(&download, &video(1000));
+    let download = bench.save(&files(&server.address), "/a").await.unwrap();
+    bench.assert_saved(&download, &video(1000));
     assert_eq!(download.content_type, None);
 }
 
 #[tokio::test]
-async fn the_key_goes_to_the_api_alone() {
+async fn the_key_is_sent_to_the_api_alone() {
     let elsewhere = Server::start(|_, _| Reply::file(&video(100))).await;
     let location = format!("{}/b", elsewhere.address);
     let api = Server::start(move |_, _| Reply::status(302).header("location", &location)).await;
     let bench = Bench::new();
-    bench.keep(&files(&format!("{}/v1", api.address)), "/v1/videos/x/content").await.unwrap();
+    bench.save(&files(&format!("{}/v1", api.address)), "/v1/videos/x/content").await.unwrap();
     let (first, second) = (&api.seen()[0], &elsewhere.seen()[0]);
     assert_eq!((first.path.as_str(), first.header("authorization")), ("/v1/videos/x/content", Some("Bearer sk-key")));
     assert_eq!((second.path.as_str(), second.header("authorization")), ("/b", None));
@@ -176,7 +183,7 @@ async fn five_redirects_are_followed_and_no_sixth() {
     };
     let server = chain(5).await;
     let bench = Bench::new();
-    bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.save(&files(&server.address), "/a").await.unwrap();
     assert_eq!(server.seen().len(), 6);
 
     let server = chain(6).await;
@@ -186,7 +193,7 @@ async fn five_redirects_are_followed_and_no_sixth() {
 }
 
 #[tokio::test]
-async fn redirects_to_nowhere() {
+async fn redirects_without_a_usable_location_fail() {
     for location in ["ftp://127.0.0.1/a", "http://user@127.0.0.1/a?sig=secret", "http://[bad"] {
         let (kind, _) = failing(Reply::status(302).header("location", location)).await;
         assert_eq!(kind, DownloadErrorKind::UnsafeUrl, "{location}");
@@ -209,7 +216,7 @@ async fn private_addresses_are_refused_for_a_public_api() {
 }
 
 #[tokio::test]
-async fn what_is_no_video() {
+async fn a_response_that_is_not_a_video_is_refused() {
     let mp4 = video(100);
     let page = b"<!doctype html><p>Not here";
     for reply in [
@@ -231,28 +238,28 @@ async fn what_is_no_video() {
 }
 
 #[tokio::test]
-async fn a_video_is_told_by_its_content_and_not_by_its_type() {
+async fn a_video_is_recognised_by_content_and_not_by_type() {
     for kind in ["text/plain", "application/json; charset=utf-8", "text/html", "application/xml", "nonsense"] {
         let server = Server::start(move |_, _| Reply::file(&video(100)).header("content-type", kind)).await;
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-        bench.assert_kept(&download, &video(100));
+        let download = bench.save(&files(&server.address), "/a").await.unwrap();
+        bench.assert_saved(&download, &video(100));
         assert_eq!(download.content_type.as_deref(), Some(kind));
     }
 }
 
 #[tokio::test]
-async fn a_whole_video_is_kept_under_every_status_of_success() {
+async fn a_whole_video_is_saved_under_every_success_status() {
     for status in [200, 201, 203, 207, 226, 299] {
         let server = Server::start(move |_, _| Reply::file(&video(100)).instead(status)).await;
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-        bench.assert_kept(&download, &video(100));
+        let download = bench.save(&files(&server.address), "/a").await.unwrap();
+        bench.assert_saved(&download, &video(100));
     }
 }
 
 #[tokio::test]
-async fn a_file_that_its_boxes_show_to_be_cut_is_never_kept() {
+async fn a_truncated_file_is_never_saved() {
     let whole = video(1000);
     let mut moov_last = [&whole[..24], &whole[32..], b"\0\0\0\x0cmoovmvhd"].concat();
     // A unit of H.264.
@@ -270,7 +277,7 @@ async fn a_file_that_its_boxes_show_to_be_cut_is_never_kept() {
 }
 
 #[tokio::test]
-async fn a_cut_file_is_asked_for_again_from_its_beginning() {
+async fn a_truncated_file_is_fetched_again_from_its_beginning() {
     let server = Server::start(|number, seen| {
         assert_eq!(seen.header("range"), None);
         Reply::file(&video(1000)[..if number == 0 { 32 } else { 1000 }])
@@ -285,20 +292,20 @@ async fn a_cut_file_is_asked_for_again_from_its_beginning() {
     let growing = Server::start(|number, _| Reply::file(&video(1000)[..(350 * (number + 1)).min(1000)])).await;
     for server in [server, server_with_more, growing] {
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-        bench.assert_kept(&download, &video(1000));
+        let download = bench.save(&files(&server.address), "/a").await.unwrap();
+        bench.assert_saved(&download, &video(1000));
     }
 }
 
 #[tokio::test]
-async fn what_is_no_video_is_known_by_its_beginning() {
+async fn a_response_that_is_not_a_video_is_recognised_by_its_beginning() {
     // The rest never comes, so this ends only if the beginning is enough.
     let reply = Reply::status(200).header("content-length", "1000000").body(b"{\"error\": \"no\"}").hanging();
     assert_eq!(failing(reply).await.0, DownloadErrorKind::NotAVideo);
 }
 
 #[tokio::test]
-async fn too_large() {
+async fn a_file_larger_than_max_bytes_is_refused() {
     let announced = Reply::status(200).header("content-length", "101").hanging();
     let streamed = Reply::status(200).body(&video(101));
     for reply in [announced, streamed] {
@@ -311,11 +318,11 @@ async fn too_large() {
     let server = Server::start(|_, _| Reply::file(&video(100))).await;
     let mut bench = Bench::new();
     bench.options.max_bytes = 100;
-    bench.keep(&files(&server.address), "/a").await.unwrap();
+    bench.save(&files(&server.address), "/a").await.unwrap();
 }
 
 /// Serves `body`, of which each connection carries at most `most` bytes.
-async fn short_of_breath(body: Vec<u8>, most: usize, validator: (&'static str, &'static str)) -> Server {
+async fn breaking_server(body: Vec<u8>, most: usize, validator: (&'static str, &'static str)) -> Server {
     Server::start(move |_, seen| {
         let range = seen.header("range").filter(|_| seen.header("if-range") == Some(validator.1));
         let start = range.map_or(0, |range| range["bytes=".len()..].trim_end_matches('-').parse().unwrap());
@@ -333,13 +340,13 @@ async fn short_of_breath(body: Vec<u8>, most: usize, validator: (&'static str, &
 }
 
 #[tokio::test]
-async fn a_broken_transfer_is_resumed() {
+async fn a_broken_download_is_resumed() {
     for validator in [("etag", "\"v1\""), ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")] {
         let body = video(1000);
-        let server = short_of_breath(body.clone(), 100, validator).await;
+        let server = breaking_server(body.clone(), 100, validator).await;
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-        bench.assert_kept(&download, &body);
+        let download = bench.save(&files(&server.address), "/a").await.unwrap();
+        bench.assert_saved(&download, &body);
         let seen = server.seen();
         // Far more attempts than retries are allowed: each of them brought something new.
         assert_eq!(seen.len(), 10);
@@ -350,7 +357,7 @@ async fn a_broken_transfer_is_resumed() {
 }
 
 #[tokio::test]
-async fn without_a_strong_validator_all_starts_over() {
+async fn without_a_strong_validator_the_download_starts_over() {
     let server = Server::start(|number, seen| {
         assert_eq!(seen.header("range"), None);
         let reply = Reply::file(&video(1000)).header("etag", "W/\"weak\"");
@@ -358,8 +365,8 @@ async fn without_a_strong_validator_all_starts_over() {
     })
     .await;
     let bench = Bench::new();
-    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-    bench.assert_kept(&download, &video(1000));
+    let download = bench.save(&files(&server.address), "/a").await.unwrap();
+    bench.assert_saved(&download, &video(1000));
 }
 
 /// A first answer that breaks off after 500 of 1,000 bytes, then `second`, then the file `other`.
@@ -371,7 +378,7 @@ async fn resumed_by(second: Reply, other: Vec<u8>) -> (Server, Bench, Download) 
     })
     .await;
     let bench = Bench::new();
-    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
+    let download = bench.save(&files(&server.address), "/a").await.unwrap();
     (server, bench, download)
 }
 
@@ -382,15 +389,15 @@ fn other_video() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_file_that_changed_is_fetched_anew() {
+async fn a_changed_file_is_fetched_from_its_beginning() {
     let second = Reply::file(&other_video()).header("etag", "\"v2\"");
     let (server, bench, download) = resumed_by(second, Vec::new()).await;
-    bench.assert_kept(&download, &other_video());
+    bench.assert_saved(&download, &other_video());
     assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
-async fn a_part_that_does_not_fit_is_not_used() {
+async fn a_part_with_the_wrong_range_is_not_used() {
     let part = |range: &str, tag: &str| {
         Reply::status(206).header("content-range", range).header("etag", tag).body(&video(1000)[500..])
     };
@@ -412,14 +419,14 @@ async fn a_part_that_does_not_fit_is_not_used() {
         Reply::status(412).body(b"the file has changed"),
     ] {
         let (server, bench, download) = resumed_by(second, other_video()).await;
-        bench.assert_kept(&download, &other_video());
+        bench.assert_saved(&download, &other_video());
         assert_eq!(server.seen()[1].header("range"), Some("bytes=500-"));
         assert_eq!(server.seen()[2].header("range"), None);
     }
 }
 
 #[tokio::test]
-async fn what_was_pieced_together_of_two_files_is_thrown_away() {
+async fn parts_of_two_files_are_discarded() {
     // The tag is that of the first, and the rest is of another: no box ends where it should.
     let broken = [&HEAD[..24], &video(976)].concat();
     let server = Server::start(move |number, seen| match (number, seen.header("range")) {
@@ -432,25 +439,25 @@ async fn what_was_pieced_together_of_two_files_is_thrown_away() {
     })
     .await;
     let bench = Bench::new();
-    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-    bench.assert_kept(&download, &video(1000));
+    let download = bench.save(&files(&server.address), "/a").await.unwrap();
+    bench.assert_saved(&download, &video(1000));
     assert_eq!(server.seen().len(), 3);
 }
 
 #[tokio::test]
-async fn a_part_with_more_than_it_announced_is_not_used() {
+async fn a_part_longer_than_announced_is_not_used() {
     // Without a length of its own, the part ends where the connection does.
     let second = Reply::status(206)
         .header("content-range", "bytes 500-999/1000")
         .header("etag", "\"v1\"")
         .body(&video(2000)[500..]);
     let (server, bench, download) = resumed_by(second, other_video()).await;
-    bench.assert_kept(&download, &other_video());
+    bench.assert_saved(&download, &other_video());
     assert_eq!(server.seen()[2].header("range"), None);
 }
 
 #[tokio::test]
-async fn a_part_that_nobody_asked_for_is_the_whole_file_or_not_used() {
+async fn an_unrequested_part_is_used_only_as_the_whole_file() {
     let all = Reply::status(206).header("content-range", "bytes 0-999/1000").body(&video(1000));
     let some = Reply::status(206).header("content-range", "bytes 0-499/1000").body(&video(1000)[..500]);
     for (first, requests) in [(all, 1), (some, 2)] {
@@ -460,14 +467,14 @@ async fn a_part_that_nobody_asked_for_is_the_whole_file_or_not_used() {
         })
         .await;
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-        bench.assert_kept(&download, &video(1000));
+        let download = bench.save(&files(&server.address), "/a").await.unwrap();
+        bench.assert_saved(&download, &video(1000));
         assert_eq!(server.seen().len(), requests);
     }
 }
 
 #[tokio::test]
-async fn a_file_that_is_another_at_each_answer_is_never_pieced_together() {
+async fn a_file_that_changes_with_every_response_is_never_assembled() {
     let server = Server::start(|number, _| {
         let tag = format!("\"v{number}\"");
         Reply::file(&video(1000)).header("etag", &tag).body(&video(1000)[..500 + number])
@@ -479,7 +486,7 @@ async fn a_file_that_is_another_at_each_answer_is_never_pieced_together() {
 }
 
 #[tokio::test]
-async fn one_more_byte_at_each_attempt_does_not_go_on_for_ever() {
+async fn one_more_byte_per_attempt_does_not_retry_forever() {
     let size = 100_000;
     let server = Server::start(move |_, seen| {
         let start: usize = seen.header("range").map_or(0, |range| range[6..].trim_end_matches('-').parse().unwrap());
@@ -499,17 +506,17 @@ async fn one_more_byte_at_each_attempt_does_not_go_on_for_ever() {
 }
 
 #[tokio::test]
-async fn bytes_that_trickle_are_a_failed_attempt() {
+async fn an_attempt_fails_when_bytes_trickle() {
     let server = Server::start(|_, _| Reply::file(&video(100_000)).dripping(Duration::from_millis(5))).await;
     let config = Config { timeout: Duration::from_millis(200), max_retries: 1, ..config(&server.address) };
-    let files = Files::with_waiting(&config, QUICK).unwrap();
+    let files = Files::with_retry_delays(&config, QUICK).unwrap();
     let (kind, message) = Bench::new().fail(&files, "/a?sig=secret").await;
     assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("too long"), "{message}");
     assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
-async fn a_download_ends_with_its_deadline_and_its_job_is_as_it_was() {
+async fn a_download_ends_at_its_deadline_and_the_error_has_the_job() {
     for reply in [
         Reply::file(&video(100_000)).body(&video(100_000)[..500]).hanging(),
         Reply::file(&video(100_000)).dripping(Duration::from_millis(5)),
@@ -520,7 +527,7 @@ async fn a_download_ends_with_its_deadline_and_its_job_is_as_it_was() {
         let mut bench = Bench::new();
         bench.options.deadline = Some(Instant::now() + Duration::from_millis(100));
         let refresh = || async { Ok(Some("/a".to_owned())) };
-        let result = bench.keep_refreshed(&patient(&server.address), "/a", refresh).await;
+        let result = bench.save_refreshed(&patient(&server.address), "/a", refresh).await;
         let Err(Error::WaitTimeout { job, .. }) = result else { panic!("{result:?}") };
         assert_eq!((job, bench.names().len()), (Box::new(bench.job.clone()), 0));
         assert!(!server.seen().is_empty());
@@ -528,20 +535,20 @@ async fn a_download_ends_with_its_deadline_and_its_job_is_as_it_was() {
 }
 
 #[tokio::test]
-async fn after_the_deadline_nothing_is_asked() {
+async fn nothing_is_requested_after_the_deadline() {
     let server = Server::start(|_, _| Reply::file(&video(100))).await;
     let mut bench = Bench::new();
     bench.options.deadline = Some(Instant::now());
-    let result = bench.keep(&files(&server.address), "/a").await;
+    let result = bench.save(&files(&server.address), "/a").await;
     assert!(matches!(result, Err(Error::WaitTimeout { .. })), "{result:?}");
-    let order = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
-    let result = files(&server.address).keep(order, &Events::default(), || async { Ok(None) }).await;
+    let request = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
+    let result = files(&server.address).save(request, &Events::default(), || async { Ok(None) }).await;
     assert!(matches!(result, Err(Error::Download(_))), "{result:?}");
     assert!(server.seen().is_empty() && bench.names().is_empty());
 }
 
 #[tokio::test]
-async fn many_headers_and_an_odd_one_do_not_lose_a_file() {
+async fn many_headers_and_an_invalid_one_are_accepted() {
     let many = (0..300).fold(Reply::file(&video(100)), |reply, number| reply.header(&format!("x-{number}"), "y"));
     let odd = ["bad name", "x@y(z)", "", "caf\u{e9}", "x-spaced "]
         .into_iter()
@@ -549,13 +556,13 @@ async fn many_headers_and_an_odd_one_do_not_lose_a_file() {
     for reply in odd.chain([many]) {
         let server = Server::start(move |_, _| reply.clone()).await;
         let bench = Bench::new();
-        let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-        bench.assert_kept(&download, &video(100));
+        let download = bench.save(&files(&server.address), "/a").await.unwrap();
+        bench.assert_saved(&download, &video(100));
     }
 }
 
 #[tokio::test]
-async fn a_file_that_never_comes_whole() {
+async fn a_file_that_stays_incomplete_fails() {
     let server = Server::start(|_, _| Reply::file(&video(1000)).body(&video(500))).await;
     let bench = Bench::new();
     let (kind, message) = bench.fail(&files(&server.address), "/a?sig=secret").await;
@@ -566,7 +573,7 @@ async fn a_file_that_never_comes_whole() {
 }
 
 #[tokio::test]
-async fn passing_trouble_is_retried() {
+async fn temporary_errors_are_retried() {
     let replies = [408, 429, 503];
     let server = Server::start(move |number, _| match replies.get(number) {
         Some(status) => Reply::status(*status).header("content-length", "0").header("retry-after", "0"),
@@ -583,13 +590,13 @@ async fn passing_trouble_is_retried() {
             }
         }
     });
-    let order = DownloadRequest { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, job: None };
-    files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
+    let request = DownloadRequest { link: "/a?sig=secret", path: &bench.path(), options: &bench.options, job: None };
+    files(&server.address).save(request, &events, || async { Ok(None) }).await.unwrap();
     assert_eq!(*retries.lock().unwrap(), [(1, "/a".into()), (2, "/a".into()), (3, "/a".into())]);
 }
 
 #[tokio::test]
-async fn lasting_trouble_ends() {
+async fn lasting_errors_end_the_download() {
     let server = Server::start(|_, _| Reply::status(503).header("content-length", "0")).await;
     let bench = Bench::new();
     let (kind, message) = bench.fail(&files(&server.address), "/a?sig=secret").await;
@@ -601,7 +608,7 @@ async fn lasting_trouble_ends() {
 }
 
 #[tokio::test]
-async fn no_connection_at_all() {
+async fn a_refused_connection_names_the_link_without_secrets() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -609,7 +616,7 @@ async fn no_connection_at_all() {
     let redirecting = Server::start(move |_, _| Reply::status(302).header("location", &location)).await;
     for api in [&address, &redirecting.address] {
         let bench = Bench::new();
-        let error = bench.keep(&files(api), "/a?sig=secret").await.unwrap_err();
+        let error = bench.save(&files(api), "/a?sig=secret").await.unwrap_err();
         let Error::ConnectionFailed(failure) = error else { panic!("{error:?}") };
         assert!(failure.not_sent && failure.request_id.as_deref() == Some("job-1"), "{failure:?}");
         assert!(!failure.message.contains("secret") && failure.message.contains("/a"), "{}", failure.message);
@@ -618,22 +625,22 @@ async fn no_connection_at_all() {
 }
 
 #[tokio::test]
-async fn silence_ends_an_attempt() {
-    let impatient = |url_policy: &str| {
-        let config = Config { timeout: Duration::from_millis(50), max_retries: 0, ..config(url_policy) };
-        Files::with_waiting(&config, QUICK).unwrap()
+async fn an_attempt_ends_after_silence() {
+    let impatient = |base_url: &str| {
+        let config = Config { timeout: Duration::from_millis(50), max_retries: 0, ..config(base_url) };
+        Files::with_retry_delays(&config, QUICK).unwrap()
     };
     let server = Server::start(|_, _| Reply::file(&video(100)).body(&video(50)).hanging()).await;
     let (kind, message) = Bench::new().fail(&impatient(&server.address), "/a").await;
     assert!(kind == DownloadErrorKind::IncompleteDownload && message.contains("too long"), "{message}");
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url_policy = format!("http://{}", listener.local_addr().unwrap());
-    let error = Bench::new().keep(&impatient(&url_policy), "/a").await.unwrap_err();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let error = Bench::new().save(&impatient(&base_url), "/a").await.unwrap_err();
     assert!(matches!(error, Error::RequestTimeout(_)), "{error:?}");
 }
 
-/// Answers of a link that is no longer good.
+/// Responses of an expired link.
 fn expired_links() -> Vec<Reply> {
     let words = |status, body: &str| Reply::file(body.as_bytes()).instead(status);
     vec![
@@ -651,7 +658,7 @@ async fn store(script: impl Fn(usize, &server::Seen) -> Reply + Send + Sync + 's
 }
 
 #[tokio::test]
-async fn whatever_refuses_a_link_it_is_refreshed_once_and_at_once() {
+async fn an_expired_link_is_refreshed_once_without_delay() {
     let refusals = [400, 401, 402, 403, 404, 405, 410, 418, 451].map(|status| Reply::file(b"").instead(status));
     let early = [Reply::file(b"").instead(202), Reply::file(b"").instead(204), Reply::file(b""), Reply::status(200)];
     let pages = [
@@ -668,21 +675,21 @@ async fn whatever_refuses_a_link_it_is_refreshed_once_and_at_once() {
         let link = |name| format!("{}/{name}", server.address);
         let bench = Bench::new();
         let refresh = || async { Ok(Some(link("new"))) };
-        let download = bench.keep_refreshed(&files, &link("old"), refresh).await.unwrap();
-        bench.assert_kept(&download, &video(100));
+        let download = bench.save_refreshed(&files, &link("old"), refresh).await.unwrap();
+        bench.assert_saved(&download, &video(100));
         assert_eq!(server.seen().len(), 2);
     }
 }
 
 #[tokio::test]
-async fn a_page_in_place_of_a_video_is_asked_for_no_more_than_twice() {
+async fn a_page_instead_of_a_video_is_fetched_at_most_twice() {
     let page = || Reply::file(b"{}").header("content-type", "application/json");
     let (server, files) = store(move |_, _| page()).await;
     let link = |name| format!("{}/{name}", server.address);
     let down = || Error::invalid("job", "a");
     for (fresh, requests) in [(Ok(Some(link("new"))), 2), (Ok(Some(link("old"))), 1), (Ok(None), 1), (Err(down()), 1)] {
         let asked = server.seen().len();
-        let result = Bench::new().keep_refreshed(&files, &link("old"), || async { fresh }).await;
+        let result = Bench::new().save_refreshed(&files, &link("old"), || async { fresh }).await;
         assert_eq!(told(result).0, DownloadErrorKind::NotAVideo);
         assert_eq!(server.seen().len() - asked, requests);
     }
@@ -696,7 +703,7 @@ async fn an_expired_link_is_not_waited_for() {
         for (fresh, requests) in [(None, 1), (Some(link("old")), 1), (Some(link("older")), 2)] {
             let before = server.seen().len();
             let bench = Bench::new();
-            let (kind, _) = told(bench.keep_refreshed(&files, &link("old"), || async { Ok(fresh) }).await);
+            let (kind, _) = told(bench.save_refreshed(&files, &link("old"), || async { Ok(fresh) }).await);
             assert_eq!(kind, DownloadErrorKind::VideoUrlExpired);
             assert!(bench.names().is_empty());
             assert_eq!(server.seen().len() - before, requests);
@@ -705,7 +712,7 @@ async fn an_expired_link_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_file_that_comes_some_moments_after_its_link_is_waited_for() {
+async fn a_file_that_appears_after_its_link_is_waited_for() {
     let early = [403, 404, 202, 204, 200].map(|status| Reply::file(b"").instead(status));
     for http_error in early.into_iter().chain([Reply::status(200)]) {
         for has_job in [true, false] {
@@ -715,17 +722,17 @@ async fn a_file_that_comes_some_moments_after_its_link_is_waited_for() {
             let (server, files) = store(script).await;
             let (bench, link) = (Bench::new(), format!("{}/a", server.address));
             let job = has_job.then_some(&bench.job);
-            let order = DownloadRequest { link: &link, path: &bench.path(), options: &bench.options, job };
+            let request = DownloadRequest { link: &link, path: &bench.path(), options: &bench.options, job };
             let fresh = has_job.then(|| link.clone());
-            let download = files.keep(order, &Events::default(), || async { Ok(fresh) }).await.unwrap();
-            bench.assert_kept(&download, &video(100));
+            let download = files.save(request, &Events::default(), || async { Ok(fresh) }).await.unwrap();
+            bench.assert_saved(&download, &video(100));
             assert_eq!(server.seen().len(), 6);
         }
     }
 }
 
 #[tokio::test]
-async fn a_file_that_never_comes_is_not_waited_for_for_ever() {
+async fn a_file_that_never_appears_is_not_waited_for_forever() {
     for (status, expected) in [
         (403, DownloadErrorKind::VideoUrlExpired),
         (404, DownloadErrorKind::VideoUrlExpired),
@@ -733,18 +740,18 @@ async fn a_file_that_never_comes_is_not_waited_for_for_ever() {
         (200, DownloadErrorKind::IncompleteDownload),
     ] {
         let server = Server::start(move |_, _| Reply::file(b"").instead(status)).await;
-        let waiting = Waiting { backoff: every(5), absence: Duration::from_millis(30) };
-        let files = Files::with_waiting(&config(&server.address), waiting).unwrap();
+        let retry_delays = RetryDelays { backoff: every(5), max_absence: Duration::from_millis(30) };
+        let files = Files::with_retry_delays(&config(&server.address), retry_delays).unwrap();
         let bench = Bench::new();
         let refresh = || async { Ok(Some("/a".to_owned())) };
-        let (kind, message) = told(bench.keep_refreshed(&files, "/a", refresh).await);
+        let (kind, message) = told(bench.save_refreshed(&files, "/a", refresh).await);
         assert_eq!((kind, bench.names().len()), (expected, 0), "{message}");
         assert!(server.seen().len() > 2 && message.contains(&status.to_string()), "{message}");
     }
 }
 
 #[tokio::test]
-async fn one_look_tells_how_a_link_stands() {
+async fn one_request_shows_the_status_of_a_link() {
     let of = |status, body: &'static str| Reply::file(body.as_bytes()).instead(status);
     for (reply, expected) in [
         (of(206, "x"), LinkStatus::Good),
@@ -766,14 +773,14 @@ async fn one_look_tells_how_a_link_stands() {
         let link = format!("{}/a", server.address);
         assert_eq!(files.link_status(&link).await.unwrap(), expected);
         assert_eq!(server.seen()[0].header("range"), Some("bytes=0-0"));
-        let appears = matches!(expected, LinkStatus::Good | LinkStatus::Missing);
-        assert_eq!(files.appears(&link).await.unwrap(), appears, "{expected:?}");
+        let becomes_available = matches!(expected, LinkStatus::Good | LinkStatus::Missing);
+        assert_eq!(files.wait_until_available(&link).await.unwrap(), becomes_available, "{expected:?}");
     }
     assert_eq!(files("http://127.0.0.1:9").link_status("http://127.0.0.1:9/a").await.unwrap(), LinkStatus::Good);
 }
 
 #[tokio::test]
-async fn a_link_that_expires_half_way_starts_over() {
+async fn a_link_that_expires_half_way_is_refreshed_and_starts_over() {
     let server = Server::start(|_, seen| match (seen.path.as_str(), seen.header("range")) {
         ("/new", None) => Reply::file(&other_video()),
         ("/old", None) => Reply::file(&video(1000)).header("etag", "\"v1\"").body(&video(500)),
@@ -782,27 +789,27 @@ async fn a_link_that_expires_half_way_starts_over() {
     .await;
     let bench = Bench::new();
     let refresh = || async { Ok(Some("/new".into())) };
-    let download = bench.keep_refreshed(&files(&server.address), "/old", refresh).await.unwrap();
-    bench.assert_kept(&download, &other_video());
+    let download = bench.save_refreshed(&files(&server.address), "/old", refresh).await.unwrap();
+    bench.assert_saved(&download, &other_video());
 }
 
 #[tokio::test]
-async fn a_target_that_is_there_is_spared_before_anything_is_asked() {
+async fn an_existing_target_is_refused_before_any_request() {
     let server = Server::start(|_, _| Reply::file(&video(100))).await;
     let mut bench = Bench::new();
     std::fs::write(bench.path(), b"mine").unwrap();
-    let (_, message) = told(bench.keep(&files(&server.address), "/a").await);
+    let (_, message) = told(bench.save(&files(&server.address), "/a").await);
     assert!(message.contains("overwrite=True"), "{message}");
     assert!(server.seen().is_empty());
     assert_eq!(std::fs::read(bench.path()).unwrap(), b"mine");
 
     bench.options.overwrite = true;
-    let download = bench.keep(&files(&server.address), "/a").await.unwrap();
-    bench.assert_kept(&download, &video(100));
+    let download = bench.save(&files(&server.address), "/a").await.unwrap();
+    bench.assert_saved(&download, &video(100));
 }
 
 #[tokio::test]
-async fn a_target_that_appears_meanwhile_is_spared() {
+async fn a_target_that_appears_meanwhile_is_not_replaced() {
     let bench = Bench::new();
     let path = bench.path();
     let server = Server::start(move |_, _| {
@@ -810,21 +817,21 @@ async fn a_target_that_appears_meanwhile_is_spared() {
         Reply::file(&video(100))
     })
     .await;
-    told(bench.keep(&files(&server.address), "/a").await);
+    told(bench.save(&files(&server.address), "/a").await);
     assert_eq!(std::fs::read(bench.path()).unwrap(), b"theirs");
     assert_eq!(bench.names(), ["a.mp4"]);
 }
 
 #[tokio::test]
-async fn cancellation_leaves_nothing_behind() {
+async fn cancellation_leaves_no_file() {
     let server = Server::start(|_, _| Reply::file(&video(1000)).body(&video(500)).hanging()).await;
     let bench = Bench::new();
     let (emit, mut told) = tokio::sync::mpsc::unbounded_channel();
     let events = Events::to(move |event| emit.send(event).unwrap());
     let files = files(&server.address);
     {
-        let order = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
-        let mut download = std::pin::pin!(files.keep(order, &events, || async { Ok(None) }));
+        let request = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
+        let mut download = std::pin::pin!(files.save(request, &events, || async { Ok(None) }));
         tokio::select! {
             _ = &mut download => panic!("ended"),
             _ = told.recv() => {}
@@ -835,7 +842,7 @@ async fn cancellation_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn events_begin_at_nothing_and_end_at_all() {
+async fn progress_events_go_from_zero_to_the_whole_file() {
     let server = Server::start(|_, _| Reply::file(&video(5_000_000))).await;
     let bench = Bench::new();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -847,15 +854,15 @@ async fn events_begin_at_nothing_and_end_at_all() {
             }
         }
     });
-    let order = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: Some(&bench.job) };
-    files(&server.address).keep(order, &events, || async { Ok(None) }).await.unwrap();
+    let request = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: Some(&bench.job) };
+    files(&server.address).save(request, &events, || async { Ok(None) }).await.unwrap();
     let seen = seen.lock().unwrap();
     let of = |received| (Some("job-1".into()), received, Some(5_000_000));
     assert_eq!((seen.first(), seen.last()), (Some(&of(0)), Some(&of(5_000_000))));
 }
 
 #[tokio::test]
-async fn a_proxy_gets_everything_and_is_itself_not_refused() {
+async fn a_proxy_gets_every_request_and_may_be_private() {
     let proxy = Server::start(|_, _| Reply::status(403).header("content-length", "0")).await;
     let settings = Settings {
         proxy: Some(proxy.address.replace("127.0.0.1", "localhost")),
@@ -863,8 +870,8 @@ async fn a_proxy_gets_everything_and_is_itself_not_refused() {
         ..settings("https://8.8.8.8/v1")
     };
     let config = Config::resolve(settings, |_| None).unwrap();
-    let files = Files::with_waiting(&config, QUICK).unwrap();
-    let error = Bench::new().keep(&files, "https://vidgen.example/a?sig=secret").await.unwrap_err();
+    let files = Files::with_retry_delays(&config, QUICK).unwrap();
+    let error = Bench::new().save(&files, "https://vidgen.example/a?sig=secret").await.unwrap_err();
     assert!(matches!(error, Error::ConnectionFailed(_)), "{error:?}");
     assert_eq!(proxy.seen()[0].path, "vidgen.example:443");
     // What a proxy must not be asked to reach stays refused.
@@ -876,10 +883,10 @@ async fn a_proxy_gets_everything_and_is_itself_not_refused() {
 }
 
 #[test]
-fn the_future_can_go_to_another_thread() {
+fn the_future_is_send() {
     fn check<T: Send>(_: &T) {}
     let files = files("http://127.0.0.1:1");
     let (options, events) = (Options::default(), Events::default());
-    let order = DownloadRequest { link: "/a", path: Path::new("a.mp4"), options: &options, job: None };
-    check(&files.keep(order, &events, || async { Ok(None) }));
+    let request = DownloadRequest { link: "/a", path: Path::new("a.mp4"), options: &options, job: None };
+    check(&files.save(request, &events, || async { Ok(None) }));
 }

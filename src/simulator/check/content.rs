@@ -1,6 +1,6 @@
-//! What media say of themselves: their format, their size, and how long a film is.
+//! Reads the format and the size of images and videos, and the length of videos.
 
-/// Decodes base64 of the standard alphabet, with its padding.
+/// Decodes base64 with the standard alphabet and padding.
 pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     if text.is_empty() || !text.len().is_multiple_of(4) {
         return None;
@@ -55,11 +55,11 @@ fn jpeg(image: &[u8]) -> Option<Size> {
         }
         let marker = *image.get(at + 1)?;
         match marker {
-            // Fill bytes may stand before a marker.
+            // Fill bytes before a marker.
             0xFF => at += 1,
-            // These stand alone.
+            // Markers without a segment.
             0x01 | 0xD0..=0xD7 => at += 2,
-            // The frame's header; C4, C8 and CC are other things.
+            // The frame header; C4, C8 and CC are other segments.
             0xC0..=0xCF if ![0xC4, 0xC8, 0xCC].contains(&marker) => {
                 return Some((big(image, at + 7, 2)?, big(image, at + 5, 2)?));
             }
@@ -85,17 +85,17 @@ fn webp(image: &[u8]) -> Option<Size> {
     }
 }
 
-/// A film's length, and its size if it has a picture.
+/// `size` is `None` without a video track.
 #[derive(Debug, PartialEq)]
 pub(super) struct Mp4 {
     pub(super) seconds: f64,
     pub(super) size: Option<Size>,
 }
 
-/// What an MP4 file says of itself; `None` for anything else.
+/// `None` for anything else than an MP4 file.
 pub(super) fn mp4(file: &[u8]) -> Option<Mp4> {
     let first = Boxes(file).next()?;
-    // The same boxes make a QuickTime film, which is not taken.
+    // QuickTime files have the same boxes, but are not accepted.
     if first.kind != b"ftyp" || first.content.starts_with(b"qt  ") {
         return None;
     }
@@ -105,7 +105,7 @@ pub(super) fn mp4(file: &[u8]) -> Option<Mp4> {
     Some(Mp4 { seconds: seconds(header)?, size: tracks.find_map(|track| track_size(track.content)) })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no film is that long")]
+#[expect(clippy::cast_precision_loss, reason = "no video is that long")]
 fn seconds(movie_header: &[u8]) -> Option<f64> {
     let (scale, duration) = match *movie_header.first()? {
         0 => (big(movie_header, 12, 4)?, u64::from(big(movie_header, 16, 4)?)),
@@ -117,7 +117,7 @@ fn seconds(movie_header: &[u8]) -> Option<f64> {
     (scale > 0).then(|| duration as f64 / f64::from(scale))
 }
 
-/// From the end of the track's header, in 16.16 fixed point; sound has no size.
+/// At the end of the track header, in 16.16 fixed point. Audio tracks have no size.
 fn track_size(track: &[u8]) -> Option<Size> {
     let header = Boxes(track).find(|part| part.kind == b"tkhd")?.content;
     let at = if *header.first()? == 0 { 76 } else { 88 };
@@ -125,7 +125,7 @@ fn track_size(track: &[u8]) -> Option<Size> {
     (size.0 > 0 && size.1 > 0).then_some(size)
 }
 
-/// The boxes of an MP4 file or of a box, up to the first that is broken.
+/// The boxes of an MP4 file or of a box, up to the first invalid one.
 struct Boxes<'a>(&'a [u8]);
 
 struct Mp4Box<'a> {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_of_images() {
+    fn image_sizes_are_read() {
         let jpeg = [
             b"\xFF\xD8\xFF\xE0\0\x06JFIF\xFF\xFF\xC4\0\x03x\xFF\x01\xFF\xC2\0\x11\x08".as_slice(),
             &[0x01, 0x02, 0x03, 0x04, 3],
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn films() {
+    fn length_and_size_of_videos() {
         let clip = |ratio, seconds| mp4(&clips::clip(ratio, seconds));
         assert_eq!(clip("16:9", 5), Some(Mp4 { seconds: 5.0, size: Some((192, 108)) }));
         assert_eq!(clip("2:3", 25), Some(Mp4 { seconds: 25.0, size: Some((112, 168)) }));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn films_with_long_numbers_and_sound() {
+    fn videos_with_64_bit_fields_and_audio() {
         let header = [[1_u8, 0, 0, 0].as_slice(), &[0; 16], &1000_u32.to_be_bytes(), &8700_u64.to_be_bytes()].concat();
         let mut sound = vec![0; 84];
         sound[0] = 0;
@@ -252,16 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn whatever_comes_is_no_panic() {
-        let mut chance = fastrand::Rng::with_seed(1);
+    fn random_bytes_do_not_panic() {
+        let mut rng = fastrand::Rng::with_seed(1);
         let seeds = [clips::clip("1:1", 1), png_of(3, 4), b"\xFF\xD8\xFF\xC0\0\x04".to_vec()];
         for round in 0..20_000 {
             let mut bytes = seeds[round % seeds.len()].clone();
             for _ in 0..4 {
-                let at = chance.usize(..bytes.len().min(600));
-                bytes[at] = chance.u8(..);
+                let at = rng.usize(..bytes.len().min(600));
+                bytes[at] = rng.u8(..);
             }
-            bytes.truncate(chance.usize(..=bytes.len()));
+            bytes.truncate(rng.usize(..=bytes.len()));
             image_size(&bytes);
             mp4(&bytes);
         }

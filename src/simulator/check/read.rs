@@ -1,13 +1,15 @@
-//! The fields of a create's body by their types: what does not fit is a 422.
+//! Reads the fields of a create's body. A wrong type is a 422.
 
 use serde_json::{Map, Value};
 
-use super::{Operation, Refusal, Resolution, bad, unprocessable};
+use super::operation::Operation;
+use super::refusal::{Refusal, bad_request, unprocessable};
+use super::resolution::Resolution;
 use crate::simulator::clips;
 
 type Read<T> = Result<T, Refusal>;
 
-/// A create's body. What the operation does not know is not here.
+/// The fields of a create's body that the operation knows.
 #[derive(Debug, Default)]
 pub(super) struct Create<'a> {
     pub(super) prompt: Option<&'a str>,
@@ -26,12 +28,11 @@ pub(super) struct Create<'a> {
     pub(super) storage: Option<StorageOptions<'a>>,
 }
 
-/// Where an input comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::simulator) enum Source<'a> {
-    /// An address, or the content itself as a `data:` URL.
+pub(crate) enum Source<'a> {
+    /// A link, or the content as a `data:` URL.
     Url(&'a str),
-    /// Something that the service has: a file, or a voice.
+    /// A stored file or a voice.
     Id(&'a str),
 }
 
@@ -74,15 +75,14 @@ impl<'a> Create<'a> {
                 Self { video: Some(body.required("video", media)?), duration, ..common }
             }
         };
-        // Images can be animated by themselves.
-        if create.prompt.is_none() && create.images() == 0 {
+        // Images need no prompt.
+        if create.prompt.is_none() && create.image_count() == 0 {
             return Err(unprocessable("prompt", "missing field"));
         }
         Ok(create)
     }
 
-    /// How many images are given.
-    pub(super) fn images(&self) -> usize {
+    pub(super) fn image_count(&self) -> usize {
         let single = [self.image, self.last_frame].iter().flatten().count();
         single + self.reference_images.len() + self.keyframes.len()
     }
@@ -108,7 +108,7 @@ impl<'a> Create<'a> {
     }
 }
 
-/// A JSON object, and where in the body it is.
+/// A JSON object, and its path in the body.
 struct Fields<'a> {
     at: String,
     map: &'a Map<String, Value>,
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
         self.map.get(name).map(|value| read(&at, value)).transpose()
     }
 
-    /// A field of two names, of which the first one counts.
+    /// A field with two names; the first takes precedence.
     fn optional_as<T>(&self, names: [&str; 2], read: impl Fn(&str, &'a Value) -> Read<T>) -> Read<Option<T>> {
         let name = names.into_iter().find(|name| self.map.contains_key(*name));
         name.map_or(Ok(None), |name| self.optional(name, read))
@@ -158,8 +158,8 @@ fn list<'a, T>(at: &str, value: &'a Value, item: impl Fn(&str, &'a Value) -> Rea
 }
 
 fn ratio(at: &str, value: &Value) -> Read<&'static str> {
-    let word = string(at, value)?;
-    clips::ratio(word).ok_or_else(|| unknown_variant(at, word))
+    let name = string(at, value)?;
+    clips::ratio(name).ok_or_else(|| unknown_variant(at, name))
 }
 
 fn resolution(at: &str, value: &Value) -> Read<Resolution> {
@@ -171,8 +171,8 @@ fn resolution(at: &str, value: &Value) -> Read<Resolution> {
     }
 }
 
-fn unknown_variant(at: &str, word: &str) -> Refusal {
-    unprocessable(at, &format!("unknown variant `{word}`"))
+fn unknown_variant(at: &str, name: &str) -> Refusal {
+    unprocessable(at, &format!("unknown variant `{name}`"))
 }
 
 fn media<'a>(at: &str, value: &'a Value) -> Read<Source<'a>> {
@@ -183,11 +183,11 @@ fn audio<'a>(at: &str, value: &'a Value) -> Read<Source<'a>> {
     source(at, value, "voice_id")
 }
 
-/// An object with exactly one of `url` and `id`, and that not empty.
+/// An object with exactly one of `url` and `id`, which must not be empty.
 fn source<'a>(at: &str, value: &'a Value, id: &str) -> Read<Source<'a>> {
     let fields = Fields::of(at, value)?;
     match (fields.optional("url", string)?, fields.optional(id, string)?) {
-        (Some(_), Some(_)) => Err(bad(&format!("{at}: only one of url and {id} can be given"))),
+        (Some(_), Some(_)) => Err(bad_request(&format!("{at}: only one of url and {id} can be given"))),
         (Some(url), None) if !url.is_empty() => Ok(Source::Url(url)),
         (None, Some(id)) if !id.is_empty() => Ok(Source::Id(id)),
         _ => Err(unprocessable(at, &format!("expected an object with url or {id}"))),

@@ -1,31 +1,34 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Operation::{Edit, Extension, Generation};
+use super::operation::Operation::{self, Edit, Extension, Generation};
+use super::refusal::Refusal;
+use super::resolution::Resolution;
 use super::*;
+use crate::simulator::clips;
 
 const NEW: &str = "grok-imagine-video-1.5";
 const LITE: &str = "grok-imagine-video-1.5-lite";
-/// What the tests' service has.
+/// Files of the simulated service.
 const LONG: &str = "http://127.0.0.1:1/vidgen/long";
 const SHORT: &str = "http://127.0.0.1:1/vidgen/short";
 const GONE: &str = "http://127.0.0.1:1/vidgen/gone";
 
 fn own(source: Source<'_>) -> OwnFile {
-    let film = |seconds, ratio, resolution| OwnFile::ClipInfo(ClipInfo { seconds, ratio, resolution });
+    let video = |seconds, ratio, resolution| OwnFile::Video(VideoInfo { seconds, ratio, resolution });
     match source {
-        Source::Url(LONG) => film(25.0, "3:4", Resolution::P1080),
-        Source::Url(SHORT) => film(1.0, "1:1", Resolution::P480),
+        Source::Url(LONG) => video(25.0, "3:4", Resolution::P1080),
+        Source::Url(SHORT) => video(1.0, "1:1", Resolution::P480),
         Source::Url(GONE) => OwnFile::Gone,
         _ => OwnFile::Elsewhere,
     }
 }
 
-fn ask(operation: Operation, body: &Value) -> Result<Purchase, Refusal> {
+fn try_purchase(operation: Operation, body: &Value) -> Result<Purchase, Refusal> {
     purchase(operation, body.as_object().unwrap(), &own)
 }
 
 fn bought(operation: Operation, body: &Value) -> Purchase {
-    ask(operation, body).unwrap_or_else(|refusal| panic!("{body}: {refusal:?}"))
+    try_purchase(operation, body).unwrap_or_else(|refusal| panic!("{body}: {refusal:?}"))
 }
 
 fn data_url(media_type: &str, bytes: &[u8]) -> String {
@@ -47,8 +50,8 @@ fn png(width: u32, height: u32) -> Value {
     json!({ "url": data_url("image/png", &bytes) })
 }
 
-/// A film of this length, by changing the header of another.
-fn film(seconds: f64) -> Value {
+/// A video of this length, made by changing the header of a clip.
+fn video(seconds: f64) -> Value {
     let mut bytes = clips::clip("9:16", 5);
     let at = bytes.windows(4).position(|kind| kind == b"mvhd").unwrap() + 4;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
@@ -68,7 +71,7 @@ fn with(fields: Value) -> Value {
 
 fn check(operation: Operation, cases: Vec<(Value, u16)>) {
     for (body, expected) in cases {
-        let status = ask(operation, &body).map_or_else(|(status, _)| status, |_| 200);
+        let status = try_purchase(operation, &body).map_or_else(|(status, _)| status, |_| 200);
         assert_eq!(status, expected, "{operation:?} {body}");
     }
 }
@@ -78,7 +81,7 @@ fn media() -> Value {
 }
 
 #[test]
-fn words_and_numbers() {
+fn text_and_number_limits() {
     check(
         Generation,
         vec![
@@ -129,7 +132,7 @@ fn words_and_numbers() {
 }
 
 #[test]
-fn images() {
+fn image_inputs() {
     let gif = data_url("image/gif", b"GIF89a\x01\0\x01\0");
     let mislabelled = png(1, 1)["url"].as_str().unwrap().replace("image/png", "image/jpeg");
     let url = |url: &str| json!({ "image": { "url": url } });
@@ -161,13 +164,13 @@ fn images() {
             (url("data:image/png,iVBORw0K"), 400),
             (url("data:image/png;base64"), 400),
             (url("data:;base64,iVBORw0K"), 400),
-            (url(film(5.0)["url"].as_str().unwrap()), 400),
+            (url(video(5.0)["url"].as_str().unwrap()), 400),
         ],
     );
 }
 
 #[test]
-fn references() {
+fn reference_limits() {
     let of = |images: usize| json!(vec![media(); images]);
     let voices = |count: usize| json!(vec![json!({"voice_id": "ara"}); count]);
     check(
@@ -210,7 +213,7 @@ fn references() {
 }
 
 #[test]
-fn pinned_frames() {
+fn last_frame_and_keyframes() {
     let at = |timestamp: f64| json!({ "image": media(), "timestamp_s": timestamp });
     let frames = |frames: Vec<Value>| with(json!({"keyframes": frames, "model": NEW, "duration": 5}));
     check(
@@ -245,7 +248,7 @@ fn pinned_frames() {
 }
 
 #[test]
-fn outputs() {
+fn outputs_and_storage_options() {
     let storage = |options: Value| with(json!({ "storage_options": options }));
     let kept = |seconds: i64| storage(json!({"filename": "a.mp4", "expires_after": seconds}));
     let public = |public: Value| storage(json!({"filename": "a.mp4", "public_url": public}));
@@ -290,7 +293,7 @@ fn outputs() {
 }
 
 #[test]
-fn edits() {
+fn edits_of_videos() {
     let of = |video: Value| with(json!({ "video": video }));
     let url = |url: &str| of(json!({ "url": url }));
     check(
@@ -307,15 +310,15 @@ fn edits() {
             (with(json!({"video": media(), "model": LITE})), 400),
             (with(json!({"video": media(), "model": "grok-nothing"})), 404),
             (with(json!({"video": media(), "user": ""})), 400),
-            (of(film(8.7)), 200),
-            (of(film(8.701)), 400),
-            (of(film(0.2)), 200),
+            (of(video(8.7)), 200),
+            (of(video(8.701)), 400),
+            (of(video(0.2)), 200),
             (url(SHORT), 200),
             (url(LONG), 400),
             (url(GONE), 400),
             (of(png(16, 9)), 400),
             (url(&data_url("video/mp4", b"\0\0\0\x08ftyp")), 400),
-            (url(&film(5.0)["url"].as_str().unwrap().replace("video/mp4", "image/png")), 400),
+            (url(&video(5.0)["url"].as_str().unwrap().replace("video/mp4", "image/png")), 400),
             // Nothing else is looked at.
             (with(json!({"video": media(), "duration": "x", "aspect_ratio": "x", "resolution": 1, "image": 1})), 200),
         ],
@@ -323,7 +326,7 @@ fn edits() {
 }
 
 #[test]
-fn extensions() {
+fn extensions_of_videos() {
     let of = |video: Value| with(json!({ "video": video }));
     check(
         Extension,
@@ -339,10 +342,10 @@ fn extensions() {
             (with(json!({"video": media(), "duration": "6"})), 422),
             (with(json!({"video": media(), "model": NEW})), 400),
             (with(json!({"video": media(), "model": LITE})), 400),
-            (of(film(2.0)), 200),
-            (of(film(1.999)), 400),
-            (of(film(30.0)), 200),
-            (of(film(30.001)), 400),
+            (of(video(2.0)), 200),
+            (of(video(1.999)), 400),
+            (of(video(30.0)), 200),
+            (of(video(30.001)), 400),
             (of(json!({"url": LONG})), 200),
             (of(json!({"url": SHORT})), 400),
             (of(json!({"url": GONE})), 400),
@@ -352,8 +355,8 @@ fn extensions() {
 }
 
 #[test]
-fn the_words_say_where() {
-    let words = |operation, body: Value| ask(operation, &body).unwrap_err().1;
+fn messages_name_the_field() {
+    let words = |operation, body: Value| try_purchase(operation, &body).unwrap_err().1;
     let keyframe =
         json!({"keyframes": [{"image": media(), "timestamp_s": 1}, {"image": {"url": 1}, "timestamp_s": 1}]});
     let prefix = "Failed to deserialize the JSON body into the target type: ";
@@ -366,7 +369,7 @@ fn the_words_say_where() {
 }
 
 #[test]
-fn the_result_reflects_the_request() {
+fn the_purchase_reflects_the_request() {
     let result = |operation, body: Value| {
         let Purchase { seconds, ratio, resolution, .. } = bought(operation, &body);
         (seconds, ratio, resolution)
@@ -383,11 +386,11 @@ fn the_result_reflects_the_request() {
         (Generation, json!({"reference_images": [png(1, 1)]}), (8, "16:9", Resolution::P480)),
         (Edit, json!({"video": media()}), (6, "16:9", Resolution::P480)),
         (Edit, json!({"video": media(), "duration": 3, "aspect_ratio": "1:1"}), (6, "16:9", Resolution::P480)),
-        (Edit, json!({"video": film(4.4)}), (4, "9:16", Resolution::P480)),
-        (Edit, json!({"video": film(8.7)}), (9, "9:16", Resolution::P480)),
-        (Edit, json!({"video": film(0.2)}), (1, "9:16", Resolution::P480)),
+        (Edit, json!({"video": video(4.4)}), (4, "9:16", Resolution::P480)),
+        (Edit, json!({"video": video(8.7)}), (9, "9:16", Resolution::P480)),
+        (Edit, json!({"video": video(0.2)}), (1, "9:16", Resolution::P480)),
         (Extension, json!({"video": media()}), (12, "16:9", Resolution::P480)),
-        (Extension, json!({"video": film(15.0), "duration": 10}), (25, "9:16", Resolution::P480)),
+        (Extension, json!({"video": video(15.0), "duration": 10}), (25, "9:16", Resolution::P480)),
         (Extension, json!({"video": url(LONG), "duration": 10}), (25, "3:4", Resolution::P720)),
     ];
     for (operation, fields, expected) in cases {
@@ -396,7 +399,7 @@ fn the_result_reflects_the_request() {
 }
 
 #[test]
-fn prices_in_thousandths_of_a_dollar() {
+fn prices_depend_on_model_resolution_and_inputs() {
     let cases = [
         (Generation, json!({"duration": 5}), 250),
         (Generation, json!({"duration": 1, "resolution": "720p"}), 70),
@@ -429,14 +432,14 @@ fn prices_in_thousandths_of_a_dollar() {
 }
 
 #[test]
-fn each_operation_reads_the_fields_that_it_takes_and_no_others() {
+fn each_operation_reads_its_own_fields_only() {
     use crate::request::{FIELDS, Operation as Asked};
 
     for (operation, asked) in [(Generation, Asked::Generate), (Edit, Asked::Edit), (Extension, Asked::Extend)] {
         for field in FIELDS.iter().filter(|field| field.key != "*") {
             let mut body = json!({"prompt": "x", "video": {"url": SHORT}});
             body[field.key] = Value::Null;
-            let is_read = matches!(ask(operation, &body), Err((422, words)) if words.contains(field.key));
+            let is_read = matches!(try_purchase(operation, &body), Err((422, words)) if words.contains(field.key));
             assert_eq!(is_read, field.operations.contains(&asked), "{} of {operation:?} in read.rs", field.name);
         }
     }

@@ -1,45 +1,43 @@
-//! The answers, in each service's own form.
+//! Response bodies in each service's format.
 
 use serde_json::{Value, json};
 
+use super::fault::OddAnswer;
 use super::ledger::{Job, Ledger};
 use super::malformed::nested;
+use super::options::Shape;
 use super::timeline::{JobEnd, JobState};
-use super::{OddAnswer, Shape};
 
-/// An HTTP status and a JSON body; `None` is an empty one.
-pub(super) type Answer = (u16, Option<Value>);
+/// The HTTP status and a JSON body; `None` is an empty body.
+pub(super) type JsonResponse = (u16, Option<Value>);
 
 const MODERATED: &str = "Generated video rejected by content moderation.";
 const FAILED: &str = "Video generation failed: internal error.";
 
-/// A create was accepted.
-pub(super) fn created(request_id: &str) -> Answer {
+pub(super) fn created(request_id: &str) -> JsonResponse {
     (200, Some(json!({ "request_id": request_id })))
 }
 
-/// An error, in the words of `shape`.
-pub(super) fn error(shape: Shape, status: u16, words: &str) -> Answer {
+pub(super) fn error(shape: Shape, status: u16, message: &str) -> JsonResponse {
     let body = match shape {
-        Shape::Xai => json!({ "code": code(status), "error": words }),
+        Shape::Xai => json!({ "code": code(status), "error": message }),
         Shape::Cometapi | Shape::Envelope => json!({ "error": {
-            "message": format!("{words} (request id: 20261123000000000000000simulated)"),
+            "message": format!("{message} (request id: 20261123000000000000000simulated)"),
             "type": "comet_api_error", "param": "", "code": if status == 400 { "invalid_request" } else { "" },
         }}),
     };
     (status, Some(body))
 }
 
-/// Nobody knows this job.
-pub(super) fn unknown_job(shape: Shape) -> Answer {
+pub(super) fn unknown_job(shape: Shape) -> JsonResponse {
     match shape {
         Shape::Xai => error(shape, 404, "The requested resource was not found."),
         _ => (404, Some(json!({ "code": "task_not_exist", "message": "task_not_exist", "data": null }))),
     }
 }
 
-/// No money is left, in the words seen under this status.
-pub(super) fn no_money(status: u16) -> Answer {
+/// Messages as observed with each status.
+pub(super) fn no_money(status: u16) -> JsonResponse {
     let body = match status {
         200 => json!({ "code": "insufficient_user_quota", "message": "balance is not enough", "data": null }),
         402 => json!({
@@ -58,8 +56,8 @@ pub(super) fn no_money(status: u16) -> Answer {
     (status, Some(body))
 }
 
-/// Status, content type and body of an odd answer.
-pub(super) fn malformed(form: OddAnswer) -> (u16, &'static str, &'static str) {
+/// Status, content type and body.
+pub(super) fn odd_answer(form: OddAnswer) -> (u16, &'static str, &'static str) {
     match form {
         OddAnswer::Empty => (200, "", ""),
         OddAnswer::Html => (200, "text/html; charset=utf-8", "<!DOCTYPE html><title>We will be back soon</title>"),
@@ -72,18 +70,18 @@ pub(super) fn malformed(form: OddAnswer) -> (u16, &'static str, &'static str) {
     }
 }
 
-/// How a job stands. `place` is where its link is, if not in the usual place.
+/// The response to a query. `link_field` is the field of the link, if it is not the usual one.
 pub(super) fn status(
     ledger: &mut Ledger,
     request_id: &str,
     state: JobState,
-    place: Option<&'static str>,
-) -> Option<Answer> {
+    link_field: Option<&'static str>,
+) -> Option<JsonResponse> {
     let shape = ledger.options.shape;
     let url = if state == JobState::Over(JobEnd::Done) { ledger.link(request_id) } else { None };
     let job = ledger.job(request_id)?;
-    if let (JobState::Over(JobEnd::Done), Some(place), Some(url)) = (state, place.or(job.place), &url) {
-        return Some((200, Some(done_elsewhere(job, place, url))));
+    if let (JobState::Over(JobEnd::Done), Some(link_field), Some(url)) = (state, link_field.or(job.link_field), &url) {
+        return Some((200, Some(done_at(job, link_field, url))));
     }
     Some(match shape {
         Shape::Cometapi => flat(job, state, url.as_deref()),
@@ -92,7 +90,7 @@ pub(super) fn status(
     })
 }
 
-fn flat(job: &Job, state: JobState, url: Option<&str>) -> Answer {
+fn flat(job: &Job, state: JobState, url: Option<&str>) -> JsonResponse {
     let body = match state {
         JobState::Accepted => json!({ "request_id": job.entry.request_id }),
         JobState::Queued => json!({ "status": "queued", "model": job.purchase.model }),
@@ -102,7 +100,7 @@ fn flat(job: &Job, state: JobState, url: Option<&str>) -> Answer {
     (200, Some(body))
 }
 
-fn xai(job: &Job, state: JobState, url: Option<&str>) -> Answer {
+fn xai(job: &Job, state: JobState, url: Option<&str>) -> JsonResponse {
     match state {
         JobState::Accepted if job.timeline.empty_first_responses => (202, None),
         JobState::Accepted | JobState::Queued => (202, Some(json!({ "status": "pending", "progress": 0 }))),
@@ -111,15 +109,15 @@ fn xai(job: &Job, state: JobState, url: Option<&str>) -> Answer {
     }
 }
 
-fn with_progress(word: &str, job: &Job, progress: Option<u8>) -> Value {
-    let mut body = json!({ "status": word, "model": job.purchase.model });
+fn with_progress(status: &str, job: &Job, progress: Option<u8>) -> Value {
+    let mut body = json!({ "status": status, "model": job.purchase.model });
     if let Some(percent) = progress {
         body["progress"] = percent.into();
     }
     body
 }
 
-fn over(job: &Job, end: JobEnd, url: Option<&str>) -> Answer {
+fn over(job: &Job, end: JobEnd, url: Option<&str>) -> JsonResponse {
     match end {
         JobEnd::Done => (200, Some(done(job, url))),
         JobEnd::Failed => {
@@ -127,13 +125,13 @@ fn over(job: &Job, end: JobEnd, url: Option<&str>) -> Answer {
         }
         JobEnd::Moderated => (400, Some(moderated(job))),
         JobEnd::Expired => (200, Some(json!({ "status": "expired" }))),
-        JobEnd::Other(word) => (200, Some(json!({ "id": job.entry.request_id, "status": word }))),
+        JobEnd::Other(status) => (200, Some(json!({ "id": job.entry.request_id, "status": status }))),
     }
 }
 
-/// A done job, as other gateways say it.
-fn done_elsewhere(job: &Job, place: &str, url: &str) -> Value {
-    let mut body = nested(place, url.into());
+/// A done job in the format of other gateways.
+fn done_at(job: &Job, link_field: &str, url: &str) -> Value {
+    let mut body = nested(link_field, url.into());
     body["id"] = job.entry.request_id.clone().into();
     body["status"] = "completed".into();
     body["progress"] = 100.into();
@@ -166,11 +164,11 @@ fn moderated(job: &Job) -> Value {
     })
 }
 
-fn envelope(job: &Job, state: JobState, url: Option<&str>) -> Answer {
-    let (word, progress, reason, inner) = match state {
+fn envelope(job: &Job, state: JobState, url: Option<&str>) -> JsonResponse {
+    let (status, progress, reason, inner) = match state {
         JobState::Accepted => ("SUBMITTED", "10%".to_owned(), "", Value::Null),
         JobState::Queued => ("QUEUED", "20%".to_owned(), "", Value::Null),
-        // The inner answer lags behind the outer word.
+        // The inner status lags behind the outer one.
         JobState::Processing(progress) => {
             let percent = progress.map_or_else(|| "30%".to_owned(), |percent| format!("{percent}%"));
             ("IN_PROGRESS", percent, "", json!({ "status": "pending", "progress": 0 }))
@@ -179,11 +177,11 @@ fn envelope(job: &Job, state: JobState, url: Option<&str>) -> Answer {
         JobState::Over(JobEnd::Failed) => ("FAILURE", "100%".to_owned(), FAILED, Value::Null),
         JobState::Over(JobEnd::Moderated) => ("FAILURE", "100%".to_owned(), MODERATED, moderated(job)),
         JobState::Over(JobEnd::Expired) => ("FAILURE", "100%".to_owned(), "expired", json!({ "status": "expired" })),
-        JobState::Over(JobEnd::Other(word)) => (word, "100%".to_owned(), "", Value::Null),
+        JobState::Over(JobEnd::Other(status)) => (status, "100%".to_owned(), "", Value::Null),
     };
-    let word = word.to_uppercase();
+    let status = status.to_uppercase();
     let body = json!({ "code": "success", "message": "", "data": {
-        "task_id": job.entry.request_id, "action": "VIDEO_GENERATION", "status": word, "fail_reason": reason,
+        "task_id": job.entry.request_id, "action": "VIDEO_GENERATION", "status": status, "fail_reason": reason,
         "submit_time": 1_773_297_002, "start_time": 0, "finish_time": 0, "progress": progress, "data": inner,
     }});
     (200, Some(body))
