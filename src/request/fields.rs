@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Audio, Keyframe, Operation, PrepareMedia, StorageOptions};
+use super::parts::{Audio, Keyframe, Operation, PrepareMedia, StorageOptions};
 use crate::error::Result;
 use crate::media::{Media, Role};
 

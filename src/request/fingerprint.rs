@@ -8,7 +8,8 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{PrepareMedia, VideoRequest};
+use super::fields::VideoRequest;
+use super::parts::PrepareMedia;
 use crate::error::{Error, Result};
 use crate::media::{Media, Role};
 

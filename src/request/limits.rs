@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Audio, FIELDS, Operation, StorageOptions, VideoRequest};
+use super::fields::{FIELDS, VideoRequest};
+use super::parts::{Audio, Operation, StorageOptions};
 use crate::error::{Error, Result};
 use crate::media::{VideoInfo, is_address};
 use crate::redact::{shorten, text_for_message};

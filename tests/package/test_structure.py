@@ -102,7 +102,7 @@ def rust_modules(root: Path) -> dict[Module, str]:
     for path in root.rglob("*.rs"):
         parts = path.relative_to(root).with_suffix("").parts
         if not any(part.endswith("tests") for part in parts):
-            code = path.read_text(encoding="utf-8").partition("\n#[cfg(test)]\nmod tests {")[0]
+            code = re.split(r"\n#\[cfg\(test\)\]\n.*mod tests \{", path.read_text(encoding="utf-8"))[0]
             code = re.sub(r"//[^\n]*|pub\(in [^)]*\)", "", code)
             modules[parts[:-1] if parts[-1] in {"mod", "lib"} else parts] = code
     return modules
