@@ -6,6 +6,7 @@ mod limits;
 mod parts;
 mod sent;
 
+#[cfg(feature = "python")]
 pub(crate) use fields::FIELDS;
 pub use fields::VideoRequest;
 #[cfg(feature = "python")]
