@@ -6,7 +6,7 @@ mod limits;
 mod parts;
 mod sent;
 
-#[cfg(feature = "python")]
+#[cfg(any(feature = "python", test))]
 pub(crate) use fields::FIELDS;
 pub use fields::VideoRequest;
 #[cfg(feature = "python")]
