@@ -152,7 +152,7 @@ def test_an_answer_that_breaks_off_is_not_believed_and_its_id_is_named(face: Fac
     with RawService(in_turn(cut)) as service, client_of(service) as client:
         with pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught:
             face(client, "generate", "a candle")
-        with pytest.raises(vidjob.InvalidResponse, match="not readable JSON"):
+        with pytest.raises(vidjob.InvalidResponse, match="not valid JSON"):
             face(client, "get", "job-1")
     assert caught.value.request_id == "job-1"
 
@@ -337,7 +337,7 @@ def test_a_wait_that_hears_only_odd_answers_ends_with_its_timeout_and_says_so(fa
     with (
         RawService(in_turn(PROCESSING, ODD[odd])) as service,
         client_of(service) as client,
-        pytest.raises(vidjob.WaitTimeout, match="lastly, instead of an answer: ") as caught,
+        pytest.raises(vidjob.WaitTimeout, match="the last poll failed: ") as caught,
     ):
         face(client, "wait", ID, poll_interval=0.02, timeout=0.5)
     assert caught.value.job is not None
