@@ -152,10 +152,7 @@ fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
             other => other,
         })
         .collect();
-    BASE64_STANDARD_NO_PAD
-        .decode(content)
-        .map(Bytes::from)
-        .map_err(|error| format!("the data URI is not valid base64: {error}"))
+    BASE64_STANDARD_NO_PAD.decode(content).map(Bytes::from).map_err(|_| "the data URI is not valid base64".into())
 }
 
 /// Detects the format of bytes, and rejects what the service does not accept.
@@ -213,7 +210,10 @@ fn inspect<R: Read + Seek>(
     let kind = match detect_format(source)? {
         Detected::Whole(kind) if role.allows(kind) => kind,
         Detected::Whole(kind) => return refuse(kind.name()),
-        Detected::Truncated(kind) => return refuse(&format!("{} that is truncated", kind.name())),
+        Detected::Truncated(kind) => {
+            let message = format!("{field}: {subject} {} that is truncated; pass the complete file", kind.name());
+            return Err(ReadError::Refused(Error::invalid(field, message)));
+        }
         Detected::Foreign(what) => return refuse(&what),
     };
     let video = if kind == Kind::Mp4 { isobmff::video_info(source)? } else { None };

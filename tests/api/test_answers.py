@@ -148,7 +148,7 @@ def test_a_truncated_response_is_unknown_and_names_its_id(api: ApiMode) -> None:
     with RawService(in_turn(cut)) as service, client_of(service) as client:
         with pytest.raises(vidjob.SubmitUnknown, match="job-1") as caught:
             api(client, "generate", "a candle")
-        with pytest.raises(vidjob.InvalidResponse, match="not readable JSON"):
+        with pytest.raises(vidjob.InvalidResponse, match="not valid JSON"):
             api(client, "get", "job-1")
     assert caught.value.request_id == "job-1"
 

@@ -77,7 +77,7 @@ def test_what_the_limits_exclude_is_refused_before_sending(
 
 @pytest.mark.parametrize(
     ("fault", "cause"),
-    [("lost_response", "the connection broke"), ("garbage", "cannot be used"), ("wrong_type", "cannot be used")],
+    [("lost_response", "the connection broke"), ("garbage", "is invalid"), ("wrong_type", "is invalid")],
 )
 def test_a_lost_response_is_never_resubmitted(
     api: ApiMode, simulator: Simulator, client: VideoClient, fault: Any, cause: str

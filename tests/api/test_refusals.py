@@ -56,7 +56,7 @@ def test_wait_timeout_reports_the_last_malformed_response(api: ApiMode, odd: str
     with (
         RawService(in_turn(PROCESSING, ODD[odd])) as service,
         client_of(service) as client,
-        pytest.raises(vidjob.WaitTimeout, match="lastly, instead of an answer: ") as caught,
+        pytest.raises(vidjob.WaitTimeout, match="the last poll failed: ") as caught,
     ):
         api(client, "wait", ID, poll_interval=0.02, timeout=0.5)
     assert caught.value.job is not None

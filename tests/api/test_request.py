@@ -341,8 +341,8 @@ def test_plain_json() -> None:
     ("data", "words"),
     [
         ({"prompt": "x", "durtion": 5}, "unknown field `durtion`"),
-        ({"prompt": "x", "image": "cat.png"}, "never read as a path"),
-        ({"prompt": "x", "image": {"url": "/etc/passwd"}}, "never read as a path"),
+        ({"prompt": "x", "image": "cat.png"}, "pass pathlib.Path"),
+        ({"prompt": "x", "image": {"url": "/etc/passwd"}}, "pass pathlib.Path"),
         ({"prompt": "x", "duration": 16}, "1 to 15"),
         ({"prompt": "x", "duration": "5"}, "invalid type"),
         ({"prompt": "x", "operation": "paint"}, "unknown variant"),

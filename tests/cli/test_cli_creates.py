@@ -136,7 +136,7 @@ def test_dry_run_needs_no_key(cli: Cli, line: list[str], path: str, body: dict[s
     [
         (["generate"], "prompt is missing"),
         (["generate", "x", "--image", "none.png"], "none.png cannot be read"),
-        (["generate", "x", "--image", __file__], "is a text; taken is an image"),
+        (["generate", "x", "--image", __file__], "is plain text; expected a JPEG"),
         (["generate", "x", "--duration", "16"], "1 to 15"),
         (["generate", "x", "--resolution", "1080p"], "--model grok-imagine-video-1.5"),
         (["generate", "x", "--keyframe", PNG], "like 2.5=frame.png"),
@@ -144,7 +144,7 @@ def test_dry_run_needs_no_key(cli: Cli, line: list[str], path: str, body: dict[s
         (["generate", "x", "--store-as", "a", "--public-url-for", "3600"], "--public-url"),
         (["edit", "x"], "--video --job"),
         (["edit", "x", "--video", CLIP, "--job", ID], "not allowed with"),
-        (["edit", "x", "--video", PNG], "a PNG image; taken is a video"),
+        (["edit", "x", "--video", PNG], "a PNG image; expected an MP4 video"),
         (["extend", "x", "--video", CLIP, "--duration", "11"], "1 to 10"),
         (["render", "x", "-o", "a.mp4", "--video", CLIP, "--duration", "5"], "takes its duration from its source"),
         (["render", "x", "--operation", "extend", "-o", "a.mp4"], "video is missing"),

@@ -94,7 +94,7 @@ def test_3_the_job_failed(
 def test_4_no_key(cli: Cli) -> None:
     code, out, err = cli("get", ID)
     assert (code, out) == (4, "")
-    assert err == "error: no key: set COMETAPI_KEY in the environment, or pass --api-key-file FILE\n"
+    assert err == "error: no API key: set COMETAPI_KEY in the environment, or pass --api-key-file FILE\n"
 
 
 @pytest.mark.parametrize(
