@@ -117,7 +117,7 @@ def test_download_spares_what_is_there(cli: Cli, at: list[str], job: VideoJob, s
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
     assert (code, out) == (2, "")
     whole = Path("a.mp4").absolute()
-    assert err == f"error: {whole} exists already; pass --overwrite to replace it (job {job.request_id})\n"
+    assert err == f"error: {whole} already exists; pass --overwrite to replace it (job {job.request_id})\n"
     assert len(simulator.requests) == asked
     assert cli("download", job.request_id, "-o", "a.mp4", "--overwrite", *at)[0] == 0
 
@@ -313,7 +313,7 @@ def test_2_nothing_is_bought_for_a_file_that_cannot_be_kept(cli: Cli, at: list[s
     Path("a.mp4").write_text("mine")
     code, _, err = cli("render", "x", "-o", "a.mp4", *at)
     assert code == 2
-    assert err == f"error: {Path('a.mp4').absolute()} exists already; pass --overwrite to replace it\n"
+    assert err == f"error: {Path('a.mp4').absolute()} already exists; pass --overwrite to replace it\n"
     assert simulator.accepted == []
 
 
