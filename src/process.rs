@@ -1,5 +1,5 @@
-//! Which process this is, and whether another one still runs. No locks: a lock travels into forked children, and some
-//! file systems have none.
+//! Identifies processes, and checks whether another one is still running. No file locks: forked children inherit them,
+//! and some file systems have none.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -7,39 +7,35 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-/// A process, as others can recognise it.
+/// A process, as others can identify it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// When it started, in the kernel's clock ticks since boot: a process ID is used again, the pair is not.
+    /// In the kernel's clock ticks since boot. Process IDs are reused; the pair is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<u64>,
-    /// The boot and the process namespace in which `pid` and `started` mean something.
+    /// The boot and the process namespace in which `pid` and `started` are valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
 }
 
-/// What can be said of a process from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Liveness {
     Alive,
     Dead,
-    /// It runs elsewhere, and nothing can be seen of it from here.
+    /// On another host or in another container, so its state is unknown.
     Remote,
 }
 
 impl Owner {
-    /// This process.
     pub(crate) fn this_process() -> Self {
         static THIS: OnceLock<Owner> = OnceLock::new();
         let pid = std::process::id();
         let this = THIS.get_or_init(|| Self::with_id(pid));
-        // A forked child has its parent's memory.
+        // A forked child inherits the value of its parent.
         if this.pid == Some(pid) { this.clone() } else { Self::with_id(pid) }
     }
 
@@ -47,13 +43,12 @@ impl Owner {
         Self { pid: Some(pid), host: Some(host()), started: start_of(pid).map(|(_, at)| at), machine: machine() }
     }
 
-    /// Whether it is this very process.
     pub(crate) fn is_this_process(&self) -> bool {
         self.pid == Some(std::process::id()) && self.liveness() == Liveness::Alive
     }
 
-    /// The process in words.
-    pub(crate) fn words(&self) -> String {
+    /// For messages.
+    pub(crate) fn description(&self) -> String {
         if self.is_this_process() {
             return format!("this process, {}", std::process::id());
         }
@@ -61,7 +56,7 @@ impl Owner {
         self.host.as_ref().map_or_else(|| pid.clone(), |host| format!("{pid} on {host}"))
     }
 
-    /// Whether it runs, as far as this host can tell. Reads `/proc`: blocks, but not for long.
+    /// Reads `/proc`: blocks, but not for long.
     pub(crate) fn liveness(&self) -> Liveness {
         let (Some(pid), Some(host_of_owner)) = (self.pid, &self.host) else { return Liveness::Dead };
         if *host_of_owner != host() {
@@ -69,7 +64,7 @@ impl Owner {
         }
         match (&self.machine, machine()) {
             (Some(theirs), Some(ours)) if *theirs != ours => {
-                // After a reboot nothing of before runs; another container's processes cannot be seen.
+                // No process survives a reboot; processes of another container are invisible.
                 if boot_of(theirs) == boot_of(&ours) { Liveness::Remote } else { Liveness::Dead }
             }
             _ => local(pid, self.started),
@@ -77,41 +72,41 @@ impl Owner {
     }
 }
 
-/// A mark in the names of temporary files, by which the next process can tell whether their owner still runs.
+/// Part of the names of temporary files. Other processes find out from it whether the owner is still running.
 pub(crate) fn tag() -> String {
     let this = Owner::this_process();
     let (pid, started) = (this.pid.unwrap_or_default(), this.started.unwrap_or_default());
-    format!("{:04x}-{pid:x}-{started:x}", here())
+    format!("{:04x}-{pid:x}-{started:x}", host_hash())
 }
 
-/// Removes the temporary files of processes that have ended from `folder`. Blocks.
+/// Removes temporary files of ended processes from `folder`. Blocks.
 pub(crate) fn remove_abandoned(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".part")) else { continue };
-        // The target's name, which may have dots of its own, the mark, and what chance added.
-        if name.rsplit('.').nth(1).is_some_and(is_of_the_dead) {
-            // Whoever else tidies up may have been faster.
+        // The name of the target, which may contain dots, the tag, and a random part.
+        if name.rsplit('.').nth(1).is_some_and(is_of_ended_process) {
+            // Another process may have removed it already.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether a [`tag`] is of a process that ran here and has ended.
-fn is_of_the_dead(tag: &str) -> bool {
+/// Whether a [`tag`] belongs to a process that ran on this host and has ended.
+fn is_of_ended_process(tag: &str) -> bool {
     let mut parts = tag.split('-').map(|part| u64::from_str_radix(part, 16).ok());
-    let (Some(Some(place)), Some(Some(pid)), Some(Some(started)), None) =
+    let (Some(Some(host)), Some(Some(pid)), Some(Some(started)), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return false;
     };
     let Ok(pid) = u32::try_from(pid) else { return false };
-    place == u64::from(here()) && local(pid, (started > 0).then_some(started)) == Liveness::Dead
+    host == u64::from(host_hash()) && local(pid, (started > 0).then_some(started)) == Liveness::Dead
 }
 
-/// This host and its process namespace. It outlives a reboot: the processes of before are dead.
-fn here() -> u16 {
+/// A hash of this host and its process namespace, which stays the same after a reboot.
+fn host_hash() -> u16 {
     let this = Owner::this_process();
     let mut hasher = DefaultHasher::new();
     this.host.hash(&mut hasher);
@@ -128,7 +123,7 @@ fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
 }
 
-/// The boot and the process namespace, where the system tells them.
+/// The boot and the process namespace, on Linux.
 fn machine() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
@@ -148,11 +143,11 @@ fn local(pid: u32, started: Option<u64>) -> Liveness {
     }
 }
 
-/// The state and the start of a process. A zombie still has both.
+/// The state and the start time of a process. A zombie still has both.
 fn start_of(pid: u32) -> Option<(char, u64)> {
     const START: usize = 19;
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold blanks and brackets; what follows its last bracket does not.
+    // The process name may contain spaces and brackets; the fields after its last bracket do not.
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(START - 1)?.parse().ok()?))
@@ -187,17 +182,17 @@ mod tests {
             std::thread::yield_now();
         }
         if start_of(child.id()).is_some() {
-            assert_eq!(owner.liveness(), Liveness::Dead, "a zombie does nothing any more");
+            assert_eq!(owner.liveness(), Liveness::Dead, "a zombie counts as ended");
         }
         child.wait().unwrap();
         assert_eq!(owner.liveness(), Liveness::Dead);
     }
 
     #[test]
-    fn temporaries_of_the_dead_alone_are_removed() {
+    fn only_temporary_files_of_ended_processes_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let mut child = std::process::Command::new("true").spawn().unwrap();
-        let of_child = format!("{:04x}-{:x}-1", here(), child.id());
+        let of_child = format!("{:04x}-{:x}-1", host_hash(), child.id());
         child.wait().unwrap();
         let (dead, alive) = (format!(".a.b.mp4.{of_child}.xyz.part"), format!(".a.mp4.{}.xyz.part", tag()));
         let others = [alive.as_str(), ".a.mp4.xyz.part", "a.mp4", &format!(".a.{of_child}.mp4")];
@@ -210,20 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn tags_tell_of_the_dead_alone() {
-        assert!(!is_of_the_dead(&tag()));
+    fn only_tags_of_ended_local_processes_count() {
+        assert!(!is_of_ended_process(&tag()));
         let mut child = std::process::Command::new("true").spawn().unwrap();
-        let of_child = format!("{:04x}-{:x}-1", here(), child.id());
+        let of_child = format!("{:04x}-{:x}-1", host_hash(), child.id());
         child.wait().unwrap();
-        assert!(is_of_the_dead(&of_child));
-        let elsewhere = format!("{:04x}-{:x}-1", here() ^ 1, child.id());
+        assert!(is_of_ended_process(&of_child));
+        let elsewhere = format!("{:04x}-{:x}-1", host_hash() ^ 1, child.id());
         for other in [elsewhere.as_str(), "", "a", "x-y-z", "1-2", "1-2-3-4"] {
-            assert!(!is_of_the_dead(other), "{other}");
+            assert!(!is_of_ended_process(other), "{other}");
         }
     }
 
     #[test]
-    fn a_process_id_that_is_used_again_is_another_process() {
+    fn a_reused_process_id_is_another_process() {
         let this = Owner::this_process();
         assert!(this.is_this_process());
         if let Some(started) = this.started {

@@ -1,8 +1,7 @@
-//! Work that blocks, beside the async workers.
+//! Blocking work outside the async workers.
 
 use crate::error::{Error, Result};
 
-/// Runs `work` on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await

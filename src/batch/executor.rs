@@ -148,7 +148,7 @@ impl Executor {
             self.journal.check_not_busy(&item.id, current).await?;
         }
         if let Some(lost) = entry.current().filter(|current| matches!(current.state, AttemptState::Unknown { .. })) {
-            self.journal.look_again(&item.id, lost).await?;
+            self.journal.refresh_attempt(&item.id, lost).await?;
             entry = self.journal.entry(&item.id).unwrap_or_default();
         }
         let planned = self.plan(&entry, item, rules);

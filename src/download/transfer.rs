@@ -471,7 +471,7 @@ fn attempt_error(url: &Url, error: reqwest::Error) -> AttemptError {
     if let Some(refused) = resolver_refusal(&error) {
         return AttemptError::Permanent(unsafe_url(format!("refused {}: {refused}", url_without_secrets(url))));
     }
-    let reasons = error_chain::described(&error);
+    let reasons = error_chain::describe(&error);
     if error.is_builder() {
         return AttemptError::Permanent(unsafe_url(format!(
             "the link {} cannot be requested: {reasons}",

@@ -1,4 +1,4 @@
-//! Who may send an attempt: whoever created its claim, and nobody else.
+//! Claims: only the process that created the claim of an attempt may send it.
 
 use std::collections::HashSet;
 use std::io;
@@ -7,30 +7,28 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::record::{IntentDetails, Kind, Line};
+use super::record::{EventKind, IntentDetails, Line};
 use super::store::{Created, Store};
 
 const ITEMS: &str = "items";
-/// How much of an ID its name in the store repeats, for people who look.
-const READABLE: usize = 40;
-/// The number of an attempt without one: nothing else names a single create.
+/// How many characters of an ID its key repeats, for people who look.
+const READABLE_LENGTH: usize = 40;
+/// The number of an attempt without one: a single create has no others.
 pub(super) const FIRST: u32 = 1;
-/// Enough of a hash to tell any two IDs apart.
+/// Enough of a hash to distinguish any two IDs.
 const HASH_BYTES: usize = 12;
-/// How often, and in what distance, a claim is read again that may just be being written.
-const READS: u32 = 10;
-const READ_AGAIN: Duration = Duration::from_millis(100);
+/// How often, and after what delay, a claim is read again that may be incomplete.
+const MAX_READS: u32 = 10;
+const READ_DELAY: Duration = Duration::from_millis(100);
 
-/// What came of claiming an attempt.
 #[derive(Debug)]
 pub(super) enum ClaimOwner {
-    /// The caller may send it, once.
+    /// The caller may send the attempt, once.
     Mine,
-    /// Somebody else claimed it first; the line says who.
+    /// Another process claimed it first; the line names it.
     Theirs(Box<Line>),
 }
 
-/// The claims of one journal.
 #[derive(Debug, Clone)]
 pub(super) struct Claims {
     store: Arc<dyn Store>,
@@ -41,11 +39,11 @@ impl Claims {
         Self { store }
     }
 
-    /// Claims attempt `n` at an item. `intent` is the line that will announce it.
+    /// Claims attempt `n` for an item. `intent` is the line that will announce it.
     ///
-    /// A store may repeat a request whose answer was lost and then report that the object exists: what it holds tells
-    /// whose it is.
-    pub(super) async fn take(&self, n: u32, intent: &Line) -> io::Result<ClaimOwner> {
+    /// A store may repeat a request whose response was lost, and then report that the object exists: its content shows
+    /// who created it.
+    pub(super) async fn acquire(&self, n: u32, intent: &Line) -> io::Result<ClaimOwner> {
         let name = intent_name(&intent.id, n);
         let content = intent.encode().map_err(io::Error::other)?;
         let content = content.into_bytes();
@@ -53,7 +51,7 @@ impl Claims {
             if self.store.create(&name, content.clone()).await? == Created::New {
                 return Ok(ClaimOwner::Mine);
             }
-            // One that is gone again was given up.
+            // The other process released its claim in the meantime.
             let Some(line) = self.read(&intent.id, n).await? else { continue };
             return Ok(if line.attempt == intent.attempt {
                 ClaimOwner::Mine
@@ -63,29 +61,28 @@ impl Claims {
         }
     }
 
-    /// The claim of attempt `n` at an item, if there is one. What cannot be read, or tells of something else, is a
-    /// claim of nobody knows whom.
+    /// The claim of attempt `n` for an item. An unreadable claim, or one about another attempt, counts as a claim of an
+    /// unknown process.
     async fn read(&self, id: &str, n: u32) -> io::Result<Option<Line>> {
         let name = intent_name(id, n);
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             let Some(content) = self.store.read(&name).await? else { return Ok(None) };
             if let Some(line) = decode(&content).filter(|line| line.id == id && line.n == Some(n)) {
                 return Ok(Some(line));
             }
-            tokio::time::sleep(READ_AGAIN).await;
+            tokio::time::sleep(READ_DELAY).await;
         }
         let error = Some(format!("its claim, {name} in the journal's folder, is damaged"));
         let attempt = format!("claim-{n}");
         let (id, order) = (id.to_owned(), Some(IntentDetails::default()));
-        Ok(Some(Line { id, attempt, n: Some(n), order, error, ..Line::new(Kind::Unknown) }))
+        Ok(Some(Line { id, attempt, n: Some(n), order, error, ..Line::new(EventKind::Unknown) }))
     }
 
-    /// Whether the claim of attempt `n` is there still.
-    pub(super) async fn is_there(&self, id: &str, n: u32) -> io::Result<bool> {
+    pub(super) async fn exists(&self, id: &str, n: u32) -> io::Result<bool> {
         Ok(self.store.read(&intent_name(id, n)).await?.is_some())
     }
 
-    /// What claims say of one item, the damaged ones included.
+    /// The claims of one item, including damaged ones.
     pub(super) async fn of_item(&self, id: &str) -> io::Result<Vec<Line>> {
         let mut lines = Vec::new();
         for name in self.store.list(&format!("{ITEMS}/{}", key(id))).await? {
@@ -100,40 +97,40 @@ impl Claims {
         Ok(lines)
     }
 
-    /// Gives up a claim under which nothing was sent and nothing will be.
-    pub(super) async fn give_up(&self, id: &str, n: u32) -> io::Result<()> {
+    /// Releases a claim for which nothing was sent and nothing will be.
+    pub(super) async fn release(&self, id: &str, n: u32) -> io::Result<()> {
         self.store.remove(&intent_name(id, n)).await
     }
 
-    /// Whether a later attempt was claimed: whoever holds this one is too late to send it.
+    /// Whether a later attempt was claimed, so that this one may not be sent any more.
     pub(super) async fn is_superseded(&self, id: &str, n: u32) -> io::Result<bool> {
-        self.is_there(id, n.saturating_add(1)).await
+        self.exists(id, n.saturating_add(1)).await
     }
 
-    /// Keeps an acceptance that the journal's file cannot take.
-    pub(super) async fn keep_accepted(&self, line: &Line) -> io::Result<()> {
+    /// Stores an acceptance that could not be written to the segment.
+    pub(super) async fn save_accepted(&self, line: &Line) -> io::Result<()> {
         let content = line.encode().map_err(io::Error::other)?;
         self.store.create(&accepted_name(&line.id, line.n.unwrap_or(FIRST)), content.into_bytes()).await.map(|_| ())
     }
 
-    /// The acceptance that was kept for attempt `n`, if one was.
+    /// The stored acceptance of attempt `n`.
     pub(super) async fn accepted(&self, id: &str, n: u32) -> io::Result<Option<Line>> {
         let line = self.store.read(&accepted_name(id, n)).await?.and_then(|content| decode(&content));
         Ok(line.filter(|line| line.id == id))
     }
 
-    /// The claims of all items but those that are `known`, by what `key` gives for their IDs.
+    /// The claims of all items except those with a `known` [`key`].
     pub(super) async fn unknown(&self, known: &HashSet<String>) -> io::Result<Vec<Line>> {
         let mut lines = Vec::new();
         for key in self.store.list(ITEMS).await? {
             if !known.contains(&key) {
-                lines.extend(self.of(&key).await?);
+                lines.extend(self.of_key(&key).await?);
             }
         }
         Ok(lines)
     }
 
-    async fn of(&self, key: &str) -> io::Result<Vec<Line>> {
+    async fn of_key(&self, key: &str) -> io::Result<Vec<Line>> {
         let mut lines = Vec::new();
         for name in self.store.list(&format!("{ITEMS}/{key}")).await? {
             let content = self.store.read(&format!("{ITEMS}/{key}/{name}")).await?;
@@ -143,11 +140,11 @@ impl Claims {
     }
 }
 
-/// The name of an item in the store: good on every file system, also where case does not count.
+/// The name of an item in the store: valid on every file system, also without case sensitivity.
 pub(super) fn key(id: &str) -> String {
     let digest = Sha256::digest(id.as_bytes());
     let hash = crate::hexadecimal::encode(&digest[..HASH_BYTES]);
-    let readable: String = id.chars().filter(char::is_ascii_alphanumeric).take(READABLE).collect();
+    let readable: String = id.chars().filter(char::is_ascii_alphanumeric).take(READABLE_LENGTH).collect();
     format!("{}-{hash}", readable.to_ascii_lowercase())
 }
 
@@ -166,33 +163,33 @@ fn decode(content: &[u8]) -> Option<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::record::Kind;
+    use crate::journal::record::EventKind;
     use crate::journal::store::Folder;
 
     fn intent(id: &str, attempt: &str) -> Line {
-        Line { id: id.into(), attempt: attempt.into(), n: Some(1), ..Line::new(Kind::Intent) }
+        Line { id: id.into(), attempt: attempt.into(), n: Some(1), ..Line::new(EventKind::Intent) }
     }
 
     #[tokio::test]
-    async fn an_attempt_belongs_to_whoever_claimed_it_first() {
+    async fn an_attempt_belongs_to_the_first_claim() {
         let folder = tempfile::tempdir().unwrap();
         let claims = Claims::new(Arc::new(Folder::new(folder.path())));
         let (first, second) = (intent("a", "x"), intent("a", "y"));
-        assert!(matches!(claims.take(1, &first).await.unwrap(), ClaimOwner::Mine));
-        let ClaimOwner::Theirs(line) = claims.take(1, &second).await.unwrap() else { panic!() };
+        assert!(matches!(claims.acquire(1, &first).await.unwrap(), ClaimOwner::Mine));
+        let ClaimOwner::Theirs(line) = claims.acquire(1, &second).await.unwrap() else { panic!() };
         assert_eq!(line.attempt, "x");
-        assert!(matches!(claims.take(1, &first).await.unwrap(), ClaimOwner::Mine), "an answer of the store was lost");
+        assert!(matches!(claims.acquire(1, &first).await.unwrap(), ClaimOwner::Mine), "the store repeats a request");
         assert!(!claims.is_superseded("a", 1).await.unwrap());
-        assert!(matches!(claims.take(2, &second).await.unwrap(), ClaimOwner::Mine));
+        assert!(matches!(claims.acquire(2, &second).await.unwrap(), ClaimOwner::Mine));
         assert!(claims.is_superseded("a", 1).await.unwrap());
-        claims.give_up("a", 2).await.unwrap();
+        claims.release("a", 2).await.unwrap();
         assert!(!claims.is_superseded("a", 1).await.unwrap());
         assert_eq!(claims.unknown(&HashSet::new()).await.unwrap().len(), 1);
         assert!(claims.unknown(&HashSet::from([key("a")])).await.unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_damaged_claim_is_one_of_nobody_knows_whom() {
+    async fn a_damaged_claim_belongs_to_an_unknown_process() {
         let other = intent("b", "x").encode().unwrap();
         let flipped = Line { n: Some(7), ..intent("a", "x") }.encode().unwrap();
         for content in ["", "{", &other, &flipped, "\0\0\0"] {
@@ -201,15 +198,15 @@ mod tests {
             let path = folder.path().join(intent_name("a", 1));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, content).unwrap();
-            let ClaimOwner::Theirs(line) = claims.take(1, &intent("a", "y")).await.unwrap() else { panic!() };
-            assert_eq!((line.event, &*line.id, line.n), (Kind::Unknown, "a", Some(1)));
+            let ClaimOwner::Theirs(line) = claims.acquire(1, &intent("a", "y")).await.unwrap() else { panic!() };
+            assert_eq!((line.event, &*line.id, line.n), (EventKind::Unknown, "a", Some(1)));
             assert!(line.error.as_ref().unwrap().contains("1.intent"), "{line:?}");
             assert_eq!(claims.of_item("a").await.unwrap()[0].attempt, line.attempt);
         }
     }
 
     #[test]
-    fn names_tell_ids_apart_on_every_file_system() {
+    fn keys_distinguish_ids_on_every_file_system() {
         let ids = ["a", "A", "a/b", "a b", "ä", "", &"x".repeat(500), "../../etc/passwd", "con"];
         let keys: HashSet<_> = ids.iter().map(|id| key(id)).collect();
         assert_eq!(keys.len(), ids.len());

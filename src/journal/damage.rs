@@ -1,47 +1,45 @@
-//! Lines that are not as they were written, and which items they may hide. No I/O.
+//! Damaged lines, and the items that they may hide. No I/O.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// A line that is not as it was written.
+/// A damaged line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The file that it stands in.
+    /// The segment.
     pub path: PathBuf,
-    /// Its number, from 1.
+    /// The line number, from 1.
     pub number: u64,
-    /// The item it seems to be about. The damage may be in its name, too.
+    /// The item that the line seems to be about. Its ID may be damaged, too.
     pub id: Option<String>,
 }
 
 impl Damage {
-    /// The place of the line.
     #[must_use]
     pub fn words(&self) -> String {
         format!("line {} of {} is damaged", self.number, self.path.display())
     }
 }
 
-/// All damaged lines of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Damaged {
     lines: Vec<Damage>,
     by_id: HashMap<String, usize>,
-    /// A line without a claim behind it: the name that it holds may be what was damaged.
-    uncovered: Option<usize>,
+    /// A line without a claim. It may hide any item, as its ID may be damaged.
+    unclaimed: Option<usize>,
     paths: HashSet<PathBuf>,
 }
 
 impl Damaged {
-    /// Takes in lines of one file. They are `covered` where claims tell which items were bought.
-    pub(super) fn add(&mut self, lines: Vec<Damage>, covered: bool) {
+    /// `has_claims` says whether claims show which items of the segment were bought.
+    pub(super) fn add(&mut self, lines: Vec<Damage>, has_claims: bool) {
         for line in lines {
             let at = self.lines.len();
             if let Some(id) = &line.id {
                 self.by_id.entry(id.clone()).or_insert(at);
             }
-            if !covered {
-                self.uncovered.get_or_insert(at);
+            if !has_claims {
+                self.unclaimed.get_or_insert(at);
             }
             self.paths.insert(line.path.clone());
             self.lines.push(line);
@@ -57,8 +55,8 @@ impl Damaged {
     }
 
     /// The line that may hide a purchase of this item.
-    pub(super) fn hides(&self, id: &str, is_known: bool) -> Option<&Damage> {
-        let unknown = if is_known { None } else { self.uncovered };
+    pub(super) fn hiding(&self, id: &str, is_known: bool) -> Option<&Damage> {
+        let unknown = if is_known { None } else { self.unclaimed };
         self.lines.get(self.by_id.get(id).copied().or(unknown)?)
     }
 }

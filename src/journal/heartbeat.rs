@@ -1,4 +1,4 @@
-//! Signs of life for processes on other hosts, aged by the clock of the file system that they share.
+//! Heartbeats for processes on other hosts. Their age is measured by the clock of the shared file system.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use crate::process::Owner;
 
 const WORKERS: &str = "workers";
-/// For so long after its last heartbeat a process is taken to be alive.
+/// A process counts as alive for this long after its last heartbeat.
 const TIMEOUT: Duration = Duration::from_secs(45);
 const INTERVAL: Duration = Duration::from_secs(15);
 
-/// Beats as long as it lives.
+/// Writes heartbeats until it is dropped.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     path: PathBuf,
@@ -21,16 +21,16 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Begins to beat for this process, where there is a runtime to do so.
-    pub(super) fn begin(folder: &Path) -> Option<Self> {
+    /// Starts the heartbeat of this process; `None` without a runtime.
+    pub(super) fn start(folder: &Path) -> Option<Self> {
         let handle = tokio::runtime::Handle::try_current().ok()?;
         let path = path_of(folder, &Owner::this_process());
         let target = path.clone();
         let task = handle.spawn(async move {
             loop {
                 let path = target.clone();
-                // Whoever cannot beat is taken for dead by other hosts: they then follow the same job.
-                let _ = tokio::task::spawn_blocking(move || beat(&path)).await;
+                // Without heartbeats other hosts consider this process dead, and poll the same job as well.
+                let _ = tokio::task::spawn_blocking(move || write_heartbeat(&path)).await;
                 tokio::time::sleep(INTERVAL).await;
             }
         });
@@ -45,29 +45,29 @@ impl Drop for Heartbeat {
         }
         self.task.abort();
         let _ = std::fs::remove_file(&self.path);
-        // The last one to leave.
+        // Succeeds when no other process has a heartbeat.
         let _ = self.path.parent().map(std::fs::remove_dir);
     }
 }
 
-/// Whether the last sign of life of a process is fresh. Blocks.
+/// Whether the last heartbeat of a process is recent. Blocks.
 pub(super) fn is_fresh(folder: &Path, owner: &Owner) -> bool {
     age_of(folder, &path_of(folder, owner)).is_some_and(|age| age < TIMEOUT)
 }
 
-/// How long ago a file of the journal was written to, by the clock of the file system: those of hosts differ. Blocks.
+/// How long ago a file of the journal was written, by the clock of the file system: the clocks of hosts differ. Blocks.
 pub(super) fn age_of(folder: &Path, path: &Path) -> Option<Duration> {
     let last = modified(path)?;
     let own = path_of(folder, &Owner::this_process());
-    let now = beat(&own).ok().and_then(|()| modified(&own)).unwrap_or_else(SystemTime::now);
+    let now = write_heartbeat(&own).ok().and_then(|()| modified(&own)).unwrap_or_else(SystemTime::now);
     Some(now.duration_since(last).unwrap_or_default())
 }
 
-fn beat(path: &Path) -> io::Result<()> {
+fn write_heartbeat(path: &Path) -> io::Result<()> {
     let open = || OpenOptions::new().append(true).create(true).open(path);
     let mut file = match (open(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-            // Never the journal's own folder: it may have been removed for good.
+            // Does not create the journal's own folder, which may have been removed on purpose.
             std::fs::create_dir(folder)?;
             open()?
         }
@@ -93,12 +93,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_elsewhere_is_alive_while_it_beats() {
+    fn a_remote_process_is_alive_while_it_writes_heartbeats() {
         let folder = tempfile::tempdir().unwrap();
         let owner = Owner { host: Some("elsewhere".into()), ..Owner::this_process() };
         assert!(!is_fresh(folder.path(), &owner));
         let path = path_of(folder.path(), &owner);
-        beat(&path).unwrap();
+        write_heartbeat(&path).unwrap();
         assert!(is_fresh(folder.path(), &owner));
         let file = OpenOptions::new().append(true).open(&path).unwrap();
         file.set_modified(SystemTime::now() - TIMEOUT).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     #[tokio::test]
     async fn a_heartbeat_ends_with_its_owner() {
         let folder = tempfile::tempdir().unwrap();
-        let heartbeat = Heartbeat::begin(folder.path()).unwrap();
+        let heartbeat = Heartbeat::start(folder.path()).unwrap();
         while !heartbeat.path.exists() {
             tokio::task::yield_now().await;
         }

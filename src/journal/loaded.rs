@@ -1,4 +1,4 @@
-//! What this process knows of a journal: all that was read, and who is at work.
+//! The state of a journal in this process: the lines that were read, and the items in progress.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 use super::damage::Damaged;
 use super::heartbeat::Heartbeat;
-use super::record::{self, Kind};
+use super::record::{self, EventKind};
 use super::segment;
 use super::state::JournalState;
 use crate::process::Owner;
 
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
+pub(super) struct LoadedJournal {
     pub(super) state: JournalState,
     pub(super) segments: Vec<Segment>,
     pub(super) by_path: HashMap<PathBuf, usize>,
     pub(super) damage: Damaged,
-    /// What this process is at work on.
+    /// The items that this process is working on.
     pub(super) active: HashSet<String>,
-    /// Folders as they are called without links, by what they were called.
+    /// Canonical folders by the given ones.
     pub(super) canonical: HashMap<PathBuf, PathBuf>,
-    /// Whether this process works through the folder.
+    /// Whether this process runs a batch in the folder.
     pub(super) has_run: bool,
     pub(super) heartbeat: Option<Heartbeat>,
 }
@@ -29,14 +29,14 @@ pub(super) struct Loaded {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
-    /// How far it was read, in bytes and lines; of the own one nothing needs to be.
+    /// How far it was read, in bytes and lines. `None` for the own segment, which is not read.
     pub(super) offset: Option<(u64, u64)>,
     pub(super) owner: Owner,
     pub(super) version: u8,
 }
 
-impl Loaded {
-    /// Reads what a segment holds beyond what was read before. Blocks.
+impl LoadedJournal {
+    /// Reads the new lines of a segment. Blocks.
     pub(super) fn read(&mut self, path: &Path, file: &std::fs::DirEntry) -> io::Result<()> {
         let number = self.by_path.get(path).copied().unwrap_or(self.segments.len());
         if number == self.segments.len() {
@@ -46,18 +46,18 @@ impl Loaded {
         }
         let Some(segment) = self.segments.get_mut(number) else { return Ok(()) };
         let Some(offset) = segment.offset else { return Ok(()) };
-        // Thousands of writers may have come and gone; those that wrote no more need not be read again.
+        // There may be thousands of segments without new lines.
         if offset.0 > 0 && file.metadata()?.len() <= offset.0 {
             return Ok(());
         }
         let contents = segment::read(path, offset)?;
         segment.offset = Some(contents.end);
         for record in contents.lines {
-            if record.event == Kind::Open {
+            if record.event == EventKind::Open {
                 (segment.owner, segment.version) = (record.owner, record.v);
                 continue;
             }
-            self.state.take(number, record);
+            self.state.apply(number, record);
         }
         let version = self.segments.get(number).map_or(0, |segment| segment.version);
         self.damage.add(contents.damage, version >= record::VERSION);

@@ -9,6 +9,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use super::claims::{self, ClaimOwner, Claims};
+use super::damage::Damage;
+use super::heartbeat::{self, Heartbeat};
+use super::loaded::{LoadedJournal, Segment};
+use super::paths::canonical;
+use super::record::{self, Columns, EventKind, IntentDetails, Line};
+use super::runs::Runs;
+use super::segment::{self, Flush, SegmentWriter};
+use super::state::{Attempt, AttemptState, Entry};
+use super::store::{Folder, Store};
 use crate::error::{Error, JournalErrorKind, Result};
 use crate::job::VideoJob;
 use crate::pacing::RenderTimes;
@@ -17,71 +27,56 @@ use crate::saved_file::Download;
 use crate::threads::blocking;
 use crate::wire::response::other_ids;
 
-use super::claims::{self, ClaimOwner, Claims};
-use super::damage::Damage;
-use super::heartbeat::{self, Heartbeat};
-use super::loaded::{Loaded, Segment};
-use super::paths::canonical;
-use super::record::{self, Columns, IntentDetails, Kind, Line};
-use super::runs::Runs;
-use super::segment::{self, Flush, Writer};
-use super::state::{Attempt, AttemptState, Entry};
-use super::store::{Folder, Store};
-
 /// The name of a journal's folder inside the folder whose files it records.
 pub const FOLDER: &str = ".vidjob";
 
-/// How many folders are remembered by what they are called.
-const FOLDERS_REMEMBERED: usize = 256;
-/// An age beyond which it matters whose clock it was measured by.
-const AGE_IN_DOUBT: Duration = Duration::from_secs(10 * 60);
-/// How long a call that was interrupted may hold on to its item.
+/// How many canonical folders are cached.
+const MAX_CACHED_FOLDERS: usize = 256;
+/// Ages above this are checked against the clock of the file system.
+const MAX_TRUSTED_AGE: Duration = Duration::from_secs(10 * 60);
+/// How long an interrupted call may keep its item.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The longest that may pass between a claim and the sending: a process that was stopped in between may be taken for
-/// dead, and its item for unknown.
+/// The maximum time between a claim and its create. A process suspended for longer may count as dead, and its item as
+/// unknown.
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A journal, as this process knows and writes it.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
-    loaded: Mutex<Loaded>,
-    /// Told whenever an item is released.
+    loaded: Mutex<LoadedJournal>,
+    /// Notified whenever an item is released.
     released: Notify,
-    own: Mutex<Option<Own>>,
-    /// Held while a segment is begun, so that there is one.
-    beginning: tokio::sync::Mutex<()>,
+    own: Mutex<Option<OwnSegment>>,
+    /// Held while the own segment is created, so that there is only one.
+    creating: tokio::sync::Mutex<()>,
     pub(super) claims: Claims,
     pub(super) runs: Runs,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Own {
-    pub(super) writer: Arc<Writer>,
+pub(super) struct OwnSegment {
+    pub(super) writer: Arc<SegmentWriter>,
     pub(super) number: usize,
 }
 
-/// Which attempt a line is about.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptRef<'a> {
-    /// The item.
+    /// Of the item.
     pub id: &'a str,
-    /// The name that the create was sent under.
+    /// The idempotency key.
     pub attempt: &'a str,
 }
 
-/// An attempt that is about to be made.
 #[derive(Debug, Clone)]
 pub struct NewAttempt {
-    /// The name that the create will be sent under.
+    /// The idempotency key.
     pub attempt: String,
-    /// Its number.
     pub n: u32,
-    /// The attempt that it follows.
+    /// The previous attempt.
     pub follows: Option<String>,
 }
 
-/// An item that this process is at work on.
+/// An item that this process works on, released on drop.
 #[derive(Debug)]
 pub struct Claim {
     journal: Arc<Journal>,
@@ -102,19 +97,18 @@ impl Journal {
             loaded: Mutex::default(),
             released: Notify::new(),
             own: Mutex::default(),
-            beginning: tokio::sync::Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
             claims: Claims::new(Arc::clone(&store)),
             runs: Runs::new(store),
         }
     }
 
-    /// Where its lines are.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder that its paths start from.
+    /// The folder that its paths are relative to.
     #[must_use]
     pub fn base_dir(&self) -> &Path {
         match self.folder.parent() {
@@ -123,15 +117,15 @@ impl Journal {
         }
     }
 
-    /// A path as it stands in the journal: the same however it is spelled, and good wherever the folder is moved to
-    /// together with what lies around it. Blocks.
+    /// A path as written to the journal: independent of its spelling, and still valid when the folder is moved together
+    /// with its files. Blocks.
     #[must_use]
     pub fn relative(&self, path: &Path) -> PathBuf {
         let path = self.canonical_file(path);
         pathdiff::diff_paths(&path, self.base_dir()).unwrap_or(path)
     }
 
-    /// A file's path in its canonical folder: the file itself need not be there, and may be a link.
+    /// A path with a canonical folder. The file itself need not exist, and may be a link.
     fn canonical_file(&self, path: &Path) -> PathBuf {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return canonical(path) };
         if !folder.is_absolute() {
@@ -143,19 +137,19 @@ impl Journal {
         let found = canonical(folder);
         let file = found.join(name);
         if !found.is_dir() {
-            // It may yet become a link.
+            // The folder may be created as a link later.
             return file;
         }
         let mut loaded = self.lock();
-        // Thousands of items have one folder, or each its own.
-        if loaded.canonical.len() == FOLDERS_REMEMBERED {
+        // There may be thousands of folders.
+        if loaded.canonical.len() == MAX_CACHED_FOLDERS {
             loaded.canonical.clear();
         }
         loaded.canonical.insert(folder.to_owned(), found);
         file
     }
 
-    /// A path of the journal, from here.
+    /// The absolute path of a path in the journal.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
         let mut whole = self.base_dir().to_owned();
@@ -170,7 +164,7 @@ impl Journal {
 
     // ---- reading ------------------------------------------------------------------------------
 
-    /// Reads what others have written since. Blocks.
+    /// Reads new lines of other writers. Blocks.
     pub fn refresh(&self) -> Result<()> {
         let files = match std::fs::read_dir(&self.folder) {
             Ok(files) => files,
@@ -188,7 +182,7 @@ impl Journal {
         let mut loaded = self.lock();
         for (path, file) in paths {
             match loaded.read(&path, &file) {
-                // Merged into another in the meantime.
+                // Merged into another segment in the meantime.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 result => result.map_err(|error| self.unreadable(&error))?,
             }
@@ -196,9 +190,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Reads claims whose lines are not known: their writers died just then, or their lines are gone.
+    /// Reads claims without lines: their writers died in between, or the lines were lost.
     pub async fn adopt_claims(&self) -> Result<()> {
-        let (loaded, in_doubt) = {
+        let (known_keys, in_doubt) = {
             let loaded = self.lock();
             let is_in_doubt = |(id, entry): (&str, &Entry)| {
                 let current =
@@ -208,17 +202,17 @@ impl Journal {
             let keys = loaded.state.entries().map(|(id, _)| claims::key(id)).collect();
             (keys, loaded.state.entries().filter_map(is_in_doubt).collect::<Vec<_>>())
         };
-        let lines = self.claims.unknown(&loaded).await.map_err(|error| self.unreadable(&error))?;
+        let lines = self.claims.unknown(&known_keys).await.map_err(|error| self.unreadable(&error))?;
         for record in lines {
             self.adopt(record);
         }
         for (id, attempt) in in_doubt {
-            self.look_again(&id, &attempt).await?;
+            self.refresh_attempt(&id, &attempt).await?;
         }
         Ok(())
     }
 
-    /// Reads the claims of one item of which no line is known.
+    /// Reads the claims of one item without lines.
     pub async fn adopt_claims_of(&self, id: &str) -> Result<()> {
         if self.entry(id).is_some_and(|entry| !entry.attempts.is_empty()) {
             return Ok(());
@@ -231,11 +225,11 @@ impl Journal {
 
     fn adopt(&self, record: Line) {
         let mut loaded = self.lock();
-        if record.event == Kind::Accepted {
-            return loaded.state.take(usize::MAX, record);
+        if record.event == EventKind::Accepted {
+            return loaded.state.apply(usize::MAX, record);
         }
-        if record.event != Kind::Intent {
-            return loaded.state.take_claim(usize::MAX, record);
+        if record.event != EventKind::Intent {
+            return loaded.state.apply_claim(usize::MAX, record);
         }
         loaded.segments.push(Segment {
             path: PathBuf::new(),
@@ -244,23 +238,22 @@ impl Journal {
             version: record::VERSION,
         });
         let number = loaded.segments.len() - 1;
-        loaded.state.take_claim(number, record);
+        loaded.state.apply_claim(number, record);
     }
 
-    /// What is known of one item.
     #[must_use]
     pub fn entry(&self, id: &str) -> Option<Entry> {
         self.lock().state.entry(id).cloned()
     }
 
-    /// What is known of all items, in the order of their first lines.
+    /// All items, in the order of their first lines.
     #[must_use]
     pub fn entries(&self) -> Vec<(String, Entry)> {
         self.lock().state.entries().map(|(id, entry)| (id.to_owned(), entry.clone())).collect()
     }
 
-    /// The item under which the same request for the same file was bought before, if it has another name: earlier
-    /// versions named items by paths as they were spelled.
+    /// The item of the same request for the same file under another ID: earlier versions derived IDs from paths without
+    /// normalizing them.
     #[must_use]
     pub fn same_render(&self, id: &str, sha256: &str, path: &Path) -> Option<String> {
         let candidates: Vec<(String, PathBuf)> = {
@@ -280,19 +273,20 @@ impl Journal {
         candidates.into_iter().find(|(_, earlier)| self.is_same_file(earlier, path)).map(|(other, _)| other)
     }
 
-    /// Whether an absolute path of an earlier version is that of `path`, also after the folder was moved or copied.
+    /// Whether an absolute path of an earlier version is the same file as `path`, also after the folder was moved or
+    /// copied.
     fn is_same_file(&self, earlier: &Path, path: &Path) -> bool {
         let path = self.canonical_file(path);
         if self.canonical_file(earlier) == path {
             return true;
         }
         let Some(folder) = earlier.parent() else { return false };
-        // A journal that lies beside its files came along with them.
-        let was_beside = !folder.exists() || folder.join(FOLDER).exists();
-        was_beside && path.parent() == Some(self.base_dir()) && earlier.file_name() == path.file_name()
+        // A journal next to its files was moved together with them.
+        let was_moved = !folder.exists() || folder.join(FOLDER).exists();
+        was_moved && path.parent() == Some(self.base_dir()) && earlier.file_name() == path.file_name()
     }
 
-    /// Takes a file on for an item, unless it is that of another item at which somebody is at work.
+    /// Claims a file for an item, unless a process works on another item with the same file.
     pub async fn claim_file(self: &Arc<Self>, id: &str, path: &Path) -> Result<Claim> {
         let claim = self.claim(&format!("file {}", path.display())).await?;
         let others: Vec<(String, Attempt)> = {
@@ -310,7 +304,7 @@ impl Journal {
         Ok(claim)
     }
 
-    /// The lines that are not as they were written.
+    /// All damaged lines.
     #[must_use]
     pub fn damage(&self) -> Vec<Damage> {
         self.lock().damage.lines().to_vec()
@@ -320,16 +314,16 @@ impl Journal {
     #[must_use]
     pub fn damage_of(&self, id: &str) -> Option<Damage> {
         let loaded = self.lock();
-        loaded.damage.hides(id, loaded.state.entry(id).is_some()).cloned()
+        loaded.damage.hiding(id, loaded.state.entry(id).is_some()).cloned()
     }
 
-    /// How long renders like the one that bought a job took, if that is known.
+    /// Render times of the same kind as the job.
     #[must_use]
     pub fn render_times_of(&self, request_id: &str) -> Option<RenderTimes> {
         self.lock().state.render_times_of(request_id)
     }
 
-    /// Refuses an item on which another process is at work.
+    /// Refuses an item that another process works on.
     pub async fn check_not_busy(self: &Arc<Self>, id: &str, attempt: &Attempt) -> Result<()> {
         let own = self.own().map(|own| own.number);
         let Some(holder) = attempt.holder.filter(|holder| own != Some(*holder)) else { return Ok(()) };
@@ -342,12 +336,12 @@ impl Journal {
         if is_busy { Err(already_running(&format!("{id:?}"), &owner, &self.folder)) } else { Ok(()) }
     }
 
-    /// How long ago a job was accepted: by the clock that was written down, or by that of the file system where this
-    /// has run for less.
+    /// How long ago a job was accepted: the smaller age of the recorded time and of the file in the file system, as
+    /// clocks may be wrong.
     pub async fn age_of(self: &Arc<Self>, attempt: &Attempt, accepted_at: f64) -> Option<Duration> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let age = now.checked_sub(Duration::try_from_secs_f64(accepted_at).ok()?)?;
-        if age < AGE_IN_DOUBT {
+        if age < MAX_TRUSTED_AGE {
             return Some(age);
         }
         let path = attempt.accepted_by.and_then(|number| Some(self.lock().segments.get(number)?.path.clone()));
@@ -360,7 +354,7 @@ impl Journal {
         let (journal, owner) = (Arc::clone(self), owner.clone());
         blocking(move || {
             Ok(match owner.liveness() {
-                // What this process is at is known without asking.
+                // The items of this process are in `active`.
                 Liveness::Alive => !owner.is_this_process(),
                 Liveness::Dead => false,
                 Liveness::Remote => heartbeat::is_fresh(&journal.folder, &owner),
@@ -369,11 +363,11 @@ impl Journal {
         .await
     }
 
-    // ---- whose turn it is ---------------------------------------------------------------------
+    // ---- claims -------------------------------------------------------------------------------
 
-    /// Takes an item on, unless this process is at it.
+    /// Claims an item within this process.
     pub async fn claim(self: &Arc<Self>, id: &str) -> Result<Claim> {
-        let taken = async {
+        let claimed = async {
             loop {
                 let released = self.released.notified();
                 if self.lock().active.insert(id.to_owned()) {
@@ -382,29 +376,29 @@ impl Journal {
                 released.await;
             }
         };
-        if tokio::time::timeout(RELEASE_TIMEOUT, taken).await.is_err() {
+        if tokio::time::timeout(RELEASE_TIMEOUT, claimed).await.is_err() {
             return Err(already_running(&format!("{id:?}"), &Owner::this_process(), &self.folder));
         }
         self.enter();
         Ok(Claim { journal: Arc::clone(self), id: id.to_owned() })
     }
 
-    /// Tells others that this process goes on with an attempt that another one began.
+    /// Records that this process continues an attempt of another one.
     pub async fn take_over(&self, which: AttemptRef<'_>) -> Result<()> {
-        self.append(about(which, Kind::Claimed), Flush::ToSystem).await
+        self.append(about(which, EventKind::Claimed), Flush::ToSystem).await
     }
 
-    /// Tells others that this process is no longer at an item which is not at its end.
+    /// Records that this process stopped working on an unfinished item.
     fn release(&self, id: &str) {
         if let Some(own) = self.own() {
             let mut loaded = self.lock();
             let held =
                 loaded.state.entry(id).and_then(Entry::current).filter(|attempt| attempt.holder == Some(own.number));
             if let Some(attempt) = held.filter(|attempt| attempt.state.is_open()) {
-                let record = about(AttemptRef { id, attempt: &attempt.name }, Kind::Released);
-                loaded.state.take(own.number, record.clone());
+                let record = about(AttemptRef { id, attempt: &attempt.name }, EventKind::Released);
+                loaded.state.apply(own.number, record.clone());
                 drop(loaded);
-                // Without it others would take this process's word for longer than they need, and no more.
+                // On failure, others wait for this process longer than necessary.
                 let _ = own.writer.begin_append(&record, Flush::ToSystem);
             }
         }
@@ -413,14 +407,14 @@ impl Journal {
         self.leave();
     }
 
-    /// Keeps the segment open and the heartbeat going while somebody is at work.
+    /// Keeps the segment open and the heartbeat running while items are in progress.
     pub(super) fn enter(&self) {
         if let Some(own) = self.own() {
             own.writer.enter();
         }
         let mut loaded = self.lock();
         if loaded.heartbeat.is_none() {
-            loaded.heartbeat = Heartbeat::begin(&self.folder);
+            loaded.heartbeat = Heartbeat::start(&self.folder);
         }
     }
 
@@ -434,7 +428,7 @@ impl Journal {
         }
     }
 
-    /// Removes what processes that ended left half written: here, and where the files of unfinished items go. Blocks.
+    /// Removes temporary files of ended processes from the journal and from the folders of unfinished items. Blocks.
     pub(super) fn remove_abandoned(&self) {
         let unfinished = |(_, entry): (&str, &Entry)| {
             let current = entry.current().filter(|attempt| attempt.state.is_open())?;
@@ -447,7 +441,7 @@ impl Journal {
         }
     }
 
-    /// Takes note of segments that were merged into a new one.
+    /// Replaces segments that were merged into a new one.
     pub(super) fn replace(&self, old: &[PathBuf], new: &Path, version: u8) {
         let mut loaded = self.lock();
         for path in old {
@@ -468,7 +462,7 @@ impl Journal {
 
     // ---- writing ------------------------------------------------------------------------------
 
-    /// Claims an attempt and announces it; on the disk when this returns. `false` means that somebody else was first.
+    /// Claims an attempt and writes its intent to the disk. `false` means that another process claimed it first.
     pub async fn begin(
         &self,
         id: &str,
@@ -482,9 +476,9 @@ impl Journal {
             n: Some(next.n),
             follows: next.follows.clone(),
             owner: Owner::this_process(),
-            ..about(AttemptRef { id, attempt: &next.attempt }, Kind::Intent)
+            ..about(AttemptRef { id, attempt: &next.attempt }, EventKind::Intent)
         };
-        match self.claims.take(next.n, &intent).await.map_err(|error| self.unwritable(&error))? {
+        match self.claims.acquire(next.n, &intent).await.map_err(|error| self.unwritable(&error))? {
             ClaimOwner::Mine => {}
             ClaimOwner::Theirs(record) => {
                 self.adopt(*record);
@@ -493,8 +487,8 @@ impl Journal {
         }
         let written = self.append(intent, Flush::ToDisk).await;
         if written.is_err() {
-            // Nothing was sent: the next call may try again.
-            let _ = self.claims.give_up(id, next.n).await;
+            // Nothing was sent, so another call may claim the attempt.
+            let _ = self.claims.release(id, next.n).await;
         }
         written.map(|()| true)
     }
@@ -504,33 +498,32 @@ impl Journal {
         self.claims.is_superseded(id, n).await.map(|is_late| !is_late).map_err(|error| self.unwritable(&error))
     }
 
-    /// A create without an item is about to be sent. On the disk when this returns.
+    /// Writes the intent of a create without an item to the disk.
     pub async fn intent(&self, which: AttemptRef<'_>, order: IntentDetails) -> Result<()> {
-        self.append(Line { order: Some(order), ..about(which, Kind::Intent) }, Flush::ToDisk).await
+        self.append(Line { order: Some(order), ..about(which, EventKind::Intent) }, Flush::ToDisk).await
     }
 
-    /// A create was accepted, and nobody here follows the job for this journal. On the disk when this returns.
+    /// Writes an acceptance to the disk, for a job that this process does not poll on behalf of the journal.
     pub async fn accepted_and_released(&self, which: AttemptRef<'_>, job: &VideoJob) -> Result<()> {
         self.accepted(which, job, None).await?;
-        // Without it others would take this process's word for longer than they need, and no more.
-        let _ = self.append(about(which, Kind::Released), Flush::ToSystem).await;
+        // On failure, others wait for this process longer than necessary.
+        let _ = self.append(about(which, EventKind::Released), Flush::ToSystem).await;
         Ok(())
     }
 
-    /// A create was accepted. On the disk when this returns; if it cannot be, it is kept in memory and written as soon
-    /// as the disk allows.
+    /// Writes an acceptance to the disk. On failure the line stays in memory and is retried.
     pub async fn accepted(&self, which: AttemptRef<'_>, job: &VideoJob, n: Option<u32>) -> Result<()> {
         let (request_id, other_ids) = (Some(job.request_id.clone()), other_ids(job));
-        let record = Line { n, request_id, other_ids, ..about(which, Kind::Accepted) };
+        let record = Line { n, request_id, other_ids, ..about(which, EventKind::Accepted) };
         let Err(error) = self.append(record.clone(), Flush::ToDisk).await else { return Ok(()) };
-        // Another file may have room where the journal's has none.
-        let _ = self.claims.keep_accepted(&record).await;
+        // Another file may be writable when the segment is not.
+        let _ = self.claims.save_accepted(&record).await;
         Err(error.with_request_id(&job.request_id))
     }
 
-    /// A create came to nothing.
+    /// Records that a create was refused, or that its outcome is unknown.
     pub async fn rejected(&self, which: AttemptRef<'_>, error: &Error) -> Result<()> {
-        let kind = if matches!(error, Error::SubmitUnknown { .. }) { Kind::Unknown } else { Kind::Refused };
+        let kind = if matches!(error, Error::SubmitUnknown { .. }) { EventKind::Unknown } else { EventKind::Refused };
         let request_id = match error {
             Error::SubmitUnknown { request_id, .. } => request_id.clone(),
             _ => None,
@@ -539,40 +532,39 @@ impl Journal {
         self.append(record, Flush::ToSystem).await
     }
 
-    /// The columns of an item are others than before.
+    /// Records changed columns of an item.
     pub fn described(&self, id: &str, columns: &Columns) {
         let Some(own) = self.own() else { return };
-        let record = Line { id: id.to_owned(), columns: Some(columns.clone()), ..Line::new(Kind::Described) };
-        // Outputs repeat them, and nothing else depends on them.
+        let record = Line { id: id.to_owned(), columns: Some(columns.clone()), ..Line::new(EventKind::Described) };
+        // Only outputs depend on them.
         let _ = own.writer.begin_append(&record, Flush::ToSystem);
-        self.lock().state.take(own.number, record);
+        self.lock().state.apply(own.number, record);
     }
 
-    /// A job is over, after a time that is known or is not. Jobs that were not bought under this journal are none of
-    /// its business.
+    /// Records the end of a job. Jobs that are not in the journal are ignored.
     ///
-    /// Boxed: it is needed at the end of a wait alone, and thousands wait.
+    /// Boxed to keep the futures of thousands of waits small.
     pub fn terminal<'a>(
         &'a self,
         job: &'a VideoJob,
         render_time: Option<Duration>,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(async move {
-            let Some((id, attempt, names)) = self.unfinished(job) else { return Ok(()) };
-            // The answer as it was received is long, and is nobody's need again.
-            let job = VideoJob { raw: None, ..job.clone() }.also_named(&names);
+            let Some((id, attempt, other_ids)) = self.unfinished(job) else { return Ok(()) };
+            // The raw response is long, and not needed again.
+            let job = VideoJob { raw: None, ..job.clone() }.also_named(&other_ids);
             let which = AttemptRef { id: &id, attempt: &attempt };
             let record = Line {
                 request_id: Some(job.request_id.clone()),
                 job: Some(Box::new(job)),
                 render_seconds: render_time.map(|time| time.as_secs_f64()),
-                ..about(which, Kind::Terminal)
+                ..about(which, EventKind::Terminal)
             };
             self.append(record, Flush::ToSystem).await
         })
     }
 
-    /// The file of a job was kept.
+    /// Records the file of a job.
     pub async fn saved(self: &Arc<Self>, request_id: &str, file: &Download) -> Result<()> {
         let Some((id, attempt)) = self.attempt_of(request_id) else { return Ok(()) };
         let (journal, path) = (Arc::clone(self), file.path.clone());
@@ -583,35 +575,34 @@ impl Journal {
             bytes: Some(file.bytes),
             sha256: Some(file.sha256.clone()),
             content_type: file.content_type.clone(),
-            ..about(AttemptRef { id: &id, attempt: &attempt }, Kind::Saved)
+            ..about(AttemptRef { id: &id, attempt: &attempt }, EventKind::Saved)
         };
         self.append(record, Flush::ToSystem).await
     }
 
-    /// Looks again at an attempt without an outcome: its acceptance may stand where the journal's file could not take
-    /// it, and its claim may have been given up.
-    pub async fn look_again(&self, id: &str, attempt: &Attempt) -> Result<()> {
+    /// Updates an attempt with unknown outcome: its acceptance may be stored outside the segment, or its claim released.
+    pub async fn refresh_attempt(&self, id: &str, attempt: &Attempt) -> Result<()> {
         let n = attempt.n.unwrap_or(claims::FIRST);
         if let Some(record) = self.claims.accepted(id, n).await.map_err(|error| self.unreadable(&error))? {
             self.adopt(record);
         } else if attempt.is_only_claimed
-            && !self.claims.is_there(id, n).await.map_err(|error| self.unreadable(&error))?
+            && !self.claims.exists(id, n).await.map_err(|error| self.unreadable(&error))?
         {
-            self.lock().state.forget_claim(id, &attempt.name);
+            self.lock().state.remove_claim(id, &attempt.name);
         }
         Ok(())
     }
 
-    /// The attempt that bought a job which is not over as far as is known, and the job's other ids.
+    /// Item, attempt and other IDs of a job that is not known to have ended.
     fn unfinished(&self, job: &VideoJob) -> Option<(String, String, Vec<String>)> {
         let loaded = self.lock();
         let (id, attempt) = loaded.state.of_job(&job.request_id)?;
-        let names = match &attempt.state {
+        let other_ids = match &attempt.state {
             AttemptState::Accepted { other_ids, .. } => other_ids.clone(),
             AttemptState::Unknown { .. } => other_ids(job),
             _ => return None,
         };
-        Some((id.to_owned(), attempt.name.clone(), names))
+        Some((id.to_owned(), attempt.name.clone(), other_ids))
     }
 
     fn attempt_of(&self, request_id: &str) -> Option<(String, String)> {
@@ -622,27 +613,27 @@ impl Journal {
     async fn append(&self, record: Line, flush: Flush) -> Result<()> {
         let own = self.own_or_begin().await?;
         let written = own.writer.append(&record, flush).await.map_err(|error| self.unwritable(&error));
-        // What has happened is known here, whether or not it could be written.
-        if written.is_ok() || !matches!(record.event, Kind::Intent | Kind::Claimed) {
-            self.lock().state.take(own.number, record);
+        // Facts count in this process even if they could not be written.
+        if written.is_ok() || !matches!(record.event, EventKind::Intent | EventKind::Claimed) {
+            self.lock().state.apply(own.number, record);
         }
         written
     }
 
-    pub(super) fn own(&self) -> Option<Own> {
+    pub(super) fn own(&self) -> Option<OwnSegment> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn own_or_begin(&self) -> Result<Own> {
+    async fn own_or_begin(&self) -> Result<OwnSegment> {
         if let Some(own) = self.own() {
             return Ok(own);
         }
-        let _alone = self.beginning.lock().await;
+        let _alone = self.creating.lock().await;
         if let Some(own) = self.own() {
             return Ok(own);
         }
         let folder = self.folder.clone();
-        let writer = tokio::task::spawn_blocking(move || Writer::begin(&folder, &Owner::this_process()))
+        let writer = tokio::task::spawn_blocking(move || SegmentWriter::begin(&folder, &Owner::this_process()))
             .await
             .unwrap_or_else(|_| Err(io::Error::other("the runtime is shutting down")))
             .map_err(|error| self.unwritable(&error))?;
@@ -652,44 +643,45 @@ impl Journal {
         let (path, number) = (writer.path.clone(), loaded.segments.len());
         loaded.by_path.insert(path.clone(), number);
         loaded.segments.push(Segment { path, offset: None, owner: Owner::this_process(), version: record::VERSION });
-        let own = Own { writer: Arc::new(writer), number };
+        let own = OwnSegment { writer: Arc::new(writer), number };
         *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(own.clone());
         Ok(own)
     }
 
-    /// Whether its folder is as it was left.
+    /// Whether the folder was neither removed nor replaced since the last use.
     pub(super) fn is_usable(&self) -> bool {
         let is_idle = {
             let loaded = self.lock();
             loaded.active.is_empty() && !loaded.has_run
         };
         match self.own() {
-            Some(own) => !is_idle || !own.writer.is_settled() || own.writer.is_in_place(),
-            // Read, and not written yet: the files that were read must still be there.
+            Some(own) => !is_idle || !own.writer.is_idle() || own.writer.is_in_place(),
+            // Only read so far: the files that were read must still exist.
             None => !is_idle || self.lock().segments.first().is_none_or(|segment| segment.path.exists()),
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Loaded> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LoadedJournal> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unreadable(&self, error: &io::Error) -> Error {
-        let words = format!("the journal in {} cannot be read: {error}", self.folder.display());
-        Error::journal(JournalErrorKind::Other, words, error.raw_os_error())
+        let message = format!("the journal in {} cannot be read: {error}", self.folder.display());
+        Error::journal(JournalErrorKind::Other, message, error.raw_os_error())
     }
 
     pub(super) fn unwritable(&self, error: &io::Error) -> Error {
-        let words = format!("the journal in {} cannot be written: {error}", self.folder.display());
-        Error::journal(JournalErrorKind::Other, words, error.raw_os_error())
+        let message = format!("the journal in {} cannot be written: {error}", self.folder.display());
+        Error::journal(JournalErrorKind::Other, message, error.raw_os_error())
     }
 }
 
-pub(super) fn about(which: AttemptRef<'_>, event: Kind) -> Line {
+pub(super) fn about(which: AttemptRef<'_>, event: EventKind) -> Line {
     Line { id: which.id.to_owned(), attempt: which.attempt.to_owned(), ..Line::new(event) }
 }
 
 pub(super) fn already_running(what: &str, owner: &Owner, folder: &Path) -> Error {
-    let words = format!("{what} is already running ({}), by the journal in {}", owner.words(), folder.display());
-    Error::journal(JournalErrorKind::AlreadyRunning, words, None)
+    let (owner, folder) = (owner.description(), folder.display());
+    let message = format!("{what} is already running ({owner}) with the journal in {folder}; wait until it has ended");
+    Error::journal(JournalErrorKind::AlreadyRunning, message, None)
 }

@@ -1,4 +1,4 @@
-//! Many small files become one when a run ends: each process that wrote has left one behind.
+//! Merges small segments when a run ends: every process that wrote to the journal leaves one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use super::loaded::Segment;
 use super::log::Journal;
-use super::record::{Kind, Line};
+use super::record::{EventKind, Line};
 use super::{heartbeat, segment};
 use crate::process::Liveness;
 
-/// After so long without a line, a process on another host is believed to be gone.
-const LONG_AGO: Duration = Duration::from_secs(24 * 3600);
+/// After this time without a line, a process on another host counts as ended.
+const REMOTE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
-/// Merges the segments of writers that are gone. Blocks.
+/// Merges the segments of ended writers. Blocks.
 ///
-/// A reader that meets both the old files and the new one reads lines twice, which changes nothing.
+/// A reader that finds the old files and the new one reads lines twice, which has no effect.
 pub(super) fn merge(journal: &Arc<Journal>) -> io::Result<()> {
-    let (paths, version) = settled(journal);
+    let (paths, version) = mergeable(journal);
     if paths.len() < 2 {
         return Ok(());
     }
     let mut text = Vec::new();
     for path in &paths {
-        text.extend(facts(path)?);
+        text.extend(lasting_lines(path)?);
     }
     let new = segment::write_whole(journal.folder(), version, &text)?;
     for path in &paths {
@@ -34,29 +34,29 @@ pub(super) fn merge(journal: &Arc<Journal>) -> io::Result<()> {
     Ok(())
 }
 
-/// The segments that nobody writes to any more, the oldest first, and the lowest version among them.
-fn settled(journal: &Arc<Journal>) -> (Vec<PathBuf>, u8) {
+/// The segments of ended writers, the oldest first, and the lowest version among them.
+fn mergeable(journal: &Arc<Journal>) -> (Vec<PathBuf>, u8) {
     let known = journal.lock();
-    let is_sound = |path: &Path| !known.damage.is_in(path);
-    let read = known.segments.iter().filter(|segment| segment.offset.is_some() && is_sound(&segment.path));
-    let over: Vec<_> = read.filter(|segment| is_over(journal.folder(), segment)).collect();
-    let version = over.iter().map(|segment| segment.version).min().unwrap_or_default();
-    let mut paths: Vec<_> = over.iter().map(|segment| segment.path.clone()).collect();
+    let is_undamaged = |path: &Path| !known.damage.is_in(path);
+    let read = known.segments.iter().filter(|segment| segment.offset.is_some() && is_undamaged(&segment.path));
+    let ended: Vec<_> = read.filter(|segment| is_ended(journal.folder(), segment)).collect();
+    let version = ended.iter().map(|segment| segment.version).min().unwrap_or_default();
+    let mut paths: Vec<_> = ended.iter().map(|segment| segment.path.clone()).collect();
     paths.sort();
     (paths, version)
 }
 
-fn is_over(folder: &Path, segment: &Segment) -> bool {
+fn is_ended(folder: &Path, segment: &Segment) -> bool {
     let is_old = || {
         !heartbeat::is_fresh(folder, &segment.owner)
-            && heartbeat::age_of(folder, &segment.path).is_some_and(|age| age > LONG_AGO)
+            && heartbeat::age_of(folder, &segment.path).is_some_and(|age| age > REMOTE_TIMEOUT)
     };
-    // Its writer has not said yet who it is.
+    // The writer has not written its first line yet.
     if segment.version == 0 {
         return false;
     }
     match segment.owner.pid {
-        // Merged before.
+        // Merged earlier.
         None => true,
         Some(_) => match segment.owner.liveness() {
             Liveness::Dead => true,
@@ -66,12 +66,13 @@ fn is_over(folder: &Path, segment: &Segment) -> bool {
     }
 }
 
-/// The lines of a segment that say more than who was at work.
-fn facts(path: &Path) -> io::Result<Vec<u8>> {
-    let says_something = |line: &[u8]| {
+/// The lines of a segment, without those that only name the working process.
+fn lasting_lines(path: &Path) -> io::Result<Vec<u8>> {
+    let is_lasting = |line: &[u8]| {
         let event = Line::decode(line.trim_ascii_end()).map(|line| line.event);
-        line.ends_with(b"\n") && !matches!(event, None | Some(Kind::Open | Kind::Claimed | Kind::Released))
+        line.ends_with(b"\n")
+            && !matches!(event, None | Some(EventKind::Open | EventKind::Claimed | EventKind::Released))
     };
     let text = std::fs::read(path)?;
-    Ok(text.split_inclusive(|byte| *byte == b'\n').filter(|line| says_something(line)).flatten().copied().collect())
+    Ok(text.split_inclusive(|byte| *byte == b'\n').filter(|line| is_lasting(line)).flatten().copied().collect())
 }

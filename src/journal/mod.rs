@@ -1,4 +1,5 @@
-//! What must not be lost: a folder of JSON lines, one file for each writer, and the claims that keep writers apart.
+//! The journal: a folder of JSON lines, one file per writer, and claims that keep two writers from sending the same
+//! attempt.
 
 mod claims;
 mod damage;
@@ -21,7 +22,7 @@ mod tests;
 pub use damage::Damage;
 pub(crate) use log::SEND_TIMEOUT;
 pub use log::{AttemptRef, Claim, FOLDER, Journal, NewAttempt};
-pub use record::{Columns, IntentDetails, Kind, Line};
+pub use record::{Columns, EventKind, IntentDetails, Line};
 #[cfg(feature = "python")]
 pub(crate) use registry::flush_all;
 pub use run::Run;

@@ -1,8 +1,8 @@
-//! Paths as they are called without links, dots and the working directory.
+//! Canonical paths of folders that need not exist.
 
 use std::path::{Path, PathBuf};
 
-/// A folder as it is called without links, dots and the working directory; as far as it exists.
+/// The canonical path of a folder, as far as it exists.
 pub(super) fn canonical(folder: &Path) -> PathBuf {
     if let Ok(found) = std::fs::canonicalize(folder) {
         return found;

@@ -1,4 +1,4 @@
-//! One line of a journal: JSON that pandas, `DuckDB` and jq read as it stands, closed by its own checksum.
+//! One line of a journal: JSON that pandas, `DuckDB` and jq can read, with a checksum at the end.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -12,106 +12,98 @@ use serde_json::value::RawValue;
 use crate::job::VideoJob;
 use crate::process::Owner;
 
-/// The version of the lines that are written. Writers of version 1 made no claims.
+/// The version of written lines. Writers of version 1 made no claims.
 pub(super) const VERSION: u8 = 2;
-/// How the checksum stands at the end of a line, in place of the closing brace.
+/// The checksum at the end of a line replaces the closing brace.
 const SUM: &str = ",\"crc\":\"";
 const SUM_DIGITS: usize = 8;
 
-/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A writer began.
+pub enum EventKind {
+    /// The first line of a writer.
     Open,
     /// A create is about to be sent.
     Intent,
-    /// It was accepted.
     Accepted,
-    /// It was refused: nothing was bought.
+    /// The create was refused: nothing was bought.
     Refused,
-    /// Its answer was lost: a job may exist.
+    /// The response was lost: a job may exist.
     Unknown,
-    /// The job is over.
+    /// The job ended.
     Terminal,
-    /// Its file is kept.
+    /// The file was saved.
     Saved,
-    /// A process is at work on it.
+    /// A process works on the item.
     Claimed,
-    /// That process leaves it as it is.
+    /// That process stopped working on the item.
     Released,
-    /// The columns beside the item's request are others now.
+    /// The other columns of the item's row have changed.
     Described,
-    /// A word of a later version.
+    /// An event of a later version.
     #[serde(other)]
     Other,
 }
 
-/// One line. Flat, so that every reader sees a table; what an event does not have is left out.
+/// One line. Flat, so that readers see a table; absent fields are omitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// The version of the line.
     pub v: u8,
-    /// When, in Unix seconds.
+    /// In Unix seconds.
     pub at: f64,
-    /// What happened.
-    pub event: Kind,
-    /// The caller's name for the item.
+    pub event: EventKind,
+    /// The caller's ID of the item.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// Which attempt at the item: the name that the create is sent under.
+    /// The idempotency key of the attempt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub attempt: String,
     /// The number of the attempt, from 1. Lines of version 1 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
-    /// The attempt that this one follows: causes order attempts, since clocks do not.
+    /// The previous attempt. It determines the order, as clocks may be wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
-    /// The job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The other ids that the service gave the job: it may answer queries by one of them alone.
+    /// Other IDs of the job. The service may accept only one of them in queries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_ids: Vec<String>,
-    /// What is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<IntentDetails>,
-    /// The job when it was over.
+    /// The job at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Box<VideoJob>>,
-    /// From acceptance to the end of the job, in seconds, where one process saw both.
+    /// From acceptance to the end of the job, in seconds, if one process observed both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub render_seconds: Option<f64>,
-    /// Where the file is, from the folder that the journal belongs to.
+    /// Relative to the base directory of the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// The file's size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// The file's SHA-256.
+    /// Of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// The file's type.
+    /// Of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Why a create was refused, or is unknown.
+    /// Why a create was refused, or its outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What else stood in the item's row.
+    /// The other columns of the item's row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,
-    /// The writer.
     #[serde(flatten)]
     pub owner: Owner,
 }
 
-/// The columns of a row, as the JSON object that outputs repeat.
+/// The other columns of a row, as a JSON object that is copied to outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns(Arc<str>);
 
 impl Columns {
-    /// The columns that `text`, a JSON object, holds.
+    /// `text` is a JSON object.
     pub fn parse(text: &str) -> serde_json::Result<Self> {
         let object: &RawValue = serde_json::from_str(text)?;
         if object.get().starts_with('{') {
@@ -120,7 +112,6 @@ impl Columns {
         Err(serde_json::Error::custom("expected an object"))
     }
 
-    /// The object as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -139,40 +130,37 @@ impl<'de> Deserialize<'de> for Columns {
     }
 }
 
-/// What a create asks for, as far as it is needed again.
+/// The parts of a request that are needed again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct IntentDetails {
     /// `generate`, `edit` or `extend`.
     pub operation: String,
-    /// The service that it is sent to.
     #[serde(default)]
     pub service: String,
     /// SHA-256 of the request, media included.
     pub request_sha256: String,
-    /// What to show.
+    /// For display.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// The model asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The duration asked for, in seconds.
+    /// In seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<i64>,
-    /// The resolution asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
-    /// What it is expected to cost, in ticks.
+    /// Estimated cost, in ticks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate_ticks: Option<i64>,
-    /// Where the file is to go, from the folder that the journal belongs to.
+    /// The target of the file, relative to the base directory of the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
 }
 
 impl Line {
-    /// A line about nothing yet, of now.
+    /// A line with the current time.
     #[must_use]
-    pub fn new(event: Kind) -> Self {
+    pub fn new(event: EventKind) -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         Self {
             v: VERSION,
@@ -197,18 +185,18 @@ impl Line {
         }
     }
 
-    /// The line as it is written, with its end.
+    /// The line with its checksum and line break.
     pub fn encode(&self) -> serde_json::Result<String> {
         let mut text = serde_json::to_string(self)?;
         let sum = crc32fast::hash(text.as_bytes());
         text.pop();
         text.push_str(SUM);
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{sum:08x}\"}}");
         Ok(text)
     }
 
-    /// A line as it was written, or nothing when it is torn or changed.
+    /// `None` for a truncated or damaged line.
     #[must_use]
     pub fn decode(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
@@ -232,21 +220,21 @@ mod tests {
             attempt: "vidjob-1".into(),
             request_id: Some("x".into()),
             job: Some(Box::new(VideoJob::pending("x"))),
-            ..Line::new(Kind::Terminal)
+            ..Line::new(EventKind::Terminal)
         }
     }
 
     #[test]
-    fn a_line_survives_and_is_plain_json() {
+    fn a_line_round_trips_as_plain_json() {
         let text = line().encode().unwrap();
         assert!(text.ends_with("\"}\n") && text.lines().count() == 1);
         assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["crc"].is_string());
         let back = Line::decode(text.trim_end().as_bytes()).unwrap();
-        assert_eq!((back.id, back.event, back.job), ("a".into(), Kind::Terminal, line().job));
+        assert_eq!((back.id, back.event, back.job), ("a".into(), EventKind::Terminal, line().job));
     }
 
     #[test]
-    fn what_is_torn_or_changed_is_no_line() {
+    fn truncated_and_damaged_lines_are_not_decoded() {
         let text = line().encode().unwrap();
         let text = text.trim_end();
         for end in 0..text.len() {
@@ -260,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn later_words_are_kept_apart() {
+    fn events_of_later_versions_are_recognised_as_other() {
         let later = line().encode().unwrap().replace("terminal", "archived");
         let body = later.trim_end().split(SUM).next().unwrap().to_owned() + "}";
         let sum = crc32fast::hash(body.as_bytes());
         let text = format!("{}{SUM}{sum:08x}\"}}", &body[..body.len() - 1]);
-        assert_eq!(Line::decode(text.as_bytes()).unwrap().event, Kind::Other);
+        assert_eq!(Line::decode(text.as_bytes()).unwrap().event, EventKind::Other);
     }
 }

@@ -1,4 +1,4 @@
-//! The journals that this process knows: one for each folder, whoever asks for it.
+//! The journals of this process, one per folder.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use super::log::{FOLDER, Journal};
 use super::paths::canonical;
 use crate::error::Result;
 
-/// Journals that stay in memory when nobody uses them: reading one again takes longer the more it tells.
-const REMEMBERED: usize = 64;
-/// Forks of forks that each have a cache of their own.
+/// Journals that stay in memory while unused, as reading a large one again takes time.
+const MAX_RECENT: usize = 64;
+/// How many nested forks have a cache of their own.
 const GENERATIONS: usize = 64;
 
 #[derive(Debug, Default)]
 struct JournalCache {
-    loaded: HashMap<PathBuf, Weak<Journal>>,
+    journals: HashMap<PathBuf, Weak<Journal>>,
     recent: VecDeque<Arc<Journal>>,
 }
 
-/// A child that was forked takes the next cache: a thread of the parent may have held the lock of this one.
+/// A forked child uses the next cache: a thread of the parent may have held the lock of the current one.
 static CACHES: [Mutex<Option<JournalCache>>; GENERATIONS] = [const { Mutex::new(None) }; GENERATIONS];
 static GENERATION: AtomicUsize = AtomicUsize::new(0);
 static PROCESS: AtomicU32 = AtomicU32::new(0);
@@ -43,7 +43,7 @@ impl Journal {
             journal.refresh()?;
             return Ok(journal);
         }
-        // The folder was removed or replaced while nobody was at work in it.
+        // The folder was removed or replaced while the journal was unused.
         forget(&journal);
         let journal = get(&folder, || Self::new(&folder));
         journal.refresh()?;
@@ -56,46 +56,46 @@ impl Journal {
     }
 }
 
-/// The journal in `folder`, which `open` makes if this process does not know it.
+/// The cached journal in `folder`, or a new one made by `open`.
 fn get(folder: &Path, open: impl FnOnce() -> Journal) -> Arc<Journal> {
     let mut cache = cache();
     let cache = cache.get_or_insert_default();
-    let journal = match cache.loaded.get(folder).and_then(Weak::upgrade) {
+    let journal = match cache.journals.get(folder).and_then(Weak::upgrade) {
         Some(journal) => journal,
         None => Arc::new(open()),
     };
-    cache.loaded.insert(folder.to_owned(), Arc::downgrade(&journal));
+    cache.journals.insert(folder.to_owned(), Arc::downgrade(&journal));
     cache.recent.retain(|other| !Arc::ptr_eq(other, &journal));
     cache.recent.push_back(Arc::clone(&journal));
-    if cache.recent.len() > REMEMBERED {
+    if cache.recent.len() > MAX_RECENT {
         cache.recent.pop_front();
-        cache.loaded.retain(|_, journal| journal.strong_count() > 0);
+        cache.journals.retain(|_, journal| journal.strong_count() > 0);
     }
     journal
 }
 
-/// Forgets the journal in `folder`: it is no longer what it was.
+/// Removes a journal from the cache.
 fn forget(journal: &Arc<Journal>) {
     let mut cache = cache();
     let Some(cache) = &mut *cache else { return };
     cache.recent.retain(|other| !Arc::ptr_eq(other, journal));
-    if cache.loaded.get(journal.folder()).is_some_and(|loaded| loaded.ptr_eq(&Arc::downgrade(journal))) {
-        cache.loaded.remove(journal.folder());
+    if cache.journals.get(journal.folder()).is_some_and(|cached| cached.ptr_eq(&Arc::downgrade(journal))) {
+        cache.journals.remove(journal.folder());
     }
 }
 
-/// All journals in use.
+/// The journals in use.
 #[cfg(feature = "python")]
 fn all() -> Vec<Arc<Journal>> {
     let cache = cache();
-    cache.iter().flat_map(|cache| cache.loaded.values().filter_map(Weak::upgrade)).collect()
+    cache.iter().flat_map(|cache| cache.journals.values().filter_map(Weak::upgrade)).collect()
 }
 
-/// Tries once more to write what could not be written. Blocks.
+/// Retries failed writes. Blocks.
 #[cfg(feature = "python")]
 pub(crate) fn flush_all() {
     for own in all().iter().filter_map(|journal| journal.own()) {
-        // It was tried before, and nothing more can be done at the end.
+        // Nothing more can be done at exit.
         let _ = own.writer.flush();
     }
 }

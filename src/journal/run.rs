@@ -1,4 +1,4 @@
-//! The right to work through a whole folder.
+//! Runs: only one batch at a time works in a folder.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,36 +14,35 @@ use crate::error::Result;
 use crate::process::Owner;
 use crate::threads::blocking;
 
-/// A process that did nothing for so long may have been suspended.
-pub(super) const STANDSTILL: Duration = Duration::from_secs(1);
+/// A process that was idle for this long may have been suspended.
+pub(super) const SUSPENSION_THRESHOLD: Duration = Duration::from_secs(1);
 
-/// The right to work through a whole folder, as long as it lives.
+/// The exclusive right to run a batch in a folder, until it is dropped.
 #[derive(Debug)]
 pub struct Run {
     journal: Arc<Journal>,
     number: u64,
     has_ended: AtomicBool,
-    /// When it was last looked whether another run has taken over.
-    checked: Mutex<Instant>,
+    last_check: Mutex<Instant>,
 }
 
 impl Run {
-    /// Whether another run has taken over, as it may when this process stood still for long.
+    /// Whether another run has taken over, which may happen while this process is suspended.
     ///
-    /// Looked up again only when some time has passed: a process that did not stand still was not taken for dead.
+    /// Checked only after a pause: a process that was not suspended does not count as dead.
     pub(crate) async fn is_superseded(&self) -> Result<bool> {
         let now = Instant::now();
-        let last = std::mem::replace(&mut *self.checked.lock().unwrap_or_else(PoisonError::into_inner), now);
-        if now.duration_since(last) < STANDSTILL {
+        let last = std::mem::replace(&mut *self.last_check.lock().unwrap_or_else(PoisonError::into_inner), now);
+        if now.duration_since(last) < SUSPENSION_THRESHOLD {
             return Ok(false);
         }
         self.journal.runs.is_superseded(self.number).await.map_err(|error| self.journal.unwritable(&error))
     }
 
-    /// Ends the run: tidies the journal up and lets others begin theirs.
+    /// Ends the run: merges segments and lets others start their run.
     pub(crate) async fn end(&self) {
         let journal = Arc::clone(&self.journal);
-        // What is not merged now is merged later.
+        // On failure, the next run merges.
         let _ = blocking(move || merge::merge(&journal).map_err(|error| journal.unwritable(&error))).await;
         let has_ended = self.journal.runs.end(self.number).await.is_ok();
         if has_ended && !self.has_ended.swap(true, Ordering::SeqCst) {
@@ -60,7 +59,7 @@ impl Drop for Run {
         self.journal.end_run();
         let (runs, number) = (self.journal.runs.clone(), self.number);
         let end = async move { drop(runs.end(number).await) };
-        // Without a runtime this process must end before others may begin.
+        // Without a runtime, other runs can start only after this process has ended.
         if let Ok(handle) = tokio::runtime::Handle::try_current() {
             handle.spawn(end);
         }
@@ -68,7 +67,7 @@ impl Drop for Run {
 }
 
 impl Journal {
-    /// Takes the whole folder on, unless somebody else has.
+    /// Starts a run, unless another one is in progress.
     pub async fn run(self: &Arc<Self>) -> Result<Run> {
         if std::mem::replace(&mut self.lock().has_run, true) {
             return Err(already_running("a batch", &Owner::this_process(), self.folder()));
@@ -96,7 +95,7 @@ impl Journal {
             journal: Arc::clone(self),
             number,
             has_ended: AtomicBool::new(false),
-            checked: Mutex::new(Instant::now()),
+            last_check: Mutex::new(Instant::now()),
         })
     }
 

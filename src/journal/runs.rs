@@ -1,23 +1,21 @@
-//! Who works through a whole folder: one run at a time, decided by claims and not by locks.
+//! The runs of a folder: one at a time, decided by claims and not by locks.
 
 use std::io;
 use std::sync::Arc;
 
-use super::record::{Kind, Line};
+use super::record::{EventKind, Line};
 use super::store::{Created, Store};
 use crate::process::Owner;
 
 const RUNS: &str = "runs";
 
-/// The last run of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Latest {
+pub(super) struct LatestRun {
     pub(super) number: u64,
-    /// Who works, unless the run has ended.
+    /// `None` if the run has ended.
     pub(super) owner: Option<Owner>,
 }
 
-/// The runs of one journal.
 #[derive(Debug, Clone)]
 pub(super) struct Runs {
     store: Arc<dyn Store>,
@@ -28,25 +26,24 @@ impl Runs {
         Self { store }
     }
 
-    /// The last run, if there was one.
-    pub(super) async fn latest(&self) -> io::Result<Option<Latest>> {
+    pub(super) async fn latest(&self) -> io::Result<Option<LatestRun>> {
         let numbers = self.numbers().await?;
         let Some(number) = numbers.into_iter().max() else { return Ok(None) };
         if self.store.read(&ended(number)).await?.is_some() {
-            return Ok(Some(Latest { number, owner: None }));
+            return Ok(Some(LatestRun { number, owner: None }));
         }
         let content = self.store.read(&begun(number)).await?;
         let line = content.and_then(|content| Line::decode(content.trim_ascii_end()));
-        Ok(Some(Latest { number, owner: Some(line.map(|line| line.owner).unwrap_or_default()) }))
+        Ok(Some(LatestRun { number, owner: Some(line.map(|line| line.owner).unwrap_or_default()) }))
     }
 
-    /// Begins run `number`, unless somebody else has.
+    /// Starts run `number`, unless another process has.
     pub(super) async fn begin(&self, number: u64, owner: &Owner) -> io::Result<Created> {
-        let line = Line { owner: owner.clone(), ..Line::new(Kind::Open) };
+        let line = Line { owner: owner.clone(), ..Line::new(EventKind::Open) };
         let content = line.encode().map_err(io::Error::other)?;
         let created = self.store.create(&begun(number), content.into_bytes()).await?;
         if created == Created::New {
-            // Only the last run says anything.
+            // Only the last run is needed.
             for old in self.numbers().await?.into_iter().filter(|old| *old < number) {
                 self.store.remove(&begun(old)).await?;
                 self.store.remove(&ended(old)).await?;
@@ -62,7 +59,7 @@ impl Runs {
 
     /// Whether another run took over from run `number`.
     pub(super) async fn is_superseded(&self, number: u64) -> io::Result<bool> {
-        // Whoever took over may have been taken over from in turn, and its mark removed.
+        // The run that took over may have been superseded itself, and its files removed.
         Ok(self.numbers().await?.into_iter().any(|other| other > number))
     }
 

@@ -1,4 +1,4 @@
-//! The files of a journal: each writer appends to one of its own, and all are read.
+//! The files of a journal: each writer appends to its own segment, and all segments are read.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -10,72 +10,71 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::damage::Damage;
-use super::record::{Kind, Line};
+use super::record::{EventKind, Line};
 use crate::process::Owner;
 
 /// The extension of a journal's files.
 pub(super) const EXTENSION: &str = "jsonl";
-/// How long after a failure the disk is tried again with lines that must not be lost.
+/// The delay before failed lines that must not be lost are written again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Whether a line must be on the disk before the work goes on.
+/// What a line must survive before the caller continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// It must outlive the machine.
+    /// A crash of the machine.
     ToDisk,
-    /// It must outlive the process.
+    /// A crash of the process.
     ToSystem,
 }
 
 #[derive(Debug)]
-struct Request {
+struct AppendRequest {
     text: String,
     flush: Flush,
-    /// Whether it says what has happened and is written later if it cannot be written now.
+    /// Whether the line records something that has happened, and must be written later if it cannot be written now.
     is_fact: bool,
     done: oneshot::Sender<io::Result<()>>,
 }
 
-/// Appends to one file: what comes together is flushed together. Holds no thread, and no descriptor while it is idle.
+/// Appends to one file; concurrent lines share a flush. Holds no thread, and no file descriptor while it is idle.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct SegmentWriter {
     pub(super) path: PathBuf,
-    queue: Mutex<Queue>,
-    output: Mutex<Output>,
+    queue: Mutex<AppendQueue>,
+    output: Mutex<SegmentFile>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
-    requests: Vec<Request>,
+struct AppendQueue {
+    requests: Vec<AppendRequest>,
     is_draining: bool,
-    /// How many users want the file to stay open.
+    /// How many users keep the file open.
     users: usize,
 }
 
-/// The file, as it was left.
 #[derive(Debug)]
-struct Output {
+struct SegmentFile {
     file: Option<File>,
-    identity: Identity,
-    /// How long the file is, as far as whole lines go.
+    identity: FileIdentity,
+    /// The length of the whole lines.
     length: u64,
-    /// Whether half a line stands behind them.
-    is_torn: bool,
-    /// Lines that tell of what has happened, and could not be written yet.
+    /// Whether a partial line follows them.
+    has_partial_line: bool,
+    /// Facts that could not be written yet.
     unwritten: String,
 }
 
-/// Which file it is, whatever its name.
+/// Identifies a file regardless of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     #[cfg(unix)]
     device: u64,
     #[cfg(unix)]
     inode: u64,
 }
 
-impl Identity {
-    #[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix tells files apart"))]
+impl FileIdentity {
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "file identities exist only on Unix"))]
     fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         {
@@ -87,28 +86,28 @@ impl Identity {
     }
 }
 
-impl Writer {
-    /// Begins a new file in `folder`. Blocks.
+impl SegmentWriter {
+    /// Creates a new segment in `folder`. Blocks.
     pub(super) fn begin(folder: &Path, owner: &Owner) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let path = folder.join(new_name(owner));
         let mut file = create(&path)?;
-        let opened = Line { owner: owner.clone(), ..Line::new(Kind::Open) };
+        let opened = Line { owner: owner.clone(), ..Line::new(EventKind::Open) };
         let text = opened.encode().map_err(io::Error::other)?;
         file.write_all(text.as_bytes())?;
         sync_folder(folder);
-        let identity = Identity::of(&file.metadata()?);
+        let identity = FileIdentity::of(&file.metadata()?);
         let length = text.len() as u64;
-        let output = Output { file: Some(file), identity, length, is_torn: false, unwritten: String::new() };
+        let output =
+            SegmentFile { file: Some(file), identity, length, has_partial_line: false, unwritten: String::new() };
         Ok(Self { path, queue: Mutex::default(), output: Mutex::new(output) })
     }
 
-    /// Returns when `line` is written.
     pub(super) async fn append(self: &Arc<Self>, line: &Line, flush: Flush) -> io::Result<()> {
-        self.begin_append(line, flush)?.await.unwrap_or_else(|_| Err(gone()))
+        self.begin_append(line, flush)?.await.unwrap_or_else(|_| Err(writer_ended()))
     }
 
-    /// Has `line` written soon; whoever awaits what is returned knows when.
+    /// Queues `line`; the receiver gets the result of writing it.
     pub(super) fn begin_append(
         self: &Arc<Self>,
         line: &Line,
@@ -116,9 +115,9 @@ impl Writer {
     ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
         let text = line.encode().map_err(io::Error::other)?;
         let (done, written) = oneshot::channel();
-        let is_fact = !matches!(line.event, Kind::Intent | Kind::Claimed | Kind::Released);
+        let is_fact = !matches!(line.event, EventKind::Intent | EventKind::Claimed | EventKind::Released);
         let mut queue = self.queue();
-        queue.requests.push(Request { text, flush, is_fact, done });
+        queue.requests.push(AppendRequest { text, flush, is_fact, done });
         if !std::mem::replace(&mut queue.is_draining, true) {
             drop(queue);
             self.start();
@@ -126,7 +125,7 @@ impl Writer {
         Ok(written)
     }
 
-    /// Keeps the file open until as many users have left as came.
+    /// Keeps the file open until [`leave`](Self::leave) was called as often.
     pub(super) fn enter(&self) {
         self.queue().users += 1;
     }
@@ -140,21 +139,21 @@ impl Writer {
         }
     }
 
-    /// Whether all that was to be written has been, and the file still is where it was put. Blocks.
-    pub(super) fn is_settled(&self) -> bool {
-        let is_idle = {
+    /// Whether the writer is unused and everything is written. Blocks.
+    pub(super) fn is_idle(&self) -> bool {
+        let has_no_users = {
             let queue = self.queue();
             queue.users == 0 && !queue.is_draining
         };
-        is_idle && self.output().unwritten.is_empty()
+        has_no_users && self.output().unwritten.is_empty()
     }
 
-    /// Whether the file is the one in the folder. Blocks.
+    /// Whether the file was neither removed nor replaced. Blocks.
     pub(super) fn is_in_place(&self) -> bool {
         self.output().check(&self.path).is_ok()
     }
 
-    /// Tries once more to write what could not be written. Blocks.
+    /// Retries failed writes. Blocks.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.output().write(&self.path, &[])
     }
@@ -163,7 +162,7 @@ impl Writer {
         let writer = Arc::clone(self);
         match Handle::try_current() {
             Ok(handle) => drop(handle.spawn_blocking(move || writer.drain())),
-            // The last words of a call that was left, on the caller's own thread.
+            // A cancelled call without a runtime writes its last line on the calling thread.
             Err(_) => writer.drain(),
         }
     }
@@ -186,7 +185,7 @@ impl Writer {
                 self.retry_later();
             }
             for request in requests {
-                // Whoever asked may have gone; the line stands all the same.
+                // The caller may have been cancelled.
                 let _ = request.done.send(result.as_ref().copied().map_err(copy));
             }
         }
@@ -206,17 +205,17 @@ impl Writer {
         });
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, AppendQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn output(&self) -> MutexGuard<'_, Output> {
+    fn output(&self) -> MutexGuard<'_, SegmentFile> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Output {
-    fn write(&mut self, path: &Path, requests: &[Request]) -> io::Result<()> {
+impl SegmentFile {
+    fn write(&mut self, path: &Path, requests: &[AppendRequest]) -> io::Result<()> {
         if requests.is_empty() && self.unwritten.is_empty() {
             return Ok(());
         }
@@ -227,24 +226,24 @@ impl Output {
         result
     }
 
-    fn try_write(&mut self, path: &Path, requests: &[Request]) -> io::Result<()> {
+    fn try_write(&mut self, path: &Path, requests: &[AppendRequest]) -> io::Result<()> {
         self.reopen(path)?;
         self.check(path)?;
-        let Some(file) = &mut self.file else { return Err(gone()) };
+        let Some(file) = &mut self.file else { return Err(writer_ended()) };
         let mut text = String::new();
-        if self.is_torn {
+        if self.has_partial_line {
             text.push('\n');
         }
         text.push_str(&self.unwritten);
         text.extend(requests.iter().map(|request| &*request.text));
         if let Err(error) = file.write_all(text.as_bytes()) {
-            // Half a line must not swallow the next one, nor look like a line that was damaged.
-            self.is_torn = file.set_len(self.length).is_err();
+            // A partial line must not absorb the next one, nor look like a damaged line.
+            self.has_partial_line = file.set_len(self.length).is_err();
             return Err(error);
         }
         let is_urgent = !self.unwritten.is_empty() || requests.iter().any(|request| request.flush == Flush::ToDisk);
         self.length += text.len() as u64;
-        self.is_torn = false;
+        self.has_partial_line = false;
         self.unwritten.clear();
         if is_urgent { file.sync_data() } else { Ok(()) }
     }
@@ -261,7 +260,7 @@ impl Output {
         Ok(())
     }
 
-    /// Whether what is written goes where readers will look for it.
+    /// Fails if the file was removed, replaced or truncated.
     fn check(&self, path: &Path) -> io::Result<()> {
         let there = match std::fs::metadata(path) {
             Ok(there) => there,
@@ -269,28 +268,28 @@ impl Output {
             Err(error) => return Err(error),
         };
         let is_same = match &self.file {
-            Some(file) => Identity::of(&file.metadata()?) == Identity::of(&there),
+            Some(file) => FileIdentity::of(&file.metadata()?) == FileIdentity::of(&there),
             None => true,
         };
-        if is_same && Identity::of(&there) == self.identity && there.len() >= self.length {
+        if is_same && FileIdentity::of(&there) == self.identity && there.len() >= self.length {
             return Ok(());
         }
         Err(replaced(path))
     }
 }
 
-/// Whether the writer of a file of version 1 is alive: it holds a lock. Blocks.
+/// Whether the writer of a segment of version 1 is alive: it holds a lock. Blocks.
 pub(super) fn is_locked(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-fn gone() -> io::Error {
-    io::Error::other("the journal's writer has ended")
+fn writer_ended() -> io::Error {
+    io::Error::other("the runtime is shutting down")
 }
 
 fn replaced(path: &Path) -> io::Error {
     io::Error::other(format!(
-        "{} was removed or replaced while it was in use: put it back, or go on in a new process",
+        "{} was removed or replaced while it was in use; restore it, or start a new process",
         path.display()
     ))
 }
@@ -307,7 +306,7 @@ fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// A name that no other writer has, and that sorts by time.
+/// A unique name that sorts by time.
 fn new_name(owner: &Owner) -> String {
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let host = owner.host.as_deref().unwrap_or_default();
@@ -319,7 +318,7 @@ fn copy(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
-/// A new file's name is in its folder, which must be on the disk as well.
+/// A new file is durable only when its folder is flushed as well.
 pub(super) fn sync_folder(folder: &Path) {
     #[cfg(unix)]
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
@@ -327,10 +326,10 @@ pub(super) fn sync_folder(folder: &Path) {
     let _ = folder;
 }
 
-/// Writes a new file of these lines beside the others, and gives its path once it is on the disk. Blocks.
+/// Writes a new segment with these lines, flushed to the disk. Blocks.
 pub(super) fn write_whole(folder: &Path, version: u8, lines: &[u8]) -> io::Result<PathBuf> {
     let owner = &Owner::this_process();
-    let opened = Line { v: version, owner: Owner { pid: None, ..owner.clone() }, ..Line::new(Kind::Open) };
+    let opened = Line { v: version, owner: Owner { pid: None, ..owner.clone() }, ..Line::new(EventKind::Open) };
     let mut text = opened.encode().map_err(io::Error::other)?.into_bytes();
     text.extend_from_slice(lines);
     let path = folder.join(new_name(owner));
@@ -343,21 +342,20 @@ pub(super) fn write_whole(folder: &Path, version: u8, lines: &[u8]) -> io::Resul
     Ok(path)
 }
 
-/// What stands in a segment from some place on.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Contents {
+pub(super) struct SegmentContents {
     pub(super) lines: Vec<Line>,
     pub(super) damage: Vec<Damage>,
-    /// Where the next line will begin, in bytes and in lines.
+    /// The offset of the next line, in bytes and lines.
     pub(super) end: (u64, u64),
 }
 
-/// The lines of `path` from `start` on, which is given in bytes and in lines. A torn last line is left for later.
-pub(super) fn read(path: &Path, start: (u64, u64)) -> io::Result<Contents> {
+/// The lines of `path` from the offset `start` (in bytes and lines). A partial last line is left for later.
+pub(super) fn read(path: &Path, start: (u64, u64)) -> io::Result<SegmentContents> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(start.0))?;
     let mut reader = BufReader::new(file);
-    let mut contents = Contents { end: start, ..Contents::default() };
+    let mut contents = SegmentContents { end: start, ..SegmentContents::default() };
     let mut text = Vec::new();
     loop {
         text.clear();
@@ -376,7 +374,7 @@ pub(super) fn read(path: &Path, start: (u64, u64)) -> io::Result<Contents> {
     }
 }
 
-/// The `id` in a line that is damaged elsewhere.
+/// The `id` in a damaged line.
 fn id_in(text: &[u8]) -> Option<String> {
     const FIELD: &str = "\"id\":";
     let text = String::from_utf8_lossy(text);
@@ -388,15 +386,15 @@ fn id_in(text: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn begin(folder: &Path) -> Arc<Writer> {
-        Arc::new(Writer::begin(folder, &Owner::this_process()).unwrap())
+    fn begin(folder: &Path) -> Arc<SegmentWriter> {
+        Arc::new(SegmentWriter::begin(folder, &Owner::this_process()).unwrap())
     }
 
     fn intent(id: &str) -> Line {
-        Line { id: id.into(), ..Line::new(Kind::Intent) }
+        Line { id: id.into(), ..Line::new(EventKind::Intent) }
     }
 
-    fn ids(contents: &Contents) -> Vec<&str> {
+    fn ids(contents: &SegmentContents) -> Vec<&str> {
         contents.lines.iter().map(|line| line.id.as_str()).collect()
     }
 
@@ -460,11 +458,11 @@ mod tests {
         let away = folder.path().join("away");
         std::fs::rename(&writer.path, &away).unwrap();
         assert!(writer.append(&intent("a"), Flush::ToDisk).await.is_err());
-        let fact = Line { id: "b".into(), ..Line::new(Kind::Accepted) };
+        let fact = Line { id: "b".into(), ..Line::new(EventKind::Accepted) };
         assert!(writer.append(&fact, Flush::ToDisk).await.is_err());
-        assert!(!writer.is_settled());
+        assert!(!writer.is_idle());
         std::fs::rename(&away, &writer.path).unwrap();
-        while !writer.is_settled() {
+        while !writer.is_idle() {
             tokio::time::sleep(RETRY_DELAY).await;
         }
         writer.append(&intent("c"), Flush::ToSystem).await.unwrap();

@@ -1,4 +1,4 @@
-//! Where claims are kept: anything that can create an object unless it exists.
+//! Storage of claims: anything that can create an object unless it exists.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -7,34 +7,30 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 
-/// What came of creating an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Created {
-    /// It is there now, and was not before.
     New,
-    /// Somebody else was first.
     Exists,
 }
 
-/// Objects by name, with one primitive that decides races: create unless it exists.
+/// Named objects. Creating an object unless it exists decides races.
 pub(super) trait Store: fmt::Debug + Send + Sync {
-    /// Creates an object; exactly one of those who try at once is told that it is new.
+    /// Creates an object. Exactly one of several concurrent callers gets [`Created::New`].
     fn create(&self, name: &str, content: Vec<u8>) -> BoxFuture<'static, io::Result<Created>>;
 
-    /// The content of an object, or nothing when there is none.
+    /// The content of an object; `None` if it does not exist.
     fn read(&self, name: &str) -> BoxFuture<'static, io::Result<Option<Vec<u8>>>>;
 
     /// The names directly below `prefix`.
     fn list(&self, prefix: &str) -> BoxFuture<'static, io::Result<Vec<String>>>;
 
-    /// Removes an object, if it is there.
+    /// Removes an object, if it exists.
     fn remove(&self, name: &str) -> BoxFuture<'static, io::Result<()>>;
 }
 
-/// Objects as files of a folder.
+/// Objects as files in a folder.
 ///
-/// They are not flushed: what must outlive the machine stands in the journal's lines, and these keep living processes
-/// apart.
+/// They are not flushed to the disk: the lines of the journal are, and claims only coordinate running processes.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
@@ -69,7 +65,7 @@ impl Store for Folder {
     }
 }
 
-/// An object appears with its content where the file system has hard links: whoever is killed in between leaves none.
+/// With hard links an object appears together with its content, so a killed process leaves no empty object.
 fn create(store: &Path, path: &Path, content: &[u8]) -> io::Result<Created> {
     if let Some(created) = create_whole(store, path, content)? {
         return Ok(created);
@@ -88,14 +84,14 @@ fn create(store: &Path, path: &Path, content: &[u8]) -> io::Result<Created> {
         Err(error) => return Err(error),
     };
     if let Err(error) = file.write_all(content) {
-        // Nobody may take an object for a claim that its creator never had.
+        // An incomplete object must not count as a claim.
         let _ = std::fs::remove_file(path);
         return Err(error);
     }
     Ok(Created::New)
 }
 
-/// Nothing comes back where there are no hard links.
+/// `None` if the file system has no hard links.
 fn create_whole(store: &Path, path: &Path, content: &[u8]) -> io::Result<Option<Created>> {
     let folder = path.parent().unwrap_or(store);
     let temporary = store.join(format!(".object.{}.{:016x}.part", crate::process::tag(), fastrand::u64(..)));
@@ -108,7 +104,7 @@ fn create_whole(store: &Path, path: &Path, content: &[u8]) -> io::Result<Option<
     };
     let written = with_folder(&|| std::fs::write(&temporary, content));
     let linked = written.map(|()| with_folder(&|| std::fs::hard_link(&temporary, path)));
-    // Another run removes what cannot be removed now.
+    // On failure, a later run removes it.
     let _ = std::fs::remove_file(&temporary);
     match linked? {
         Ok(()) => Ok(Some(Created::New)),
@@ -135,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn of_all_who_create_at_once_one_wins() {
+    async fn one_of_several_concurrent_creators_wins() {
         let folder = tempfile::tempdir().unwrap();
         let store = std::sync::Arc::new(Folder::new(folder.path()));
         for round in 0..30 {
@@ -152,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_no_error() {
+    async fn a_missing_object_is_not_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let store = Folder::new(&folder.path().join("none"));
         assert_eq!(store.read("a").await.unwrap(), None);

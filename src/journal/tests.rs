@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::log::about;
 use super::paths::canonical;
 use super::record::*;
-use super::run::STANDSTILL;
+use super::run::SUSPENSION_THRESHOLD;
 use super::store::Created;
 use super::*;
 use crate::error::{Error, JournalErrorKind, Result};
@@ -62,7 +62,7 @@ impl Other {
 
     /// A segment of its writing.
     fn write(&self, folder: &Path, lines: &[Line]) {
-        let open = Line { owner: self.owner(), ..Line::new(Kind::Open) };
+        let open = Line { owner: self.owner(), ..Line::new(EventKind::Open) };
         let all = std::iter::once(&open).chain(lines);
         let text: String = all.map(|line| line.encode().unwrap()).collect();
         std::fs::create_dir_all(folder).unwrap();
@@ -82,7 +82,7 @@ fn is_busy<T>(result: Result<T>) -> bool {
 }
 
 #[tokio::test]
-async fn another_process_finds_what_this_one_wrote() {
+async fn another_process_reads_the_lines_of_this_one() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::in_dir(folder.path()).unwrap();
     assert!(!folder.path().join(FOLDER).exists(), "reading makes nothing");
@@ -105,7 +105,7 @@ async fn another_process_finds_what_this_one_wrote() {
 }
 
 #[tokio::test]
-async fn one_file_is_one_path_however_it_is_spelled() {
+async fn all_spellings_of_a_path_are_the_same_file() {
     let base = tempfile::tempdir().unwrap();
     let home = base.path().join("home");
     std::fs::create_dir_all(home.join("clips")).unwrap();
@@ -126,7 +126,7 @@ async fn one_file_is_one_path_however_it_is_spelled() {
 }
 
 #[tokio::test]
-async fn render_times_are_learned_from_what_is_done() {
+async fn render_times_are_learned_from_done_jobs() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     for count in 0..10 {
@@ -146,7 +146,7 @@ async fn render_times_are_learned_from_what_is_done() {
 }
 
 #[tokio::test]
-async fn strangers_jobs_are_not_recorded() {
+async fn jobs_of_others_are_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     journal.terminal(&VideoJob { status: JobStatus::Done, ..VideoJob::pending("y") }, None).await.unwrap();
@@ -154,29 +154,29 @@ async fn strangers_jobs_are_not_recorded() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_in_another_process_is_left_alone() {
+async fn an_item_of_a_running_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let other = Other::begin();
-    let intent = Line { order: Some(order()), n: Some(1), ..about(WHICH, Kind::Intent) };
-    let accepted = Line { request_id: Some("x".into()), ..about(WHICH, Kind::Accepted) };
+    let intent = Line { order: Some(order()), n: Some(1), ..about(WHICH, EventKind::Intent) };
+    let accepted = Line { request_id: Some("x".into()), ..about(WHICH, EventKind::Accepted) };
     other.write(folder.path(), &[intent.clone(), accepted.clone()]);
     journal.refresh().unwrap();
     let entry = journal.entry("a").unwrap();
     let error = journal.check_not_busy("a", entry.current().unwrap()).await.unwrap_err().to_string();
     assert!(error.contains(&format!("process {}", other.0.id())), "{error}");
-    other.write(folder.path(), &[intent, accepted, about(WHICH, Kind::Released)]);
+    other.write(folder.path(), &[intent, accepted, about(WHICH, EventKind::Released)]);
     journal.refresh().unwrap();
     let entry = journal.entry("a").unwrap();
     assert!(journal.check_not_busy("a", entry.current().unwrap()).await.is_ok());
 }
 
 #[tokio::test]
-async fn what_a_dead_process_left_is_taken_over() {
+async fn an_item_of_an_ended_process_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let other = Other::begin();
-    other.write(folder.path(), &[Line { order: Some(order()), ..about(WHICH, Kind::Intent) }]);
+    other.write(folder.path(), &[Line { order: Some(order()), ..about(WHICH, EventKind::Intent) }]);
     journal.refresh().unwrap();
     let entry = journal.entry("a").unwrap();
     assert!(is_busy(journal.check_not_busy("a", entry.current().unwrap()).await));
@@ -185,7 +185,7 @@ async fn what_a_dead_process_left_is_taken_over() {
 }
 
 #[tokio::test]
-async fn of_all_who_claim_an_attempt_one_announces_it() {
+async fn one_of_several_concurrent_claims_wins() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let racers: Vec<_> = (0..8).map(|_| Arc::new(Journal::new(journal.folder()))).collect();
@@ -204,7 +204,7 @@ async fn of_all_who_claim_an_attempt_one_announces_it() {
 }
 
 #[tokio::test]
-async fn a_claim_without_a_line_is_unknown() {
+async fn a_claim_without_lines_is_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     bought(&journal).await;
@@ -217,7 +217,7 @@ async fn a_claim_without_a_line_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_acceptance_that_cannot_be_written_is_kept_beside() {
+async fn an_acceptance_that_cannot_be_written_is_stored_with_the_claims() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     assert!(journal.begin("a", &next("vidjob-1", 1), order(), None).await.unwrap());
@@ -273,7 +273,7 @@ async fn one_claim_and_one_run_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_run_of_all_processes_at_a_time() {
+async fn one_run_at_a_time_across_processes() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let other = Other::begin();
@@ -284,22 +284,22 @@ async fn one_run_of_all_processes_at_a_time() {
     let run = journal.run().await.unwrap();
     assert!(!run.is_superseded().await.unwrap());
     assert_eq!(journal.runs.begin(4, &Owner::this_process()).await.unwrap(), Created::New);
-    tokio::time::advance(STANDSTILL).await;
+    tokio::time::advance(SUSPENSION_THRESHOLD).await;
     assert!(run.is_superseded().await.unwrap(), "another run took over while this one stood still");
 }
 
 #[tokio::test]
-async fn segments_of_the_dead_are_merged_when_a_run_ends() {
+async fn segments_of_ended_processes_are_merged_when_a_run_ends() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     for number in 0..5 {
         let (id, other) = (format!("item-{number}"), Other::begin());
         let which = AttemptRef { id: &id, attempt: &id };
-        let accepted = Line { request_id: Some(format!("job-{number}")), ..about(which, Kind::Accepted) };
-        other.write(folder.path(), &[Line { order: Some(order()), ..about(which, Kind::Intent) }, accepted]);
+        let accepted = Line { request_id: Some(format!("job-{number}")), ..about(which, EventKind::Accepted) };
+        other.write(folder.path(), &[Line { order: Some(order()), ..about(which, EventKind::Intent) }, accepted]);
     }
     let alive = Other::begin();
-    alive.write(folder.path(), &[about(AttemptRef { id: "b", attempt: "b" }, Kind::Claimed)]);
+    alive.write(folder.path(), &[about(AttemptRef { id: "b", attempt: "b" }, EventKind::Claimed)]);
     let run = journal.run().await.unwrap();
     journal.refresh().unwrap();
     let before = journal.entries();
@@ -316,14 +316,14 @@ async fn segments_of_the_dead_are_merged_when_a_run_ends() {
 }
 
 #[tokio::test]
-async fn a_segment_whose_writer_has_said_nothing_yet_is_not_merged() {
+async fn a_segment_without_a_first_line_is_not_merged() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     for number in 0..2 {
         let (id, other) = (format!("item-{number}"), Other::begin());
         other.write(
             folder.path(),
-            &[Line { order: Some(order()), ..about(AttemptRef { id: &id, attempt: &id }, Kind::Intent) }],
+            &[Line { order: Some(order()), ..about(AttemptRef { id: &id, attempt: &id }, EventKind::Intent) }],
         );
     }
     let new = folder.path().join("9-new.jsonl");
@@ -338,9 +338,9 @@ async fn writers_of_version_1_are_alive_while_they_hold_their_locks() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     let alive = Other::begin();
-    alive.write(folder.path(), &[Line { order: Some(order()), ..about(WHICH, Kind::Intent) }]);
+    alive.write(folder.path(), &[Line { order: Some(order()), ..about(WHICH, EventKind::Intent) }]);
     let path = folder.path().join(format!("0-other-{}.jsonl", alive.0.id()));
-    let mut open = Line { owner: alive.owner(), ..Line::new(Kind::Open) };
+    let mut open = Line { owner: alive.owner(), ..Line::new(EventKind::Open) };
     open.v = 1;
     let text = std::fs::read_to_string(&path).unwrap();
     let (_, rest) = text.split_once('\n').unwrap();
@@ -354,7 +354,7 @@ async fn writers_of_version_1_are_alive_while_they_hold_their_locks() {
 }
 
 #[tokio::test]
-async fn a_claim_that_was_given_up_is_forgotten() {
+async fn a_released_claim_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     bought(&journal).await;
@@ -362,8 +362,8 @@ async fn a_claim_that_was_given_up_is_forgotten() {
     let reader = reader(&journal);
     reader.adopt_claims_of("a").await.unwrap();
     assert_eq!(state(&reader, "a"), "unknown");
-    reader.claims.give_up("a", 1).await.unwrap();
-    reader.look_again("a", reader.entry("a").unwrap().current().unwrap()).await.unwrap();
+    reader.claims.release("a", 1).await.unwrap();
+    reader.refresh_attempt("a", reader.entry("a").unwrap().current().unwrap()).await.unwrap();
     assert!(reader.entry("a").unwrap().attempts.is_empty());
 }
 
@@ -387,7 +387,7 @@ async fn a_damaged_claim_gives_way_to_the_lines_of_its_attempt() {
 }
 
 #[tokio::test]
-async fn the_file_system_tells_the_age_of_a_job_where_a_clock_was_wrong() {
+async fn the_file_system_corrects_the_age_of_a_job() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     bought(&journal).await;
@@ -402,7 +402,7 @@ async fn the_file_system_tells_the_age_of_a_job_where_a_clock_was_wrong() {
 }
 
 #[tokio::test]
-async fn all_ids_of_a_job_are_remembered() {
+async fn all_ids_of_a_job_are_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     assert!(journal.begin("a", &next("vidjob-1", 1), order(), None).await.unwrap());
@@ -417,7 +417,7 @@ async fn all_ids_of_a_job_are_remembered() {
 }
 
 #[tokio::test]
-async fn a_folder_that_was_removed_between_calls_begins_anew() {
+async fn a_folder_removed_between_calls_starts_a_new_journal() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::in_dir(folder.path()).unwrap();
     bought(&journal).await;
@@ -428,7 +428,7 @@ async fn a_folder_that_was_removed_between_calls_begins_anew() {
 }
 
 #[tokio::test]
-async fn nothing_is_announced_in_a_journal_that_was_removed_meanwhile() {
+async fn no_intent_is_written_to_a_journal_that_was_removed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::in_dir(folder.path()).unwrap();
     let claim = journal.claim("b").await.unwrap();
@@ -440,7 +440,7 @@ async fn nothing_is_announced_in_a_journal_that_was_removed_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_journal_that_cannot_be_written_says_so() {
+async fn an_unwritable_journal_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let blocked = folder.path().join("file");
     std::fs::write(&blocked, "").unwrap();

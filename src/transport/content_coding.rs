@@ -1,4 +1,4 @@
-//! Codings of a body: gzip, deflate, Brotli and Zstandard, also where no header names them, and UTF-16.
+//! Decodes bodies: gzip, deflate, Brotli and Zstandard, also without a header, and UTF-16.
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -10,15 +10,14 @@ use ruzstd::decoding::StreamingDecoder;
 use super::collected_text::CollectedText;
 use crate::lenient_json;
 
-/// What the client accepts, in the form of `Accept-Encoding`.
+/// The value of `Accept-Encoding`.
 pub(crate) const ACCEPTED: &str = "gzip, br, zstd";
 
-/// How much is decoded at a time.
-const PIECE: usize = 16 * 1024;
+const BUFFER: usize = 16 * 1024;
 /// The largest Zstandard window that RFC 9659 allows in HTTP.
 const ZSTD_WINDOW: u64 = 8 << 20;
-/// A body that is still compressed after so many rounds is left as it is.
-const ROUNDS: usize = 2;
+/// How often a body may be compressed again without a header.
+const MAX_ROUNDS: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
@@ -28,31 +27,31 @@ enum Coding {
     Zstd,
 }
 
-/// Whether `Content-Encoding` names a coding that can be decoded.
+/// Whether `Content-Encoding` names a supported coding.
 pub(super) fn is_known(content_encoding: &str) -> bool {
     content_encoding.split(',').any(|name| by_name(name).is_some())
 }
 
-/// Decodes a body. What cannot be decoded stays as it is: headers may be wrong, and the JSON reader judges the result.
+/// Decodes a body. A body that cannot be decoded is returned unchanged: headers may be wrong.
 pub(super) fn decoded(content_encoding: &str, mut text: CollectedText) -> CollectedText {
     if is_plain(&text.bytes) {
         return text;
     }
-    for content_coding in content_encoding.rsplit(',').filter_map(by_name) {
-        text = decode(content_coding, text);
+    for coding in content_encoding.rsplit(',').filter_map(by_name) {
+        text = decode(coding, text);
     }
-    for _ in 0..ROUNDS {
-        let Some(content_coding) = by_magic(&text.bytes) else { break };
-        text = decode(content_coding, text);
+    for _ in 0..MAX_ROUNDS {
+        let Some(coding) = by_magic(&text.bytes) else { break };
+        text = decode(coding, text);
     }
-    // Everyone who reads it looks for UTF-8.
+    // All readers expect UTF-8.
     if let Some(utf8) = lenient_json::utf16(&text.bytes) {
         text.bytes = utf8.into_bytes();
     }
     text
 }
 
-/// Whether a body is text already, whatever its headers say.
+/// Whether a body is already text, whatever its headers say.
 fn is_plain(body: &[u8]) -> bool {
     // A second byte of 0 is UTF-16.
     matches!(body, [b'{' | b'[' | b'<', rest @ ..] if rest.first() != Some(&0)) && std::str::from_utf8(body).is_ok()
@@ -76,9 +75,9 @@ fn by_magic(start: &[u8]) -> Option<Coding> {
     }
 }
 
-fn decode(content_coding: Coding, text: CollectedText) -> CollectedText {
+fn decode(coding: Coding, text: CollectedText) -> CollectedText {
     let source = text.bytes.as_slice();
-    let mut out = match content_coding {
+    let mut out = match coding {
         Coding::Gzip => collect(MultiGzDecoder::new(source)),
         Coding::Deflate if is_zlib(source) => collect(ZlibDecoder::new(source)),
         Coding::Deflate => collect(DeflateDecoder::new(source)),
@@ -94,8 +93,8 @@ fn decode(content_coding: Coding, text: CollectedText) -> CollectedText {
 }
 
 fn brotli(source: &[u8]) -> Decompressor<&[u8]> {
-    let mut decoder = Decompressor::new(source, PIECE);
-    // The extension for large windows lets a few bytes ask for a gigabyte.
+    let mut decoder = Decompressor::new(source, BUFFER);
+    // With the large-window extension a few bytes could allocate a gigabyte.
     decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
     decoder
 }
@@ -106,10 +105,10 @@ fn is_zlib(source: &[u8]) -> bool {
         if first & 0x0f == 8 && (u16::from(*first) << 8 | u16::from(*second)).is_multiple_of(31))
 }
 
-/// Reads until the end, an error or the limit; what came before an error is kept.
+/// Reads until the end, an error or the limit. Keeps the bytes before an error.
 fn collect(mut decoder: impl Read) -> CollectedText {
     let mut text = CollectedText::default();
-    let mut piece = [0; PIECE];
+    let mut piece = [0; BUFFER];
     while let Ok(length @ 1..) = decoder.read(&mut piece) {
         if let ControlFlow::Break(()) = text.push(&piece[..length]) {
             break;

@@ -1,9 +1,9 @@
-//! The causes below an error of reqwest, which itself names only the stage and the address.
+//! The causes of a reqwest error, which itself names only the stage and the URL.
 
 use std::error::Error as _;
 
-/// The causes, outermost first, as one text.
-pub(crate) fn described(error: &reqwest::Error) -> String {
+/// The causes, outermost first, in one line.
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     texts.dedup();
     if texts.is_empty() { "no reason given".into() } else { texts.join(": ") }
@@ -21,7 +21,7 @@ pub(super) fn names_certificate(error: &reqwest::Error) -> bool {
     })
 }
 
-/// What an I/O error wraps, which its own `source` leaves out.
+/// Unwraps I/O errors, whose `source` skips the error that they wrap.
 fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
         error = inner;

@@ -1,17 +1,17 @@
-//! Response headers that come in more than one spelling.
+//! Response headers with several formats.
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
 
-/// The address in a `Location`, which by right is ASCII and in truth also UTF-8 or Latin-1.
+/// The URL in `Location`, which should be ASCII, but may be UTF-8 or Latin-1.
 pub(crate) fn location(value: &HeaderValue) -> String {
     let bytes = value.as_bytes();
     std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
-/// Every coding that `Content-Encoding` names, in the order in which they were applied.
-pub(super) fn codings(headers: &HeaderMap) -> String {
+/// All codings in `Content-Encoding`, in the order in which they were applied.
+pub(super) fn content_codings(headers: &HeaderMap) -> String {
     let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.collect::<Vec<_>>().join(",")
 }
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_location_is_read_whatever_its_alphabet() {
+    fn a_location_may_be_utf_8_or_latin_1() {
         for (bytes, text) in [("/ä".as_bytes(), "/ä"), (b"/\xe4", "/ä"), (b"/a", "/a")] {
             assert_eq!(location(&HeaderValue::from_bytes(bytes).unwrap()), text);
         }

@@ -1,58 +1,55 @@
-//! A gate that all calls of one client pass: spaced by a rate, and shut for a while after a 429.
+//! Limits the rate of all requests of a client, and pauses them after a 429.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lets callers through one `interval` apart, in the order in which they came.
+/// Lets callers through one `interval` apart, in their order of arrival.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     interval: Duration,
-    /// When the next caller may go. Whoever is first in the queue holds it while asleep: a caller
-    /// that gives up takes no turn with it.
+    /// When the next caller may proceed. The first caller in the queue holds the lock while it sleeps, so a cancelled
+    /// caller uses up no slot.
     next: tokio::sync::Mutex<Instant>,
-    shut_until: Mutex<Instant>,
+    paused_until: Mutex<Instant>,
 }
 
 impl Limiter {
-    /// At most `per_second` callers a second; `None` spaces nobody.
+    /// `None` sets no rate.
     pub(crate) fn new(per_second: Option<f64>) -> Self {
         let now = Instant::now();
         Self {
             interval: per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             next: tokio::sync::Mutex::new(now),
-            shut_until: Mutex::new(now),
+            paused_until: Mutex::new(now),
         }
     }
 
-    /// Returns when the caller may go.
     pub(crate) async fn acquire(&self) {
         if self.interval.is_zero() {
-            return self.opened(Instant::now()).await;
+            return self.sleep_until(Instant::now()).await;
         }
         let mut next = self.next.lock().await;
-        self.opened(*next).await;
+        self.sleep_until(*next).await;
         *next = Instant::now() + self.interval;
     }
 
-    /// Lets nobody through for `pause` from now.
     pub(crate) fn pause_for(&self, pause: Duration) {
-        let mut until = self.shut_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut until = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         *until = (*until).max(Instant::now() + pause);
     }
 
-    /// Returns at `acquire_create_permit`, or when the gate is open again if that is later.
-    async fn opened(&self, mut acquire_create_permit: Instant) {
+    /// Sleeps until `due`, or until the pause ends if that is later.
+    async fn sleep_until(&self, mut due: Instant) {
         loop {
-            acquire_create_permit =
-                acquire_create_permit.max(*self.shut_until.lock().unwrap_or_else(PoisonError::into_inner));
-            // The timer's grain is a millisecond: a turn that has come must not wait for it.
-            if acquire_create_permit <= Instant::now() {
+            due = due.max(*self.paused_until.lock().unwrap_or_else(PoisonError::into_inner));
+            // Timers have a resolution of a millisecond; a caller that is due must not wait for it.
+            if due <= Instant::now() {
                 return;
             }
-            // The gate may be shut, or shut for longer, meanwhile.
-            tokio::time::sleep_until(acquire_create_permit).await;
+            // The pause may begin, or be extended, meanwhile.
+            tokio::time::sleep_until(due).await;
         }
     }
 }
@@ -62,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn callers_are_spaced() {
+    async fn callers_are_spaced_by_the_interval() {
         let limiter = Limiter::new(Some(2.0));
         let start = Instant::now();
         for _ in 0..5 {
@@ -72,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_rate_nobody_waits() {
+    async fn without_a_rate_callers_do_not_wait() {
         let limiter = Limiter::new(None);
         let start = Instant::now();
         for _ in 0..1000 {
@@ -82,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_shut_gate_holds_everyone_sleepers_too() {
+    async fn a_pause_delays_all_callers_including_sleeping_ones() {
         let limiter = std::sync::Arc::new(Limiter::new(Some(1.0)));
         limiter.acquire().await;
         let start = Instant::now();
@@ -101,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_give_up_take_no_turn() {
+    async fn cancelled_callers_use_up_no_slot() {
         let limiter = Limiter::new(Some(1.0));
         limiter.acquire().await;
         let start = Instant::now();
@@ -112,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_the_pause_the_rate_still_holds() {
+    async fn the_rate_still_applies_after_a_pause() {
         let limiter = std::sync::Arc::new(Limiter::new(Some(1.0)));
         limiter.pause_for(Duration::from_secs(10));
         let start = Instant::now();

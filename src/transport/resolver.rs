@@ -1,4 +1,4 @@
-//! Which addresses are public, and a resolver that refuses the rest.
+//! A resolver that refuses addresses which are not public.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,58 +7,48 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// How long a name that a proxy will resolve is looked up here.
-const LOOK: Duration = Duration::from_secs(3);
-/// How many names are remembered that could not be looked up in time.
-const SILENT: usize = 1000;
-/// Names that only private networks have.
+/// For local lookups of names that the proxy resolves.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
+/// How many names without a response in time are remembered.
+const MAX_UNRESPONSIVE: usize = 1000;
+/// Top-level names of private networks.
 const PRIVATE: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
 
-/// Why a name is not connected to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
-    /// It leads into a private network.
     #[error("{name} resolves to {address}, which is not a public address")]
-    Address {
-        /// The name.
-        name: String,
-        /// Its address.
-        address: IpAddr,
-    },
-    /// It means something only in a private network.
-    #[error("{0} is a name of private networks")]
+    Address { name: String, address: IpAddr },
+    #[error("{0} is a name used only in private networks")]
     Name(String),
 }
 
-/// Resolves names as the system does, and refuses those with an address that is not public.
+/// Resolves names as the system does, and refuses names with an address that is not public.
 ///
-/// The check sits here, and not before the request, because a name may resolve differently the
-/// second time it is asked for.
+/// The check is part of resolving because a name may resolve differently the second time.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicOnly {
     api_host: String,
-    /// The host of a proxy that may stand anywhere.
+    /// The host of a proxy, which may be private.
     proxy: Option<String>,
 }
 
 impl PublicOnly {
-    /// `api_host` is where the key goes anyway: it is exempt, and where it is itself not public
-    /// (a gateway in a company's network) so are the others.
+    /// `api_host` is exempt, as it is sent the key anyway. If it is not public (a gateway in a company network), all
+    /// hosts are exempt.
     pub(crate) fn new(api_host: &str) -> Self {
-        Self { api_host: bare(api_host), proxy: None }
+        Self { api_host: without_brackets(api_host), proxy: None }
     }
 
-    /// The same for connections to `proxy` (host and port), which is exempt.
+    /// Also exempts `proxy` (host and port).
     pub(crate) fn with_proxy(self, proxy: Option<&str>) -> Self {
-        let host = |proxy: &str| bare(proxy.rsplit_once(':').map_or(proxy, |(host, _)| host));
+        let host = |proxy: &str| without_brackets(proxy.rsplit_once(':').map_or(proxy, |(host, _)| host));
         Self { proxy: proxy.map(host), ..self }
     }
 
-    /// Why `name` is refused, if one of its addresses is a reason.
     async fn refusal(&self, name: &str, addresses: &[SocketAddr]) -> Option<Refused> {
         let is_exempt = name == self.api_host || self.proxy.as_deref() == Some(name);
         let address = not_public(addresses).filter(|_| !is_exempt)?;
-        if look_up(&self.api_host).await.is_ok_and(|own| not_public(&own).is_some()) {
+        if lookup(&self.api_host).await.is_ok_and(|own| not_public(&own).is_some()) {
             return None;
         }
         Some(Refused::Address { name: name.to_owned(), address })
@@ -69,37 +59,36 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         let public = self.clone();
         Box::pin(async move {
-            let addresses = look_up(name.as_str()).await?;
+            let addresses = lookup(name.as_str()).await?;
             match public.refusal(name.as_str(), &addresses).await {
                 Some(refused) => Err(refused.into()),
-                None => Ok(listed(addresses)),
+                None => Ok(into_addrs(addresses)),
             }
         })
     }
 }
 
-/// Judges names that a proxy will resolve. What they mean there cannot be known, so what they mean here must do.
+/// Checks names that a proxy will resolve, by their addresses here: those that the proxy sees are unknown.
 #[derive(Debug)]
 pub(crate) struct BehindProxy {
     public: PublicOnly,
-    /// Names that nobody here answers for, and after which it would be a waste of time to ask again.
-    silent: Mutex<HashSet<String>>,
+    /// Names without a response in time, which are not looked up again.
+    unresponsive: Mutex<HashSet<String>>,
 }
 
 impl BehindProxy {
     /// See [`PublicOnly::new`].
     pub(crate) fn new(api_host: &str) -> Self {
-        Self { public: PublicOnly::new(api_host), silent: Mutex::default() }
+        Self { public: PublicOnly::new(api_host), unresponsive: Mutex::default() }
     }
 
-    /// Refuses a name that has a private address here, or that is private by itself. Where nothing is known of it,
-    /// the proxy decides.
+    /// Refuses a name that has a private address here, or is a private name. Unknown names are left to the proxy.
     pub(crate) async fn check(&self, name: &str) -> Result<(), Refused> {
-        let name = bare(name);
+        let name = without_brackets(name);
         if name == self.public.api_host || name.parse::<IpAddr>().is_ok() {
             return Ok(());
         }
-        if let Some(addresses) = self.known(&name).await {
+        if let Some(addresses) = self.addresses_of(&name).await {
             return self.public.refusal(&name, &addresses).await.map_or(Ok(()), Err);
         }
         if is_private_name(&name) && !is_private_name(&self.public.api_host) {
@@ -108,27 +97,27 @@ impl BehindProxy {
         Ok(())
     }
 
-    async fn known(&self, name: &str) -> Option<Vec<SocketAddr>> {
-        if self.silent().contains(name) {
+    async fn addresses_of(&self, name: &str) -> Option<Vec<SocketAddr>> {
+        if self.unresponsive().contains(name) {
             return None;
         }
-        if let Ok(found) = tokio::time::timeout(LOOK, look_up(name)).await {
+        if let Ok(found) = tokio::time::timeout(LOOKUP_TIMEOUT, lookup(name)).await {
             return found.ok().filter(|addresses| !addresses.is_empty());
         }
-        let mut silent = self.silent();
-        if silent.len() >= SILENT {
-            silent.clear();
+        let mut unresponsive = self.unresponsive();
+        if unresponsive.len() >= MAX_UNRESPONSIVE {
+            unresponsive.clear();
         }
-        silent.insert(name.to_owned());
+        unresponsive.insert(name.to_owned());
         None
     }
 
-    fn silent(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unresponsive(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.unresponsive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn bare(host: &str) -> String {
+fn without_brackets(host: &str) -> String {
     host.trim_matches(['[', ']']).to_owned()
 }
 
@@ -137,11 +126,11 @@ fn is_private_name(name: &str) -> bool {
     !name.contains('.') || PRIVATE.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
 }
 
-async fn look_up(name: &str) -> std::io::Result<Vec<SocketAddr>> {
+async fn lookup(name: &str) -> std::io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.collect())
 }
 
-fn listed(addresses: Vec<SocketAddr>) -> Addrs {
+fn into_addrs(addresses: Vec<SocketAddr>) -> Addrs {
     Box::new(addresses.into_iter())
 }
 
@@ -149,7 +138,6 @@ fn not_public(addresses: &[SocketAddr]) -> Option<IpAddr> {
     addresses.iter().map(SocketAddr::ip).find(|address| !is_public(*address))
 }
 
-/// Whether an address belongs to the open internet.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -178,14 +166,14 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // An IPv4 address in IPv6 clothes: mapped, translated (NAT64), tunnelled (6to4).
+        // Embedded IPv4 addresses: mapped, translated (NAT64) and tunnelled (6to4).
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
         }
         // Protocol assignments (Teredo among them) and documentation.
         [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
         [0x3fff, second, ..] if second < 0x1000 => false,
-        // Only 2000::/3 is handed out.
+        // Only 2000::/3 is allocated.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

@@ -1,4 +1,4 @@
-//! What is worth trying again, and when. Decisions are pure; only [`Retries::run`] sleeps.
+//! Which errors are retried, and when. Decisions are pure; only [`Retries::run`] sleeps.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use crate::backoff::{Backoff, MAX_RETRY_AFTER};
 use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::{Event, Events};
 
-/// A model without a free channel is not to be had within seconds.
+/// A model without a free channel does not become available within seconds.
 const NO_CHANNEL: Backoff = Backoff { first: Duration::from_secs(10), most: MAX_RETRY_AFTER };
 
-/// Whether an exchange that may be repeated at will (a query) is worth repeating.
+/// Whether a query, which may be repeated freely, is retried.
 #[must_use]
 pub fn is_retryable(error: &Error) -> bool {
     match error {
-        Error::ConnectionFailed(failure) | Error::RequestTimeout(failure) => !failure.permanent,
+        Error::ConnectionFailed(error) | Error::RequestTimeout(error) => !error.permanent,
         Error::Api(error) => {
             matches!(error.kind, ApiErrorKind::RateLimited | ApiErrorKind::Server)
                 || matches!(error.status_code, 408 | 425)
                 || (error.kind == ApiErrorKind::Other && is_success(error.status_code))
         }
-        // An answer cut short, a page of a proxy: the next one may be whole. A redirect stays one.
+        // A truncated response or the page of a proxy may not recur. A redirect does.
         Error::InvalidResponse { status_code, .. } => is_success(*status_code),
         _ => false,
     }
@@ -32,17 +32,17 @@ fn is_success(status_code: u16) -> bool {
     (200..300).contains(&status_code)
 }
 
-/// Whether a create certainly did not start, so that sending it again buys nothing twice.
+/// Whether a create certainly did not start, so that sending it again cannot buy twice.
 #[must_use]
 pub fn is_safe_to_resubmit(error: &Error) -> bool {
     match error {
-        Error::ConnectionFailed(failure) | Error::RequestTimeout(failure) => failure.not_sent && !failure.permanent,
+        Error::ConnectionFailed(error) | Error::RequestTimeout(error) => error.not_sent && !error.permanent,
         Error::Api(error) => error.kind == ApiErrorKind::RateLimited || error.not_started,
         _ => false,
     }
 }
 
-/// The delay before repetition number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
+/// The delay before retry number `attempt`, counted from 0. `jitter` is uniform in `[0, 1)`.
 #[must_use]
 pub fn backoff(usual: Backoff, error: &Error, attempt: u32, jitter: f64) -> Duration {
     if matches!(error, Error::Api(error) if error.not_started) {
@@ -51,22 +51,20 @@ pub fn backoff(usual: Backoff, error: &Error, attempt: u32, jitter: f64) -> Dura
     usual.delay(attempt, jitter, error.retry_after())
 }
 
-/// Repeats an exchange while that is right.
 #[derive(Debug, Clone, Copy)]
 pub struct Retries {
-    /// How often at the most.
+    /// Maximum number of retries.
     pub most: u32,
-    /// How long to wait before each.
     pub backoff: Backoff,
-    /// Which failures are worth it.
+    /// Whether an error is retried.
     pub when: fn(&Error) -> bool,
-    /// No pause lasts beyond this moment.
+    /// No delay lasts beyond this time.
     pub until: Option<Instant>,
 }
 
 impl Retries {
-    /// Runs `exchange` until it succeeds, fails for good or has been repeated often enough.
-    /// `slow_down` is told of every 429, so that the whole client pauses.
+    /// Runs `exchange` until it succeeds, fails permanently or runs out of retries. `slow_down` is called for every 429,
+    /// so that the whole client pauses.
     pub async fn run<T, F: Future<Output = Result<T>>>(
         self,
         path: &str,
@@ -112,7 +110,7 @@ mod tests {
         TransportError { message: "no".into(), request_id: None, not_sent, permanent }
     }
 
-    /// (error, a query is repeated, a create is repeated)
+    /// (error, a query is retried, a create is retried)
     fn table() -> Vec<(Error, bool, bool)> {
         let plain = |kind, status| Error::Api(Box::new(ApiError::of(kind, status)));
         vec![
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated() {
+    fn which_errors_are_retried() {
         for (error, query, create) in table() {
             assert_eq!(is_retryable(&error), query, "query: {error:?}");
             assert_eq!(is_safe_to_resubmit(&error), create, "create: {error:?}");
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_delay_may_be_another() {
+    fn the_first_delay_is_configurable() {
         let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
         let quick = Backoff::doubling_from(Duration::from_millis(10));
         let most: Vec<_> = (0..6).map(|attempt| super::backoff(quick, &error, attempt, 1.0).as_millis()).collect();
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn backoff_doubles_up_to_a_bound_and_honours_the_service() {
+    fn backoff_doubles_up_to_a_limit_and_honours_retry_after() {
         let error = Error::Api(Box::new(ApiError::of(ApiErrorKind::Server, 500)));
         let most: Vec<_> = (0..6).map(|attempt| backoff(&error, attempt, 1.0).as_millis()).collect();
         assert_eq!(most, [500, 1000, 2000, 4000, 8000, 8000]);
@@ -189,16 +187,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_attempt_is_followed_by_no_delay_and_no_event() {
-        let response_started = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let told = std::sync::Arc::clone(&response_started);
+    async fn no_delay_and_no_event_follow_the_last_attempt() {
+        let retries = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let recorded = std::sync::Arc::clone(&retries);
         let events = Events::to(move |event| {
             if let Event::Retry { attempt, delay, .. } = event {
-                told.lock().unwrap().push((attempt, delay));
+                recorded.lock().unwrap().push((attempt, delay));
             }
         });
         for most in [0, 3] {
-            response_started.lock().unwrap().clear();
+            retries.lock().unwrap().clear();
             let start = tokio::time::Instant::now();
             let mut calls = Vec::new();
             let exchange = || {
@@ -211,18 +209,18 @@ mod tests {
             assert!(result.is_err());
             assert_eq!(u32::try_from(calls.len()).unwrap(), most + 1);
             assert_eq!(calls.last(), Some(&start.elapsed()), "nothing is waited for after the last attempt");
-            let response_started = response_started.lock().unwrap();
-            let attempts: Vec<u32> = response_started.iter().map(|(attempt, _)| *attempt).collect();
+            let retries = retries.lock().unwrap();
+            let attempts: Vec<u32> = retries.iter().map(|(attempt, _)| *attempt).collect();
             assert_eq!(attempts, (1..=most).collect::<Vec<_>>());
-            let delays: Duration = response_started.iter().map(|(_, delay)| *delay).sum();
+            let delays: Duration = retries.iter().map(|(_, delay)| *delay).sum();
             assert!(start.elapsed() >= delays);
-            // The clock counts in milliseconds.
+            // Timers have a resolution of a millisecond.
             assert!(start.elapsed() <= delays + Duration::from_millis(u64::from(most) * 2));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_pause_lasts_beyond_the_end() {
+    async fn no_delay_lasts_beyond_the_deadline() {
         let limited =
             ApiError { retry_after: Some(Duration::from_secs(30)), ..ApiError::of(ApiErrorKind::RateLimited, 429) };
         let start = Instant::now();
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_429_slows_everyone_and_success_ends_it() {
+    async fn a_429_pauses_the_client_until_a_request_succeeds() {
         let mut limited = ApiError::of(ApiErrorKind::RateLimited, 429);
         limited.retry_after = Some(Duration::from_secs(5));
         let paused = std::cell::Cell::new(Duration::ZERO);

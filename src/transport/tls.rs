@@ -1,4 +1,4 @@
-//! What every HTTP client here starts from: trust, proxies, time limits, name.
+//! The base configuration of every HTTP client: certificates, proxies, timeouts and user agent.
 
 use std::time::Duration;
 
@@ -10,33 +10,33 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// It must end first, to be told from an answer that does not come: then nothing was sent.
+/// The part of the timeout for connecting. It must end before the timeout, which would not show that nothing was sent.
 const CONNECT_PART: f64 = 0.8;
 
-/// How many headers an answer may have over HTTP/1; each attempt to read them makes room for all.
+/// Of a response over HTTP/1. Each attempt to parse headers allocates space for all of them.
 const MAX_HEADERS: usize = 2000;
-/// How large they may be over HTTP/2, as over HTTP/1.
+/// Over HTTP/2; the same limit as over HTTP/1.
 const MAX_HEADER_BYTES: u32 = 400 << 10;
 
-/// Whose certificates are believed.
+/// Which certificate authorities are trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// Those of the system and those of `ca_file`.
     System,
-    /// Those of `ca_file` alone: nothing is loaded, so that plain HTTP needs no certificate store.
+    /// Those of `ca_file` alone, so that plain HTTP needs no certificate store.
     Given,
 }
 
-/// A client for the API: the environment's proxies stand aside when it is on this machine.
+/// A client for the API. The environment's proxies are not used for an API on this machine.
 pub(crate) fn builder(config: &Config) -> Result<ClientBuilder> {
     let plain = config.is_loopback() && config.base_url.scheme() == "http";
     let builder = trusting(config, if plain { Trust::Given } else { Trust::System })?;
     Ok(if config.is_loopback() && config.proxies.given().is_none() { builder.no_proxy() } else { builder })
 }
 
-/// A client that believes `trust`, behind the configured proxy or else the environment's.
+/// Uses the configured proxy, or else the environment's.
 pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
-    // A failure means that a provider is installed already, which serves as well.
+    // An error means that a provider is already installed, which also works.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificates = certificates(config)?;
     let builder = Client::builder()
@@ -45,7 +45,7 @@ pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
         .redirect(Policy::none())
         .referer(false)
         .tcp_nodelay(true)
-        // No header matters enough to lose a paid job for it.
+        // An invalid header must not lose a paid job.
         .http1_max_headers(MAX_HEADERS)
         .http1_ignore_invalid_headers_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -59,18 +59,18 @@ pub(crate) fn trusting(config: &Config, trust: Trust) -> Result<ClientBuilder> {
         None => Ok(builder),
         Some(proxy) => Ok(builder.proxy(
             Proxy::all(proxy.reveal())
-                .map_err(|error| Error::Configuration(format!("proxy: {}", error_chain::described(&error))))?,
+                .map_err(|error| Error::Configuration(format!("proxy: {}", error_chain::describe(&error))))?,
         )),
     }
 }
 
-/// The client itself; what can go wrong here is nearly always a missing certificate store.
+/// An error is nearly always a missing certificate store.
 pub(crate) fn build(builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|error| {
         Error::Configuration(format!(
-            "HTTPS cannot be set up ({}); if this system has no CA certificates, install them \
-             (on Debian: ca-certificates), set SSL_CERT_FILE to a PEM file, or pass ca_file=...",
-            error_chain::described(&error)
+            "could not set up HTTPS ({}); if this system has no CA certificates, install them (on Debian: \
+             ca-certificates), set SSL_CERT_FILE to a PEM file, or pass ca_file=...",
+            error_chain::describe(&error)
         ))
     })
 }
@@ -78,10 +78,10 @@ pub(crate) fn build(builder: ClientBuilder) -> Result<Client> {
 fn certificates(config: &Config) -> Result<Vec<Certificate>> {
     let Some(pem) = &config.ca_pem else { return Ok(Vec::new()) };
     let certificates = Certificate::from_pem_bundle(pem).map_err(|error| {
-        Error::Configuration(format!("ca_file is not a readable PEM file: {}", error_chain::described(&error)))
+        Error::Configuration(format!("ca_file is not a readable PEM file: {}", error_chain::describe(&error)))
     })?;
     if certificates.is_empty() {
-        return Err(Error::Configuration("ca_file holds no certificate in PEM form".into()));
+        return Err(Error::Configuration("ca_file contains no PEM certificate".into()));
     }
     Ok(certificates)
 }
@@ -99,17 +99,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn a_file_without_certificates_is_refused() {
         let cases: [&[u8]; 3] = [b"", b"just words", b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"];
         for pem in cases {
             let config = Config { ca_pem: Some(pem.to_vec()), ..config("https://api.x.ai/v1") };
             let error = builder(&config).expect_err("refused");
-            assert!(matches!(&error, Error::Configuration(words) if words.contains("ca_file")), "{error:?}");
+            assert!(matches!(&error, Error::Configuration(message) if message.contains("ca_file")), "{error:?}");
         }
     }
 
     #[test]
-    fn a_certificate_that_is_none_fails_as_configuration() {
+    fn an_invalid_certificate_is_a_configuration_error() {
         let pem = b"-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
         let config = Config { ca_pem: Some(pem.to_vec()), ..config("https://api.x.ai/v1") };
         let error = builder(&config).and_then(build).expect_err("refused");
@@ -120,11 +120,11 @@ mod tests {
 
     /// Runs in a process of its own, whose environment names an empty certificate store.
     #[test]
-    fn a_system_without_certificates() {
+    fn the_error_of_a_system_without_certificates_has_advice() {
         if std::env::var_os(BARE).is_none() {
             let empty = tempfile::tempdir().unwrap();
             let output = std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "tls::tests::a_system_without_certificates"])
+                .args(["--exact", "transport::tls::tests::the_error_of_a_system_without_certificates_has_advice"])
                 .env(BARE, "1")
                 .env("SSL_CERT_DIR", empty.path())
                 .env_remove("SSL_CERT_FILE")

@@ -1,4 +1,4 @@
-//! A body on its way: files and bytes become base64 while they are sent, again at every attempt.
+//! Request bodies: files and bytes are encoded as base64 while they are sent, again in every attempt.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,14 +19,14 @@ use tokio::time::Instant;
 use crate::body_part::{BodyPart, encoded_length};
 use crate::media::{Inline, Source};
 
-/// Bytes that are read at once: a multiple of three, so that what they become can be strung together.
+/// A multiple of three, so that the base64 of chunks can be concatenated.
 const CHUNK: usize = 3 * 16 * 1024;
-/// Chunks of a file that are read ahead.
-const AHEAD: usize = 4;
+/// How many chunks of a file are read ahead.
+const READ_AHEAD: usize = 4;
 
-/// What a system may hold back of a body that was handed to it, and the slowest line it is waited for.
-const HELD_BACK: u64 = 6 << 20;
-const SLOWEST_LINE: f64 = 65_536.0;
+/// The most that the kernel buffers of a body, and the slowest upload rate (bytes per second) that is waited for.
+const KERNEL_BUFFER: u64 = 6 << 20;
+const MIN_UPLOAD_RATE: f64 = 65_536.0;
 
 /// A body that can be sent more than once.
 #[derive(Debug, Clone)]
@@ -35,49 +35,46 @@ pub struct Upload {
     length: u64,
 }
 
-/// How far one sending of a body has come.
+/// The progress of one attempt to send a body.
 #[derive(Debug)]
 pub struct UploadProgress {
     state: Mutex<UploadState>,
     is_complete: AtomicBool,
     is_response_started: AtomicBool,
-    /// How long the system may need for what it holds back.
+    /// How long the kernel may take to send what it buffers.
     kernel_buffer_allowance: Duration,
 }
 
 #[derive(Debug)]
 struct UploadState {
-    moved: Instant,
-    failure: Option<Unread>,
+    last_progress: Instant,
+    failure: Option<UnreadableMedia>,
 }
 
-/// Media that could not be read while they were sent.
+/// Media that could not be read during the upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// Where they stand in the request.
+pub struct UnreadableMedia {
     pub field: &'static str,
-    /// Why.
     pub reason: String,
 }
 
 impl Upload {
-    /// A body of these pieces.
     #[must_use]
     pub fn new(parts: Vec<BodyPart>) -> Self {
         let length = parts.iter().map(length).sum();
         Self { parts: parts.into(), length }
     }
 
-    /// Its length in bytes.
+    /// In bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// The body from its beginning, and how far it comes.
+    /// A new attempt to send the body.
     #[must_use]
     pub fn begin(&self) -> (reqwest::Body, Arc<UploadProgress>) {
-        let state = UploadState { moved: Instant::now(), failure: None };
+        let state = UploadState { last_progress: Instant::now(), failure: None };
         let kernel_buffer_allowance = kernel_buffer_allowance(self.length);
         let progress = Arc::new(UploadProgress {
             state: Mutex::new(state),
@@ -92,9 +89,9 @@ impl Upload {
 }
 
 fn kernel_buffer_allowance(length: u64) -> Duration {
-    #[expect(clippy::cast_precision_loss, reason = "held to a few megabytes first")]
-    let held_back = length.min(HELD_BACK) as f64;
-    Duration::from_secs_f64(held_back / SLOWEST_LINE)
+    #[expect(clippy::cast_precision_loss, reason = "at most a few megabytes")]
+    let buffered = length.min(KERNEL_BUFFER) as f64;
+    Duration::from_secs_f64(buffered / MIN_UPLOAD_RATE)
 }
 
 fn length(part: &BodyPart) -> u64 {
@@ -105,35 +102,35 @@ fn length(part: &BodyPart) -> u64 {
 }
 
 impl UploadProgress {
-    /// Whether all of it was handed to the connection. Before that, the service cannot have read it.
+    /// Whether the whole body was handed to the connection. Before that, the service cannot have read it.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::SeqCst)
     }
 
-    /// The service has begun to answer, which may mean anything.
+    /// Records that the service has begun to respond, whatever the response says.
     pub fn response_started(&self) {
         self.is_response_started.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the service can have started nothing: it lacks a part, and has not said a word.
+    /// Whether the service cannot have started anything: the body is incomplete, and no response has begun.
     #[must_use]
     pub fn nothing_received(&self) -> bool {
         !self.is_complete() && !self.is_response_started.load(Ordering::SeqCst)
     }
 
-    /// What could not be read, if that was so.
     #[must_use]
-    pub fn failure(&self) -> Option<Unread> {
+    pub fn failure(&self) -> Option<UnreadableMedia> {
         self.lock().failure.clone()
     }
 
-    /// Returns when nothing was handed on for `wait_options`. Of the last part nobody tells when it has left.
-    pub async fn stalled(&self, wait_options: Duration) {
+    /// Returns when no bytes were handed on for `timeout`. For the last part the kernel gets additional time, as it
+    /// does not report when it has sent it.
+    pub async fn stalled(&self, timeout: Duration) {
         loop {
             let kernel_buffer_allowance =
                 if self.is_complete() { self.kernel_buffer_allowance } else { Duration::ZERO };
-            let due = self.lock().moved + wait_options + kernel_buffer_allowance;
+            let due = self.lock().last_progress + timeout + kernel_buffer_allowance;
             if due <= Instant::now() {
                 return;
             }
@@ -146,7 +143,6 @@ impl UploadProgress {
     }
 }
 
-/// The pieces that are left.
 struct Stream {
     parts: VecDeque<BodyPart>,
     current: Option<Encoding>,
@@ -154,7 +150,7 @@ struct Stream {
     progress: Arc<UploadProgress>,
 }
 
-/// A piece of media that has begun.
+/// Media that is being encoded.
 struct Encoding {
     field: &'static str,
     chunks: Chunks,
@@ -164,7 +160,7 @@ enum Chunks {
     Memory(Bytes),
     File {
         chunks: mpsc::Receiver<io::Result<Bytes>>,
-        /// Characters that are still to come.
+        /// Remaining characters.
         left: u64,
     },
 }
@@ -174,7 +170,7 @@ impl Encoding {
         let chunks = match inline.source {
             Source::Memory(bytes) => Chunks::Memory(bytes),
             Source::File(path) => {
-                let (sender, receiver) = mpsc::channel(AHEAD);
+                let (sender, receiver) = mpsc::channel(READ_AHEAD);
                 tokio::task::spawn_blocking(move || read(&path, inline.length, &sender));
                 Chunks::File { chunks: receiver, left: encoded_length(inline.length) }
             }
@@ -194,14 +190,14 @@ impl Encoding {
                     *left = left.saturating_sub(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
                     Poll::Ready(Some(chunk))
                 }
-                None if *left > 0 => Poll::Ready(Some(Err(io::Error::other("reading ended too early")))),
+                None if *left > 0 => Poll::Ready(Some(Err(io::Error::other("reading the file was interrupted")))),
                 None => Poll::Ready(None),
             },
         }
     }
 }
 
-/// Runs on a thread of its own, as far ahead as the channel allows.
+/// Runs on a thread of its own, ahead of the upload as far as the channel allows.
 fn read(path: &Path, length: u64, sender: &mpsc::Sender<io::Result<Bytes>>) {
     let mut send = |chunk| sender.blocking_send(chunk).is_ok();
     if let Err(error) = read_chunks(path, length, &mut send) {
@@ -210,13 +206,13 @@ fn read(path: &Path, length: u64, sender: &mpsc::Sender<io::Result<Bytes>>) {
 }
 
 fn read_chunks(path: &Path, length: u64, send: &mut impl FnMut(io::Result<Bytes>) -> bool) -> io::Result<()> {
-    // Opening anything else than a file might never end.
+    // Opening a pipe could block forever.
     if !std::fs::metadata(path)?.is_file() {
-        return Err(changed(path));
+        return Err(changed_error(path));
     }
     let mut file = File::open(path)?;
     if file.metadata()?.len() != length {
-        return Err(changed(path));
+        return Err(changed_error(path));
     }
     let mut left = length;
     let mut chunk = vec![0; CHUNK];
@@ -224,7 +220,7 @@ fn read_chunks(path: &Path, length: u64, send: &mut impl FnMut(io::Result<Bytes>
         let size = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
         let part = chunk.split_at_mut(size).0;
         file.read_exact(part).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => changed(path),
+            io::ErrorKind::UnexpectedEof => changed_error(path),
             _ => error,
         })?;
         if !send(Ok(BASE64_STANDARD.encode(part).into())) {
@@ -235,7 +231,7 @@ fn read_chunks(path: &Path, length: u64, send: &mut impl FnMut(io::Result<Bytes>
     Ok(())
 }
 
-fn changed(path: &Path) -> io::Error {
+fn changed_error(path: &Path) -> io::Error {
     io::Error::other(format!("{} changed while it was sent", path.display()))
 }
 
@@ -254,8 +250,8 @@ impl Body for Stream {
                     Poll::Ready(None) => self.current = None,
                     Poll::Ready(Some(Ok(chunk))) => return Poll::Ready(Some(Ok(self.hand_on(chunk)))),
                     Poll::Ready(Some(Err(error))) => {
-                        let unread = Unread { field: current.field, reason: error.to_string() };
-                        self.progress.lock().failure = Some(unread);
+                        let unreadable = UnreadableMedia { field: current.field, reason: error.to_string() };
+                        self.progress.lock().failure = Some(unreadable);
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
@@ -280,7 +276,7 @@ impl Body for Stream {
 impl Stream {
     fn hand_on(&mut self, chunk: Bytes) -> Frame<Bytes> {
         self.left = self.left.saturating_sub(chunk.len() as u64);
-        self.progress.lock().moved = Instant::now();
+        self.progress.lock().last_progress = Instant::now();
         if self.left == 0 {
             self.progress.is_complete.store(true, Ordering::SeqCst);
         }
@@ -305,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bytes_and_files_become_base64_again_and_again() {
+    async fn bytes_and_files_are_encoded_in_every_attempt() {
         let content: Vec<u8> = (0..200_000_u32).map(|at| at.to_le_bytes()[0]).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -329,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_changes_ends_the_sending() {
+    async fn a_changed_file_ends_the_upload() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         for content in [Some(&b"shorter"[..]), Some(b"longer than it was"), None] {
@@ -346,7 +342,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stall_is_counted_from_the_last_move() {
+    async fn a_stall_is_measured_from_the_last_progress() {
         let upload = Upload::new(vec![BodyPart::Text("a".into()), BodyPart::Text("b".into())]);
         let (mut body, progress) = upload.begin();
         let start = Instant::now();
@@ -357,7 +353,7 @@ mod tests {
         body.frame().await.unwrap().unwrap();
         let begun = Instant::now();
         progress.stalled(Duration::from_secs(10)).await;
-        assert!(begun.elapsed() > Duration::from_secs(10), "what the system holds back takes its time");
+        assert!(begun.elapsed() > Duration::from_secs(10), "the kernel gets additional time");
         assert_eq!(kernel_buffer_allowance(u64::MAX), Duration::from_secs(96));
     }
 }

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, Cli, ApiMode, quick_client
+from support import KEY, ApiMode, Cli, quick_client
 from vidjob import FileId, Keyframe, Simulator, StorageOptions, Video, VideoClient, VideoRequest, Voice
 
 SNAPSHOT = Path(__file__).with_name("messages.txt")

@@ -197,7 +197,7 @@ def test_an_unreachable_proxy_is_named_in_the_error(
         pytest.raises(vidjob.ConnectionFailed) as caught,
     ):
         api(client, verb, *arguments)
-    assert str(caught.value).startswith(f"cannot connect to the proxy 127.0.0.1:{port}: ")
+    assert str(caught.value).startswith(f"could not connect to the proxy 127.0.0.1:{port}: ")
     for absent in ("api.example", "files.invalid", "hidden-word", "me:"):
         assert absent not in str(caught.value)
 
@@ -205,9 +205,9 @@ def test_an_unreachable_proxy_is_named_in_the_error(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "wants a user and password"),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "refuses to connect there"),
-        (b"", "cannot connect to the proxy"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "requires a user and password"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "refused the connection"),
+        (b"", "could not connect to the proxy"),
     ],
 )
 def test_a_proxy_that_does_not_connect_is_named(api: ApiMode, answer: bytes, words: str) -> None:

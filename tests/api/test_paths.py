@@ -144,12 +144,12 @@ def test_2_an_address_is_no_path_on_the_command_line(cli: Cli, command: list[str
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("there.mp4", "exists already; pass --overwrite"),
+        ("there.mp4", "already exists; pass --overwrite"),
         (".", "is a folder"),
         ("folder", "is a folder"),
         ("new/", "is a folder"),
         ("missing/a.mp4", "does not exist; create it"),
-        pytest.param("/proc/a.mp4", "no file can be made in the folder /proc", marks=PROC),
+        pytest.param("/proc/a.mp4", "files cannot be created in the folder /proc", marks=PROC),
         ("there.mp4/a.mp4", "Not a directory"),
         ("x" * 300 + ".mp4", "too long"),
     ],

@@ -181,7 +181,7 @@ def test_an_upload_that_stalls_started_nothing(api: ApiMode, tmp_path: Path) -> 
 
     with serving(stalls) as address, VideoClient(KEY, base_url=address, timeout=0.3, max_retries=0) as client:
         try:
-            with pytest.raises(vidjob.RequestTimeout, match=r"no answer from 127.0.0.1 within the client's timeout"):
+            with pytest.raises(vidjob.RequestTimeout, match=r"no response from 127.0.0.1 within the client's timeout"):
                 api(client, "edit", "x", source)
         finally:
             left.set()
@@ -203,7 +203,7 @@ def test_an_answer_that_stays_out_leaves_the_outcome_unknown(api: ApiMode) -> No
     with (
         serving(silent) as address,
         VideoClient(KEY, base_url=address, timeout=1, max_retries=3) as client,
-        pytest.raises(vidjob.SubmitUnknown, match=r"\(no answer from 127.0.0.1 within the client's timeout\)"),
+        pytest.raises(vidjob.SubmitUnknown, match=r"\(no response from 127.0.0.1 within the client's timeout\)"),
     ):
         # A small file: a large one may be held back by the system for long after it was handed on.
         api(client, "edit", "x", MEDIA / "h264.mp4")

@@ -86,7 +86,7 @@ def test_download_does_not_overwrite(cli: Cli, at: list[str], job: VideoJob, sim
     code, out, err = cli("download", job.request_id, "-o", "a.mp4", *at)
     assert (code, out) == (2, "")
     whole = Path("a.mp4").absolute()
-    assert err == f"error: {whole} exists already; pass --overwrite to replace it (job {job.request_id})\n"
+    assert err == f"error: {whole} already exists; pass --overwrite to replace it (job {job.request_id})\n"
     assert len(simulator.requests) == asked
     assert cli("download", job.request_id, "-o", "a.mp4", "--overwrite", *at)[0] == 0
 

@@ -169,7 +169,7 @@ def test_2_nothing_is_bought_for_a_file_that_cannot_be_kept(cli: Cli, at: list[s
     Path("a.mp4").write_text("mine")
     code, _, err = cli("render", "x", "-o", "a.mp4", *at)
     assert code == 2
-    assert err == f"error: {Path('a.mp4').absolute()} exists already; pass --overwrite to replace it\n"
+    assert err == f"error: {Path('a.mp4').absolute()} already exists; pass --overwrite to replace it\n"
     assert simulator.accepted == []
 
 

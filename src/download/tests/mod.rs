@@ -525,7 +525,7 @@ async fn a_download_ends_at_its_deadline_and_the_error_has_the_job() {
     ] {
         let server = Server::start(move |_, _| reply.clone()).await;
         let mut bench = Bench::new();
-        bench.options.deadline = Some(Instant::now() + Duration::from_millis(100));
+        bench.options.deadline = Some(Instant::now() + Duration::from_millis(400));
         let refresh = || async { Ok(Some("/a".to_owned())) };
         let result = bench.save_refreshed(&patient(&server.address), "/a", refresh).await;
         let Err(Error::WaitTimeout { job, .. }) = result else { panic!("{result:?}") };
@@ -740,7 +740,7 @@ async fn a_file_that_never_appears_is_not_waited_for_forever() {
         (200, DownloadErrorKind::IncompleteDownload),
     ] {
         let server = Server::start(move |_, _| Reply::file(b"").instead(status)).await;
-        let retry_delays = RetryDelays { backoff: every(5), max_absence: Duration::from_millis(30) };
+        let retry_delays = RetryDelays { backoff: every(5), max_absence: Duration::from_millis(300) };
         let files = Files::with_retry_delays(&config(&server.address), retry_delays).unwrap();
         let bench = Bench::new();
         let refresh = || async { Ok(Some("/a".to_owned())) };
