@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from vidjob import _native
 from vidjob._arguments import absolute_path, local_path
+from vidjob._errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +30,39 @@ OnUnknown: TypeAlias = Literal["hold", "resubmit"]
 Prices: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
 
+#: What an annotation accepts, and the method by which it is recognised.
+_KINDS = {
+    "int": ("an int", "__index__"),
+    "float": ("a number", "__float__"),
+    "str": ("a str", "isprintable"),
+    "OnExisting": ("a str", "isprintable"),
+    "OnUnknown": ("a str", "isprintable"),
+}
+
+
+class _Checked:
+    """Options whose numbers and strings are checked: the compiled part would not name the field."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
+            annotation = str(each.type).removesuffix(" | None")
+            value = getattr(self, each.name)
+            if annotation not in _KINDS or (value is None and annotation != each.type):
+                continue
+            expected, method = _KINDS[annotation]
+            if not hasattr(value, method):
+                raise TypeError(f"{each.name} must be {expected}, not {type(value).__name__}")
+            if annotation == "int" and value < 0:
+                self._refuse(each.name, f"{each.name} must be at least 0, not {value}")
+
+    def _refuse(self, name: str, message: str) -> None:
+        raise InvalidRequest(message, field=name)
+
+
 @dataclass(frozen=True, slots=True)
-class WaitOptions:
+class WaitOptions(_Checked):
     """How long to wait for a job, and how often to poll it.
 
     Attributes:
@@ -43,7 +75,7 @@ class WaitOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class DownloadOptions:
+class DownloadOptions(_Checked):
     """How to save a file.
 
     Attributes:
@@ -73,7 +105,7 @@ class DownloadOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOptions:
+class BatchOptions(_Checked):
     """How to work through a batch; `VideoClient.render_many` describes the fields."""
 
     max_downloads: int
@@ -92,7 +124,7 @@ class BatchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientSettings:
+class ClientSettings(_Checked):
     """The settings of a client, as pickles carry them; `VideoClient` describes the fields.
 
     Attributes:
@@ -116,3 +148,6 @@ class ClientSettings:
     on_event: Callable[[Mapping[str, Any]], object] | None
     pickle_key: bool
     withheld: tuple[str, ...] = ()
+
+    def _refuse(self, name: str, message: str) -> None:  # noqa: ARG002 - the message names the setting
+        raise ConfigurationError(message)
