@@ -242,7 +242,8 @@ def test_4_no_key(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file"), (b"", "empty"), (b"\xff\xfe", "not text"), (b"two words", "blank")]
+    ("content", "words"),
+    [(None, "No such file"), (b"", "empty"), (b"\xff\xfe", "not text"), (b"two words", "not allowed in an API key")],
 )
 def test_4_a_bad_key_file(cli: Cli, tmp_path: Path, content: bytes | None, words: str) -> None:
     if content is not None:

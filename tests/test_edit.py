@@ -130,7 +130,7 @@ def test_jobs_without_a_video(face: Face, simulator: Simulator, client: VideoCli
         (VideoJob("a", "failed"), vidjob.JobFailed, "a"),
         (VideoJob("a", "expired"), vidjob.JobExpired, "a"),
         (VideoJob("a", "done", video=Video(respect_moderation=False)), vidjob.JobBlocked, "a"),
-        (VideoJob("../a", "done"), vidjob.InvalidRequest, "request id"),
+        (VideoJob("../a", "done"), vidjob.InvalidRequest, "request ID"),
         (Video(), vidjob.InvalidRequest, "no url"),
     ]
     for source, error, words in cases:

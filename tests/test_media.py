@@ -187,7 +187,10 @@ def test_files_that_end_too_early(face: Face, simulator: Simulator, client: Vide
 
 
 def test_lengths_of_files(face: Face, simulator: Simulator, client: VideoClient) -> None:
-    for verb, name, words in (("edit", "long.mp4", r"9\.00 s; an edit"), ("extend", "short.mp4", r"1\.00 s; an ext")):
+    for verb, name, words in (
+        ("edit", "long.mp4", r"9\.00 s long; an edit"),
+        ("extend", "short.mp4", r"1\.00 s; an ext"),
+    ):
         with pytest.raises(vidjob.InvalidRequest, match=words):
             face(client, verb, "x", MEDIA / name)
     face(client, "extend", "x", MEDIA / "long.mp4")
@@ -347,8 +350,8 @@ def lasting(seconds: float) -> bytes:
     ("operation", "seconds", "nonsense"),
     [
         ("edit", 8.708, "is 8.7 s long; an edit accepts at most 8.7 s"),
-        ("extend", 1.96, "has 2.0 s; an extension takes 2 to"),
-        ("extend", 30.03, "has 30.0 s; an extension takes 2 to 30 s"),
+        ("extend", 1.96, "is 2.0 s long; an extension accepts 2 to"),
+        ("extend", 30.03, "is 30.0 s long; an extension accepts 2 to 30 s"),
     ],
 )
 def test_a_length_is_not_refused_in_words_that_allow_it(operation: str, seconds: float, nonsense: str) -> None:
