@@ -189,7 +189,7 @@ def test_files_that_end_too_early(face: Face, simulator: Simulator, client: Vide
 def test_lengths_of_files(face: Face, simulator: Simulator, client: VideoClient) -> None:
     for verb, name, words in (
         ("edit", "long.mp4", r"9\.00 s long; an edit"),
-        ("extend", "short.mp4", r"1\.00 s; an ext"),
+        ("extend", "short.mp4", r"1\.00 s long; an ext"),
     ):
         with pytest.raises(vidjob.InvalidRequest, match=words):
             face(client, verb, "x", MEDIA / name)
@@ -219,9 +219,9 @@ def test_a_text_is_never_a_path(
         ("generate", {"reference_images": [text]}),
         ("edit", {"video": text}),
     ):
-        with pytest.raises(vidjob.InvalidRequest, match="pass pathlib.Path"):
+        with pytest.raises(vidjob.InvalidRequest, match=r"pass pathlib\.Path"):
             face(client, verb, "x", **arguments)
-        with pytest.raises(ValueError, match="pass pathlib.Path"):
+        with pytest.raises(ValueError, match=r"pass pathlib\.Path"):
             VideoRequest.from_dict(json.loads(json.dumps({"prompt": "x", "operation": verb, **arguments})))
     assert simulator.requests == []
 
