@@ -301,7 +301,7 @@ mod tests {
     use crate::job::{JobError, Video};
 
     #[test]
-    fn a_job_that_ended_badly_is_an_error() {
+    fn failed_blocked_and_expired_jobs_become_errors() {
         let mut job = VideoJob::pending("a");
         job.status = JobStatus::Done;
         assert!(job.clone().into_result().is_ok());

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_found_where_gateways_put_them() {
+    fn links_are_found_in_gateway_responses() {
         let file = "https://a.example/v1/videos/x/content";
         for link in [CLIP, file, "http://127.0.0.1:8000/f", "/v1/videos/x/content"] {
             for response in [
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_link_are_left_out() {
+    fn links_are_trimmed() {
         let link = format!(" {CLIP}\n");
         for response in [
             json!({"metadata": {"url": link}}),

@@ -144,7 +144,7 @@ fn flat() {
 }
 
 #[test]
-fn details_that_vary() {
+fn variants_of_optional_fields() {
     let processing = || job_payload(JobStatus::Processing);
     assert_table(vec![
         (json!({"status": "processing", "progress": " 45 %"}), VideoJob { progress: Some(45), ..processing() }),
@@ -194,7 +194,7 @@ fn the_documented_envelope() {
 }
 
 #[test]
-fn envelopes_that_run() {
+fn running_envelopes() {
     let at = |status, progress| VideoJob { progress: Some(progress), ..job_payload(status) };
     let nothing = json!(null);
     assert_table(vec![
@@ -217,7 +217,7 @@ fn envelopes_that_run() {
 }
 
 #[test]
-fn an_envelope_that_runs_believes_only_a_link() {
+fn a_running_envelope_is_overruled_only_by_a_link() {
     let running = VideoJob { progress: Some(30), ..job_payload(JobStatus::Processing) };
     let inner = |inner: Value| record("IN_PROGRESS", &json!({"progress": "30%"}), &inner);
     assert_table(vec![
@@ -231,7 +231,7 @@ fn an_envelope_that_runs_believes_only_a_link() {
 }
 
 #[test]
-fn envelopes_that_are_over() {
+fn terminal_envelopes() {
     let link = json!({"fail_reason": URL, "progress": "100%"});
     let at = |progress, job| VideoJob { progress: Some(progress), ..job };
     let blocked = "Generated video rejected by content moderation.";
@@ -311,7 +311,7 @@ fn contradictions() {
 }
 
 #[test]
-fn what_is_not_an_answer() {
+fn invalid_responses_are_rejected() {
     for body in [
         json!([]),
         json!("done"),
@@ -347,7 +347,7 @@ fn what_is_not_an_answer() {
 }
 
 #[test]
-fn no_cosmetic_field_makes_a_job_unreadable() {
+fn malformed_optional_fields_do_not_fail_the_job() {
     let link = format!(r#""status": "done", "video": {{"url": "{URL}"}}"#);
     let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
     let table = [
@@ -381,7 +381,7 @@ fn no_cosmetic_field_makes_a_job_unreadable() {
 }
 
 #[test]
-fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
+fn json_cut_at_the_size_limit_keeps_complete_members() {
     let done = format!(r#"{{"status": "done", "video": {{"url": "{URL}"}}, "thumbnail": "AAAA"#);
     let cut = Response { is_cut: true, ..answer(200, done.clone()) };
     assert_eq!(job(ID, &cut).unwrap(), self::done(linked()));
@@ -389,7 +389,7 @@ fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn links_are_found_where_gateways_put_them() {
+fn links_are_found_in_gateway_responses() {
     for place in [
         json!({"metadata": {"url": URL}}),
         json!({"videos": [{"url": URL}]}),
@@ -418,7 +418,7 @@ fn links_are_found_where_gateways_put_them() {
 }
 
 #[test]
-fn no_other_link_is_taken_for_the_video() {
+fn other_links_are_ignored() {
     for body in [
         json!({"status": "done", "thumbnail": URL, "image": {"url": "https://a.b/c.png"}}),
         json!({"status": "done", "url": "https://a.b/c.jpg"}),
@@ -432,7 +432,7 @@ fn no_other_link_is_taken_for_the_video() {
 }
 
 #[test]
-fn the_fields_that_came_are_named() {
+fn field_names_are_listed() {
     let raw = json!({"status": "done", "metadata": {"w": 1, "h": {}}, "https://a.b/?sig=SECRET": 1}).to_string();
     assert_eq!(field_names(&raw), "https://a.b/, metadata.h, metadata.w, status");
     let many: Map<String, Value> = (0..50).map(|n| (format!("field_{n:02}"), json!(n))).collect();
@@ -442,7 +442,7 @@ fn the_fields_that_came_are_named() {
 }
 
 #[test]
-fn every_terminal_word_ends_a_job() {
+fn every_terminal_status_ends_a_job() {
     for word in ["aborted", "rejected", "timeout", "timed_out", "Timed-Out", "ABORTED"] {
         for body in [json!({"status": word}), record(word, &json!({}), &json!(null))] {
             let job = poll(&body).unwrap();
@@ -465,14 +465,14 @@ fn every_terminal_word_ends_a_job() {
 }
 
 #[test]
-fn ids_that_are_numbers_name_a_job() {
+fn numeric_ids_are_accepted() {
     for body in [json!({"request_id": 7}), json!({"code": "success", "data": 7}), json!({"data": {"task_id": 7}})] {
         assert_eq!(poll(&body).unwrap(), job_payload(JobStatus::Pending), "{body}");
     }
 }
 
 #[test]
-fn an_unreadable_answer_is_quoted_without_secrets() {
+fn invalid_responses_are_quoted_without_secrets() {
     let body = format!("{{\"url\": \"{URL}?sig=SECRET\", \x1b[2J {}", "a".repeat(500));
     let Err(Error::InvalidResponse { message, body, .. }) = job(ID, &answer(200, body)) else { panic!() };
     assert_eq!(message, "the response (HTTP 200) is invalid: it is not valid JSON (line 1, column 77)");
@@ -481,7 +481,7 @@ fn an_unreadable_answer_is_quoted_without_secrets() {
 }
 
 #[test]
-fn not_ready() {
+fn status_202_without_content_is_pending() {
     for body in ["", " \r\n", "{}", r#"{"status":"pending"}"#, r#"{"model":""}"#] {
         assert_eq!(job(ID, &answer(202, body)).unwrap(), job_payload(JobStatus::Pending), "{body}");
     }
@@ -522,7 +522,7 @@ fn moderation_is_a_state_of_the_job() {
 }
 
 #[test]
-fn refusals_name_the_job() {
+fn errors_carry_the_request_id() {
     let table = [
         (200, json!({"code": "task_not_exist", "message": "task_not_exist", "data": null}), ApiErrorKind::NotFound),
         (200, json!({"error": {"message": "a", "code": "c"}}), ApiErrorKind::Other),
