@@ -74,7 +74,7 @@ fn seconds<R: Read + Seek>(source: &mut R, movie: BoxExtent) -> io::Result<Optio
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a length of 2^53 ticks is no film")]
+#[expect(clippy::cast_precision_loss, reason = "a length of 2^53 ticks is not a real video")]
 fn as_f64(ticks: u64) -> f64 {
     ticks as f64
 }

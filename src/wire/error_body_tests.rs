@@ -212,8 +212,8 @@ fn retry_after_is_read() {
     assert_eq!(api(429, body).retry_after, Some(Duration::from_secs(3723)));
     assert_eq!(api(500, body).retry_after, None);
     for status in [429, 503, 403] {
-        let job_payload = Response { retry_after: Some(Duration::from_secs(7)), ..answer(status, body) };
-        assert_eq!(failure(&job_payload).retry_after(), Some(Duration::from_secs(7)));
+        let response = Response { retry_after: Some(Duration::from_secs(7)), ..answer(status, body) };
+        assert_eq!(failure(&response).retry_after(), Some(Duration::from_secs(7)));
     }
 }
 

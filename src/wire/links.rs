@@ -90,8 +90,8 @@ pub(super) fn find(response: &Map<String, Value>) -> Option<String> {
     let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
     let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
     let best = ends_in_video(&known).unwrap_or_default();
-    let job_payload = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
-    job_payload
+    let found = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
+    found
         .or_else(|| only(videos.map(|found| found.link)))
         .or_else(|| bare.first().copied())
         .or_else(|| only(named.map(|found| found.link)))

@@ -62,11 +62,11 @@ fn assert_invalid(result: Result<VideoJob>, what: &str) {
 
 #[test]
 fn stored_files() {
-    let ask_for = |video: serde_json::Value| {
+    let video_of = |video: serde_json::Value| {
         let body = json!({"status": "done", "video": video});
         poll(&body).unwrap().video.unwrap()
     };
-    let job_payload = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
+    let video = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
         "expires_at": 1_773_297_002, "public_url": "https://a.example/f", "public_url_expires_at": 1_773_297_003,
         "public_url_error": "none"}});
     let file = FileOutput {
@@ -83,12 +83,13 @@ fn stored_files() {
         storage_error: Some("no room".into()),
         ..Video::default()
     };
-    assert_eq!(ask_for(job_payload), expected);
-    let odd =
-        ask_for(json!({"url": URL, "file_output": {"file_id": 7, "expires_at": "soon"}, "storage_error": {"code": 1}}));
+    assert_eq!(video_of(video), expected);
+    let odd = video_of(
+        json!({"url": URL, "file_output": {"file_id": 7, "expires_at": "soon"}, "storage_error": {"code": 1}}),
+    );
     assert_eq!(odd.file_output, Some(Box::default()));
     assert_eq!(odd.storage_error.as_deref(), Some("{\"code\":1}"));
-    let none = ask_for(json!({"url": URL, "file_output": null, "storage_error": null}));
+    let none = video_of(json!({"url": URL, "file_output": null, "storage_error": null}));
     assert_eq!((none.file_output, none.storage_error), (None, None));
 }
 
@@ -496,28 +497,29 @@ fn status_202_without_content_is_pending() {
 
 #[test]
 fn moderation_is_a_state_of_the_job() {
-    let said = "Generated video rejected by content moderation.";
+    let message = "Generated video rejected by content moderation.";
     let sentence = "Client specified an invalid argument";
-    let seen = json!({"code": sentence, "error": said, "usage": {"cost_in_usd_ticks": 2_500_000_000_i64}});
+    let seen = json!({"code": sentence, "error": message, "usage": {"cost_in_usd_ticks": 2_500_000_000_i64}});
     let newer = json!({"error": {"code": "imagine:content-moderated", "message": "no"}});
-    let relayed = json!({"error": {"code": "internal_error", "message": said}, "model": "grok-imagine-video"});
-    let task = json!({"code": "fail", "message": said, "data": null});
+    let relayed = json!({"error": {"code": "internal_error", "message": message}, "model": "grok-imagine-video"});
+    let task = json!({"code": "fail", "message": message, "data": null});
     for status in [200, 202, 400, 403, 422, 500, 503] {
         let poll = |body: &Value| job(ID, &answer(status, body.to_string())).unwrap();
-        let expected = VideoJob { usage: cost(2_500_000_000), ..failed(Some(sentence), said) };
+        let expected = VideoJob { usage: cost(2_500_000_000), ..failed(Some(sentence), message) };
         assert_eq!(poll(&seen), expected, "{status}");
         assert_eq!(poll(&seen).raw.as_deref(), Some(seen.to_string().as_str()));
         assert!(poll(&seen).is_blocked());
         assert_eq!(poll(&newer), failed(Some("imagine:content-moderated"), "no"));
-        assert_eq!(poll(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), said) });
-        assert_eq!(poll(&task), failed(Some("fail"), said));
+        assert_eq!(poll(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), message) });
+        assert_eq!(poll(&task), failed(Some("fail"), message));
     }
     assert_invalid(job(ID, &answer(302, seen.to_string())), "a redirect is none");
-    let unmet = json!({"status": "moderated", "error": said});
-    assert_eq!(poll(&unmet).unwrap(), failed(None, said));
-    let moderation_error = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
+    let unmet = json!({"status": "moderated", "error": message});
+    assert_eq!(poll(&unmet).unwrap(), failed(None, message));
+    let moderation_error =
+        json!({"status": "done", "error": message, "video": {"url": "", "respect_moderation": false}});
     assert!(poll(&moderation_error).unwrap().is_blocked());
-    let no_link = json!({"status": "done", "error": said});
+    let no_link = json!({"status": "done", "error": message});
     assert!(poll(&no_link).unwrap().is_blocked());
 }
 
