@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_values_of_cookies_are_secrets() {
+    fn cookie_values_are_secrets() {
         let mut headers = HeaderMap::new();
         headers.insert("cookie", "a=value-one==; theme=dark;b=\"value-two\"".parse().unwrap());
         let secrets = Secrets::new(header_secrets(&headers));
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_go_home_only() {
+    fn environment_keys_are_sent_only_to_their_host() {
         let key = |base_url| {
             Config::resolve(settings(base_url, None), both_keys).map(|config| config.api_key.reveal().to_owned())
         };
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_names_the_variable() {
+    fn a_missing_key_error_names_the_variable() {
         let message = |base_url| Config::resolve(settings(base_url, None), |_| None).unwrap_err().to_string();
         assert!(message(None).contains("COMETAPI_KEY"));
         assert!(message(Some("https://api.x.ai/v1")).contains("XAI_API_KEY"));
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_may_name_the_base_url() {
+    fn base_url_can_come_from_the_environment() {
         let config = Config::resolve(settings(None, Some("k")), |name| {
             (name == "VIDJOB_BASE_URL").then(|| "http://[::1]:9/x".into())
         });
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_jobs_is_limited_as_told() {
+    fn max_job_age_is_applied() {
         let age = |max_job_age| {
             let settings = Settings { max_job_age, ..settings(None, Some("k")) };
             Config::resolve(settings, |_| None).unwrap().max_job_age
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_the_key() {
+    fn debug_output_hides_the_key() {
         let settings = Settings {
             proxy: Some("http://u:very@a".into()),
             headers: vec![("x-a".into(), "very-secret".into())],
@@ -434,14 +434,14 @@ mod tests {
     }
 
     #[test]
-    fn creates_are_limited_on_xai_alone() {
+    fn creates_are_rate_limited_by_default_only_on_xai() {
         let rate = |base_url| Config::resolve(settings(base_url, Some("k")), |_| None).unwrap().creates_per_second;
         assert_eq!(rate(Some("https://api.x.ai/v1")), Some(1.0));
         assert_eq!(rate(None), None);
     }
 
     #[test]
-    fn refused_values() {
+    fn invalid_settings_are_rejected() {
         let refused = |change: fn(&mut Settings)| {
             let mut settings = settings(None, Some("k"));
             change(&mut settings);

@@ -24,13 +24,7 @@ pub enum Error {
     RequestTimeout(Box<TransportError>),
     /// The response violates the documented contract.
     #[error("{message}")]
-    InvalidResponse {
-        /// What is wrong with the answer.
-        message: String,
-        body: String,
-        request_id: Option<String>,
-        status_code: u16,
-    },
+    InvalidResponse { message: String, body: String, request_id: Option<String>, status_code: u16 },
     /// A create was sent and its response was lost: a job may exist and be billed.
     #[error("{message}")]
     SubmitUnknown { message: String, status_code: Option<u16>, request_id: Option<String> },
@@ -301,7 +295,7 @@ mod tests {
     use crate::job::{JobError, Video};
 
     #[test]
-    fn a_job_that_ended_badly_is_an_error() {
+    fn failed_blocked_and_expired_jobs_become_errors() {
         let mut job = VideoJob::pending("a");
         job.status = JobStatus::Done;
         assert!(job.clone().into_result().is_ok());

@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_makes_a_file_name() {
+    fn file_stem_is_a_valid_file_name() {
         let stem = |id: &str| VideoJob::pending(id).file_stem();
         assert_eq!(stem("f5f35814-953e-b094-5a2c-4a90014a58cb"), "f5f35814-953e-b094-5a2c-4a90014a58cb");
         assert_eq!(stem("a:b"), format!("a_b-{:08x}", crc32fast::hash(b"a:b")));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn moderation_is_recognised_by_its_words() {
+    fn moderation_is_detected_in_messages() {
         for text in
             ["rejected by content moderation.", "imagine:content-moderated", "ContentModeration", "content_moderated"]
         {

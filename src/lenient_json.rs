@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_read_is_read() {
+    fn lenient_json_is_repaired() {
         assert_eq!(read(b"\xef\xbb\xbf{\"id\": \"a\"}"), json!({"id": "a"}));
         assert_eq!(read(b"{\"p\": \"caf\xe9 \x80 \xc3\xa9\"}"), json!({"p": "café € é"}));
         let table = [
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_found_behind_lines_that_are_no_json() {
+    fn an_object_after_other_lines_is_found() {
         for text in [
             "data: {\"id\": \"a\"}\n\n",
             "event: job\ndata:{\"id\": \"a\"}\n\ndata: [DONE]\n",
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_that_is_too_deep_is_left_out() {
+    fn deep_nesting_is_dropped() {
         let nested =
             |depth: usize| format!(r#"{{"id": "a", "x": {}{}, "y": 1}}"#, "[".repeat(depth), "]".repeat(depth));
         for depth in [126, 127, 128, 10_000, 100_000] {
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_early_is_no_json() {
+    fn truncated_json_is_rejected() {
         for text in [
             "",
             " ",
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
+    fn json_cut_at_the_size_limit_keeps_complete_members() {
         let table = [
             (r#"{"id": "a", "thumbnail": "AAAA"#, r#"{"id": "a"}"#),
             (r#"{"id": "a", "thumb"#, r#"{"id": "a"}"#),
@@ -591,13 +591,13 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn valid_json_stays_as_it_is(value in any_json(), pretty in any::<bool>()) {
+        fn valid_json_is_unchanged(value in any_json(), pretty in any::<bool>()) {
             let text = if pretty { serde_json::to_string_pretty(&value).unwrap() } else { value.to_string() };
             prop_assert_eq!(repair(&text, Ending::Whole), Some(text));
         }
 
         #[test]
-        fn what_comes_out_is_json(body in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn output_is_valid_json(body in prop::collection::vec(any::<u8>(), 0..60)) {
             for ending in [Ending::Whole, Ending::Cut] {
                 if let Ok(json) = parse(&body, ending) {
                     prop_assert!(serde_json::from_str::<Value>(&json.text).is_ok());
@@ -606,7 +606,7 @@ mod tests {
         }
 
         #[test]
-        fn json_that_was_changed_never_makes_invalid_json(
+        fn mutated_json_never_becomes_invalid_json(
             value in any_json(),
             changes in prop::collection::vec((any::<prop::sample::Index>(), r#"[\\"{}\[\],:0-9eE+.\-\x00-\x1fuNaI]{0,3}"#), 1..6),
         ) {
@@ -625,7 +625,7 @@ mod tests {
         }
 
         #[test]
-        fn json_cut_anywhere_is_a_part_of_it(value in any_json(), at in any::<prop::sample::Index>()) {
+        fn cut_json_keeps_the_values_of_its_members(value in any_json(), at in any::<prop::sample::Index>()) {
             let text = json!({"id": "a", "x": value}).to_string();
             let at = at.index(text.len() + 1);
             let end = (0..=at).rev().find(|end| text.is_char_boundary(*end)).unwrap();

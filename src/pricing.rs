@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_what_was_billed() {
+    fn estimates_match_bills() {
         const NEW: &str = "grok-imagine-video-1.5";
         let image = "https://a.example/i.png";
         let cases = [
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_extra_asks_for_is_estimated() {
+    fn estimates_include_extra() {
         let cases = [
             (json!({"extra": {"duration": 15}}), Some(0.75)),
             (json!({"extra": {"seconds": 15}}), Some(0.75)),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lists_say() {
+    fn estimates_match_price_lists() {
         let image = "https://a.example/i.png";
         let cases = [
             (json!({"prompt": "x"}), Some(0.40)),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_know_better() {
+    fn prices_of_the_caller_override_known_prices() {
         let own = json!({"grok-of-tomorrow": {"per_second": {"480p": 1.0}}, "grok-imagine-video": {"per_second": {"480p": 0.0}}});
         let prices = Prices::default().with(serde_json::from_value(own).unwrap());
         assert_eq!(estimate(&prices, json!({"prompt": "x", "model": "grok-of-tomorrow"})), Some(8.0));

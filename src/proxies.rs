@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_proxy_is_told_apart() {
+    fn invalid_proxies_are_rejected() {
         for good in ["http://a:3128", "https://a", "a:3128", "a", "http://u:p%40@a:1/", "http://[::1]:3128", "HTTP://A"]
         {
             assert_eq!(fault(good), None, "{good}");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_variable_is_an_error_where_it_would_be_used() {
+    fn an_invalid_proxy_variable_fails_only_where_it_applies() {
         let proxies = proxies(None, &[("HTTPS_PROXY", "ftp://u:SECRET@a"), ("NO_PROXY", "b.example")]).unwrap();
         let error = before(&proxies, "https://a.example/").unwrap_err().to_string();
         assert!(error.contains("HTTPS_PROXY") && !error.contains("SECRET"), "{error}");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn all_proxy_stands_in_for_both() {
+    fn all_proxy_applies_to_both_schemes() {
         let both = proxies(None, &[("all_proxy", "socks5://a:1080")]).unwrap();
         assert!(before(&both, "https://a.example/").is_err() && before(&both, "http://a.example/").is_err());
         let one = proxies(None, &[("ALL_PROXY", ":::"), ("http_proxy", "http://a:1")]).unwrap();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_proxy_stands_before_everything() {
+    fn a_configured_proxy_overrides_the_environment() {
         let proxies = proxies(Some("http://u:SECRET@a:3128/"), &[("HTTPS_PROXY", ":::"), ("NO_PROXY", "*")]).unwrap();
         for url in ["https://b.example/", "http://127.0.0.1/"] {
             assert_eq!(before(&proxies, url).unwrap().as_deref(), Some("a:3128"));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_known_in_every_form() {
+    fn proxy_credentials_are_secrets_in_every_form() {
         let known = |address| secrets_of(address).join(" ");
         assert_eq!(known("http://me:p%40ss@a:1"), "p%40ss bWU6cEBzcw==");
         assert_eq!(known("long-user-name:word@a:1"), "long-user-name word bG9uZy11c2VyLW5hbWU6d29yZA==");

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn secrets_are_removed() {
         let table = [
             ("see https://a.b/c?X-Amz-Signature=SECRET here", "see https://a.b/c here"),
             (r#"{"url":"https:\/\/a.b\/c?k=1\u0026Signature=SECRET","n":1}"#, r#"{"url":"https:\/\/a.b\/c","n":1}"#),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_words_stay() {
+    fn ordinary_text_is_unchanged() {
         for text in [
             "Why? Because.",
             "really?",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_steers_the_terminal() {
+    fn control_characters_are_removed() {
         assert_eq!(sanitize("a\u{1b}[31mb\r\n\tc\u{202e}d\u{9b}e", 300), "a [31mb c d e");
         assert_eq!(excerpt(b"\xff\xfe ok"), "\u{fffd}\u{fffd} ok");
     }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_shown_as_they_were_given() {
+    fn urls_keep_their_spelling() {
         for (given, shown) in [
             (" https://a.example/x ", " https://a.example/x "),
             ("https://a.exa mple/v 1", "https://a.exa mple/v 1"),

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_every_alphabet_are_taken() {
+    fn ids_of_every_alphabet_are_accepted() {
         let table = [
             ("f5f35814-953e-b094-5a2c-4a90014a58cb", "f5f35814-953e-b094-5a2c-4a90014a58cb"),
             ("task_x", "task_x"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_lead_elsewhere_is_no_id() {
+    fn ids_that_change_the_path_are_rejected() {
         for bad in [
             "",
             " ",

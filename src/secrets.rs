@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_hidden_in_every_form() {
+    fn keys_are_masked_in_every_encoding() {
         for (body, shown) in [
             ("bad key sk-te/st+0123456789.", "bad key ***."),
             (r#"{"error":"bad key sk-te\/st+0123456789"}"#, r#"{"error":"bad key ***"}"#),
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_key_stays() {
+    fn text_similar_to_a_key_is_unchanged() {
         for body in ["sk-te/st+ and more", "sk-te/s", r#"{"a":"\n\t\\"}"#, "100%", "a & b &amp; c", "\\", "", "%", "&"]
         {
             assert_eq!(hidden(KEY, body), body);
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_json() {
+    fn masked_json_is_valid_json() {
         for body in [
             r#"{"a":"\\sk-te/st+0123456789\\","b":"\nsk-te/st+0123456789\n"}"#,
             r#"{"a":"\\\\u0073k-te/st+0123456789","b":"\"sk-te\\\/st+0123456789\""}"#,
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn short_keys_and_words_do_not_tear_bodies_apart() {
+    fn short_secrets_are_masked_only_as_words() {
         for (key, body) in [
             ("k", r#"{"request_id":"task_k","status":"k","url":"https://k/k.mp4?k=k"}"#),
             ("done", r#"{"status":"done"}"#),
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_alone_are_a_secret() {
+    fn numeric_secrets_are_masked() {
         for (secret, body, shown) in [
             ("123456", r#"{"error":"bad key 123456."}"#, r#"{"error":"bad key ***."}"#),
             ("123456", r#"{"error":"a\n123456","b":"123456"}"#, r#"{"error":"a\n***","b":"***"}"#),
@@ -550,26 +550,26 @@ mod tests {
     }
 
     #[test]
-    fn letters_alone_are_a_key_when_there_are_many() {
+    fn long_alphabetic_secrets_are_masked() {
         assert_eq!(hidden("abcdefghijKLMNOPqrst", "k=abcdefghijKLMNOPqrst"), "k=***");
     }
 
     #[test]
-    fn the_longest_secret_counts() {
+    fn the_longest_secret_is_masked_first() {
         let secrets = Secrets::new(["token-0123", "Bearer token-0123"]);
         assert_eq!(secrets.hidden_in("a Bearer token-0123, a token-0123".into()), "a ***, a ***");
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
     }
 
     #[test]
-    fn ids_that_hold_a_key() {
+    fn ids_containing_a_secret_are_detected() {
         let secrets = Secrets::new([KEY, "k"]);
         assert!(secrets.is_in("task-sk-te/st+0123456789") && secrets.is_in(KEY));
         assert!(!secrets.is_in("k") && !secrets.is_in("task-sk-te"));
     }
 
     #[test]
-    fn links_come_back_whole() {
+    fn masked_links_are_restored() {
         let secrets = Secrets::new([KEY]);
         secrets.remember_link("https://a/***", "https://a/key");
         assert_eq!(secrets.link("https://a/***"), "https://a/key");

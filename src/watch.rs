@@ -61,7 +61,7 @@ pub struct FinishedJob {
 pub struct Watch<A> {
     service: A,
     last: VideoJob,
-    shown: bool,
+    is_reported: bool,
     pacing: Pacing,
     history: History,
     retry_after: Option<Duration>,
@@ -93,7 +93,7 @@ impl<A: PollJob> Watch<A> {
         Self {
             service,
             last: job,
-            shown: false,
+            is_reported: false,
             pacing: options.poll_interval.map_or_else(Pacing::default, Pacing::Fixed),
             history: History::default(),
             retry_after: None,
@@ -131,14 +131,14 @@ impl<A: PollJob> Watch<A> {
     /// The next change; `None` after the terminal state.
     pub async fn next(&mut self) -> Option<Result<VideoJob>> {
         if self.last.is_terminal() {
-            return (!std::mem::replace(&mut self.shown, true)).then(|| Ok(self.last.clone()));
+            return (!std::mem::replace(&mut self.is_reported, true)).then(|| Ok(self.last.clone()));
         }
         loop {
             match self.step().await {
                 Ok(None) => {}
-                Ok(Some(job)) if self.shown && job == self.last => {}
+                Ok(Some(job)) if self.is_reported && job == self.last => {}
                 Ok(Some(job)) => {
-                    self.shown = true;
+                    self.is_reported = true;
                     self.last = job.clone();
                     return Some(Ok(job));
                 }
@@ -173,12 +173,12 @@ impl<A: PollJob> Watch<A> {
         }
         self.previous_poll = self.last_poll.replace(Instant::now());
         // Boxed so that the memory of an exchange is free during the sleep; thousands of watches sleep at once.
-        let answer = Box::pin(self.service.poll(&self.last.request_id));
-        let answer = match self.poll_deadline() {
-            Some((end, limit)) => tokio::time::timeout_at(end, answer).await.map_err(|_| self.given_up(limit))?,
-            None => answer.await,
+        let poll = Box::pin(self.service.poll(&self.last.request_id));
+        let result = match self.poll_deadline() {
+            Some((end, limit)) => tokio::time::timeout_at(end, poll).await.map_err(|_| self.wait_timeout(limit))?,
+            None => poll.await,
         };
-        let snapshot = match answer {
+        let snapshot = match result {
             Ok(snapshot) => snapshot,
             Err(error) if self.tolerates(&error) => {
                 self.retry_after = error.retry_after();
@@ -208,7 +208,8 @@ impl<A: PollJob> Watch<A> {
 
     /// The error that ends the wait, with the job if anything is known of it.
     fn final_error(&self, error: Error) -> Error {
-        let Some(last_response) = self.last_response.filter(|_| self.is_known && News::of(&error).is_some()) else {
+        let Some(last_response) = self.last_response.filter(|_| self.is_known && PollFailure::of(&error).is_some())
+        else {
             return error;
         };
         let (id, status, seconds) =
@@ -219,17 +220,17 @@ impl<A: PollJob> Watch<A> {
     /// Whether the wait continues in spite of `error`. Once the service has responded, only a well-formed response
     /// counts as news of the job. A service that never responded may be the wrong one.
     fn tolerates(&mut self, error: &Error) -> bool {
-        let Some(news) = News::of(error) else { return false };
+        let Some(failure) = PollFailure::of(error) else { return false };
         if matches!(error, Error::Api(error) if error.kind == ApiErrorKind::RateLimited) {
             self.last_response.get_or_insert_with(Instant::now);
         }
         let is_within_outage = self.last_response.is_some_and(|last_response| last_response.elapsed() < MAX_OUTAGE);
-        match news {
-            News::None => {
+        match failure {
+            PollFailure::Inconclusive => {
                 self.refused = None;
                 is_within_outage
             }
-            News::Refusal => {
+            PollFailure::Refused => {
                 let (since, times) = self.refused.get_or_insert((Instant::now(), 0));
                 *times += 1;
                 let is_steady = *times >= REFUSALS && since.elapsed() >= REFUSED_FOR;
@@ -243,10 +244,10 @@ impl<A: PollJob> Watch<A> {
         let left = |end: Option<Instant>| end.map(|end| end.saturating_duration_since(now));
         let (deadline, age_limit) = (left(self.deadline), left(self.age_limit));
         if self.last_poll.is_some() && age_limit == Some(Duration::ZERO) {
-            return Err(self.given_up(WaitLimit::Age));
+            return Err(self.wait_timeout(WaitLimit::Age));
         }
         if deadline == Some(Duration::ZERO) {
-            return if self.last_poll.is_some() { Err(self.too_late()) } else { Ok(()) };
+            return if self.last_poll.is_some() { Err(self.wait_timeout(WaitLimit::Timeout)) } else { Ok(()) };
         }
         let delay = self.pacing.next_delay(&PollContext {
             elapsed: self.began.elapsed(),
@@ -260,11 +261,7 @@ impl<A: PollJob> Watch<A> {
         Ok(())
     }
 
-    fn too_late(&self) -> Error {
-        self.given_up(WaitLimit::Timeout)
-    }
-
-    fn given_up(&self, limit: WaitLimit) -> Error {
+    fn wait_timeout(&self, limit: WaitLimit) -> Error {
         let waited = match limit {
             WaitLimit::Timeout => self.started.elapsed(),
             WaitLimit::Age => self.began.elapsed(),
@@ -276,18 +273,20 @@ impl<A: PollJob> Watch<A> {
 
 /// What a failed poll says about the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum News {
+enum PollFailure {
     /// Nothing: an outage, a proxy's page, a malformed response.
-    None,
+    Inconclusive,
     /// The service refuses to show the job to this key.
-    Refusal,
+    Refused,
 }
 
-impl News {
+impl PollFailure {
     /// `None` for errors of the caller, which are not responses.
     fn of(error: &Error) -> Option<Self> {
         match error {
-            Error::ConnectionFailed(_) | Error::RequestTimeout(_) | Error::InvalidResponse { .. } => Some(Self::None),
+            Error::ConnectionFailed(_) | Error::RequestTimeout(_) | Error::InvalidResponse { .. } => {
+                Some(Self::Inconclusive)
+            }
             Error::Api(error) => Some(match error.kind {
                 ApiErrorKind::Authentication
                 | ApiErrorKind::PermissionDenied
@@ -296,9 +295,9 @@ impl News {
                 | ApiErrorKind::BadRequest
                     if !error.is_page =>
                 {
-                    Self::Refusal
+                    Self::Refused
                 }
-                _ => Self::None,
+                _ => Self::Inconclusive,
             }),
             _ => None,
         }
@@ -349,7 +348,7 @@ mod tests {
     use JobStatus::{Done, Failed, Pending, Processing, Unknown};
 
     #[tokio::test(start_paused = true)]
-    async fn every_change_once_and_the_terminal_one_last() {
+    async fn each_change_is_reported_once_and_the_terminal_state_last() {
         let script = Script::new(&[
             (Pending, None),
             (Pending, None),
@@ -382,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_terminal_job_is_not_asked_after() {
+    async fn a_terminal_job_is_not_polled() {
         let script = Script::new(&[(Pending, None)]);
         let job = VideoJob { status: Done, ..VideoJob::pending("a") };
         let mut watch = Watch::new(&script, job.clone(), None, WaitOptions::default());
@@ -392,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_timeout_asks_once_more_at_the_deadline_and_keeps_the_last_snapshot() {
+    async fn a_timeout_polls_at_the_deadline_and_keeps_the_last_snapshot() {
         let script = Script::new(&[(Processing, Some(5))]);
         let options = WaitOptions { timeout: Some(Duration::from_secs(7)), ..every(3.0) };
         let error = watch(&script, options).end(|_| {}).await.unwrap_err();
@@ -403,7 +402,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_of_zero_asks_once() {
+    async fn a_timeout_of_zero_polls_once() {
         let script = Script::new(&[(Processing, None)]);
         let options = WaitOptions { timeout: Some(Duration::ZERO), ..WaitOptions::default() };
         assert!(matches!(watch(&script, options).end(|_| {}).await, Err(Error::WaitTimeout { .. })));
@@ -411,7 +410,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_created_just_now_is_left_alone_first() {
+    async fn a_new_job_is_not_polled_at_once() {
         let script = Script::new(&[(Processing, None), (Processing, None), (Done, None)]);
         let mut new = Watch::new(&script, VideoJob::pending("a"), Some(Instant::now()), every(1.5));
         let ended = new.end(|_| {}).await.unwrap();
@@ -430,7 +429,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_known_of_such_renders_sets_the_pace_once_the_beginning_is_known() {
+    async fn known_render_times_pace_jobs_with_a_known_creation() {
         let known = RenderTimes::from_durations(&[60.0, 61.0, 59.0, 60.5, 59.5, 60.0, 61.5, 58.5]);
         let options = WaitOptions { known, ..WaitOptions::default() };
         for (created, poll_counts) in [(Some(Instant::now()), 1..5), (None, 20..40)] {
@@ -460,7 +459,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_outage_in_the_middle_is_outlasted_up_to_a_bound() {
+    async fn an_outage_is_tolerated_up_to_its_limit() {
         let service = Outage(Instant::now(), Duration::from_secs(10 * 60));
         let ended = Watch::new(&service, VideoJob::pending("a"), None, every(5.0)).end(|_| {}).await.unwrap();
         assert_eq!(ended.job.status, Done);
@@ -471,7 +470,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_service_that_was_never_heard_of_is_not_waited_for() {
+    async fn a_service_that_never_responded_fails_at_once() {
         let began = Instant::now();
         tokio::time::advance(Duration::from_secs(5)).await;
         let service = Outage(began, Duration::from_secs(60));
@@ -481,7 +480,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_never_comes_ends_with_the_timeout() {
+    async fn a_hanging_poll_ends_with_the_timeout() {
         struct Silence;
         impl PollJob for Silence {
             async fn poll(&self, _: &str) -> Result<Snapshot> {
@@ -494,7 +493,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_services_word_on_when_to_ask_again_is_kept() {
+    async fn retry_after_is_respected() {
         let mut script = Script::new(&[(Processing, None); 30]);
         script.states.push((Done, None));
         script.retry_after = Some(Duration::from_secs(20));
@@ -569,7 +568,7 @@ mod tests {
     ];
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_outlasts_whatever_is_no_news_of_the_job() {
+    async fn inconclusive_polls_are_tolerated() {
         for odd in POLL_ERRORS {
             let service = FailingPolls::new(14 * 60, odd);
             let ended = service.wait(every(5.0)).await;
@@ -583,14 +582,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_outlasts_a_refusal_that_does_not_last() {
+    async fn a_short_refusal_is_tolerated() {
         for odd in REFUSED {
             assert_eq!(FailingPolls::new(50, odd).wait(every(5.0)).await.unwrap().job.status, Done);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_ends_when_a_job_is_refused_steadily() {
+    async fn a_steady_refusal_ends_the_wait() {
         for odd in REFUSED {
             let service = FailingPolls::new(60 * 60, odd);
             let error = service.wait(every(5.0)).await.unwrap_err();
@@ -604,7 +603,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn refusals_with_interruptions_are_an_outage() {
+    async fn interrupted_refusals_count_as_an_outage() {
         let alternating = |elapsed: Duration| {
             let is_refused = elapsed.as_secs().is_multiple_of(10);
             Some(if is_refused { refusal(ApiErrorKind::NotFound) } else { malformed() })
@@ -619,7 +618,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_that_was_never_heard_of_is_not_waited_for() {
+    async fn a_refused_unknown_job_fails_at_once() {
         for odd in POLL_ERRORS.into_iter().chain(REFUSED) {
             let service = FailingPolls::new(60 * 60, odd);
             tokio::time::advance(Duration::from_secs(5)).await;
@@ -633,7 +632,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_job_that_the_service_is_known_to_have_outlasts_a_refusal_at_first() {
+    async fn a_first_refusal_is_tolerated_only_for_a_known_job() {
         for odd in REFUSED {
             let service = FailingPolls::new(30, odd);
             tokio::time::advance(Duration::from_secs(2)).await;
@@ -644,14 +643,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_mistake_of_the_caller_ends_a_wait_at_once() {
+    async fn an_error_of_the_caller_ends_the_wait_at_once() {
         let service = FailingPolls::new(60, |_| Some(Error::invalid("job", "no")));
         assert!(matches!(service.wait(every(5.0)).await, Err(Error::InvalidRequest { .. })));
         assert_eq!(service.start.elapsed().as_secs(), 5);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_tells_what_came_last() {
+    async fn a_timeout_reports_the_last_error() {
         let service = FailingPolls::new(600, |_| Some(malformed()));
         let options = WaitOptions { timeout: Some(Duration::from_secs(20)), ..every(5.0) };
         let message = service.wait(options).await.unwrap_err().to_string();
@@ -662,7 +661,7 @@ mod tests {
     // ---- jobs that never end ------------------------------------------------------------------
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_that_never_ends_is_given_up_at_its_largest_age() {
+    async fn a_wait_ends_at_max_job_age() {
         let day = Duration::from_secs(24 * 60 * 60);
         for status in [Pending, Processing, Unknown] {
             let script = Script::new(&[(status, None)]);
@@ -676,7 +675,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_age_of_a_job_counts_from_its_acceptance() {
+    async fn job_age_counts_from_acceptance() {
         let day = Duration::from_secs(24 * 60 * 60);
         let created = Instant::now();
         tokio::time::advance(day * 3 / 4).await;
@@ -705,7 +704,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_largest_age_bounds_the_question_itself() {
+    async fn max_job_age_bounds_a_hanging_poll() {
         let age = Duration::from_secs(60);
         let start = Instant::now();
         tokio::time::advance(age * 2).await;
@@ -720,7 +719,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_shorter_limit_ends_a_wait() {
+    async fn the_shorter_limit_ends_the_wait() {
         for (timeout, age, limit, seconds) in [(30, 60, WaitLimit::Timeout, 30), (60, 30, WaitLimit::Age, 30)] {
             let script = Script::new(&[(Processing, None)]);
             let options = WaitOptions { timeout: Some(Duration::from_secs(timeout)), ..every(7.0) };

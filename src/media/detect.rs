@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_files_and_all_their_beginnings() {
+    fn complete_and_truncated_files_are_distinguished() {
         let mp4 = crate::media::isobmff::tests::video(5.0, *b"avc1");
         for (kind, file, least) in
             [(Kind::Jpeg, jpeg(), 3), (Kind::Png, png(), 8), (Kind::Webp, webp(), 12), (Kind::Mp4, mp4, 12)]
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_with_stray_bytes_before_a_marker_is_whole_and_its_beginnings_are_not() {
+    fn a_jpeg_with_stray_bytes_before_a_marker_is_complete() {
         for stray in [&b"ab"[..], b"\0\0", b"\xFF\0", b"\xFF\0ab", b"\xFF\xFF", b"\xFF\x01", b"\xFF\xD0"] {
             let file = [&jpeg()[..12], stray, &jpeg()[12..]].concat();
             assert_eq!(found(&file), Detected::Whole(Kind::Jpeg), "{stray:?}");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_end_of_an_image_does_not_matter() {
+    fn bytes_after_an_image_are_ignored() {
         for (kind, mut file) in [(Kind::Jpeg, jpeg()), (Kind::Png, png()), (Kind::Webp, webp())] {
             file.extend(b"a phone's video of the same moment");
             assert_eq!(found(&file), Detected::Whole(kind));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_others_are_named() {
+    fn other_formats_are_described() {
         let cases: [(&[u8], &str); 12] = [
             (b"", "empty"),
             (b"/home/me/picture.png", "plain text"),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_behind_a_good_beginning_does_no_harm() {
+    fn garbage_after_a_valid_header_does_not_fail() {
         let mut chance = fastrand::Rng::with_seed(7);
         for beginning in [&jpeg()[..4], &png()[..8], &webp()[..12], b"\0\0\0\x10ftypisom\0\0\0\0"] {
             for _ in 0..300 {

@@ -74,7 +74,7 @@ fn seconds<R: Read + Seek>(source: &mut R, movie: BoxExtent) -> io::Result<Optio
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a length of 2^53 ticks is no film")]
+#[expect(clippy::cast_precision_loss, reason = "a length of 2^53 ticks is not a real video")]
 fn as_f64(ticks: u64) -> f64 {
     ticks as f64
 }
@@ -172,7 +172,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn length_and_coding() {
+    fn length_and_codec_are_read() {
         for codec in [*b"avc1", *b"hvc1", *b"av01"] {
             let found = super::video_info(&mut Cursor::new(video(8.75, codec))).unwrap();
             assert_eq!(found, Some(VideoInfo { seconds: 8.75, codec: Some(codec) }));
@@ -180,7 +180,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_length_of_all_ones_is_not_known() {
+    fn a_length_of_all_ones_is_unknown() {
         let of = |version: u8, length: &[u8]| {
             let times = vec![0; if version == 1 { 16 } else { 8 }];
             let mvhd = [&[version, 0, 0, 0][..], &times, &1000_u32.to_be_bytes(), length, &[0; 80]].concat();
@@ -193,7 +193,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_description_without_a_film_is_not_whole() {
+    fn moov_without_mdat_is_incomplete() {
         let whole = |file: &[u8]| is_whole(&mut Cursor::new(file), file.len() as u64).unwrap();
         let moov_first =
             [boxed(*b"ftyp", b"isom\0\0\x02\0"), boxed(*b"moov", b""), boxed(*b"mdat", b"pictures")].concat();
@@ -202,7 +202,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_not_known() {
+    fn missing_boxes_give_no_information() {
         assert_eq!(super::video_info(&mut Cursor::new(b"\0\0\0\x10ftypisom\0\0\0\0")).unwrap(), None);
         assert_eq!(super::video_info(&mut Cursor::new(video(0.0, *b"avc1"))).unwrap(), None);
         let mut chance = fastrand::Rng::with_seed(3);

@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_an_address_or_a_data_uri() {
+    fn a_string_is_a_url_or_a_data_uri() {
         let address = "https://a.example/i.png?sig=secret";
         assert_eq!(Media::of_text("image", address).unwrap(), Media::Url(address.into()));
         assert!(!format!("{:?}", Media::of_text("image", address).unwrap()).contains("secret"));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_takes_its_own_kind() {
+    fn images_and_videos_are_not_interchangeable() {
         let video = Bytes::from(isobmff::tests::video(5.0, *b"avc1"));
         let inline = look_at_bytes("video", Role::Video, &video).unwrap();
         assert_eq!((inline.kind, inline.video.map(|video| video.seconds)), (Kind::Mp4, Some(5.0)));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_looked_at_where_they_are() {
+    fn files_are_detected_from_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("no name tells.txt");
         std::fs::write(&path, isobmff::tests::video(3.0, *b"hvc1")).unwrap();

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_survive() {
+    fn pixels_are_unchanged() {
         for (channels, pixels) in [(Channels::Rgb, &[1, 2, 3, 4, 5, 6][..]), (Channels::Rgba, &[9; 8])] {
             let file = png(1, 2, channels, pixels).unwrap();
             let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_arrays_are_rejected() {
         assert!(png(0, 2, Channels::Rgb, &[]).is_err());
         assert!(png(2, 2, Channels::Rgb, &[0; 11]).is_err());
         assert_eq!(Channels::of(1), None);

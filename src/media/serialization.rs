@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_survives() {
+    fn every_form_round_trips() {
         let cases: [(Media, Value); 6] = [
             (Media::Url("https://a.example/i".into()), json!("https://a.example/i")),
             (Media::FileId("file-1".into()), json!({"file_id": "file-1"})),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_a_path() {
+    fn a_string_is_never_a_path() {
         for value in
             [json!("cat.png"), json!({"url": "/etc/passwd"}), json!(7), json!({"path": "a", "url": "b"}), json!({})]
         {

@@ -120,7 +120,7 @@ fn grid() -> impl Iterator<Item = (f64, f64)> {
 }
 
 #[test]
-fn with_progress_sooner_than_a_second_and_fewer_than_every_five() {
+fn progress_gives_subsecond_delay_with_fewer_requests_than_every_five_seconds() {
     for (median, sigma) in grid() {
         let ours = simulate(Pacing::default(), median, sigma, 0.0, linear, None);
         let five = simulate(fixed(5.0), median, sigma, 0.0, linear, None);
@@ -132,7 +132,7 @@ fn with_progress_sooner_than_a_second_and_fewer_than_every_five() {
 }
 
 #[test]
-fn after_a_queue_the_end_is_found_as_well() {
+fn queued_jobs_are_predicted_too() {
     for (median, sigma) in grid() {
         let ours = simulate(Pacing::default(), median, sigma, 20.0, linear, None);
         let five = simulate(fixed(5.0), median, sigma, 20.0, linear, None);
@@ -142,7 +142,7 @@ fn after_a_queue_the_end_is_found_as_well() {
 }
 
 #[test]
-fn other_kinds_of_progress_are_no_worse_than_none() {
+fn unusual_progress_is_no_worse_than_none() {
     for (median, sigma) in grid() {
         let without = simulate(Pacing::default(), median, sigma, 0.0, none, None);
         for (name, report) in [("coarse", coarse as Report), ("stalling", stalling), ("stuck", stuck)] {
@@ -158,7 +158,7 @@ fn other_kinds_of_progress_are_no_worse_than_none() {
 }
 
 #[test]
-fn without_anything_known_no_worse_than_the_best_fixed_interval() {
+fn without_knowledge_pacing_is_no_worse_than_the_best_fixed_interval() {
     for (median, sigma) in grid() {
         let ours = simulate(Pacing::default(), median, sigma, 0.0, none, None);
         let best = [1.0, 2.0, 3.0, 5.0, 8.0]
@@ -170,7 +170,7 @@ fn without_anything_known_no_worse_than_the_best_fixed_interval() {
 }
 
 #[test]
-fn with_known_render_times_within_a_tenth_of_the_floor() {
+fn known_render_times_reach_a_tenth_above_the_optimum() {
     for (sigma, floor) in [(0.1, 5.9), (0.2, 11.2), (0.4, 20.5), (0.6, 29.1)] {
         let exact = RenderTimes::exact(60.0, sigma).floor();
         assert!((exact - floor).abs() < 0.1, "the floor of the design: {exact}");
@@ -183,7 +183,7 @@ fn with_known_render_times_within_a_tenth_of_the_floor() {
 }
 
 #[test]
-fn what_takes_longer_than_all_experience_is_asked_after_as_if_nothing_were_known() {
+fn renders_outside_the_sample_are_polled_as_if_nothing_were_known() {
     let known = RenderTimes::from_durations(&durations(60.0, 0.1, 200, 77)).unwrap();
     for median in [120.0, 600.0, 1800.0] {
         let misled = simulate(Pacing::default(), median, 0.1, 0.0, none, Some(&known));
@@ -194,7 +194,7 @@ fn what_takes_longer_than_all_experience_is_asked_after_as_if_nothing_were_known
 }
 
 #[test]
-fn too_few_durations_teach_nothing() {
+fn too_few_durations_are_ignored() {
     assert_eq!(RenderTimes::from_durations(&[60.0; 7]), None);
     assert_eq!(RenderTimes::from_durations(&[f64::NAN; 50]), None);
     assert!(RenderTimes::from_durations(&[60.0; 8]).is_some());
@@ -227,7 +227,7 @@ fn history_stays_small() {
 
 proptest! {
     #[test]
-    fn delays_are_sane_whatever_was_seen(
+    fn delays_are_bounded_for_any_history(
         observed in proptest::collection::vec((0.0..1e6_f64, proptest::option::of(0_u8..=255)), 0..40),
         elapsed in prop_oneof![Just(0.0), 0.0..1e7_f64],
         jitter in 0.0..=1.0_f64,

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_the_same_and_nothing_else_is() {
+    fn fingerprints_are_equal_only_for_equal_requests() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in [("a", "one"), ("b", "one"), ("c", "two")] {
             std::fs::write(folder.path().join(name), content).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_the_hash_of_the_fields_in_an_order_that_stays() {
+    fn fingerprints_are_stable_across_versions() {
         // Journals contain fingerprints: with another field order every item would look new and be submitted again.
         let text = concat!(
             r#"{"operation":"generate","prompt":"x","image":{"url":"https://a.example/i.png"},"#,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there() {
+    fn a_missing_file_is_an_error() {
         let request: VideoRequest = serde_json::from_value(json!({"prompt": "x", "image": {"path": "/none"}})).unwrap();
         assert!(matches!(fingerprint(&request), Err(Error::InvalidRequest { field: "image", .. })));
     }

@@ -458,7 +458,7 @@ mod tests {
     const UNKNOWN: &str = "grok-of-tomorrow";
 
     #[test]
-    fn what_the_documentation_excludes_of_a_generation_is_refused_and_nothing_else() {
+    fn generation_limits_are_enforced() {
         let frames = |at: &[f64]| at.iter().map(|at| json!({"image": IMAGE, "timestamp": at})).collect::<Vec<_>>();
         let voices = |count| vec![json!({"voice_id": "ara"}); count];
         let cases = [
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_documentation_excludes_of_the_inputs_is_refused_and_nothing_else() {
+    fn input_limits_are_enforced() {
         let images = |count| vec![IMAGE; count];
         let frames = |at: &[f64]| at.iter().map(|at| json!({"image": IMAGE, "timestamp": at})).collect::<Vec<_>>();
         let voices = |count| vec![json!({"voice_id": "ara"}); count];
@@ -577,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_documentation_excludes_of_edits_and_extensions_is_refused_and_nothing_else() {
+    fn edit_and_extension_limits_are_enforced() {
         let edit: fn(Value) -> Value = |fields| {
             let mut all = json!({"operation": "edit", "video": VIDEO});
             all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn what_extra_holds_is_taken_into_account_and_not_refused() {
+    fn extra_is_considered_but_not_checked() {
         let voices = json!([{"voice_id": "ara"}]);
         let frames = json!([{"image": IMAGE, "timestamp": 9.0}]);
         let video = json!({"url": VIDEO});
@@ -649,7 +649,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_which_model_takes_it() {
+    fn errors_name_a_model_that_accepts_the_field() {
         let cases = [
             (
                 json!({"resolution": "1080p"}),

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_set_is_sent() {
+    fn only_set_fields_are_sent() {
         assert_eq!(sent(prompt()), r#"{"prompt":"a candle"}"#);
         assert_eq!(sent(VideoRequest::default()), "{}");
     }
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_for_a_time() {
+    fn public_links_can_expire() {
         let options = StorageOptions {
             filename: "a".into(),
             public_url: true,
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_has_the_last_word() {
+    fn extra_overrides_fields() {
         let extra = json!({"duration": 20, "image": {"url": "x"}}).as_object().unwrap().clone();
         let request = VideoRequest { duration: Some(5), image: Some(url("i.png")), extra, ..prompt() };
         let text = sent(request);
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_is_short() {
+    fn previews_shorten_media() {
         let request = VideoRequest { image: Some(inline(Kind::Png, &[7; 5000])), ..prompt() };
         let shown = preview(request).unwrap();
         assert_eq!(shown["image"]["url"], "data:image/png;base64,… (5000 bytes)");

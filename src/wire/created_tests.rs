@@ -24,7 +24,7 @@ fn failed(message: &str) -> VideoJob {
 }
 
 #[test]
-fn creates_that_are_accepted() {
+fn accepted_creates() {
     let model = Some("grok-imagine-video".into());
     let video = Some(Video { url: Some(URL.into()), ..Video::default() });
     let table = [
@@ -73,7 +73,7 @@ fn assert_lost(answer: &Response, words: &str) {
 }
 
 #[test]
-fn creates_whose_outcome_is_unknown() {
+fn creates_with_unknown_outcome() {
     assert_lost(&answer(200, ""), "the response was empty");
     assert_lost(&answer(200, "{}"), "contains no usable job ID");
     assert_lost(&answer(200, r#"{"request_id": "#), "not valid JSON");
@@ -91,7 +91,7 @@ fn creates_whose_outcome_is_unknown() {
 }
 
 #[test]
-fn an_id_is_read_wherever_it_stands() {
+fn ids_are_found_in_every_place() {
     let encoded = |text: &str| serde_json::to_string(text).unwrap();
     let object = format!(r#"{{"request_id": "{ID}"}}"#);
     let table = [
@@ -117,7 +117,7 @@ fn an_id_is_read_wherever_it_stands() {
 }
 
 #[test]
-fn an_id_in_a_damaged_answer_stands_in_the_error() {
+fn errors_contain_the_id_of_a_damaged_response() {
     for body in [
         format!(r#"{{"request_id": "{ID}" "status": "queued"}}"#),
         format!("{{'request_id': '{ID}', 'error': None}}"),
@@ -146,7 +146,7 @@ fn accepted_id(body: impl Into<Vec<u8>>) -> String {
 }
 
 #[test]
-fn no_cosmetic_field_loses_an_id() {
+fn malformed_optional_fields_do_not_lose_the_id() {
     let long = format!(r#"{{"request_id": "{ID}", "n": {}}}"#, "9".repeat(400));
     let deep = format!(r#"{{"x": {}{}, "request_id": "{ID}"}}"#, "[".repeat(500), "]".repeat(500));
     let table = [
@@ -174,7 +174,7 @@ fn no_cosmetic_field_loses_an_id() {
 }
 
 #[test]
-fn ids_of_every_alphabet_are_taken() {
+fn ids_of_every_alphabet_are_accepted() {
     for id in ["dGFzaw==", "a:b", "a.b~c+d@e!f", "id-é-猫", "a b", &"x".repeat(512)] {
         assert_eq!(accepted_id(json!({"request_id": id}).to_string()), id);
         assert_eq!(accepted_id(json!({"code": "success", "data": {"task_id": id}}).to_string()), id);
@@ -184,7 +184,7 @@ fn ids_of_every_alphabet_are_taken() {
 }
 
 #[test]
-fn an_id_that_must_be_refused_stands_in_the_error() {
+fn errors_contain_an_unusable_id() {
     let long = "x".repeat(600);
     let table = [
         (json!({"request_id": "a/b"}), "a/b"),
@@ -213,7 +213,7 @@ fn an_id_that_must_be_refused_stands_in_the_error() {
 }
 
 #[test]
-fn other_ids_of_a_job_are_known() {
+fn further_ids_of_a_job_are_found() {
     let job = created(&answer(200, r#"{"request_id": "x", "id": "task_x", "data": {"task_id": "y"}}"#)).unwrap();
     assert_eq!(other_ids(&job), ["task_x", "y"]);
     assert!(other_ids(&created(&answer(200, r#"{"id": "x", "task_id": "x"}"#)).unwrap()).is_empty());
@@ -221,7 +221,7 @@ fn other_ids_of_a_job_are_known() {
 }
 
 #[test]
-fn a_refusal_under_200_is_that_refusal() {
+fn a_refusal_with_status_200_is_a_refusal() {
     use ApiErrorKind::{Authentication, BadRequest, InsufficientBalance, NotFound, PermissionDenied, RateLimited};
     let table = [
         (
@@ -275,7 +275,7 @@ fn a_refusal_under_200_is_that_refusal() {
 }
 
 #[test]
-fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
+fn an_inconclusive_error_with_status_200_leaves_the_outcome_unknown() {
     for body in [
         r#"{"error": {"code": "c", "message": "m"}}"#,
         r#"{"code": 500, "message": "system busy"}"#,
@@ -311,7 +311,7 @@ fn an_error_under_200_that_proves_nothing_leaves_the_outcome_unknown() {
 }
 
 #[test]
-fn creates_that_are_refused() {
+fn refused_creates() {
     let no_channel =
         r#"{"error": {"message": "no available channel for model (distributor)", "code": "model_not_found"}}"#;
     let moderated = r#"{"code": "c", "error": "Prompt rejected by content moderation."}"#;

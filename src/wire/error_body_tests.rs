@@ -55,7 +55,7 @@ fn every_form_of_body() {
 }
 
 #[test]
-fn kinds() {
+fn error_kinds() {
     use ApiErrorKind::{
         Authentication, BadRequest, InsufficientBalance, NotFound, Other, PermissionDenied, RateLimited, Server,
     };
@@ -122,7 +122,7 @@ fn kinds() {
 }
 
 #[test]
-fn no_money_is_told_from_its_words_whatever_the_status() {
+fn insufficient_balance_is_detected_under_any_status() {
     let spending = r#"{"code":429,"error":"You ran out of credits. [WKE=personal-team-blocked:spending-limit]"}"#;
     let free = r#"{"code":"subscription:free-usage-exhausted","error":"You've used all the included free usage."}"#;
     let slug = r#"{"code":"personal-team-blocked:spending-limit","error":"You have run out of credits today."}"#;
@@ -158,7 +158,7 @@ fn no_money_is_told_from_its_words_whatever_the_status() {
 }
 
 #[test]
-fn pages_are_named_and_not_quoted() {
+fn html_pages_are_not_quoted_in_messages() {
     for (status, kind) in [
         (401, ApiErrorKind::Authentication),
         (403, ApiErrorKind::PermissionDenied),
@@ -175,7 +175,7 @@ fn pages_are_named_and_not_quoted() {
 }
 
 #[test]
-fn redirects_name_where_they_lead() {
+fn redirect_errors_name_the_target() {
     let to = |location: &str| Response { location: Some(location.into()), ..answer(302, "") };
     let table = [
         (
@@ -200,25 +200,25 @@ fn redirects_name_where_they_lead() {
 }
 
 #[test]
-fn success_without_an_error_is_no_failure() {
+fn success_without_an_error_is_an_invalid_response() {
     for body in ["", "{}", r#"{"status":"done"}"#, "ok", "{"] {
         assert!(misdirected(&answer(200, body)).contains("neither a job nor an error"), "{body}");
     }
 }
 
 #[test]
-fn when_to_try_again() {
+fn retry_after_is_read() {
     let body = r#"{"error": "Too many requests. Resets in: 1h 2m 3s"}"#;
     assert_eq!(api(429, body).retry_after, Some(Duration::from_secs(3723)));
     assert_eq!(api(500, body).retry_after, None);
     for status in [429, 503, 403] {
-        let job_payload = Response { retry_after: Some(Duration::from_secs(7)), ..answer(status, body) };
-        assert_eq!(failure(&job_payload).retry_after(), Some(Duration::from_secs(7)));
+        let response = Response { retry_after: Some(Duration::from_secs(7)), ..answer(status, body) };
+        assert_eq!(failure(&response).retry_after(), Some(Duration::from_secs(7)));
     }
 }
 
 #[test]
-fn whether_nothing_was_started() {
+fn not_started_is_detected() {
     let no_channel =
         r#"{"error": {"message": "No available channel for model x (distributor)", "code": "model_not_found"}}"#;
     assert!(api(503, no_channel).not_started);
@@ -229,7 +229,7 @@ fn whether_nothing_was_started() {
 }
 
 #[test]
-fn messages_end_with_what_to_do() {
+fn messages_end_with_advice() {
     let table = [
         (401, "no (HTTP 401): check the API key"),
         (402, "no (HTTP 402): top up the account"),
@@ -244,7 +244,7 @@ fn messages_end_with_what_to_do() {
 }
 
 #[test]
-fn messages_are_bounded_and_hold_no_secrets() {
+fn messages_are_bounded_and_contain_no_secrets() {
     let long = "ä".repeat(2000);
     let secret = format!(
         r#"{{"code": "{long}", "error": "https://a.b/c?sig=SECRET \u001b[2J data:image/png;base64,SECRET {long}"}}"#

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_wrong() {
+    fn values_that_report_no_error() {
         for body in [
             json!({}),
             json!([]),

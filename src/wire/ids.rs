@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_stands_in_the_place_of_an_id_is_none() {
+    fn placeholders_are_not_ids() {
         for nothing in
             ["null", "undefined", "None", "nil", "NaN", "N/A", "unknown", "-", "--", "0", "00000000-0000-0000"]
         {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_may_be_that_of_the_request_stands_aside() {
+    fn an_id_that_may_be_of_the_http_request_is_a_fallback() {
         let ids = read(r#"{"requestId": "a", "data": {"task_id": "b"}}"#, true);
         assert_eq!((ids.usable, ids.vague.as_deref()), (vec!["b".to_owned()], Some("a")));
         let ids = read(r#"{"REQUEST_ID": "a"}"#, true);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_looks_like_an_id_is_remembered() {
+    fn a_text_similar_to_an_id_is_kept_for_errors() {
         let doubtful = |text: &str| read(text, false).doubtful;
         assert_eq!(doubtful(r#"{"code": 1, "result": "14001934816969359"}"#).as_deref(), Some("14001934816969359"));
         assert_eq!(doubtful(r#"{"code": 1, "data": "task-0001"}"#).as_deref(), Some("task-0001"));
@@ -285,14 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_cannot_be_used_is_remembered() {
+    fn an_unusable_id_is_kept_for_errors() {
         let ids = read(r#"{"request_id": "", "id": "../x", "task_id": "a"}"#, true);
         assert_eq!((ids.usable, ids.refused.as_deref()), (vec!["a".to_owned()], Some("../x")));
         assert_eq!(read(r#"{"id": "a/b"}"#, true), Ids { refused: Some("a/b".into()), ..Ids::default() });
     }
 
     #[test]
-    fn an_id_is_salvaged_from_what_is_nearly_json() {
+    fn ids_are_salvaged_from_damaged_json() {
         for text in [
             r#"{"request_id": "a-1" "status": "queued"}"#,
             "{'request_id': 'a-1', 'error': None}",

@@ -90,8 +90,8 @@ pub(super) fn find(response: &Map<String, Value>) -> Option<String> {
     let videos = all.iter().filter(|found| has_ending(found.link, &VIDEOS));
     let named = all.iter().filter(|found| NAMES.contains(&found.name) && !has_ending(found.link, &NO_VIDEOS));
     let best = ends_in_video(&known).unwrap_or_default();
-    let job_payload = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
-    job_payload
+    let found = known.get(best).copied().or_else(|| bare.get(ends_in_video(&bare)?).copied());
+    found
         .or_else(|| only(videos.map(|found| found.link)))
         .or_else(|| bare.first().copied())
         .or_else(|| only(named.map(|found| found.link)))
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_found_where_gateways_put_them() {
+    fn links_are_found_in_gateway_responses() {
         let file = "https://a.example/v1/videos/x/content";
         for link in [CLIP, file, "http://127.0.0.1:8000/f", "/v1/videos/x/content"] {
             for response in [
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_link_are_left_out() {
+    fn links_are_trimmed() {
         let link = format!(" {CLIP}\n");
         for response in [
             json!({"metadata": {"url": link}}),

@@ -62,11 +62,11 @@ fn assert_invalid(result: Result<VideoJob>, what: &str) {
 
 #[test]
 fn stored_files() {
-    let ask_for = |video: serde_json::Value| {
+    let video_of = |video: serde_json::Value| {
         let body = json!({"status": "done", "video": video});
         poll(&body).unwrap().video.unwrap()
     };
-    let job_payload = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
+    let video = json!({"url": URL, "storage_error": "no room", "file_output": {"file_id": "file-1", "filename": "a.mp4",
         "expires_at": 1_773_297_002, "public_url": "https://a.example/f", "public_url_expires_at": 1_773_297_003,
         "public_url_error": "none"}});
     let file = FileOutput {
@@ -83,12 +83,13 @@ fn stored_files() {
         storage_error: Some("no room".into()),
         ..Video::default()
     };
-    assert_eq!(ask_for(job_payload), expected);
-    let odd =
-        ask_for(json!({"url": URL, "file_output": {"file_id": 7, "expires_at": "soon"}, "storage_error": {"code": 1}}));
+    assert_eq!(video_of(video), expected);
+    let odd = video_of(
+        json!({"url": URL, "file_output": {"file_id": 7, "expires_at": "soon"}, "storage_error": {"code": 1}}),
+    );
     assert_eq!(odd.file_output, Some(Box::default()));
     assert_eq!(odd.storage_error.as_deref(), Some("{\"code\":1}"));
-    let none = ask_for(json!({"url": URL, "file_output": null, "storage_error": null}));
+    let none = video_of(json!({"url": URL, "file_output": null, "storage_error": null}));
     assert_eq!((none.file_output, none.storage_error), (None, None));
 }
 
@@ -144,7 +145,7 @@ fn flat() {
 }
 
 #[test]
-fn details_that_vary() {
+fn variants_of_optional_fields() {
     let processing = || job_payload(JobStatus::Processing);
     assert_table(vec![
         (json!({"status": "processing", "progress": " 45 %"}), VideoJob { progress: Some(45), ..processing() }),
@@ -194,7 +195,7 @@ fn the_documented_envelope() {
 }
 
 #[test]
-fn envelopes_that_run() {
+fn running_envelopes() {
     let at = |status, progress| VideoJob { progress: Some(progress), ..job_payload(status) };
     let nothing = json!(null);
     assert_table(vec![
@@ -217,7 +218,7 @@ fn envelopes_that_run() {
 }
 
 #[test]
-fn an_envelope_that_runs_believes_only_a_link() {
+fn a_running_envelope_is_overruled_only_by_a_link() {
     let running = VideoJob { progress: Some(30), ..job_payload(JobStatus::Processing) };
     let inner = |inner: Value| record("IN_PROGRESS", &json!({"progress": "30%"}), &inner);
     assert_table(vec![
@@ -231,7 +232,7 @@ fn an_envelope_that_runs_believes_only_a_link() {
 }
 
 #[test]
-fn envelopes_that_are_over() {
+fn terminal_envelopes() {
     let link = json!({"fail_reason": URL, "progress": "100%"});
     let at = |progress, job| VideoJob { progress: Some(progress), ..job };
     let blocked = "Generated video rejected by content moderation.";
@@ -311,7 +312,7 @@ fn contradictions() {
 }
 
 #[test]
-fn what_is_not_an_answer() {
+fn invalid_responses_are_rejected() {
     for body in [
         json!([]),
         json!("done"),
@@ -347,7 +348,7 @@ fn what_is_not_an_answer() {
 }
 
 #[test]
-fn no_cosmetic_field_makes_a_job_unreadable() {
+fn malformed_optional_fields_do_not_fail_the_job() {
     let link = format!(r#""status": "done", "video": {{"url": "{URL}"}}"#);
     let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
     let table = [
@@ -381,7 +382,7 @@ fn no_cosmetic_field_makes_a_job_unreadable() {
 }
 
 #[test]
-fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
+fn json_cut_at_the_size_limit_keeps_complete_members() {
     let done = format!(r#"{{"status": "done", "video": {{"url": "{URL}"}}, "thumbnail": "AAAA"#);
     let cut = Response { is_cut: true, ..answer(200, done.clone()) };
     assert_eq!(job(ID, &cut).unwrap(), self::done(linked()));
@@ -389,7 +390,7 @@ fn what_was_cut_at_the_limit_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn links_are_found_where_gateways_put_them() {
+fn links_are_found_in_gateway_responses() {
     for place in [
         json!({"metadata": {"url": URL}}),
         json!({"videos": [{"url": URL}]}),
@@ -418,7 +419,7 @@ fn links_are_found_where_gateways_put_them() {
 }
 
 #[test]
-fn no_other_link_is_taken_for_the_video() {
+fn other_links_are_ignored() {
     for body in [
         json!({"status": "done", "thumbnail": URL, "image": {"url": "https://a.b/c.png"}}),
         json!({"status": "done", "url": "https://a.b/c.jpg"}),
@@ -432,7 +433,7 @@ fn no_other_link_is_taken_for_the_video() {
 }
 
 #[test]
-fn the_fields_that_came_are_named() {
+fn field_names_are_listed() {
     let raw = json!({"status": "done", "metadata": {"w": 1, "h": {}}, "https://a.b/?sig=SECRET": 1}).to_string();
     assert_eq!(field_names(&raw), "https://a.b/, metadata.h, metadata.w, status");
     let many: Map<String, Value> = (0..50).map(|n| (format!("field_{n:02}"), json!(n))).collect();
@@ -442,7 +443,7 @@ fn the_fields_that_came_are_named() {
 }
 
 #[test]
-fn every_terminal_word_ends_a_job() {
+fn every_terminal_status_ends_a_job() {
     for word in ["aborted", "rejected", "timeout", "timed_out", "Timed-Out", "ABORTED"] {
         for body in [json!({"status": word}), record(word, &json!({}), &json!(null))] {
             let job = poll(&body).unwrap();
@@ -465,14 +466,14 @@ fn every_terminal_word_ends_a_job() {
 }
 
 #[test]
-fn ids_that_are_numbers_name_a_job() {
+fn numeric_ids_are_accepted() {
     for body in [json!({"request_id": 7}), json!({"code": "success", "data": 7}), json!({"data": {"task_id": 7}})] {
         assert_eq!(poll(&body).unwrap(), job_payload(JobStatus::Pending), "{body}");
     }
 }
 
 #[test]
-fn an_unreadable_answer_is_quoted_without_secrets() {
+fn invalid_responses_are_quoted_without_secrets() {
     let body = format!("{{\"url\": \"{URL}?sig=SECRET\", \x1b[2J {}", "a".repeat(500));
     let Err(Error::InvalidResponse { message, body, .. }) = job(ID, &answer(200, body)) else { panic!() };
     assert_eq!(message, "the response (HTTP 200) is invalid: it is not valid JSON (line 1, column 77)");
@@ -481,7 +482,7 @@ fn an_unreadable_answer_is_quoted_without_secrets() {
 }
 
 #[test]
-fn not_ready() {
+fn status_202_without_content_is_pending() {
     for body in ["", " \r\n", "{}", r#"{"status":"pending"}"#, r#"{"model":""}"#] {
         assert_eq!(job(ID, &answer(202, body)).unwrap(), job_payload(JobStatus::Pending), "{body}");
     }
@@ -496,33 +497,34 @@ fn not_ready() {
 
 #[test]
 fn moderation_is_a_state_of_the_job() {
-    let said = "Generated video rejected by content moderation.";
+    let message = "Generated video rejected by content moderation.";
     let sentence = "Client specified an invalid argument";
-    let seen = json!({"code": sentence, "error": said, "usage": {"cost_in_usd_ticks": 2_500_000_000_i64}});
+    let seen = json!({"code": sentence, "error": message, "usage": {"cost_in_usd_ticks": 2_500_000_000_i64}});
     let newer = json!({"error": {"code": "imagine:content-moderated", "message": "no"}});
-    let relayed = json!({"error": {"code": "internal_error", "message": said}, "model": "grok-imagine-video"});
-    let task = json!({"code": "fail", "message": said, "data": null});
+    let relayed = json!({"error": {"code": "internal_error", "message": message}, "model": "grok-imagine-video"});
+    let task = json!({"code": "fail", "message": message, "data": null});
     for status in [200, 202, 400, 403, 422, 500, 503] {
         let poll = |body: &Value| job(ID, &answer(status, body.to_string())).unwrap();
-        let expected = VideoJob { usage: cost(2_500_000_000), ..failed(Some(sentence), said) };
+        let expected = VideoJob { usage: cost(2_500_000_000), ..failed(Some(sentence), message) };
         assert_eq!(poll(&seen), expected, "{status}");
         assert_eq!(poll(&seen).raw.as_deref(), Some(seen.to_string().as_str()));
         assert!(poll(&seen).is_blocked());
         assert_eq!(poll(&newer), failed(Some("imagine:content-moderated"), "no"));
-        assert_eq!(poll(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), said) });
-        assert_eq!(poll(&task), failed(Some("fail"), said));
+        assert_eq!(poll(&relayed), VideoJob { model: model(), ..failed(Some("internal_error"), message) });
+        assert_eq!(poll(&task), failed(Some("fail"), message));
     }
     assert_invalid(job(ID, &answer(302, seen.to_string())), "a redirect is none");
-    let unmet = json!({"status": "moderated", "error": said});
-    assert_eq!(poll(&unmet).unwrap(), failed(None, said));
-    let moderation_error = json!({"status": "done", "error": said, "video": {"url": "", "respect_moderation": false}});
+    let unmet = json!({"status": "moderated", "error": message});
+    assert_eq!(poll(&unmet).unwrap(), failed(None, message));
+    let moderation_error =
+        json!({"status": "done", "error": message, "video": {"url": "", "respect_moderation": false}});
     assert!(poll(&moderation_error).unwrap().is_blocked());
-    let no_link = json!({"status": "done", "error": said});
+    let no_link = json!({"status": "done", "error": message});
     assert!(poll(&no_link).unwrap().is_blocked());
 }
 
 #[test]
-fn refusals_name_the_job() {
+fn errors_carry_the_request_id() {
     let table = [
         (200, json!({"code": "task_not_exist", "message": "task_not_exist", "data": null}), ApiErrorKind::NotFound),
         (200, json!({"error": {"message": "a", "code": "c"}}), ApiErrorKind::Other),

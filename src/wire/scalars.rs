@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_in_any_case() {
+    fn every_status_spelling_in_any_case() {
         let table = [
             (JobStatus::Pending, "pending NOT_START"),
             (JobStatus::Queued, "queued submitted"),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn spans() {
+    fn reset_times_are_parsed() {
         let table = [
             ("Resets in: 1h 2m 3s.", Some(3723.0)),
             ("limit reached, resets in 45s", Some(45.0)),

@@ -350,8 +350,8 @@ def lasting(seconds: float) -> bytes:
     ("operation", "seconds", "nonsense"),
     [
         ("edit", 8.708, "is 8.7 s long; an edit accepts at most 8.7 s"),
-        ("extend", 1.96, "has 2.0 s; an extension takes 2 to"),
-        ("extend", 30.03, "has 30.0 s; an extension takes 2 to 30 s"),
+        ("extend", 1.96, "is 2.0 s long; an extension accepts 2 to"),
+        ("extend", 30.03, "is 30.0 s long; an extension accepts 2 to 30 s"),
     ],
 )
 def test_a_length_is_not_refused_in_words_that_allow_it(operation: str, seconds: float, nonsense: str) -> None:

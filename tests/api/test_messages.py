@@ -412,7 +412,6 @@ COMMANDS = (
     ["download", "a"],
     ["render", "x"],
     ["batch", "missing.jsonl"],
-    ["unknown"],
     ["generate", "x"],
 )
 
