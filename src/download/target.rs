@@ -41,7 +41,7 @@ impl TemporaryFile {
         check_vacant(path, options.overwrite)?;
         let folder = folder_of(path);
         let file = create_in(folder, &name).map_err(|error| match error.kind() {
-            // What /proc and /dev answer.
+            // For instance /proc and /dev.
             ErrorKind::NotFound if folder.is_dir() => path_error(
                 ENOENT,
                 format!("files cannot be created in the folder {}; choose another one", folder.display()),

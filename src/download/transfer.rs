@@ -81,7 +81,7 @@ pub(super) struct Transfer<'a> {
     pub(super) most_received: u64,
     /// The size of the file that is being saved.
     total: Option<u64>,
-    /// The last size that a server announced, kept when the file starts over.
+    /// The last announced size; not reset when the download starts over.
     pub(super) announced_size: Option<u64>,
     validator: Option<Validator>,
     mp4_check: Mp4Check,
@@ -321,16 +321,16 @@ async fn next_chunk(response: &mut Response, throughput: &mut Throughput) -> Att
         AttemptError::Retryable { error: Error::RequestTimeout(Box::new(failure)), retry_after: None }
     };
     loop {
-        let (asked, left) = (Instant::now(), throughput.left());
-        let answer = tokio::time::timeout(left, response.chunk()).await;
-        let (waited, bytes) = match &answer {
-            Ok(Ok(Some(chunk))) => (asked.elapsed(), chunk.len()),
+        let (start, left) = (Instant::now(), throughput.left());
+        let result = tokio::time::timeout(left, response.chunk()).await;
+        let (waited, bytes) = match &result {
+            Ok(Ok(Some(chunk))) => (start.elapsed(), chunk.len()),
             Ok(_) => (Duration::ZERO, 0),
             Err(_) => (left, 0),
         };
         throughput.count(waited, bytes).map_err(|received| too_slow(response.url(), received))?;
-        if let Ok(answer) = answer {
-            return answer.map_err(|error| attempt_error(response.url(), error));
+        if let Ok(chunk) = result {
+            return chunk.map_err(|error| attempt_error(response.url(), error));
         }
     }
 }

@@ -52,12 +52,12 @@ impl LoadedJournal {
         }
         let contents = segment::read(path, offset)?;
         segment.offset = Some(contents.end);
-        for record in contents.lines {
-            if record.event == EventKind::Open {
-                (segment.owner, segment.version) = (record.owner, record.v);
+        for line in contents.lines {
+            if line.event == EventKind::Open {
+                (segment.owner, segment.version) = (line.owner, line.v);
                 continue;
             }
-            self.state.apply(number, record);
+            self.state.apply(number, line);
         }
         let version = self.segments.get(number).map_or(0, |segment| segment.version);
         self.damage.add(contents.damage, version >= record::VERSION);

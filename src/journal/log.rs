@@ -131,8 +131,8 @@ impl Journal {
         if !folder.is_absolute() {
             return canonical(folder).join(name);
         }
-        if let Some(loaded) = self.lock().canonical.get(folder) {
-            return loaded.join(name);
+        if let Some(cached) = self.lock().canonical.get(folder) {
+            return cached.join(name);
         }
         let found = canonical(folder);
         let file = found.join(name);
@@ -203,8 +203,8 @@ impl Journal {
             (keys, loaded.state.entries().filter_map(is_in_doubt).collect::<Vec<_>>())
         };
         let lines = self.claims.unknown(&known_keys).await.map_err(|error| self.unreadable(&error))?;
-        for record in lines {
-            self.adopt(record);
+        for line in lines {
+            self.adopt(line);
         }
         for (id, attempt) in in_doubt {
             self.refresh_attempt(&id, &attempt).await?;
@@ -217,28 +217,28 @@ impl Journal {
         if self.entry(id).is_some_and(|entry| !entry.attempts.is_empty()) {
             return Ok(());
         }
-        for record in self.claims.of_item(id).await.map_err(|error| self.unreadable(&error))? {
-            self.adopt(record);
+        for line in self.claims.of_item(id).await.map_err(|error| self.unreadable(&error))? {
+            self.adopt(line);
         }
         Ok(())
     }
 
-    fn adopt(&self, record: Line) {
+    fn adopt(&self, line: Line) {
         let mut loaded = self.lock();
-        if record.event == EventKind::Accepted {
-            return loaded.state.apply(usize::MAX, record);
+        if line.event == EventKind::Accepted {
+            return loaded.state.apply(usize::MAX, line);
         }
-        if record.event != EventKind::Intent {
-            return loaded.state.apply_claim(usize::MAX, record);
+        if line.event != EventKind::Intent {
+            return loaded.state.apply_claim(usize::MAX, line);
         }
         loaded.segments.push(Segment {
             path: PathBuf::new(),
             offset: None,
-            owner: record.owner.clone(),
+            owner: line.owner.clone(),
             version: record::VERSION,
         });
         let number = loaded.segments.len() - 1;
-        loaded.state.apply_claim(number, record);
+        loaded.state.apply_claim(number, line);
     }
 
     #[must_use]
@@ -395,11 +395,11 @@ impl Journal {
             let held =
                 loaded.state.entry(id).and_then(Entry::current).filter(|attempt| attempt.holder == Some(own.number));
             if let Some(attempt) = held.filter(|attempt| attempt.state.is_open()) {
-                let record = about(AttemptRef { id, attempt: &attempt.name }, EventKind::Released);
-                loaded.state.apply(own.number, record.clone());
+                let line = about(AttemptRef { id, attempt: &attempt.name }, EventKind::Released);
+                loaded.state.apply(own.number, line.clone());
                 drop(loaded);
                 // On failure, others wait for this process longer than necessary.
-                let _ = own.writer.begin_append(&record, Flush::ToSystem);
+                let _ = own.writer.begin_append(&line, Flush::ToSystem);
             }
         }
         self.lock().active.remove(id);
@@ -480,8 +480,8 @@ impl Journal {
         };
         match self.claims.acquire(next.n, &intent).await.map_err(|error| self.unwritable(&error))? {
             ClaimOwner::Mine => {}
-            ClaimOwner::Theirs(record) => {
-                self.adopt(*record);
+            ClaimOwner::Theirs(line) => {
+                self.adopt(*line);
                 return Ok(false);
             }
         }
@@ -514,10 +514,10 @@ impl Journal {
     /// Writes an acceptance to the disk. On failure the line stays in memory and is retried.
     pub async fn accepted(&self, which: AttemptRef<'_>, job: &VideoJob, n: Option<u32>) -> Result<()> {
         let (request_id, other_ids) = (Some(job.request_id.clone()), other_ids(job));
-        let record = Line { n, request_id, other_ids, ..about(which, EventKind::Accepted) };
-        let Err(error) = self.append(record.clone(), Flush::ToDisk).await else { return Ok(()) };
+        let line = Line { n, request_id, other_ids, ..about(which, EventKind::Accepted) };
+        let Err(error) = self.append(line.clone(), Flush::ToDisk).await else { return Ok(()) };
         // Another file may be writable when the segment is not.
-        let _ = self.claims.save_accepted(&record).await;
+        let _ = self.claims.save_accepted(&line).await;
         Err(error.with_request_id(&job.request_id))
     }
 
@@ -528,17 +528,17 @@ impl Journal {
             Error::SubmitUnknown { request_id, .. } => request_id.clone(),
             _ => None,
         };
-        let record = Line { error: Some(error.to_string()), request_id, ..about(which, kind) };
-        self.append(record, Flush::ToSystem).await
+        let line = Line { error: Some(error.to_string()), request_id, ..about(which, kind) };
+        self.append(line, Flush::ToSystem).await
     }
 
     /// Records changed columns of an item.
     pub fn described(&self, id: &str, columns: &Columns) {
         let Some(own) = self.own() else { return };
-        let record = Line { id: id.to_owned(), columns: Some(columns.clone()), ..Line::new(EventKind::Described) };
+        let line = Line { id: id.to_owned(), columns: Some(columns.clone()), ..Line::new(EventKind::Described) };
         // Only outputs depend on them.
-        let _ = own.writer.begin_append(&record, Flush::ToSystem);
-        self.lock().state.apply(own.number, record);
+        let _ = own.writer.begin_append(&line, Flush::ToSystem);
+        self.lock().state.apply(own.number, line);
     }
 
     /// Records the end of a job. Jobs that are not in the journal are ignored.
@@ -554,13 +554,13 @@ impl Journal {
             // The raw response is long, and not needed again.
             let job = VideoJob { raw: None, ..job.clone() }.also_named(&other_ids);
             let which = AttemptRef { id: &id, attempt: &attempt };
-            let record = Line {
+            let line = Line {
                 request_id: Some(job.request_id.clone()),
                 job: Some(Box::new(job)),
                 render_seconds: render_time.map(|time| time.as_secs_f64()),
                 ..about(which, EventKind::Terminal)
             };
-            self.append(record, Flush::ToSystem).await
+            self.append(line, Flush::ToSystem).await
         })
     }
 
@@ -569,7 +569,7 @@ impl Journal {
         let Some((id, attempt)) = self.attempt_of(request_id) else { return Ok(()) };
         let (journal, path) = (Arc::clone(self), file.path.clone());
         let path = blocking(move || Ok(journal.relative(&path))).await?;
-        let record = Line {
+        let line = Line {
             request_id: Some(request_id.to_owned()),
             path: Some(path),
             bytes: Some(file.bytes),
@@ -577,14 +577,14 @@ impl Journal {
             content_type: file.content_type.clone(),
             ..about(AttemptRef { id: &id, attempt: &attempt }, EventKind::Saved)
         };
-        self.append(record, Flush::ToSystem).await
+        self.append(line, Flush::ToSystem).await
     }
 
     /// Updates an attempt with unknown outcome: its acceptance may be stored outside the segment, or its claim released.
     pub async fn refresh_attempt(&self, id: &str, attempt: &Attempt) -> Result<()> {
         let n = attempt.n.unwrap_or(claims::FIRST);
-        if let Some(record) = self.claims.accepted(id, n).await.map_err(|error| self.unreadable(&error))? {
-            self.adopt(record);
+        if let Some(line) = self.claims.accepted(id, n).await.map_err(|error| self.unreadable(&error))? {
+            self.adopt(line);
         } else if attempt.is_only_claimed
             && !self.claims.exists(id, n).await.map_err(|error| self.unreadable(&error))?
         {
@@ -610,12 +610,12 @@ impl Journal {
         loaded.state.of_job(request_id).map(|(id, attempt)| (id.to_owned(), attempt.name.clone()))
     }
 
-    async fn append(&self, record: Line, flush: Flush) -> Result<()> {
+    async fn append(&self, line: Line, flush: Flush) -> Result<()> {
         let own = self.own_or_begin().await?;
-        let written = own.writer.append(&record, flush).await.map_err(|error| self.unwritable(&error));
+        let written = own.writer.append(&line, flush).await.map_err(|error| self.unwritable(&error));
         // Facts count in this process even if they could not be written.
-        if written.is_ok() || !matches!(record.event, EventKind::Intent | EventKind::Claimed) {
-            self.lock().state.apply(own.number, record);
+        if written.is_ok() || !matches!(line.event, EventKind::Intent | EventKind::Claimed) {
+            self.lock().state.apply(own.number, line);
         }
         written
     }

@@ -466,7 +466,7 @@ mod tests {
             tokio::time::sleep(RETRY_DELAY).await;
         }
         writer.append(&intent("c"), Flush::ToSystem).await.unwrap();
-        assert_eq!(ids(&read(&writer.path, (0, 0)).unwrap()), ["", "b", "c"], "nobody has sent the first");
+        assert_eq!(ids(&read(&writer.path, (0, 0)).unwrap()), ["", "b", "c"], "the first was never sent");
     }
 
     #[tokio::test]

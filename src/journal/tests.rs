@@ -285,7 +285,7 @@ async fn one_run_at_a_time_across_processes() {
     assert!(!run.is_superseded().await.unwrap());
     assert_eq!(journal.runs.begin(4, &Owner::this_process()).await.unwrap(), Created::New);
     tokio::time::advance(SUSPENSION_THRESHOLD).await;
-    assert!(run.is_superseded().await.unwrap(), "another run took over while this one stood still");
+    assert!(run.is_superseded().await.unwrap(), "another run took over while this one was suspended");
 }
 
 #[tokio::test]

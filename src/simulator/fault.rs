@@ -15,7 +15,7 @@ pub enum FaultKind {
     ServerError {
         status: u16,
     },
-    /// The body ends half way.
+    /// The body ends after one half.
     Truncated,
     /// An HTML page under status 200.
     WrongType,

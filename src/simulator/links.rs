@@ -40,17 +40,17 @@ impl Stored {
             output[field] = (end.unix + u64::from(seconds)).into();
             end.at + f64::from(seconds)
         };
-        let kept = until("expires_at", storage.expires_after);
+        let stored_until = until("expires_at", storage.expires_after);
         // The public URL expires with the file.
         let public_until = match storage.visibility {
-            Visibility::For(seconds) => kept.min(until("public_url_expires_at", Some(seconds))),
-            Visibility::Private | Visibility::WithFile => kept,
+            Visibility::For(seconds) => stored_until.min(until("public_url_expires_at", Some(seconds))),
+            Visibility::Private | Visibility::WithFile => stored_until,
         };
         let public = (storage.visibility != Visibility::Private).then_some(signature);
         if let Some(signature) = public {
             output["public_url"] = url(address, request_id, signature).into();
         }
-        Self { output, until: kept, public, public_until }
+        Self { output, until: stored_until, public, public_until }
     }
 
     pub(super) fn exists(&self, now: f64) -> bool {
@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn files_and_public_urls_expire() {
         let signature = hex(0xAB);
-        let kept = stored(Some(3600), Visibility::WithFile);
-        assert!(kept.exists(3609.0) && kept.is_public(&signature, 3609.0));
-        assert!(!kept.exists(3610.0) && !kept.is_public(&signature, 3610.0));
+        let file = stored(Some(3600), Visibility::WithFile);
+        assert!(file.exists(3609.0) && file.is_public(&signature, 3609.0));
+        assert!(!file.exists(3610.0) && !file.is_public(&signature, 3610.0));
         let shared = stored(None, Visibility::For(3600));
         assert!(shared.exists(1e9) && shared.is_public(&signature, 3609.0));
         assert!(!shared.is_public(&signature, 3610.0) && !shared.is_public("ab", 0.0));

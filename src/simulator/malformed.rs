@@ -78,8 +78,8 @@ mod tests {
     fn every_form_contains_the_original_fields() {
         for (name, form) in OddBody::ALL {
             let body = reshaped(Bytes::from_static(br#"{"request_id":"j"}"#), form);
-            let kept = body.windows(16).any(|part| part == br#""request_id":"j""#);
-            assert!(kept, "{name}: {body:?}");
+            let is_included = body.windows(16).any(|part| part == br#""request_id":"j""#);
+            assert!(is_included, "{name}: {body:?}");
             assert!(serde_json::from_slice::<Value>(&body).is_err(), "{name}: strict readers refuse it");
         }
         assert_eq!(reshaped(Bytes::from_static(b"{}"), OddBody::Nan).as_ref(), br#"{"eta":NaN}"#);

@@ -374,7 +374,7 @@ fn scripted(script: ScriptedResponse) -> Response<Body> {
     response
 }
 
-/// The same response, whose body ends half way.
+/// The same response, whose body is truncated.
 async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();

@@ -276,7 +276,7 @@ mod tests {
         for name in ["metadata", "a.localhost", "metadata.google.internal", "printer.local.", "nas.home.arpa"] {
             assert!(behind.check(name).await.is_err(), "{name}");
         }
-        // Nobody answers for it here: the proxy may know it.
+        // Unknown here, but the proxy may know it.
         assert_eq!(behind.check("files.invalid").await, Ok(()));
         assert_eq!(BehindProxy::new("localhost").check("localhost").await, Ok(()));
         assert_eq!(BehindProxy::new("gateway.corp.internal").check("files.corp.internal").await, Ok(()));

@@ -174,14 +174,14 @@ mod tests {
         assert_eq!(most, [500, 1000, 2000, 4000, 8000, 8000]);
         assert_eq!(backoff(&error, 3, 0.0), Duration::ZERO);
         assert_eq!(backoff(&error, u32::MAX, 0.5), Duration::from_secs(4));
-        let asked = |seconds| {
+        let rate_limited = |seconds| {
             let mut limited = ApiError::of(ApiErrorKind::RateLimited, 429);
             limited.retry_after = Some(Duration::from_secs(seconds));
             Error::Api(Box::new(limited))
         };
-        assert_eq!(backoff(&asked(7), 0, 0.5), Duration::from_secs(7));
-        assert_eq!(backoff(&asked(0), 1, 0.5), Duration::from_millis(500));
-        assert_eq!(backoff(&asked(3723), 0, 0.5), MAX_RETRY_AFTER);
+        assert_eq!(backoff(&rate_limited(7), 0, 0.5), Duration::from_secs(7));
+        assert_eq!(backoff(&rate_limited(0), 1, 0.5), Duration::from_millis(500));
+        assert_eq!(backoff(&rate_limited(3723), 0, 0.5), MAX_RETRY_AFTER);
         let busy = Error::Api(Box::new(ApiError { not_started: true, ..ApiError::of(ApiErrorKind::Server, 503) }));
         assert!(backoff(&busy, 0, 0.0) >= Duration::from_secs(5), "not within seconds");
     }

@@ -100,7 +100,7 @@ impl Bench {
     async fn fail(&self, files: &Files, link: &str) -> (DownloadErrorKind, String) {
         let result = self.save(files, link).await;
         assert!(self.names().is_empty(), "{:?}", self.names());
-        told(result)
+        failure_of(result)
     }
 
     fn assert_saved(&self, download: &Download, body: &[u8]) {
@@ -111,7 +111,7 @@ impl Bench {
     }
 }
 
-fn told(result: Result<Download>) -> (DownloadErrorKind, String) {
+fn failure_of(result: Result<Download>) -> (DownloadErrorKind, String) {
     match result {
         Err(Error::Download(error)) => {
             assert_eq!(error.request_id.as_deref(), Some("job-1"));
@@ -206,7 +206,7 @@ async fn redirects_without_a_usable_location_fail() {
 async fn private_addresses_are_refused_for_a_public_api() {
     let server = Server::start(|_, _| Reply::file(&video(100))).await;
     let port = server.address.rsplit(':').next().unwrap();
-    // The address stands for any public API, and needs no name server.
+    // A public address that needs no name server.
     let files = files("https://8.8.8.8/v1");
     for host in ["127.0.0.1", "localhost"] {
         let (kind, message) = Bench::new().fail(&files, &format!("https://{host}:{port}/a?sig=secret")).await;
@@ -284,7 +284,7 @@ async fn a_truncated_file_is_fetched_again_from_its_beginning() {
     })
     .await;
     let server_with_more = Server::start(|number, _| match number {
-        // It announces less than it has, and then tells the truth.
+        // The first response announces too short a length.
         0 => Reply::status(200).header("content-length", "32").body(&video(1000)),
         _ => Reply::file(&video(1000)),
     })
@@ -369,7 +369,7 @@ async fn without_a_strong_validator_the_download_starts_over() {
     bench.assert_saved(&download, &video(1000));
 }
 
-/// A first answer that breaks off after 500 of 1,000 bytes, then `second`, then the file `other`.
+/// A first response that breaks off after 500 of 1,000 bytes, then `second`, then the file `other`.
 async fn resumed_by(second: Reply, other: Vec<u8>) -> (Server, Bench, Download) {
     let server = Server::start(move |number, _| match number {
         0 => Reply::file(&video(1000)).header("etag", "\"v1\"").body(&video(500)),
@@ -642,17 +642,17 @@ async fn an_attempt_ends_after_silence() {
 
 /// Responses of an expired link.
 fn expired_links() -> Vec<Reply> {
-    let words = |status, body: &str| Reply::file(body.as_bytes()).instead(status);
+    let reply = |status, body: &str| Reply::file(body.as_bytes()).instead(status);
     vec![
-        words(410, ""),
-        words(400, "<Error><Code>ExpiredToken</Code></Error>"),
-        words(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"),
-        words(403, "<Error><Code>AuthenticationFailed</Code>Signature not valid in the specified time frame</Error>"),
-        words(404, "{\"error\": \"link expired\"}"),
+        reply(410, ""),
+        reply(400, "<Error><Code>ExpiredToken</Code></Error>"),
+        reply(403, "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"),
+        reply(403, "<Error><Code>AuthenticationFailed</Code>Signature not valid in the specified time frame</Error>"),
+        reply(404, "{\"error\": \"link expired\"}"),
     ]
 }
 
-/// A file server beside the API.
+/// A file server on another host than the API.
 async fn store(script: impl Fn(usize, &server::Seen) -> Reply + Send + Sync + 'static) -> (Server, Files) {
     (Server::start(script).await, patient("http://127.0.0.1:9/v1"))
 }
@@ -688,10 +688,10 @@ async fn a_page_instead_of_a_video_is_fetched_at_most_twice() {
     let link = |name| format!("{}/{name}", server.address);
     let down = || Error::invalid("job", "a");
     for (fresh, requests) in [(Ok(Some(link("new"))), 2), (Ok(Some(link("old"))), 1), (Ok(None), 1), (Err(down()), 1)] {
-        let asked = server.seen().len();
+        let before = server.seen().len();
         let result = Bench::new().save_refreshed(&files, &link("old"), || async { fresh }).await;
-        assert_eq!(told(result).0, DownloadErrorKind::NotAVideo);
-        assert_eq!(server.seen().len() - asked, requests);
+        assert_eq!(failure_of(result).0, DownloadErrorKind::NotAVideo);
+        assert_eq!(server.seen().len() - before, requests);
     }
 }
 
@@ -703,7 +703,7 @@ async fn an_expired_link_is_not_waited_for() {
         for (fresh, requests) in [(None, 1), (Some(link("old")), 1), (Some(link("older")), 2)] {
             let before = server.seen().len();
             let bench = Bench::new();
-            let (kind, _) = told(bench.save_refreshed(&files, &link("old"), || async { Ok(fresh) }).await);
+            let (kind, _) = failure_of(bench.save_refreshed(&files, &link("old"), || async { Ok(fresh) }).await);
             assert_eq!(kind, DownloadErrorKind::VideoUrlExpired);
             assert!(bench.names().is_empty());
             assert_eq!(server.seen().len() - before, requests);
@@ -744,7 +744,7 @@ async fn a_file_that_never_appears_is_not_waited_for_forever() {
         let files = Files::with_retry_delays(&config(&server.address), retry_delays).unwrap();
         let bench = Bench::new();
         let refresh = || async { Ok(Some("/a".to_owned())) };
-        let (kind, message) = told(bench.save_refreshed(&files, "/a", refresh).await);
+        let (kind, message) = failure_of(bench.save_refreshed(&files, "/a", refresh).await);
         assert_eq!((kind, bench.names().len()), (expected, 0), "{message}");
         assert!(server.seen().len() > 2 && message.contains(&status.to_string()), "{message}");
     }
@@ -798,7 +798,7 @@ async fn an_existing_target_is_refused_before_any_request() {
     let server = Server::start(|_, _| Reply::file(&video(100))).await;
     let mut bench = Bench::new();
     std::fs::write(bench.path(), b"mine").unwrap();
-    let (_, message) = told(bench.save(&files(&server.address), "/a").await);
+    let (_, message) = failure_of(bench.save(&files(&server.address), "/a").await);
     assert!(message.contains("overwrite=True"), "{message}");
     assert!(server.seen().is_empty());
     assert_eq!(std::fs::read(bench.path()).unwrap(), b"mine");
@@ -817,7 +817,7 @@ async fn a_target_that_appears_meanwhile_is_not_replaced() {
         Reply::file(&video(100))
     })
     .await;
-    told(bench.save(&files(&server.address), "/a").await);
+    failure_of(bench.save(&files(&server.address), "/a").await);
     assert_eq!(std::fs::read(bench.path()).unwrap(), b"theirs");
     assert_eq!(bench.names(), ["a.mp4"]);
 }
@@ -826,15 +826,15 @@ async fn a_target_that_appears_meanwhile_is_not_replaced() {
 async fn cancellation_leaves_no_file() {
     let server = Server::start(|_, _| Reply::file(&video(1000)).body(&video(500)).hanging()).await;
     let bench = Bench::new();
-    let (emit, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let events = Events::to(move |event| emit.send(event).unwrap());
+    let (sender, mut events_seen) = tokio::sync::mpsc::unbounded_channel();
+    let events = Events::to(move |event| sender.send(event).unwrap());
     let files = files(&server.address);
     {
         let request = DownloadRequest { link: "/a", path: &bench.path(), options: &bench.options, job: None };
         let mut download = std::pin::pin!(files.save(request, &events, || async { Ok(None) }));
         tokio::select! {
             _ = &mut download => panic!("ended"),
-            _ = told.recv() => {}
+            _ = events_seen.recv() => {}
         }
         assert!(bench.names()[0].starts_with(".a.mp4."));
     }
@@ -874,7 +874,7 @@ async fn a_proxy_gets_every_request_and_may_be_private() {
     let error = Bench::new().save(&files, "https://vidgen.example/a?sig=secret").await.unwrap_err();
     assert!(matches!(error, Error::ConnectionFailed(_)), "{error:?}");
     assert_eq!(proxy.seen()[0].path, "vidgen.example:443");
-    // What a proxy must not be asked to reach stays refused.
+    // Private hosts are refused behind a proxy, too.
     for private in ["https://10.0.0.1/a", "https://localhost/a", "https://localhost./a", "https://metadata.internal/a"]
     {
         let (kind, _) = Bench::new().fail(&files, private).await;

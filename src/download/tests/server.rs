@@ -1,4 +1,4 @@
-//! A scripted HTTP server on loopback: one answer per connection.
+//! A scripted HTTP server on loopback: one response per connection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -31,7 +31,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// An answer without a body.
+    /// A response without a body.
     pub(super) fn status(status: u16) -> Self {
         let head = format!("HTTP/1.1 {status} As Told\r\nconnection: close\r\n");
         Self { head, body: Vec::new(), hang: false, drip: None }
@@ -49,7 +49,7 @@ impl Reply {
         self
     }
 
-    /// The bytes that are really sent, whatever the headers say.
+    /// The bytes that are sent, regardless of the headers.
     pub(super) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self

@@ -250,7 +250,7 @@ fn last_frame_and_keyframes() {
 #[test]
 fn outputs_and_storage_options() {
     let storage = |options: Value| with(json!({ "storage_options": options }));
-    let kept = |seconds: i64| storage(json!({"filename": "a.mp4", "expires_after": seconds}));
+    let storage_for = |seconds: i64| storage(json!({"filename": "a.mp4", "expires_after": seconds}));
     let public = |public: Value| storage(json!({"filename": "a.mp4", "public_url": public}));
     let cases = || {
         vec![
@@ -265,11 +265,11 @@ fn outputs_and_storage_options() {
             (storage(json!({"filename": 1})), 422),
             (storage(json!({"expires_after": 3600})), 422),
             (storage(json!(true)), 422),
-            (kept(3600), 200),
-            (kept(3599), 400),
-            (kept(2_592_000), 200),
-            (kept(2_592_001), 400),
-            (kept(-1), 400),
+            (storage_for(3600), 200),
+            (storage_for(3599), 400),
+            (storage_for(2_592_000), 200),
+            (storage_for(2_592_001), 400),
+            (storage_for(-1), 400),
             (storage(json!({"filename": "a.mp4", "expires_after": "3600"})), 422),
             (public(json!(true)), 200),
             (public(json!(false)), 422),
@@ -356,16 +356,16 @@ fn extensions_of_videos() {
 
 #[test]
 fn messages_name_the_field() {
-    let words = |operation, body: Value| try_purchase(operation, &body).unwrap_err().1;
+    let message = |operation, body: Value| try_purchase(operation, &body).unwrap_err().1;
     let keyframe =
         json!({"keyframes": [{"image": media(), "timestamp_s": 1}, {"image": {"url": 1}, "timestamp_s": 1}]});
     let prefix = "Failed to deserialize the JSON body into the target type: ";
-    assert_eq!(words(Generation, with(keyframe)), format!("{prefix}keyframes[1].image.url: expected a string"));
-    assert_eq!(words(Generation, json!({})), format!("{prefix}prompt: missing field"));
+    assert_eq!(message(Generation, with(keyframe)), format!("{prefix}keyframes[1].image.url: expected a string"));
+    assert_eq!(message(Generation, json!({})), format!("{prefix}prompt: missing field"));
     let lite = with(json!({"reference_images": [media()], "model": LITE}));
-    assert_eq!(words(Generation, lite), "`reference_images` is not supported for this model");
+    assert_eq!(message(Generation, lite), "`reference_images` is not supported for this model");
     let gone = with(json!({"video": {"url": GONE}}));
-    assert_eq!(words(Edit, gone), "video: could not download the video: 403 Forbidden.");
+    assert_eq!(message(Edit, gone), "video: could not download the video: 403 Forbidden.");
 }
 
 #[test]
@@ -433,14 +433,23 @@ fn prices_depend_on_model_resolution_and_inputs() {
 
 #[test]
 fn each_operation_reads_its_own_fields_only() {
-    use crate::request::{FIELDS, Operation as Asked};
+    use crate::request::{FIELDS, Operation as RequestOperation};
 
-    for (operation, asked) in [(Generation, Asked::Generate), (Edit, Asked::Edit), (Extension, Asked::Extend)] {
+    for (operation, operation_of_field) in [
+        (Generation, RequestOperation::Generate),
+        (Edit, RequestOperation::Edit),
+        (Extension, RequestOperation::Extend),
+    ] {
         for field in FIELDS.iter().filter(|field| field.key != "*") {
             let mut body = json!({"prompt": "x", "video": {"url": SHORT}});
             body[field.key] = Value::Null;
-            let is_read = matches!(try_purchase(operation, &body), Err((422, words)) if words.contains(field.key));
-            assert_eq!(is_read, field.operations.contains(&asked), "{} of {operation:?} in read.rs", field.name);
+            let is_read = matches!(try_purchase(operation, &body), Err((422, message)) if message.contains(field.key));
+            assert_eq!(
+                is_read,
+                field.operations.contains(&operation_of_field),
+                "{} of {operation:?} in read.rs",
+                field.name
+            );
         }
     }
 }
