@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_appended_is_read_and_a_torn_line_is_not() {
+    async fn appended_lines_are_read_and_a_partial_line_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let writer = begin(folder.path());
         for id in ["a", "b"] {
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn facts_are_written_as_soon_as_the_disk_allows() {
+    async fn failed_facts_are_written_when_the_disk_recovers() {
         let folder = tempfile::tempdir().unwrap();
         let writer = begin(folder.path());
         let away = folder.path().join("away");

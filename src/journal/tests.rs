@@ -368,7 +368,7 @@ async fn a_released_claim_is_removed() {
 }
 
 #[tokio::test]
-async fn a_damaged_claim_gives_way_to_the_lines_of_its_attempt() {
+async fn lines_of_an_attempt_replace_its_damaged_claim() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     bought(&journal).await;

@@ -112,7 +112,7 @@ fn utf16_becomes_utf8() {
 }
 
 #[test]
-fn what_came_before_a_coding_broke_is_kept() {
+fn bytes_before_a_decoding_error_are_returned() {
     let body = gzip(&plain());
     assert_eq!(read("gzip", &body[..body.len() - 8]).0, plain(), "only the checksum is missing");
     assert_eq!(read("gzip", &[&body[..], b"garbage"].concat()).0, plain());
@@ -125,7 +125,7 @@ fn what_came_before_a_coding_broke_is_kept() {
 }
 
 #[test]
-fn a_little_that_unpacks_to_much_takes_no_memory() {
+fn a_decompression_bomb_takes_no_memory() {
     let bomb = gzip(format!(r#"{{"id":"a","x":"{}"}}"#, "a".repeat(40 << 20)).as_bytes());
     for (content_encoding, body) in [("gzip", bomb.clone()), ("", bomb), ("br", bytes(BROTLI_BOMB))] {
         let (text, is_cut) = read(content_encoding, &body);
@@ -139,7 +139,7 @@ fn a_little_that_unpacks_to_much_takes_no_memory() {
 }
 
 #[test]
-fn a_body_within_the_limit_stays_as_it_is() {
+fn a_body_within_the_limit_is_unchanged() {
     let body = format!(r#"{{"id":"a","x":"{}"}}"#, "a".repeat(MAX_BODY - 17));
     assert_eq!(body.len(), MAX_BODY);
     assert_eq!(read("", body.as_bytes()), (body.into_bytes(), false));
@@ -162,7 +162,7 @@ fn a_long_string_hides_nothing_that_follows_it() {
 }
 
 #[test]
-fn what_is_long_otherwise_is_cut() {
+fn other_long_bodies_are_cut() {
     let many = format!(r#"{{"id":"a","x":[{}1]}}"#, "1,".repeat(MAX_BODY));
     let page = format!("<html>{}", r#"<a href="x">"#.repeat(MAX_BODY / 8));
     for body in [many, page, "x".repeat(MAX_BODY + 1)] {
@@ -200,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_do_not_matter(size in 1_usize..5000, text in "[a-z\\\\\"{}\\[\\]:, é]{0,400}") {
+    fn the_split_into_parts_does_not_matter(size in 1_usize..5000, text in "[a-z\\\\\"{}\\[\\]:, é]{0,400}") {
         let body = json!({"x": text, "y": [text]}).to_string();
         let whole = read_in_parts("", body.as_bytes(), body.len());
         prop_assert_eq!(&read_in_parts("", body.as_bytes(), size), &whole);

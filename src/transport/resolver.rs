@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_addresses() {
+    fn public_addresses_are_accepted() {
         for address in
             ["1.1.1.1", "100.63.0.1", "100.128.0.1", "172.15.0.1", "172.32.0.1", "223.255.255.254", "192.0.1.1"]
         {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn other_addresses() {
+    fn other_addresses_are_refused() {
         for address in [
             "0.0.0.0",
             "10.0.0.1",
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_that_a_proxy_resolves_are_judged_here() {
+    async fn names_that_a_proxy_resolves_are_checked_locally() {
         let behind = BehindProxy::new("8.8.8.8");
         assert!(matches!(behind.check("localhost").await, Err(Refused::Address { .. })));
         for name in ["metadata", "a.localhost", "metadata.google.internal", "printer.local.", "nas.home.arpa"] {
