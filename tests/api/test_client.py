@@ -293,7 +293,7 @@ def test_everything_public_is_there() -> None:
         vidjob.nonsense  # noqa: B018
 
 
-def test_what_the_verbs_use_is_imported_with_the_first_client(tmp_path: Path) -> None:
+def test_the_first_client_imports_what_its_methods_need(tmp_path: Path) -> None:
     # A later import could fail for want of descriptors, and hang in a child that was forked meanwhile.
     program = """
 import asyncio, sys, vidjob

@@ -65,7 +65,7 @@ def test_extra_has_the_last_word(api: ApiMode, simulator: Simulator, client: Vid
         ("user", {"user": ""}),
     ],
 )
-def test_what_the_limits_exclude_is_refused_before_sending(
+def test_requests_beyond_the_limits_are_refused_before_sending(
     api: ApiMode, simulator: Simulator, client: VideoClient, field: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:

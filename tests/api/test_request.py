@@ -113,7 +113,7 @@ PATHS = {"generate": "generations", "edit": "edits", "extend": "extensions"}
 
 
 @pytest.mark.parametrize(("verb", "arguments", "sent"), SENT)
-def test_what_is_sent(
+def test_json_bodies(
     api: ApiMode, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     expected = {"prompt": "a candle", **sent}
@@ -167,7 +167,7 @@ def test_seconds_and_input_reference_pass_through_extra(
         ("extend", {"video": VIDEO}),
     ],
 )
-def test_what_is_documented_of_known_models_only_is_sent_for_others(
+def test_unknown_models_have_no_limits(
     api: ApiMode, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(vidjob.NotFound, match="does not exist"):
@@ -216,7 +216,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("verb", "arguments", "field"), REFUSED)
-def test_what_the_limits_exclude(
+def test_requests_beyond_the_limits_are_refused(
     api: ApiMode, simulator: Simulator, client: VideoClient, verb: str, arguments: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(vidjob.InvalidRequest) as caught:
@@ -240,7 +240,7 @@ def test_what_the_limits_exclude(
         ("paint", "operation", "paint"),
     ],
 )
-def test_what_an_operation_does_not_take(operation: Any, field: str, value: object) -> None:
+def test_fields_of_other_operations_are_refused(operation: Any, field: str, value: object) -> None:
     source = {} if operation == "generate" else {"video": VIDEO}
     fields: dict[str, Any] = {"operation": operation, **source, field: value}
     with pytest.raises(vidjob.InvalidRequest, match=field) as caught:
@@ -349,7 +349,7 @@ def test_plain_json() -> None:
         ([], "prompt is missing"),
     ],
 )
-def test_what_is_no_request(data: Any, words: str) -> None:
+def test_malformed_requests_are_refused(data: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         VideoRequest.from_dict(data)
     assert "line 1" not in str(caught.value)

@@ -122,7 +122,7 @@ def test_a_large_file_takes_little_memory(run_python: Run, tmp_path: Path, verb:
     assert int(done.stdout) < 32 * 1024**2
 
 
-def test_what_arrives_is_the_file(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
+def test_the_service_receives_the_file(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     large = padded(tmp_path / "large.mp4", 3 * MEGABYTE + 1)
     api(client, "edit", "x", large)
     [request] = simulator.requests
@@ -187,7 +187,7 @@ def test_an_upload_that_stalls_started_nothing(api: ApiMode, tmp_path: Path) -> 
             left.set()
 
 
-def test_an_answer_that_stays_out_leaves_the_outcome_unknown(api: ApiMode) -> None:
+def test_a_create_without_a_response_has_an_unknown_outcome(api: ApiMode) -> None:
     ended: list[bytes | OSError] = []
 
     def silent(connection: socket.socket) -> None:
@@ -255,7 +255,7 @@ print(vidjob.VideoClient("k", base_url=sys.argv[1], timeout=1, max_retries=0).ge
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are Unix's")
-def test_an_answer_that_came_while_the_process_stood_still_is_heard() -> None:
+def test_a_response_that_arrived_while_the_process_was_suspended_is_read() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

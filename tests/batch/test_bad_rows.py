@@ -266,7 +266,7 @@ def test_a_list_with_wrong_rows_names_the_first_and_up_to_ten_more(
         many(api, client, ["", ""], tmp_path)
 
 
-def test_what_the_callers_iterator_raises_is_the_callers(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
+def test_exceptions_of_the_callers_iterator_reach_the_caller(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     def orders() -> Any:
         yield "x"
         raise KeyError("mine")
@@ -341,7 +341,7 @@ def rows_with_columns() -> list[dict[Any, Any]]:
     ]
 
 
-def test_whatever_is_accepted_can_be_written_to_every_output(
+def test_every_accepted_column_can_be_written_to_every_output(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     simulator.respond("create", status=400, body='{"error": "no"}')
@@ -365,7 +365,7 @@ def test_whatever_is_accepted_can_be_written_to_every_output(
     assert len(simulator.accepted) == len(COLUMNS)
 
 
-def test_what_is_deep_wide_or_endless_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deep_wide_and_endless_columns_are_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json_values, "_MAX_VALUES", 10_000)
 
     def depth(value: Any) -> int:

@@ -65,7 +65,7 @@ def test_a_create_is_recorded_from_its_intent_to_its_file(
 @pytest.mark.parametrize(
     ("fault", "state"), [("lost_response", "unknown"), ("job_fails", "failed"), ("job_moderated", "failed")]
 )
-def test_what_went_wrong_is_recorded(
+def test_errors_are_recorded(
     api: ApiMode, simulator: Simulator, recorder: VideoClient, fault: Any, state: str
 ) -> None:
     simulator.inject(fault, on="create")

@@ -105,7 +105,7 @@ def test_a_run_that_is_left_early_takes_nothing_from_the_metadata(
     assert len(simulator.accepted) == 5
 
 
-def test_what_a_killed_run_has_kept_is_described_by_whoever_goes_on(
+def test_metadata_includes_files_of_a_killed_run(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, run_python: Run
 ) -> None:
     program = """

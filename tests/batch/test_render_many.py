@@ -80,7 +80,7 @@ def test_the_same_call_again_buys_nothing(
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_what_is_missing_is_fetched_and_not_bought(
+def test_missing_files_are_downloaded_without_a_purchase(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, *, verify: bool
 ) -> None:
     many(api, client, rows(2), tmp_path)
@@ -427,7 +427,7 @@ def test_the_journal_does_not_hold_the_key(client: VideoClient, tmp_path: Path) 
 # ---- pacing -----------------------------------------------------------------------------------
 
 
-def test_what_was_learned_sets_the_pace(api: ApiMode, tmp_path: Path) -> None:
+def test_learned_render_times_set_the_pace(api: ApiMode, tmp_path: Path) -> None:
     with Simulator(render_seconds=1, spread=0) as simulator, quick_client(simulator) as client:
         many(api, client, rows(10), tmp_path)
         segments = sorted((tmp_path / ".vidjob").glob("*.jsonl"))

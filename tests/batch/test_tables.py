@@ -262,7 +262,7 @@ def test_tables_of_other_libraries_are_read_with_pyarrow(arrow: Any, monkeypatch
         rows_of(table)
 
 
-def test_what_cannot_be_read_names_its_source(arrow: Any, tmp_path: Path) -> None:
+def test_unreadable_sources_are_named(arrow: Any, tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     (tmp_path / "broken.jsonl").write_bytes('{"prompt": "x"}'.encode("utf-16"))
     (tmp_path / "folder.csv").mkdir()

@@ -226,7 +226,7 @@ def test_names_and_inputs(cli: Cli, at: list[str], simulator: Simulator) -> None
     assert file.parent.parent == Path("out")
 
 
-def test_what_is_there_already(cli: Cli, at: list[str], simulator: Simulator) -> None:
+def test_existing_items_are_refused_on_request(cli: Cli, at: list[str], simulator: Simulator) -> None:
     words = ["batch", orders(1), "-o", "out", *OFTEN, *at]
     assert cli(*words)[0] == 0
     code, _, err = cli(*words, "--on-existing", "error")

@@ -292,7 +292,7 @@ def test_a_batch_is_collected_and_shows_its_counts(api: ApiMode, client: VideoCl
     ],
     ids=["job", "failed", "kept", "many", "file"],
 )
-def test_what_comes_from_elsewhere_is_only_text(value: Any) -> None:
+def test_values_from_the_service_are_escaped(value: Any) -> None:
     assert "onerror" in shown(value).text
     assert shown(value).all("img") == []
 

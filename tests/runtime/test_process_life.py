@@ -173,7 +173,7 @@ def test_outputs_that_cannot_be_written_are_an_error_of_vidjob_and_lose_no_resul
     assert len(simulator.accepted) == 2
 
 
-def test_where_nothing_can_be_locked_nothing_is_bought_twice(simulator: Simulator, tmp_path: Path, faults: str) -> None:
+def test_without_file_locks_nothing_is_bought_twice(simulator: Simulator, tmp_path: Path, faults: str) -> None:
     program = """
         import sys, vidjob
         client = vidjob.VideoClient("k" * 20, base_url=sys.argv[1])
