@@ -1,7 +1,8 @@
 //! Creates under a journal: the intent is recorded before the create is sent, and the outcome after it.
 
 use std::future::Future;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -14,8 +15,13 @@ use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::transport::http::CreatePermit;
 
-/// The creates of this process that will be recorded.
-static PENDING: LazyLock<Mutex<TaskTracker>> = LazyLock::new(Mutex::default);
+/// Forks of forks that each have a tracker of their own.
+const GENERATIONS: usize = 64;
+
+/// The creates of this process that will be recorded. A forked child takes the next tracker without a lock: a thread
+/// of the parent may hold any lock at the moment of the fork.
+static PENDING: [OnceLock<TaskTracker>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
+static GENERATION: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
 pub(crate) struct CreateAttempt<'a> {
@@ -55,11 +61,11 @@ pub(crate) async fn all_recorded() {
 /// After a fork: the creates belong to the parent.
 #[cfg(feature = "python")]
 pub(crate) fn forget_pending() {
-    std::mem::forget(std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner)));
+    GENERATION.fetch_add(1, Ordering::SeqCst);
 }
 
-fn pending() -> TaskTracker {
-    PENDING.lock().unwrap_or_else(PoisonError::into_inner).clone()
+fn pending() -> &'static TaskTracker {
+    PENDING[GENERATION.load(Ordering::SeqCst) % GENERATIONS].get_or_init(TaskTracker::new)
 }
 
 /// Submits an item's create under a journal. `None` means that another caller claimed the attempt first.
