@@ -75,8 +75,7 @@ class RequestDraft:
         prompt = self._prompt
         if not isinstance(prompt, VideoRequest):
             if not isinstance(prompt, (str, type(None))):
-                hint = "; add a prompt for it" if self._fields.get("video") is None else ""
-                raise TypeError(f"the prompt must be a str or a VideoRequest, not {type(prompt).__name__}{hint}")
+                raise TypeError(f"the prompt must be a str or a VideoRequest, not {type(prompt).__name__}")
             return VideoRequest(prompt, operation=self._operation, **self._fields)
         given = [name for name, value in self._fields.items() if value is not None]
         if given:

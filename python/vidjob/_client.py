@@ -89,7 +89,7 @@ class VideoClient:
                 ``XAI_API_KEY``. A key in the environment is sent only to the host it belongs to.
             base_url: Base of ``/videos/...``. Default: ``VIDJOB_BASE_URL``, else
                 ``https://api.cometapi.com/grok/v1``.
-            timeout: Seconds for one HTTP exchange; connecting may take 10 of them.
+            timeout: Seconds for one HTTP exchange; at most 10 of these for connecting.
             max_retries: Retries of one safe exchange. A create is retried only when it certainly did not start.
             requests_per_second: Limit for requests, shared by all calls of this client.
             creates_per_second: Limit for creates. Default: 1 on ``api.x.ai``, as xAI documents, else none.
@@ -105,7 +105,7 @@ class VideoClient:
                 beginning of the wait. ``None``: never.
             poll_interval: Seconds between polls, for every wait that does not set its own. Default: paced, see `watch`.
             retry_delay: Upper bound in seconds for the wait before the first retry; it doubles with each further
-                retry, up to 16 times. A longer ``Retry-After`` of the service takes precedence.
+                retry, up to 16 times this value. A longer ``Retry-After`` of the service takes precedence.
             on_event: Called with one dict of plain JSON types per event, on the caller's thread or event loop:
                 ``event`` is ``request``, ``retry``, ``accepted``, ``status`` or ``download``. Its exceptions are
                 logged and otherwise ignored.
@@ -651,10 +651,11 @@ class VideoClient:
                 them, perhaps for the second time.
             retry_failed: Whether to buy items again that failed in an earlier run; never those that moderation blocked.
             verify: Whether to hash saved files again, and not only compare their sizes.
-            prices: Prices in USD over the known ones: ``{model: {"per_second": {"480p": 0.05}, "per_image": 0.002}}``.
+            prices: Prices in USD that override the known ones:
+                ``{model: {"per_second": {"480p": 0.05}, "per_image": 0.002}}``.
             filename: Template of paths below ``folder``; fields are ``id``, ``index``, ``prompt``, ``model`` and the
                 rows' columns, each made safe as one component of a path.
-            input_root: Folder that ``{"path": ...}`` in rows may lead into; without it rows cannot name files.
+            input_root: Folder that ``{"path": ...}`` in rows must stay inside; without it rows cannot name files.
             timeout: Seconds to wait for one job, see `wait`.
             poll_interval: See `wait`.
             max_bytes: See `download`.
@@ -746,7 +747,7 @@ class VideoClient:
             folder: The folder of a batch or of renders. Default: this client's ``journal``.
 
         Returns:
-            One record for each item, in the order in which they were first bought.
+            One record for each item, in the order in which the journal first names them.
 
         Raises:
             ConfigurationError: The client has no journal, and no folder was given.

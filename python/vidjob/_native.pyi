@@ -611,35 +611,35 @@ class Simulator:
         seconds: float = 1.0,
         form: str | None = None,
     ) -> None:
-        """Scripts a fault for the next matching requests.
+        """Injects a fault into the next matching requests.
 
-        Of the connection: ``lost_response`` (the request is carried out, its answer is lost), ``reset`` (before
-        anything is done), ``truncated`` (the body ends half way), ``hang`` (the answer is late).
+        Faults of the connection: ``lost_response`` (the request is carried out, its response is lost), ``reset``
+        (before anything is done), ``truncated`` (the body ends half way), ``hang`` (the response is late).
 
-        In place of the answer, with nothing done: ``rate_limited`` (429), ``server_error``, ``wrong_type`` (an HTML
-        page under 200), ``garbage`` (random bytes under 200), ``oversized`` (1 MiB of JSON), ``no_money`` (a refusal
-        in the words seen under ``status``: 429 with ``[WKE=...]``, 402, 403 or 200), ``odd_answer`` (says nothing of
-        the job).
+        Responses that replace the right one, with nothing done: ``rate_limited`` (429), ``server_error``,
+        ``wrong_type`` (an HTML page with status 200), ``garbage`` (random bytes with status 200), ``oversized`` (1 MiB
+        of JSON), ``no_money`` (an out-of-credit error with ``status`` 429, 402, 403 or 200), ``odd_answer`` (does not
+        describe the job).
 
-        Of a job, on its create: ``job_fails``, ``job_moderated``, ``job_expires``, ``job_ends`` (in a word of other
-        gateways), ``link_elsewhere`` (its finished answers have the link in another place; on a get, this answer).
+        Faults of a job, set on its create: ``job_fails``, ``job_moderated``, ``job_expires``, ``job_ends`` (with a
+        status word of other gateways), ``link_elsewhere`` (the link is in another field; on a get, in one response).
 
-        Of a get: ``not_found_yet`` (404). Of a create or get: ``odd_body`` (the right answer, in a form that strict
-        readers refuse).
+        On a get: ``not_found_yet`` (404). On a create or a get: ``odd_body`` (the right response, in a form that strict
+        parsers reject).
 
-        Of a download: ``link_expired`` (until the job is polled again), ``late_file`` (the link is good, the file is
-        not there yet).
+        On a download: ``link_expired`` (until the job is polled again), ``late_file`` (the link is valid, the file does
+        not exist yet).
 
         Args:
-            kind: What goes wrong.
-            on: In which kind of request.
-            times: For how many requests.
-            after: How many matching requests pass unharmed first.
+            kind: The fault.
+            on: ``create``, ``get`` or ``download``.
+            times: The number of requests that fail.
+            after: The number of matching requests that pass first.
             status: The status of a ``server_error`` (default: 500), ``no_money`` (429), ``link_expired`` (403; with
                 400 the body says ``ExpiredToken``) or ``late_file`` (404; 202 and 200 have no body).
-            retry_after: Seconds that a ``rate_limited`` answer asks for.
-            seconds: How long a ``hang`` lasts.
-            form: Which variety; the first one is the default. Of ``job_ends``: ``aborted``, ``rejected``,
+            retry_after: Value of the ``Retry-After`` header of ``rate_limited``, in seconds.
+            seconds: The length of a ``hang``.
+            form: The variant; the first one is the default. Of ``job_ends``: ``aborted``, ``rejected``,
                 ``moderated``, ``blocked``, ``timeout``, ``timed_out``, ``cancelled``, ``error``. Of
                 ``link_elsewhere``: ``metadata.url``, ``videos[0].url``, ``result.video_url``, ``output.url``,
                 ``output.video_url``, ``data[0].url``, ``data.url``, ``video_url``. Of ``odd_answer``: ``empty``,
@@ -659,7 +659,7 @@ class Simulator:
         headers: Mapping[str, str] | None = None,
         body: bytes | str = b"",
     ) -> None:
-        """Answers the next matching request with exactly this; several are used in order."""
+        """Sets the response to the next matching request. Several are used in order."""
 
     def pause(self) -> None:
         """Stops the simulator's clock, so that a test does not depend on how fast the machine is.
@@ -672,14 +672,14 @@ class Simulator:
         """Moves the simulator's clock ahead at once, whether it is paused or not.
 
         Args:
-            seconds: By how much; a job that renders for 8 seconds is over after ``advance(8)``.
+            seconds: A job that renders for 8 seconds is done after ``advance(8)``.
 
         Raises:
             ValueError: ``seconds`` is negative or not finite.
         """
 
     def resume(self) -> None:
-        """Lets a paused clock go on from where it is."""
+        """Lets a paused clock run again."""
 
     def close(self) -> None:
         """Stops the service. Closing twice is fine."""

@@ -49,7 +49,10 @@ pub(super) fn plan(entry: &Entry, wanted: Wanted<'_>, rules: Rules) -> Result<Ne
     if rules.on_existing == OnExisting::Overwrite {
         return Ok(NextStep::Submit);
     }
-    let message = format!("the job of this item was created by {}, and is available only there", last.order.service);
+    let message = format!(
+        "the job of this item was created at {} and is available only there; use that base_url",
+        last.order.service
+    );
     Err(Error::invalid("base_url", message))
 }
 

@@ -19,7 +19,7 @@ use crate::request::{self, Audio, FIELDS, Operation, request_fields};
 
 // ---- the parts --------------------------------------------------------------------------------
 
-/// One of the service's voices.
+/// A voice of the service.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Voice {
     inner: Named,
@@ -55,7 +55,7 @@ value_methods!(Voice {
     }
 });
 
-/// A frame for a moment of the video.
+/// An image to show at a given time of the video.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Keyframe {
     inner: request::Keyframe,
@@ -151,7 +151,7 @@ value_methods!(StorageOptions {
 
 // ---- the whole --------------------------------------------------------------------------------
 
-/// An order for one video.
+/// A request for one video.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct VideoRequest {
     pub(super) inner: request::VideoRequest,

@@ -83,7 +83,7 @@ displayed_value!(Video {
     }
 });
 
-/// A file that the service keeps.
+/// A file that the service stores.
 #[pyclass(frozen, module = "vidjob", from_py_object)]
 #[derive(Clone)]
 pub(super) struct FileOutput {
@@ -322,7 +322,7 @@ displayed_value!(VideoJob {
     }
 });
 
-/// A kept file.
+/// A saved file.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Download {
     inner: crate::saved_file::Download,

@@ -103,7 +103,9 @@ def test_only_gone_means_gone(
     assert downloads(simulator) == 1
 
 
-def test_a_stored_file_is_used_when_its_link_has_expired(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
+def test_a_stored_file_is_used_when_its_link_has_expired(
+    api: ApiMode, simulator: Simulator, client: VideoClient
+) -> None:
     kept = client.generate("x", duration=3, storage_options=StorageOptions("a.mp4"))
     job = client.wait(kept, poll_interval=0.05)
     assert job.video is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import pickle
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vidjob
-from vidjob import AsyncBatch, Batch, Download, JobRecord, RenderResult, VideoClient, VideoJob
+from vidjob import AsyncBatch, Batch, Download, JobRecord, RenderResult, Simulator, VideoClient, VideoJob
 
 VERBS = ("get", "wait", "generate", "edit", "extend", "download", "render", "jobs")
 ITERATORS = ("watch", "render_many", "resume")
@@ -159,3 +160,15 @@ def test_lower_layers_find_the_objects_that_the_package_registers() -> None:
     assert lookup("VideoClient") is VideoClient
     assert lookup("errors")["JobFailed"] is vidjob.JobFailed
     assert lookup("JobStatus") is vidjob.JobStatus
+
+
+def test_the_simulators_docstrings_are_those_of_the_stub() -> None:
+    stub = ast.parse(Path(vidjob.__file__).with_name("_native.pyi").read_text(encoding="utf-8"))
+    [simulator] = [node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "Simulator"]
+    documented = {
+        node.name: ast.get_docstring(node)
+        for node in simulator.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("__")
+    }
+    assert "inject" in documented
+    assert documented == {name: inspect.getdoc(getattr(Simulator, name)) for name in documented}

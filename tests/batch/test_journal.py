@@ -65,9 +65,7 @@ def test_a_create_is_recorded_from_its_intent_to_its_file(
 @pytest.mark.parametrize(
     ("fault", "state"), [("lost_response", "unknown"), ("job_fails", "failed"), ("job_moderated", "failed")]
 )
-def test_errors_are_recorded(
-    api: ApiMode, simulator: Simulator, recorder: VideoClient, fault: Any, state: str
-) -> None:
+def test_errors_are_recorded(api: ApiMode, simulator: Simulator, recorder: VideoClient, fault: Any, state: str) -> None:
     simulator.inject(fault, on="create")
     with pytest.raises(vidjob.VidjobError):
         api(recorder, "wait", api(recorder, "generate", "x"), **OFTEN)

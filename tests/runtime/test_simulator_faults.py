@@ -305,9 +305,9 @@ def test_bad_arguments() -> None:
         with pytest.raises(ValueError, match=r"not known|must be"):
             Simulator(**arguments)
     with Simulator() as simulator:
-        with pytest.raises(ValueError, match="fault"):
+        with pytest.raises(ValueError, match="kind must be lost_response, "):
             simulator.inject("other", on="get")  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="on"):
+        with pytest.raises(ValueError, match="on must be create, get or download"):
             simulator.inject("reset", on="other")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r'"other" is not one of empty, html'):
             simulator.inject("odd_answer", on="get", form="other")

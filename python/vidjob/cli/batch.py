@@ -73,13 +73,13 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
     _limit(limits, "--max-cost-usd", "USD", "limit for the cost in DIR, including earlier runs")
     _limit(limits, "--max-jobs", "N", "limit for the jobs that this run buys")
     _limit(limits, "--deadline", "SECONDS", "stop buying and waiting after this")
-    limits.add_argument("--prices", type=_prices, metavar="FILE.json", help="prices over the known ones")
+    limits.add_argument("--prices", type=_prices, metavar="FILE.json", help="prices that override the known ones")
     again = parser.add_argument_group("items of earlier runs")
     again.add_argument(
         "--on-existing",
         choices=("resume", "overwrite", "error"),
         default="resume",
-        help="continue with what exists, make it again, or refuse it (default: resume)",
+        help="keep finished items, render them again, or refuse them (default: resume)",
     )
     again.add_argument(
         "--on-unknown",
@@ -99,7 +99,7 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: videos/{id}.mp4",
     )
     parser.add_argument(
-        "--input-root", type=options.folder, metavar="DIR", help='folder that {"path": ...} in orders may lead into'
+        "--input-root", type=options.folder, metavar="DIR", help='folder that {"path": ...} in orders must stay inside'
     )
     options.waits(parser)
     options.connects(parser)
