@@ -92,7 +92,7 @@ fn after_end(job: &VideoJob, retry: Retry) -> Result<NextStep> {
 }
 
 fn unknown(attempt: &Attempt, error: Option<&str>, request_id: Option<String>) -> Error {
-    let what = error.unwrap_or("the program ended before the response arrived");
+    let what = error.map_or("the program ended before the response arrived", cause);
     Error::SubmitUnknown {
         message: format!(
             "an earlier create has no known outcome ({what}; sent as {}): a job may exist and be billed; look for it in the \
@@ -102,6 +102,11 @@ fn unknown(attempt: &Attempt, error: Option<&str>, request_id: Option<String>) -
         status_code: None,
         request_id,
     }
+}
+
+/// The cause in a recorded message, without the advice that follows it.
+fn cause(message: &str) -> &str {
+    message.split("a job may exist").next().unwrap_or(message).trim_end_matches([' ', ':', ';'])
 }
 
 /// The error for something that is already there, with how to replace it.
@@ -200,6 +205,20 @@ mod tests {
             assert_eq!(planned(&entry, refuse), "exists", "{name}");
         }
         assert_eq!(planned(&Entry::default(), resume), "submit");
+    }
+
+    #[test]
+    fn the_error_of_an_unknown_create_gives_its_advice_once() {
+        let recorded =
+            "the create was sent and its response was lost (reset): a job may exist and be billed; look for it";
+        let lost = AttemptState::Unknown { error: Some(recorded.into()), request_id: None };
+        let wanted = Wanted { id: "a", sha256: SHA256, service: SERVICE };
+        let message = plan(&entry(lost, SHA256, SERVICE), wanted, Rules::default()).unwrap_err().to_string();
+        assert!(
+            message.contains("(the create was sent and its response was lost (reset); sent as attempt-1)"),
+            "{message}"
+        );
+        assert_eq!(message.matches("a job may exist").count(), 1, "{message}");
     }
 
     #[test]
