@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::media::Media;
 use crate::request::{Operation, VideoRequest};
 
-pub(super) const TICKS_PER_USD: f64 = 1e10;
+const TICKS_PER_USD: f64 = 1e10;
 const DEFAULT_MODEL: &str = "grok-imagine-video";
 const DEFAULT_RESOLUTION: &str = "480p";
 const DEFAULT_SECONDS: f64 = 8.0;
@@ -110,6 +110,13 @@ fn seconds(request: &VideoRequest) -> (f64, f64) {
 
 fn images(request: &VideoRequest) -> f64 {
     u32::try_from(request.image_count()).map_or(0.0, f64::from)
+}
+
+/// Ticks in US dollars, to be read by people: ticks are the exact amount.
+#[expect(clippy::cast_precision_loss, reason = "rounded to 16 digits")]
+#[must_use]
+pub fn usd(ticks: i128) -> f64 {
+    ticks as f64 / TICKS_PER_USD
 }
 
 /// US dollars in ticks, saturating.

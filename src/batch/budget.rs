@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
-use crate::pricing::TICKS_PER_USD;
+use crate::pricing::usd;
 use crate::stop_reason::StopReason;
 
 #[derive(Debug)]
@@ -94,9 +94,7 @@ impl Budget {
     /// Spent or reserved, in US dollars.
     #[must_use]
     pub fn spent_usd(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "to be read by people")]
-        let spent = self.lock().spent as f64;
-        spent / TICKS_PER_USD
+        usd(self.lock().spent)
     }
 
     fn lock(&self) -> MutexGuard<'_, BudgetState> {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::job::VideoJob;
 use crate::journal::{Attempt, AttemptState, Columns, Entry, Journal};
-use crate::pricing::TICKS_PER_USD;
+use crate::pricing::usd;
 use crate::saved_file::Download;
 
 /// Our fields, which replace columns of the same names.
@@ -73,9 +73,7 @@ impl Serialize for Line<'_> {
         map.serialize_entry("request_id", &job.request_id)?;
         map.serialize_entry("model", &job.model)?;
         map.serialize_entry("duration", &job.video.as_ref().and_then(|video| video.duration))?;
-        #[expect(clippy::cast_precision_loss, reason = "an amount for tables; the ticks stand in the journal")]
-        let usd = job.usage.map(|usage| usage.cost_in_usd_ticks as f64 / TICKS_PER_USD);
-        map.serialize_entry("cost_usd", &usd)?;
+        map.serialize_entry("cost_usd", &job.usage.map(|usage| usd(usage.cost_in_usd_ticks.into())))?;
         map.serialize_entry("bytes", &file.bytes)?;
         map.serialize_entry("sha256", &file.sha256)?;
         map.end()

@@ -7,8 +7,8 @@ use http::header::{ACCEPT, ACCEPT_ENCODING};
 use reqwest::{Client, RequestBuilder};
 use url::Url;
 
-use super::url_policy::{UrlPolicy, is_this_machine, unsafe_url};
-use crate::config::Config;
+use super::url_policy::{UrlPolicy, unsafe_url};
+use crate::config::{Config, is_loopback};
 use crate::error::{Error, Result, TransportError};
 use crate::redact::url_without_secrets;
 use crate::transport::failure::proxy_failure;
@@ -69,7 +69,7 @@ impl FileClient {
 
     fn route(&self, url: &Url) -> Result<Route> {
         let config = &self.config;
-        let is_direct = config.proxies.given().is_none() && is_this_machine(url);
+        let is_direct = config.proxies.given().is_none() && is_loopback(url);
         let proxy = if is_direct { None } else { config.proxies.before(url)? };
         Ok(Route { proxy, encrypted: url.scheme() == "https" })
     }

@@ -86,14 +86,6 @@ pub(super) fn unsafe_url(message: impl Into<String>) -> Error {
     Error::download(DownloadErrorKind::UnsafeUrl, message)
 }
 
-/// Whether `url` is on this machine, where no proxy is used.
-pub(super) fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        _ => literal_address(url).is_some_and(|address| address.is_loopback()),
-    }
-}
-
 fn literal_address(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Domain(_) => None,

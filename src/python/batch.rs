@@ -19,7 +19,7 @@ use crate::batch::{self, BatchHandle, BatchStep, Item, OnExisting, OnUnknown, Re
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::journal::{Columns, Damage, Journal};
-use crate::pricing::Prices;
+use crate::pricing::{Prices, usd};
 use crate::stop_reason::StopReason;
 use crate::watch::WaitOptions;
 
@@ -355,9 +355,7 @@ pub(super) fn estimate_usd(
         Some(prices) => Prices::default().with(prices_from(prices)?),
         None => Prices::default(),
     };
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let usd = |ticks: i64| ticks as f64 / 1e10;
-    Ok(prices.estimate(&request.get().inner).map(usd))
+    Ok(prices.estimate(&request.get().inner).map(|ticks| usd(ticks.into())))
 }
 
 /// Identifies this process in the names of temporary files.
