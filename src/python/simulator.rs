@@ -1,5 +1,7 @@
 //! The simulator for Python.
 
+#![expect(clippy::doc_markdown, reason = "the methods have the docstrings of the stub")]
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
