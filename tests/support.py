@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -72,6 +74,15 @@ def quick_client(service: Any, **settings: Any) -> VideoClient:
 
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pseudo-terminals of POSIX")
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port that refuses connections. It is taken, so that no server of another test can get it meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
 
 #: Runs the command line: the exit code, standard output, standard error.
 Cli = Callable[..., tuple[int, str, str]]

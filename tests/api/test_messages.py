@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import vidjob
-from support import KEY, ApiMode, Cli, quick_client
+from support import KEY, ApiMode, Cli, quick_client, refusing_port
 from vidjob import FileId, Keyframe, Simulator, StorageOptions, Video, VideoClient, VideoRequest, Voice
 
 SNAPSHOT = Path(__file__).with_name("messages.txt")
@@ -255,7 +255,7 @@ def faults() -> Iterator[Case]:
     yield page
 
     def hang(setting: Setting) -> object:
-        setting.simulator.inject("hang", on="get", seconds=0.3)
+        setting.simulator.inject("hang", on="get", seconds=30)
         with quick_client(setting.simulator, max_retries=0, timeout=0.05) as client:
             return setting.api(client, "get", "a")
 
@@ -272,9 +272,7 @@ def faults() -> Iterator[Case]:
     yield times_out
 
     def unreachable(setting: Setting) -> object:
-        with Simulator() as gone:
-            client = quick_client(gone, max_retries=0)
-        with client:
+        with refusing_port() as port, VideoClient(KEY, base_url=f"http://127.0.0.1:{port}", max_retries=0) as client:
             return setting.api(client, "get", "a")
 
     yield unreachable

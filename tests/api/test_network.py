@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 import vidjob
-from support import KEY, ApiMode, Run, mp4_file
+from support import KEY, ApiMode, Run, mp4_file, refusing_port
 from vidjob import VideoClient
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"status":"queued"}'
@@ -186,17 +186,16 @@ def test_a_proxy_that_cannot_be_used_is_named_as_it_was_given(proxy: str) -> Non
 def test_an_unreachable_proxy_is_named_in_the_error(
     api: ApiMode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str, base_url: str, *, is_given: bool
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    proxy = f"http://me:hidden-word@127.0.0.1:{port}"
-    if not is_given:
-        monkeypatch.setenv("ALL_PROXY", proxy)
     arguments = {"download": [vidjob.Video("https://files.invalid/a.mp4"), tmp_path / "a.mp4"]}.get(verb, ["abc"])
-    with (
-        VideoClient(KEY, base_url=base_url, max_retries=0, proxy=proxy if is_given else None) as client,
-        pytest.raises(vidjob.ConnectionFailed) as caught,
-    ):
-        api(client, verb, *arguments)
+    with refusing_port() as port:
+        proxy = f"http://me:hidden-word@127.0.0.1:{port}"
+        if not is_given:
+            monkeypatch.setenv("ALL_PROXY", proxy)
+        with (
+            VideoClient(KEY, base_url=base_url, max_retries=0, proxy=proxy if is_given else None) as client,
+            pytest.raises(vidjob.ConnectionFailed) as caught,
+        ):
+            api(client, verb, *arguments)
     assert str(caught.value).startswith(f"could not connect to the proxy 127.0.0.1:{port}: ")
     for absent in ("api.example", "files.invalid", "hidden-word", "me:"):
         assert absent not in str(caught.value)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import vidjob
-from support import KEY, Cli
+from support import KEY, Cli, refusing_port
 from vidjob import Simulator
 from vidjob.cli import doctor
 
@@ -58,9 +58,9 @@ def test_doctor_reads_the_answer(
     assert len(simulator.requests) == 1
 
 
-def test_doctor_reports_an_unreachable_service(cli: Cli, at: list[str], simulator: Simulator) -> None:
-    simulator.close()
-    code, out, _ = cli("doctor", "--json", *at)
+def test_doctor_reports_an_unreachable_service(cli: Cli, at: list[str]) -> None:
+    with refusing_port() as port:
+        code, out, _ = cli("doctor", "--json", *at, "--base-url", f"http://127.0.0.1:{port}/grok/v1")
     assert (code, checks(out)["network"][0]) == (1, "FAIL")
 
 

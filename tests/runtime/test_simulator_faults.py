@@ -8,7 +8,6 @@ import gzip
 import http.client
 import http.server
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -292,8 +291,6 @@ def test_closing_frees_the_port() -> None:
     port = urlsplit(simulator.base_url).port
     simulator.close()
     simulator.close()
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port or 0), timeout=1)
     with Simulator(port=port or 0) as again:
         assert again.base_url == simulator.base_url
         with pytest.raises(OSError, match="in use"):

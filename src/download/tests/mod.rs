@@ -609,9 +609,10 @@ async fn lasting_errors_end_the_download() {
 
 #[tokio::test]
 async fn a_refused_connection_names_the_link_without_secrets() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Taken and not listening: no server of another test can get the port meanwhile.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = format!("http://{}", taken.local_addr().unwrap());
     let location = format!("{address}/a?sig=secret");
     let redirecting = Server::start(move |_, _| Reply::status(302).header("location", &location)).await;
     for api in [&address, &redirecting.address] {
