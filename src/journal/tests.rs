@@ -1,6 +1,7 @@
 //! One folder, several writers: processes that live, die and stand still.
 
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -66,7 +67,17 @@ impl Other {
         let all = std::iter::once(&open).chain(lines);
         let text: String = all.map(|line| line.encode().unwrap()).collect();
         std::fs::create_dir_all(folder).unwrap();
-        std::fs::write(folder.join(format!("0-other-{}.jsonl", self.0.id())), text).unwrap();
+        std::fs::write(self.segment(folder), text).unwrap();
+    }
+
+    /// One more line in its segment.
+    fn append(&self, folder: &Path, line: &Line) {
+        let mut segment = std::fs::OpenOptions::new().append(true).open(self.segment(folder)).unwrap();
+        segment.write_all(line.encode().unwrap().as_bytes()).unwrap();
+    }
+
+    fn segment(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("0-other-{}.jsonl", self.0.id()))
     }
 }
 
@@ -160,12 +171,12 @@ async fn an_item_of_a_running_process_is_refused() {
     let other = Other::begin();
     let intent = Line { order: Some(order()), n: Some(1), ..about(WHICH, EventKind::Intent) };
     let accepted = Line { request_id: Some("x".into()), ..about(WHICH, EventKind::Accepted) };
-    other.write(folder.path(), &[intent.clone(), accepted.clone()]);
+    other.write(folder.path(), &[intent, accepted]);
     journal.refresh().unwrap();
     let entry = journal.entry("a").unwrap();
     let error = journal.check_not_busy("a", entry.current().unwrap()).await.unwrap_err().to_string();
     assert!(error.contains(&format!("process {}", other.0.id())), "{error}");
-    other.write(folder.path(), &[intent, accepted, about(WHICH, EventKind::Released)]);
+    other.append(folder.path(), &about(WHICH, EventKind::Released));
     journal.refresh().unwrap();
     let entry = journal.entry("a").unwrap();
     assert!(journal.check_not_busy("a", entry.current().unwrap()).await.is_ok());
