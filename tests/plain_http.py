@@ -44,8 +44,13 @@ def create(simulator: Simulator, operation: str = "generations", **body: Any) ->
     return request_id
 
 
-def until(simulator: Simulator, request_id: str, over: Callable[[int, Any], bool]) -> tuple[list[Any], Any]:
-    """Asks until the job is over; gives all answers before, and the last one."""
+def until(
+    simulator: Simulator,
+    request_id: str,
+    over: Callable[[int, Any], bool],
+    between: Callable[[float], object] = time.sleep,
+) -> tuple[list[Any], Any]:
+    """Asks until the job is over, and lets time pass between; gives all answers before, and the last one."""
     before: list[Any] = []
     while True:
         status, _, body = ask(simulator, "GET", f"/videos/{request_id}")
@@ -53,7 +58,7 @@ def until(simulator: Simulator, request_id: str, over: Callable[[int, Any], bool
         if over(*answer):
             return before, answer[1]
         before.append(answer)
-        time.sleep(0.02)
+        between(0.02)
 
 
 def finished(simulator: Simulator, request_id: str) -> Any:

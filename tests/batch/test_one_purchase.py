@@ -1,4 +1,4 @@
-"""One purchase for each item: however its path is spelled, whoever asks at the same time, whatever the clocks say."""
+"""One purchase for each item: with other spellings of its path, concurrent callers, and wrong clocks."""
 
 from __future__ import annotations
 

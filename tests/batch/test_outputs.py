@@ -69,7 +69,7 @@ def test_videos_stay_described_when_the_journal_was_removed(api: ApiMode, client
     many(api, client, rows("a", "b"), tmp_path)
     before = described(tmp_path)
     shutil.rmtree(tmp_path / ".vidjob")
-    assert not many(api, client, rows("a"), tmp_path)[0].ok, "the file is there, and nobody's"
+    assert not many(api, client, rows("a"), tmp_path)[0].ok, "the file exists, but vidjob did not save it"
     assert described(tmp_path) == before
     many(api, client, rows("c"), tmp_path)
     assert set(described(tmp_path)) == set("abc")

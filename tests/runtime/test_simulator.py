@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from plain_http import AUTHORIZED, JSON, ask, create, finished
+from plain_http import AUTHORIZED, JSON, ask, create, finished, until
 from vidjob import Simulator
 
 
 def step_by_step(simulator: Simulator, request_id: str, over: Callable[[int, Any], bool]) -> tuple[list[Any], Any]:
     """Advances the paused clock until the job is over; gives all answers before, and the last one."""
-    before: list[Any] = []
-    while True:
-        status, _, body = ask(simulator, "GET", f"/videos/{request_id}")
-        answer = (status, json.loads(body) if body else None)
-        if over(*answer):
-            return before, answer[1]
-        before.append(answer)
-        simulator.advance(0.02)
+    return until(simulator, request_id, over, between=simulator.advance)
 
 
 def test_cometapi_tells_by_status_words() -> None:
