@@ -360,13 +360,9 @@ impl Executor {
         let name = format!(".recognised.{}.{:016x}.part", crate::process::tag(), fastrand::u64(..));
         let unverified = self.journal.folder().join(name);
         let fetched = api.fetch(job, &unverified, options).await?;
-        let (there, sha256) = (path.to_owned(), fetched.sha256.clone());
-        let is_same = tokio::task::spawn_blocking(move || {
-            // A file left in the journal's folder does no harm.
-            let _ = std::fs::remove_file(&unverified);
-            file_sha256(&there).is_ok_and(|sum| sum == sha256)
-        });
-        if is_same.await.unwrap_or(false) {
+        // A file left in the journal's folder does no harm.
+        let _ = tokio::task::spawn_blocking(move || std::fs::remove_file(unverified)).await;
+        if has_hash(path, &fetched.sha256).await {
             return Ok(Download { path: path.to_owned(), ..fetched });
         }
         let message = format!(
@@ -429,9 +425,7 @@ impl Executor {
             return Ok(is_there);
         }
         let path = self.journal.absolute(&file.path);
-        let (there, sha256) = (path.clone(), file.sha256.clone());
-        let same = tokio::task::spawn_blocking(move || file_sha256(&there).is_ok_and(|sum| sum == sha256));
-        if same.await.unwrap_or(false) {
+        if has_hash(&path, &file.sha256).await {
             return Ok(true);
         }
         Err(exists(&format!("{} has changed since it was saved: its hash differs", path.display())))
@@ -441,4 +435,10 @@ impl Executor {
         let path = self.journal.absolute(&file.path);
         Rendered { job, file: Download { path, ..file }, resumed: true }
     }
+}
+
+async fn has_hash(path: &Path, sha256: &str) -> bool {
+    let path = path.to_owned();
+    let hash = tokio::task::spawn_blocking(move || file_sha256(&path)).await;
+    matches!(hash, Ok(Ok(hash)) if hash == sha256)
 }

@@ -17,6 +17,9 @@ use crate::simulator::{
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Simulator(crate::simulator::Simulator);
 
+const ENDPOINTS: [(&str, Endpoint); 3] =
+    [("create", Endpoint::Create), ("get", Endpoint::Get), ("download", Endpoint::Download)];
+
 /// The kinds of faults.
 const FAULTS: &str = "lost_response, reset, rate_limited, server_error, truncated, wrong_type, garbage, hang, oversized, \
     job_fails, job_moderated, job_expires, job_ends, link_elsewhere, link_expired, late_file, not_found_yet, no_money, \
@@ -40,12 +43,8 @@ fn progress(word: Option<&str>) -> PyResult<Progress> {
 }
 
 fn on(word: &str) -> PyResult<Endpoint> {
-    match word {
-        "create" => Ok(Endpoint::Create),
-        "get" => Ok(Endpoint::Get),
-        "download" => Ok(Endpoint::Download),
-        other => Err(wrong("on", other, "create, get or download")),
-    }
+    let found = ENDPOINTS.iter().find(|(known, _)| *known == word);
+    found.map(|(_, endpoint)| *endpoint).ok_or_else(|| wrong("on", word, "create, get or download"))
 }
 
 /// The form of this name; the first one if none is named.
@@ -224,9 +223,8 @@ impl Simulator {
         let (name, place) = (kind, self::on(on)?);
         let kind = fault(name, &Details { status, retry_after, seconds, form })?;
         if !kind.can_happen_on(place) {
-            let places = [("create", Endpoint::Create), ("get", Endpoint::Get), ("download", Endpoint::Download)];
             let good =
-                places.iter().filter(|(_, place)| kind.can_happen_on(*place)).map(|(word, _)| format!("{word:?}"));
+                ENDPOINTS.iter().filter(|(_, place)| kind.can_happen_on(*place)).map(|(word, _)| format!("{word:?}"));
             let good = good.collect::<Vec<_>>().join(" or ");
             let message = format!("fault {name:?} makes no difference on={on:?}; use on={good}");
             return Err(PyValueError::new_err(message));
