@@ -49,9 +49,28 @@ pub enum Error {
     Download(Box<DownloadError>),
     #[error("{}", .0.message)]
     Journal(Box<JournalError>),
-    /// Not submitted, because a limit was reached or the service refused an earlier item.
-    #[error("{0}")]
-    NotBought(String),
+    #[error("{}", .0.message)]
+    NotSubmitted(Box<NotSubmitted>),
+}
+
+/// An item was not submitted, because a limit was reached or the service refused an earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotSubmitted {
+    pub message: String,
+    /// The name of the limit or cause.
+    pub limit: Option<&'static str>,
+    /// Spent or reserved in the folder.
+    pub spent_usd: Option<f64>,
+    /// Of the item.
+    pub estimate_usd: Option<f64>,
+}
+
+impl NotSubmitted {
+    /// Not because of a limit.
+    pub(crate) fn because(message: impl Into<String>) -> Error {
+        let message = message.into();
+        Error::NotSubmitted(Box::new(Self { message, limit: None, spent_usd: None, estimate_usd: None }))
+    }
 }
 
 /// Which limit ended a wait.

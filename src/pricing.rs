@@ -119,6 +119,14 @@ pub fn usd(ticks: i128) -> f64 {
     ticks as f64 / TICKS_PER_USD
 }
 
+/// Ticks in US dollars as text: to the cent, or with up to four digits more where they matter.
+#[must_use]
+pub fn usd_text(ticks: i128) -> String {
+    let text = format!("{:.6}", usd(ticks));
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    text[..text.len() - zeros.min(4)].to_owned()
+}
+
 /// US dollars in ticks, saturating.
 #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
 #[must_use]
@@ -190,6 +198,15 @@ mod tests {
         ];
         for (fields, usd) in cases {
             assert_eq!(estimate(&Prices::default(), fields.clone()), usd, "{fields}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_written_to_the_cent_or_with_their_digits() {
+        let cases =
+            [(0, "0.00"), (20_000_000_000, "2.00"), (4_020_000_000, "0.402"), (1_000_000, "0.0001"), (1, "0.00")];
+        for (ticks, text) in cases {
+            assert_eq!(usd_text(ticks), text);
         }
     }
 

@@ -144,8 +144,8 @@ impl Secrets {
         match &mut error {
             Error::Configuration(message)
             | Error::InvalidRequest { message, .. }
-            | Error::SubmitUnknown { message, .. }
-            | Error::NotBought(message) => hide(message),
+            | Error::SubmitUnknown { message, .. } => hide(message),
+            Error::NotSubmitted(error) => hide(&mut error.message),
             Error::Api(error) => {
                 hide(&mut error.message);
                 hide(&mut error.body);

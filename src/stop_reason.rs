@@ -1,6 +1,6 @@
 //! Why a batch no longer submits. No I/O.
 
-use crate::error::Error;
+use crate::error::{Error, NotSubmitted};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
@@ -29,7 +29,26 @@ impl StopReason {
         }
     }
 
-    fn description(self) -> &'static str {
+    /// Whether items with a reservation are held back too. A reached limit does not affect them.
+    #[must_use]
+    pub const fn bars_reserved(self) -> bool {
+        !matches!(self, Self::Budget | Self::Jobs)
+    }
+
+    /// The error of an item that was not submitted for this reason.
+    #[must_use]
+    pub fn error(self) -> Error {
+        Error::NotSubmitted(Box::new(NotSubmitted {
+            message: format!("not submitted: {}", self.description()),
+            limit: Some(self.as_str()),
+            spent_usd: None,
+            estimate_usd: None,
+        }))
+    }
+
+    /// What happened, for messages.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
         match self {
             Self::Budget => "max_cost_usd would be exceeded",
             Self::Jobs => "max_jobs is reached",
@@ -39,16 +58,5 @@ impl StopReason {
             Self::Caller => "the batch was stopped",
             Self::Superseded => "another run took over this folder while this process was suspended",
         }
-    }
-
-    /// Whether items with a reservation are held back too. A reached limit does not affect them.
-    #[must_use]
-    pub const fn bars_reserved(self) -> bool {
-        !matches!(self, Self::Budget | Self::Jobs)
-    }
-
-    #[must_use]
-    pub fn error(self) -> Error {
-        Error::NotBought(format!("not bought: {}", self.description()))
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiClient, PreparedCreate};
-use crate::error::{Error, Result};
+use crate::error::{Error, NotSubmitted, Result};
 use crate::job::VideoJob;
-use crate::journal::{self, AttemptRef, Columns, IntentDetails, Journal, NewAttempt};
+use crate::journal::{self, AttemptRef, IntentDetails, Journal, NewAttempt, Row};
 use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::transport::http::CreatePermit;
@@ -29,7 +29,7 @@ pub(crate) struct CreateAttempt<'a> {
     pub(crate) n: u32,
     pub(crate) follows: Option<String>,
     pub(crate) details: IntentDetails,
-    pub(crate) columns: Option<Columns>,
+    pub(crate) row: Option<Row>,
     /// Not sent after this moment.
     pub(crate) until: Option<Instant>,
 }
@@ -76,11 +76,11 @@ pub(crate) async fn submit(
     attempt: CreateAttempt<'_>,
     prepared: &PreparedCreate,
 ) -> Result<Option<CreatedJob>> {
-    let CreateAttempt { id, follows, n, details, columns, until } = attempt;
+    let CreateAttempt { id, follows, n, details, row, until } = attempt;
     let next = NewAttempt { attempt: new_attempt_name(), n, follows };
     // Taken before the claim is visible: other processes count from there.
     let claimed = Instant::now();
-    if !journal.begin(id, &next, details, columns).await? {
+    if !journal.begin(id, &next, details, row).await? {
         return Ok(None);
     }
     let attempt = AttemptRef { id, attempt: &next.attempt };
@@ -154,9 +154,7 @@ async fn recorded(journal: &Journal, attempt: AttemptRef<'_>, sent: Result<Video
 
 /// Only the owner of a claim knows whether its create was sent; here it was not.
 fn claim_too_old() -> Error {
-    Error::NotBought(
-        "not bought: this process was suspended between claiming the item and sending it, so nothing was sent; \
-         run the same call again"
-            .into(),
+    NotSubmitted::because(
+        "not submitted: this process was suspended between claiming the item and sending it; run the same call again",
     )
 }

@@ -26,8 +26,8 @@ from vidjob._errors import (
     JobFailed,
     JournalError,
     NotAVideo,
-    NotBought,
     NotFound,
+    NotSubmitted,
     PermissionDenied,
     RateLimited,
     RequestTimeout,
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
     from vidjob._batch.batch import AsyncBatch, Batch
     from vidjob._batch.results import Results
+    from vidjob._jobs import jobs, jobs_async
     from vidjob._values import JobRecord, JobStatus, RenderResult
 
 __all__ = [
@@ -89,8 +90,8 @@ __all__ = [
     "JournalError",
     "Keyframe",
     "NotAVideo",
-    "NotBought",
     "NotFound",
+    "NotSubmitted",
     "PermissionDenied",
     "RateLimited",
     "RenderResult",
@@ -112,6 +113,8 @@ __all__ = [
     "Voice",
     "WaitTimeout",
     "__version__",
+    "jobs",
+    "jobs_async",
 ]
 
 
@@ -123,6 +126,8 @@ _LAZY = {
     "JobStatus": "vidjob._values",
     "RenderResult": "vidjob._values",
     "Results": "vidjob._batch.results",
+    "jobs": "vidjob._jobs",
+    "jobs_async": "vidjob._jobs",
 }
 
 #: Objects that lower layers and the compiled part look up by name, and the modules that have them.
@@ -137,7 +142,16 @@ _REGISTERED = {
 }
 
 
+#: Names of version 0.1, and what they are called now.
+_RENAMED = {"NotBought": "NotSubmitted"}
+
+
 def __getattr__(name: str) -> object:
+    if name in _RENAMED:
+        from warnings import warn
+
+        warn(f"vidjob.{name} is deprecated: use vidjob.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        return globals()[_RENAMED[name]]
     if name in _LAZY:
         globals()[name] = _load(_LAZY[name], name)
         return globals()[name]

@@ -278,7 +278,7 @@ class RenderCall(Call["RenderResult"]):
             )
         return self._result(*rendered)
 
-    def _result(self, job: VideoJob, saved: Download, warning: str | None) -> RenderResult:
+    def _result(self, job: VideoJob, saved: Download, resumed: bool, warning: str | None) -> RenderResult:  # noqa: FBT001 - of the compiled part
         from vidjob._log import warn_of_implausible_cost
         from vidjob._observers import call_safely
         from vidjob._values import RenderResult
@@ -289,7 +289,7 @@ class RenderCall(Call["RenderResult"]):
 
             call_safely("a warning failed", warn, warning, RuntimeWarning)
         file = self._download.as_given(saved)
-        return RenderResult(job.request_id, job, file.path, file.sha256, file.bytes)
+        return RenderResult(job.request_id, job, file.path, file.sha256, file.bytes, resumed=resumed)
 
 
 class JobsCall(Call["list[JobRecord]"]):

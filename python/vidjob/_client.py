@@ -614,6 +614,7 @@ class VideoClient:
         prices: Prices | None = None,
         filename: str = "videos/{id}.mp4",
         input_root: str | os.PathLike[str] | None = None,
+        columns: Sequence[str] = (),
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
@@ -629,7 +630,8 @@ class VideoClient:
         A list, a table or a file is checked completely before anything is bought; any other iterable, also an
         endless one, is pulled as there is room. Rows are flat (``id``, ``prompt``, ``duration`` and the other fields
         of `VideoRequest`) or in xAI's batch form (``custom_id``, ``url``, ``body``); other columns are passed on to
-        ``metadata.jsonl``. The same request twice is one item: give ids to variations.
+        ``metadata.jsonl``, and one that looks like a misspelt field is refused. Each row of a list, table or file ends
+        in one result. The same request twice is rendered once, with a warning: give ids to variations.
 
         The folder gets ``videos/{id}.mp4``, ``metadata.jsonl`` (as ``datasets.load_dataset("videofolder")`` reads it),
         ``errors.jsonl`` and ``summary.json``.
@@ -641,8 +643,10 @@ class VideoClient:
             concurrency: Renders under way at once.
             max_downloads: Downloads at once.
             max_cost_usd: Limit for the cost in this folder, including earlier runs and creates without a response: an
-                estimate is reserved before each create and settled with the cost that the service reports.
-            max_jobs: Limit for the jobs that this call buys.
+                estimate is reserved before each create and settled with the cost that the service reports. Items are
+                submitted in the order of their rows; the first that would exceed the limit and all that follow it end
+                as ``NotSubmitted``, and an endless input is not read any further.
+            max_jobs: Limit for the jobs that this call buys; what is beyond it ends in the same way.
             deadline: Seconds after which buying and waiting stop.
             on_existing: ``"resume"`` continues with what exists, ``"overwrite"`` makes finished items again and
                 replaces files, ``"error"`` refuses items that the journal or the disk has. A file is never adopted by
@@ -655,7 +659,9 @@ class VideoClient:
                 ``{model: {"per_second": {"480p": 0.05}, "per_image": 0.002}}``.
             filename: Template of paths below ``folder``; fields are ``id``, ``index``, ``prompt``, ``model`` and the
                 rows' columns, each made safe as one component of a path.
-            input_root: Folder that ``{"path": ...}`` in rows must stay inside; without it rows cannot name files.
+            input_root: Folder that paths in rows are relative to, and must stay inside: ``{"path": ...}``, or the text
+                of an image or video column. Without it, rows cannot name files.
+            columns: Names of columns that are no fields, although they look like misspelt ones.
             timeout: Seconds to wait for one job, see `wait`.
             poll_interval: See `wait`.
             max_bytes: See `download`.
@@ -672,9 +678,11 @@ class VideoClient:
             JournalError: The journal cannot be read or written.
         """
         from vidjob._batch.assembly import Assembly
-        from vidjob._batch.rows import read
+        from vidjob._batch.rows import read, row_rules
         from vidjob._options import BatchOptions
 
+        rules = row_rules(input_root, columns)
+        table = read(requests, rules.passed)
         options = BatchOptions(
             concurrency=concurrency,
             max_downloads=max_downloads,
@@ -689,9 +697,10 @@ class VideoClient:
             timeout=timeout,
             poll_interval=poll_interval,
             max_bytes=max_bytes,
+            is_finite=table.is_whole,
         )
         assembly = Assembly(self._native, options, self._on_event, progress)
-        return BatchStream(assembly.of_orders(read(requests), folder, filename, input_root)).open()
+        return BatchStream(assembly.of_orders(table, folder, filename, rules)).open()
 
     def render_many_async(
         self,
@@ -710,6 +719,7 @@ class VideoClient:
         prices: Prices | None = None,
         filename: str = "videos/{id}.mp4",
         input_root: str | os.PathLike[str] | None = None,
+        columns: Sequence[str] = (),
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
@@ -717,9 +727,11 @@ class VideoClient:
     ) -> AsyncBatch:
         """Async version of `render_many`, for ``async for``. It takes async iterables as well."""
         from vidjob._batch.assembly import Assembly
-        from vidjob._batch.rows import read_async
+        from vidjob._batch.rows import read_async, row_rules
         from vidjob._options import BatchOptions
 
+        rules = row_rules(input_root, columns)
+        table = read_async(requests, rules.passed)
         options = BatchOptions(
             concurrency=concurrency,
             max_downloads=max_downloads,
@@ -734,9 +746,10 @@ class VideoClient:
             timeout=timeout,
             poll_interval=poll_interval,
             max_bytes=max_bytes,
+            is_finite=table.is_whole,
         )
         assembly = Assembly(self._native, options, self._on_event, progress)
-        return BatchStream(assembly.of_orders(read_async(requests), folder, filename, input_root)).open_async()
+        return BatchStream(assembly.of_orders(table, folder, filename, rules)).open_async()
 
     # ---- journals ----------------------------------------------------------------------------
 
@@ -751,6 +764,7 @@ class VideoClient:
 
         Raises:
             ConfigurationError: The client has no journal, and no folder was given.
+            InvalidRequest: The folder does not exist, or has no journal.
             JournalError: The journal cannot be read.
         """
         return JobsCall(self._journal_folder(folder))
@@ -787,6 +801,7 @@ class VideoClient:
 
         Raises:
             ConfigurationError: The client has no journal, and no folder was given.
+            InvalidRequest: The folder does not exist, or has no journal.
             AlreadyRunning: Another run is at work there.
             JournalError: The journal cannot be read or written.
         """
@@ -803,10 +818,10 @@ class VideoClient:
     def _journal_folder(self, folder: str | os.PathLike[str] | None) -> Path:
         from pathlib import Path
 
-        from vidjob._journal import journal_folder
+        from vidjob._journal import existing_journal
 
         if folder is not None:
-            return journal_folder(absolute_path(local_path("folder", folder)))
+            return existing_journal(absolute_path(local_path("folder", folder)))
         if self._settings.journal is None:
             raise ConfigurationError("no journal is set; pass a folder, or set VideoClient(journal=...)")
         return Path(self._settings.journal)

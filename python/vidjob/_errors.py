@@ -289,11 +289,40 @@ class AlreadyRunning(JournalError):
     """Raised when another run works on the same item or folder. The message names its process and host."""
 
 
-class NotBought(VidjobError):
-    """The error of a batch item that was not bought: a limit, or an earlier refusal, stopped the buying."""
+class NotSubmitted(VidjobError):
+    """The error of a batch item that was not submitted: a limit, a stop, or an earlier refusal kept it back.
+
+    Attributes:
+        limit: ``budget`` (``max_cost_usd``), ``max_jobs``, ``deadline``, ``key`` (the service rejects it), ``balance``
+            (no money left), ``caller`` (the batch was stopped), ``superseded`` (by another run), or ``None``.
+        spent_usd: What is spent or reserved in the folder, in US dollars, or ``None``.
+        estimate_usd: What the item would cost, in US dollars; ``None`` if no price is known.
+    """
+
+    _fields = ("limit", "spent_usd", "estimate_usd", "request_id")
+
+    limit: str | None
+    spent_usd: float | None
+    estimate_usd: float | None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        limit: str | None = None,
+        spent_usd: float | None = None,
+        estimate_usd: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id)
+        self.limit = limit
+        self.spent_usd = spent_usd
+        self.estimate_usd = estimate_usd
 
 
 #: All error classes by name.
 CLASSES: dict[str, type[VidjobError]] = {
     name: value for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, VidjobError)
 }
+#: The name in version 0.1.
+CLASSES["NotBought"] = NotSubmitted

@@ -121,6 +121,7 @@ class BatchOptions(_Checked):
     retry_failed: bool = False
     verify: bool = False
     prices: Prices | None = None
+    is_finite: bool = True
 
 
 @dataclass(frozen=True, slots=True)

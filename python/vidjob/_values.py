@@ -65,10 +65,26 @@ class RenderResult(NotebookRepr):
         resumed: Whether an earlier run had finished it.
         render_seconds: Seconds from acceptance to the end of the job; ``None`` unless this run observed both.
         columns: The other columns of the item's row.
+        index: In a batch, the position of the item's row, from 0; otherwise ``None``.
+        row: All columns of the item's row, as they were given, without media; for a prompt or a request, its fields.
+        duplicate_of: The position of an earlier row with the same request, whose result this is; otherwise ``None``.
     """
 
-    __slots__ = ("bytes", "columns", "error", "id", "job", "path", "render_seconds", "resumed", "sha256")
-    __match_args__ = ("id", "job", "path", "sha256", "bytes", "error", "resumed", "render_seconds", "columns")
+    __match_args__ = (
+        "id",
+        "job",
+        "path",
+        "sha256",
+        "bytes",
+        "error",
+        "resumed",
+        "render_seconds",
+        "columns",
+        "index",
+        "row",
+        "duplicate_of",
+    )
+    __slots__ = __match_args__
 
     id: str
     job: VideoJob | None
@@ -79,6 +95,9 @@ class RenderResult(NotebookRepr):
     resumed: bool
     render_seconds: float | None
     columns: Mapping[str, Any]
+    index: int | None
+    row: Mapping[str, Any]
+    duplicate_of: int | None
 
     def __init__(
         self,
@@ -91,8 +110,13 @@ class RenderResult(NotebookRepr):
         resumed: bool = False,  # noqa: FBT001, FBT002 - a value is built by its fields
         render_seconds: float | None = None,
         columns: Mapping[str, Any] | None = None,
+        index: int | None = None,
+        row: Mapping[str, Any] | None = None,
+        duplicate_of: int | None = None,
     ) -> None:
-        fields = (id, job, path, sha256, bytes, error, resumed, render_seconds, dict(columns or {}))
+        file = (path, sha256, bytes)
+        rows = (dict(columns or {}), index, dict(row or {}), duplicate_of)
+        fields = (id, job, *file, error, resumed, render_seconds, *rows)
         for name, value in zip(self.__match_args__, fields, strict=True):
             object.__setattr__(self, name, value)
 
@@ -102,15 +126,26 @@ class RenderResult(NotebookRepr):
         return self.error is None and self.path is not None
 
     @property
+    def is_of_this_run(self) -> bool:
+        """Whether this run bought the job or finished it, so that its cost counts for the run."""
+        return not self.resumed and self.duplicate_of is None
+
+    @property
     def outcome(self) -> str:
-        """The result in a word: ``saved``, ``failed``, ``blocked``, ``unknown``, ``pending`` or ``not_bought``."""
-        from vidjob._errors import AlreadyRunning, JobBlocked, NotBought, SubmitUnknown, WaitTimeout
+        """The result in a word.
+
+        ``saved``, ``failed``, ``blocked``, ``unknown``, ``pending``, ``not_submitted`` or, for a row with the same
+        request as an earlier one, ``duplicate``.
+        """
+        from vidjob._errors import AlreadyRunning, JobBlocked, NotSubmitted, SubmitUnknown, WaitTimeout
 
         error = self.error
+        if self.duplicate_of is not None:
+            return "duplicate"
         if error is None:
             return "saved"
-        if isinstance(error, NotBought):
-            return "not_bought"
+        if isinstance(error, NotSubmitted):
+            return "not_submitted"
         if isinstance(error, SubmitUnknown):
             return "unknown"
         if isinstance(error, (WaitTimeout, AlreadyRunning)):
@@ -120,7 +155,8 @@ class RenderResult(NotebookRepr):
     def to_dict(self) -> dict[str, Any]:
         """Returns the result in plain JSON types.
 
-        ``columns`` are written as in ``metadata.jsonl``: without bytes, and as text where JSON has no such type.
+        ``columns`` and ``row`` are written as in ``metadata.jsonl``: without bytes, and as text where JSON has no such
+        type.
         """
         from vidjob._json_values import escape_surrogates, json_columns
 
@@ -134,6 +170,9 @@ class RenderResult(NotebookRepr):
             "resumed": self.resumed,
             "render_seconds": self.render_seconds,
             "columns": json_columns(self.columns),
+            "index": self.index,
+            "row": json_columns(self.row),
+            "duplicate_of": self.duplicate_of,
         }
 
     @classmethod
@@ -155,6 +194,9 @@ class RenderResult(NotebookRepr):
             data.get("resumed", False),
             data.get("render_seconds"),
             data.get("columns"),
+            data.get("index"),
+            data.get("row"),
+            data.get("duplicate_of"),
         )
 
     def _fields(self) -> tuple[object, ...]:
@@ -163,12 +205,12 @@ class RenderResult(NotebookRepr):
     def _key(self) -> tuple[object, ...]:
         error = None if self.error is None else (type(self.error), str(self.error))
         plain = (self.id, self.job, self.path, self.sha256, self.bytes, self.resumed, self.render_seconds)
-        return (*plain, error)
+        return (*plain, error, self.index, self.duplicate_of)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RenderResult):
             return NotImplemented
-        return self._key() == other._key() and self.columns == other.columns
+        return self._key() == other._key() and (self.columns, self.row) == (other.columns, other.row)
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -180,7 +222,7 @@ class RenderResult(NotebookRepr):
         shown = ", ".join(
             f"{name}={_shown(value)}"
             for name, value in zip(self.__match_args__, self._fields(), strict=True)
-            if value is not None and value is not False and value != {}
+            if value is not None and value is not False and not (isinstance(value, dict) and not value)
         )
         return f"RenderResult({shown})"
 
@@ -216,12 +258,14 @@ class JobRecord(NamedTuple):
         model: The model of the request, or ``None`` for the service's default.
         created_at: When the create was sent, in UTC.
         attempts: Number of creates sent.
-        cost_usd: The cost that the service reported, or the estimate.
+        cost_usd: The cost of the last attempt that the service reported, or the estimate.
         job: The last known snapshot of the job.
         path: Path of the file, saved or planned.
         bytes: The file's size in bytes, once it is saved.
         sha256: The file's SHA-256, once it is saved.
         error: The error, or ``None``.
+        service: The base URL of the service that has the job, or ``None`` when the journal does not name it.
+        spent_usd: The cost of all attempts.
     """
 
     id: str
@@ -238,6 +282,8 @@ class JobRecord(NamedTuple):
     bytes: int | None
     sha256: str | None
     error: str | None
+    service: str | None
+    spent_usd: Decimal
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
@@ -259,6 +305,7 @@ class JobRecord(NamedTuple):
         fields = dict(data)
         fields["created_at"] = datetime.fromtimestamp(fields["created_at"], timezone.utc)
         fields["cost_usd"] = Decimal(fields.pop("cost_in_usd_ticks")).scaleb(-10)
+        fields["spent_usd"] = Decimal(fields.pop("spent_in_usd_ticks")).scaleb(-10)
         fields["job"] = None if fields["job"] is None else VideoJob.from_dict(fields["job"])
         fields["path"] = None if fields["path"] is None else Path(fields["path"])
         return cls(**fields)
@@ -269,6 +316,7 @@ class JobRecord(NamedTuple):
             **self._asdict(),
             "created_at": self.created_at.isoformat(),
             "cost_usd": f"{self.cost_usd:f}",
+            "spent_usd": f"{self.spent_usd:f}",
             "job": None if self.job is None else self.job.to_dict(),
             "path": None if self.path is None else str(self.path),
         }

@@ -4,15 +4,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::error::{Error, Result};
-use crate::pricing::usd;
+use crate::error::{Error, NotSubmitted, Result};
+use crate::pricing::{usd, usd_text};
 use crate::stop_reason::StopReason;
 
 #[derive(Debug)]
 pub struct Budget {
+    /// In ticks.
     most: Option<i64>,
+    max_jobs: Option<u64>,
     state: Mutex<BudgetState>,
     changed: Notify,
+}
+
+enum Attempt {
+    Reserved,
+    /// A reservation that is not settled decides.
+    Unsure,
+    Stopped(StopReason),
 }
 
 #[derive(Debug)]
@@ -21,19 +30,21 @@ struct BudgetState {
     spent: i128,
     /// Reservations that are not settled.
     open: usize,
+    /// Reservations whose creates may still be refused.
+    unsure: usize,
     jobs_left: Option<u64>,
     stop: Option<StopReason>,
 }
 
 impl Budget {
-    /// At most `most` ticks, of which `spent` are used, and `jobs_left` jobs.
+    /// At most `most` ticks, of which `spent` are used, and `max_jobs` jobs.
     #[must_use]
-    pub fn new(most: Option<i64>, spent: impl Into<i128>, jobs_left: Option<u64>) -> Self {
-        let state = BudgetState { spent: spent.into(), open: 0, jobs_left, stop: None };
-        Self { most, state: Mutex::new(state), changed: Notify::new() }
+    pub fn new(most: Option<i64>, spent: impl Into<i128>, max_jobs: Option<u64>) -> Self {
+        let state = BudgetState { spent: spent.into(), open: 0, unsure: 0, jobs_left: max_jobs, stop: None };
+        Self { most, max_jobs, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Reserves the estimate for one create. Waits while creates under way might turn out cheaper.
+    /// Reserves the estimate for one create. Waits while creates under way might be refused, or jobs turn out cheaper.
     pub async fn reserve(self: &Arc<Self>, estimate: Option<i64>) -> Result<Reservation> {
         let Some(amount) = estimate.or_else(|| self.most.is_none().then_some(0)) else {
             let words = "max_cost_usd needs a price, and none is known for the model or resolution; pass prices=";
@@ -41,29 +52,64 @@ impl Budget {
         };
         loop {
             let changed = self.changed.notified();
-            {
-                let mut state = self.lock();
-                if let Some(stop) = state.stop {
-                    return Err(stop.error());
-                }
-                if state.jobs_left == Some(0) {
-                    state.stop = Some(StopReason::Jobs);
-                    continue;
-                }
-                let with_it = state.spent + i128::from(amount);
-                if self.most.is_none_or(|most| with_it <= most.into()) {
-                    state.spent = with_it;
-                    state.open += 1;
-                    state.jobs_left = state.jobs_left.map(|left| left - 1);
+            match self.attempt(amount) {
+                Attempt::Reserved => {
                     return Ok(Reservation { budget: Arc::clone(self), amount, cost: None });
                 }
-                if state.open == 0 {
-                    state.stop = Some(StopReason::Budget);
-                    continue;
-                }
+                Attempt::Stopped(why) => return Err(self.refusal(why, estimate)),
+                Attempt::Unsure => changed.await,
             }
-            changed.await;
         }
+    }
+
+    fn attempt(&self, amount: i64) -> Attempt {
+        let mut state = self.lock();
+        if let Some(why) = state.stop {
+            return Attempt::Stopped(why);
+        }
+        let with_it = state.spent + i128::from(amount);
+        let (reached, may_change) = if state.jobs_left == Some(0) {
+            (StopReason::Jobs, state.unsure > 0)
+        } else if self.most.is_some_and(|most| with_it > most.into()) {
+            (StopReason::Budget, state.open > 0)
+        } else {
+            state.spent = with_it;
+            state.open += 1;
+            state.unsure += 1;
+            state.jobs_left = state.jobs_left.map(|left| left - 1);
+            return Attempt::Reserved;
+        };
+        if may_change {
+            return Attempt::Unsure;
+        }
+        state.stop = Some(reached);
+        Attempt::Stopped(reached)
+    }
+
+    /// The error of an item that is not submitted: the limit, what is spent, and what the item would cost.
+    #[must_use]
+    pub fn refusal(&self, why: StopReason, estimate: Option<i64>) -> Error {
+        let spent = self.lock().spent;
+        let limit = match why {
+            StopReason::Budget => self.most.map(|most| format!("max_cost_usd={}", usd_text(most.into()))),
+            StopReason::Jobs => self.max_jobs.map(|most| format!("max_jobs={most}")),
+            _ => None,
+        };
+        let what = match (why, limit) {
+            (StopReason::Budget, Some(limit)) => format!("{limit} would be exceeded"),
+            (StopReason::Jobs, Some(limit)) => format!("{limit} is reached"),
+            _ => why.description().to_owned(),
+        };
+        let cost = estimate.map_or_else(
+            || "no price is known for this item".to_owned(),
+            |ticks| format!("this item would cost about {} USD", usd_text(ticks.into())),
+        );
+        Error::NotSubmitted(Box::new(NotSubmitted {
+            message: format!("not submitted: {what}; {} USD is spent in this folder, and {cost}", usd_text(spent)),
+            limit: Some(why.as_str()),
+            spent_usd: Some(usd(spent)),
+            estimate_usd: estimate.map(|ticks| usd(ticks.into())),
+        }))
     }
 
     /// The reservation of a job from an earlier run, whose estimate is counted already.
@@ -118,7 +164,8 @@ pub struct Reservation {
 impl Reservation {
     /// The create was accepted, or may have been: the estimate counts until the cost is known.
     pub fn spend(&mut self) {
-        self.cost = Some(self.amount);
+        self.count(self.amount);
+        self.budget.changed.notify_waiters();
     }
 
     /// The amount that is set aside, in ticks.
@@ -129,7 +176,13 @@ impl Reservation {
 
     /// Replaces the estimate by the cost of the job, in ticks. A cost below zero counts as zero.
     pub fn settle(mut self, cost: i64) {
-        self.cost = Some(cost);
+        self.count(cost);
+    }
+
+    fn count(&mut self, cost: i64) {
+        if self.cost.replace(cost).is_none() {
+            self.budget.lock().unsure -= 1;
+        }
     }
 }
 
@@ -137,6 +190,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         if self.cost.is_none() {
             let mut state = self.budget.lock();
+            state.unsure -= 1;
             state.jobs_left = state.jobs_left.map(|left| left + 1);
         }
         self.budget.settle(self.amount, self.cost.unwrap_or_default());
@@ -162,7 +216,7 @@ mod tests {
         first.settle(3);
         waiting.await.unwrap().unwrap().settle(5);
         let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
-        assert_eq!(refused, "not bought: max_cost_usd would be exceeded");
+        assert!(refused.starts_with("not submitted: max_cost_usd=0.00 would be exceeded; "), "{refused}");
         assert_eq!(budget.stopped(), Some(StopReason::Budget));
     }
 
@@ -174,7 +228,7 @@ mod tests {
                 budget.resume(0).settle(cost);
             }
             let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
-            assert_eq!(refused, "not bought: max_cost_usd would be exceeded");
+            assert!(refused.starts_with("not submitted: max_cost_usd=1.00 would be exceeded; "), "{refused}");
             assert!(budget.spent_usd() > 9e8);
         }
     }
@@ -214,9 +268,56 @@ mod tests {
     async fn jobs_are_counted_and_returned() {
         let budget = budget(None, 0, Some(1));
         drop(budget.reserve(None).await.unwrap());
-        let _kept = budget.reserve(None).await.unwrap();
+        let mut kept = budget.reserve(None).await.unwrap();
+        kept.spend();
         assert!(budget.reserve(None).await.is_err());
         assert_eq!(budget.stopped(), Some(StopReason::Jobs));
+    }
+
+    #[tokio::test]
+    async fn the_last_job_waits_for_creates_that_may_be_refused() {
+        for accepted in [true, false] {
+            let budget = budget(None, 0, Some(1));
+            let mut first = budget.reserve(None).await.unwrap();
+            let other = Arc::clone(&budget);
+            let waiting = tokio::spawn(async move { other.reserve(None).await.map(drop) });
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+            if accepted {
+                first.spend();
+            }
+            drop(first);
+            assert_eq!(waiting.await.unwrap().is_err(), accepted);
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_limit_and_both_amounts() {
+        let budget = budget(Some(20_000_000_000), 17_500_000_000, Some(6));
+        let cases = [
+            (
+                StopReason::Budget,
+                Some(4_020_000_000),
+                "max_cost_usd=2.00 would be exceeded; 1.75 USD is spent in this folder, and this item would cost about \
+                 0.402 USD",
+            ),
+            (
+                StopReason::Jobs,
+                Some(2_500_000_000),
+                "max_jobs=6 is reached; 1.75 USD is spent in this folder, and this item would cost about 0.25 USD",
+            ),
+            (
+                StopReason::Deadline,
+                None,
+                "the deadline has passed; 1.75 USD is spent in this folder, and no price is known for this item",
+            ),
+        ];
+        for (why, estimate, words) in cases {
+            let Error::NotSubmitted(error) = budget.refusal(why, estimate) else { panic!("{why:?}") };
+            assert_eq!(error.message, format!("not submitted: {words}"));
+            assert_eq!((error.limit, error.spent_usd), (Some(why.as_str()), Some(1.75)));
+            assert_eq!(error.estimate_usd, estimate.map(|ticks| usd(ticks.into())));
+        }
     }
 
     #[tokio::test]

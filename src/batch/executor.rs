@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::admission::{Admission, Place};
 use super::budget::{Budget, Reservation};
 use super::cost::cost;
 use super::item::{Item, ItemOutcome, LastSeen, Rendered};
@@ -42,13 +43,11 @@ pub(crate) struct Executor {
     pub(crate) run: Option<Arc<Run>>,
     /// Creates under way are recorded even when their item is cancelled.
     pub(crate) creates_under_way: TaskTracker,
-    /// Limits the creates without a response: if this process ends, their outcome is unknown.
-    pub(crate) creates: Semaphore,
+    pub(super) admission: Admission,
 }
 
 /// Lost races in a row after which the claims contradict the lines.
 const MAX_LOST_RACES: u32 = 20;
-pub(crate) const CREATES: usize = 32;
 
 impl Executor {
     /// The item of a single render, identified by path and request.
@@ -59,14 +58,15 @@ impl Executor {
             let mark = sha256.get(..16).unwrap_or_default();
             let id = format!("{}#{mark}", journal.relative(&path).display());
             let id = journal.same_render(&id, &sha256, &path).unwrap_or(id);
-            Ok(Item { id, request, sha256, path, columns: None })
+            Ok(Item { id, request, sha256, path, row: None })
         })
         .await
     }
 
-    pub(crate) async fn run(&self, api: &ApiClient, item: &Item) -> ItemOutcome {
+    /// `place` decides when the item is submitted, if it is.
+    pub(super) async fn run(&self, api: &ApiClient, item: &Item, place: Place) -> ItemOutcome {
         let mut seen = LastSeen::default();
-        let result = self.advance(api, item, &mut seen).await;
+        let result = self.advance(api, item, place, &mut seen).await;
         let result = match (result, &seen.job) {
             // The job of an earlier attempt does not belong to the error of a new create.
             (Err(error), Some(job)) if !seen.is_earlier => Err(error.with_request_id(&job.request_id)),
@@ -75,37 +75,52 @@ impl Executor {
         ItemOutcome { seen, result }
     }
 
-    /// The result of an item that is finished. Cheap: polls and downloads nothing.
-    pub(crate) fn is_done(&self, item: &Item) -> Option<Result<Rendered>> {
-        let entry = self.journal.entry(&item.id)?;
+    /// The result of an item that needs no work: it is finished, or nothing is submitted any more. Cheap: polls and
+    /// downloads nothing.
+    pub(super) fn immediate(&self, item: &Item) -> Option<Result<Rendered>> {
+        let entry = self.journal.entry(&item.id).unwrap_or_default();
         match self.plan(&entry, item, self.rules) {
             Ok(NextStep::Nothing { job, file }) if !self.rules.verify => match self.has_saved_size(&file) {
                 Ok(true) => Some(Ok(self.already_rendered(*job, file))),
                 _ => None,
             },
+            Ok(NextStep::Submit) => self.budget.stopped().map(|why| Err(self.refusal(why, item))),
             _ => None,
         }
     }
 
-    /// Records columns that have changed.
-    pub(crate) fn describe(&self, item: &Item) {
-        let Some(columns) = &item.columns else { return };
-        let entry = self.journal.entry(&item.id);
-        if entry.is_some_and(|entry| !entry.attempts.is_empty() && entry.columns() != Some(columns)) {
-            self.journal.described(&item.id, columns);
+    /// The result of an item that this or an earlier run has finished. Submits nothing, whatever the rules are.
+    pub(super) fn known(&self, item: &Item) -> Option<Result<Rendered>> {
+        let entry = self.journal.entry(&item.id)?;
+        match self.plan(&entry, item, Rules::default()) {
+            Ok(NextStep::Nothing { job, file }) => Some(Ok(self.already_rendered(*job, file))),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
         }
     }
 
-    async fn advance(&self, api: &ApiClient, item: &Item, seen: &mut LastSeen) -> Result<Rendered> {
+    /// Records a row that has changed.
+    pub(crate) fn describe(&self, item: &Item) {
+        let Some(row) = &item.row else { return };
+        let entry = self.journal.entry(&item.id);
+        if entry.is_some_and(|entry| !entry.attempts.is_empty() && entry.row() != Some(row)) {
+            self.journal.described(&item.id, row);
+        }
+    }
+
+    async fn advance(&self, api: &ApiClient, item: &Item, place: Place, seen: &mut LastSeen) -> Result<Rendered> {
         let claim = Arc::new(Box::pin(self.journal.claim(&item.id)).await?);
         let _file = match &self.run {
             // A run has read all claims, and each of its items has its own file.
             Some(_) => None,
             None => Some(Box::pin(self.claim_single(item)).await?),
         };
-        let (mut rules, mut lost_races) = (self.rules, 0);
+        let (mut rules, mut lost_races, mut place) = (self.rules, 0, Some(place));
         let job = loop {
-            match Box::pin(self.next_step(item, rules, seen)).await? {
+            let next = Box::pin(self.next_step(item, rules, seen)).await?;
+            // Later items do not wait for one that is not submitted.
+            let place = place.take().filter(|_| next == NextStep::Submit);
+            match next {
                 NextStep::Nothing { job, file } => {
                     if Box::pin(self.is_intact(&file)).await? {
                         return Ok(self.already_rendered(*job, file));
@@ -119,11 +134,9 @@ impl Executor {
                     break Box::pin(self.follow(api, *job, accepted, reservation, seen)).await?;
                 }
                 NextStep::Submit => {
-                    // The semaphore is never closed.
-                    let slot = self.creates.acquire().await.ok();
+                    let place = place.unwrap_or_else(|| self.admission.place());
                     // Boxed: the memory of one phase is free in the next, and thousands wait.
-                    let created = Box::pin(self.submit(api, item, &claim)).await?;
-                    drop(slot);
+                    let created = Box::pin(self.submit(api, item, &claim, place)).await?;
                     let Some((CreatedJob { job, warning }, reservation)) = created else {
                         lost_races += 1;
                         if lost_races == MAX_LOST_RACES {
@@ -214,7 +227,17 @@ impl Executor {
     }
 
     fn plan(&self, entry: &Entry, item: &Item, rules: Rules) -> Result<NextStep> {
-        plan(entry, Wanted { id: &item.id, sha256: &item.sha256, service: &self.service }, rules)
+        plan(
+            entry,
+            Wanted {
+                id: &item.id,
+                sha256: &item.sha256,
+                service: &self.service,
+                journal: self.journal.folder(),
+                overwrite: self.overwrite(),
+            },
+            rules,
+        )
     }
 
     // ---- steps --------------------------------------------------------------------------------
@@ -225,19 +248,23 @@ impl Executor {
         api: &ApiClient,
         item: &Item,
         claim: &Arc<Claim>,
+        place: Place,
     ) -> Result<Option<(CreatedJob, Reservation)>> {
+        let _create = place.create.await;
         if let Err(taken) = self.check_target(&item.path) {
             return self.recheck_target(item, taken).await;
         }
         let prepared = api.prepare(item.request.clone()).await?;
-        self.check_deadline()?;
+        let turn = place.turn.await;
+        self.check_deadline(item)?;
         let mut reservation = self.budget.reserve(self.prices.estimate(&item.request)).await?;
         let permit = api.acquire_create_permit_until(self.deadline).await;
-        let permit = permit.map_err(|error| self.check_deadline().err().unwrap_or(error))?;
-        if let Some(stop) =
-            self.superseded().await?.or_else(|| self.budget.stopped().filter(|stop| stop.bars_reserved()))
+        let permit = permit.map_err(|error| self.check_deadline(item).err().unwrap_or(error))?;
+        drop(turn);
+        if let Some(why) = self.superseded().await?.or_else(|| self.budget.stopped().filter(|why| why.bars_reserved()))
         {
-            return Err(stop.error());
+            drop(reservation);
+            return Err(self.refusal(why, item));
         }
         let details = IntentDetails {
             path: Some(self.journal.relative(&item.path)),
@@ -246,24 +273,27 @@ impl Executor {
         };
         let entry = self.journal.entry(&item.id).unwrap_or_default();
         let (n, follows) = (entry.next_number(), entry.current().map(|attempt| attempt.name.clone()));
-        let (api, journal, id, columns) =
-            (api.clone(), Arc::clone(&self.journal), item.id.clone(), item.columns.clone());
+        let (api, journal, id, row) = (api.clone(), Arc::clone(&self.journal), item.id.clone(), item.row.clone());
         let until = self.deadline;
-        let claim = Arc::clone(claim);
+        let (claim, budget) = (Arc::clone(claim), Arc::clone(&self.budget));
         let create = self.creates_under_way.track_future(async move {
             let _claim = claim;
-            let attempt = CreateAttempt { id: &id, n, follows, details, columns, until };
+            let attempt = CreateAttempt { id: &id, n, follows, details, row, until };
             let created = submission::submit(&api, permit, &journal, attempt, &prepared).await;
-            if matches!(created, Ok(Some(_)) | Err(Error::SubmitUnknown { .. })) {
-                reservation.spend();
+            match &created {
+                Ok(Some(_)) | Err(Error::SubmitUnknown { .. }) => reservation.spend(),
+                // Before the reservation is returned, which would admit one more create.
+                Err(error) => stop_after(error).into_iter().for_each(|why| budget.stop(why)),
+                Ok(None) => {}
             }
             created.map(|created| created.map(|created| (created, reservation)))
         });
-        let created = submission::run_to_end(create).await.unwrap_or_else(|| Err(StopReason::Caller.error()));
+        let created =
+            submission::run_to_end(create).await.unwrap_or_else(|| Err(self.refusal(StopReason::Caller, item)));
         match created {
             Ok(None) => self.refresh().await?,
-            Err(error) => return Err(self.create_failed(error)),
-            Ok(Some(_)) => {}
+            Err(error @ Error::NotSubmitted(_)) => return Err(self.check_deadline(item).err().unwrap_or(error)),
+            Err(_) | Ok(Some(_)) => {}
         }
         created
     }
@@ -288,20 +318,6 @@ impl Executor {
             self.budget.stop(StopReason::Superseded);
         }
         Ok(is_over.then_some(StopReason::Superseded))
-    }
-
-    /// The error of a create that failed. Some errors stop all other creates too.
-    fn create_failed(&self, error: Error) -> Error {
-        if matches!(error, Error::NotBought(_)) {
-            return self.check_deadline().err().unwrap_or(error);
-        }
-        let Error::Api(refusal) = &error else { return error };
-        match refusal.kind {
-            ApiErrorKind::Authentication | ApiErrorKind::PermissionDenied => self.budget.stop(StopReason::Key),
-            ApiErrorKind::InsufficientBalance => self.budget.stop(StopReason::Balance),
-            _ => {}
-        }
-        error
     }
 
     async fn follow(
@@ -387,17 +403,26 @@ impl Executor {
         let is_taken = self.rules.retry != Retry::All && !self.options().overwrite && path.is_file();
         if is_taken {
             let message = format!("{} already exists and was not created by this journal", path.display());
-            return Err(exists(&message));
+            return Err(exists(&message, self.overwrite()));
         }
         download::check_target(path, &self.options())
     }
 
-    fn check_deadline(&self) -> Result<()> {
+    fn check_deadline(&self, item: &Item) -> Result<()> {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.budget.stop(StopReason::Deadline);
-            return Err(StopReason::Deadline.error());
+            return Err(self.refusal(StopReason::Deadline, item));
         }
         Ok(())
+    }
+
+    /// The caller's argument that renders an existing item again.
+    fn overwrite(&self) -> &'static str {
+        if self.run.is_some() { "on_existing=\"overwrite\"" } else { "overwrite=True" }
+    }
+
+    fn refusal(&self, why: StopReason, item: &Item) -> Error {
+        self.budget.refusal(why, self.prices.estimate(&item.request))
     }
 
     fn remaining_wait(&self) -> WaitOptions {
@@ -414,7 +439,7 @@ impl Executor {
         let path = self.journal.absolute(&file.path);
         match std::fs::metadata(&path) {
             Ok(found) if found.is_file() && found.len() == file.bytes => Ok(true),
-            Ok(_) => Err(exists(&format!("{} has changed since it was saved", path.display()))),
+            Ok(_) => Err(exists(&format!("{} has changed since it was saved", path.display()), self.overwrite())),
             Err(_) => Ok(false),
         }
     }
@@ -428,7 +453,7 @@ impl Executor {
         if has_hash(&path, &file.sha256).await {
             return Ok(true);
         }
-        Err(exists(&format!("{} has changed since it was saved: its hash differs", path.display())))
+        Err(exists(&format!("{} has changed since it was saved: its hash differs", path.display()), self.overwrite()))
     }
 
     fn already_rendered(&self, job: VideoJob, file: Download) -> Rendered {
@@ -441,4 +466,14 @@ async fn has_hash(path: &Path, sha256: &str) -> bool {
     let path = path.to_owned();
     let hash = tokio::task::spawn_blocking(move || file_sha256(&path)).await;
     matches!(hash, Ok(Ok(hash)) if hash == sha256)
+}
+
+/// Why no other create can succeed after this error, if that is so.
+fn stop_after(error: &Error) -> Option<StopReason> {
+    let Error::Api(refusal) = error else { return None };
+    match refusal.kind {
+        ApiErrorKind::Authentication | ApiErrorKind::PermissionDenied => Some(StopReason::Key),
+        ApiErrorKind::InsufficientBalance => Some(StopReason::Balance),
+        _ => None,
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::job::VideoJob;
-use crate::journal::Columns;
+use crate::journal::Row;
 use crate::request::VideoRequest;
 use crate::saved_file::Download;
 
@@ -15,8 +15,7 @@ pub struct Item {
     pub request: VideoRequest,
     pub sha256: String,
     pub path: PathBuf,
-    /// The other columns of its row.
-    pub columns: Option<Columns>,
+    pub row: Option<Row>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,12 +1,13 @@
 //! The lines of `metadata.jsonl`: every saved video of a journal, with the columns of its row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::job::VideoJob;
@@ -14,31 +15,33 @@ use crate::journal::{Attempt, AttemptState, Columns, Entry, Journal};
 use crate::pricing::usd;
 use crate::saved_file::Download;
 
-/// Our fields, which replace columns of the same names.
-const FIELDS: [&str; 9] =
-    ["file_name", "id", "prompt", "request_id", "model", "duration", "cost_usd", "bytes", "sha256"];
+/// What vidjob adds to a row.
+const ADDED: [&str; 7] = ["file_name", "index", "request_id", "duration", "cost_usd", "bytes", "sha256"];
+/// Precedes the names of added fields that are columns of the rows.
+const PREFIX: &str = "vidjob_";
 
-/// One line for each existing file. Columns that the journal lacks are taken from `earlier`. Blocks.
+/// One line for each existing file. Rows that the journal lacks are taken from `earlier`. Blocks.
 #[must_use]
 pub fn metadata(journal: &Journal, earlier: &BTreeMap<String, Columns>) -> String {
+    let entries: Vec<_> = journal.entries().into_iter().filter(|(_, entry)| has_file(journal, entry)).collect();
+    let videos: Vec<_> = entries.iter().filter_map(|(id, entry)| Described::of(id, entry, earlier.get(id))).collect();
+    let names = Names::beside(videos.iter().flat_map(|video| video.columns.0.iter().map(|(name, _)| name.as_str())));
     let mut text = String::new();
-    for (id, entry) in journal.entries() {
-        let Some((attempt, job, file)) = saved(&entry) else { continue };
-        if !journal.absolute(&file.path).is_file() {
-            continue;
-        }
-        let columns = entry.columns().or_else(|| earlier.get(&id));
-        let line = Line { id: &id, attempt, job, file, columns };
-        text.extend(serde_json::to_string(&line));
+    for video in &videos {
+        text.extend(serde_json::to_string(&Line { video, names: &names }));
         text.push('\n');
     }
     text
 }
 
-/// Whether the journal lacks columns of a saved video.
+/// Whether the journal lacks rows of saved videos.
 #[must_use]
-pub fn lacks_columns(journal: &Journal) -> bool {
-    journal.entries().iter().any(|(_, entry)| entry.columns().is_none() && saved(entry).is_some())
+pub fn lacks_rows(journal: &Journal) -> bool {
+    journal.entries().iter().any(|(_, entry)| entry.row().is_none() && saved(entry).is_some())
+}
+
+fn has_file(journal: &Journal, entry: &Entry) -> bool {
+    saved(entry).is_some_and(|(_, _, file)| journal.absolute(&file.path).is_file())
 }
 
 fn saved(entry: &Entry) -> Option<(&Attempt, &VideoJob, &Download)> {
@@ -49,33 +52,76 @@ fn saved(entry: &Entry) -> Option<(&Attempt, &VideoJob, &Download)> {
     }
 }
 
-struct Line<'a> {
+/// The names of added fields, the same in all lines.
+struct Names([String; ADDED.len()]);
+
+impl Names {
+    fn beside<'a>(columns: impl Iterator<Item = &'a str>) -> Self {
+        let columns: BTreeSet<_> = columns.collect();
+        Self(ADDED.map(|name| {
+            let mut name = name.to_owned();
+            while columns.contains(name.as_str()) {
+                name.insert_str(0, PREFIX);
+            }
+            name
+        }))
+    }
+}
+
+struct Described<'a> {
     id: &'a str,
     attempt: &'a Attempt,
     job: &'a VideoJob,
     file: &'a Download,
-    columns: Option<&'a Columns>,
+    index: Option<u64>,
+    columns: Pairs<'a>,
+}
+
+impl<'a> Described<'a> {
+    fn of(id: &'a str, entry: &'a Entry, earlier: Option<&'a Columns>) -> Option<Self> {
+        let (attempt, job, file) = saved(entry)?;
+        let columns = entry.row().map(|row| &row.columns).or(earlier);
+        let columns = columns.and_then(|columns| serde_json::from_str(columns.as_str()).ok()).unwrap_or_default();
+        Some(Self { id, attempt, job, file, index: entry.row().and_then(|row| row.index), columns })
+    }
+}
+
+struct Line<'a> {
+    video: &'a Described<'a>,
+    names: &'a Names,
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { id, attempt, job, file, columns } = self;
+        let Described { id, attempt, job, file, index, columns } = self.video;
         let mut map = serializer.serialize_map(None)?;
-        let columns = columns.and_then(|columns| serde_json::from_str::<Pairs<'_>>(columns.as_str()).ok());
-        for (name, value) in columns.iter().flat_map(|pairs| &pairs.0) {
-            if !FIELDS.contains(&name.as_str()) {
-                map.serialize_entry(name, value)?;
-            }
+        for (name, value) in &columns.0 {
+            map.serialize_entry(name, value)?;
         }
-        map.serialize_entry("file_name", &with_slashes(&file.path))?;
-        map.serialize_entry("id", id)?;
-        map.serialize_entry("prompt", &attempt.order.prompt)?;
-        map.serialize_entry("request_id", &job.request_id)?;
-        map.serialize_entry("model", &job.model)?;
-        map.serialize_entry("duration", &job.video.as_ref().and_then(|video| video.duration))?;
-        map.serialize_entry("cost_usd", &job.usage.map(|usage| usd(usage.cost_in_usd_ticks.into())))?;
-        map.serialize_entry("bytes", &file.bytes)?;
-        map.serialize_entry("sha256", &file.sha256)?;
+        // Columns have these as they were given.
+        let order = &attempt.order;
+        let request = [
+            ("id", json!(id)),
+            ("prompt", json!(order.prompt)),
+            ("model", json!(order.model.as_ref().or(job.model.as_ref()))),
+            ("resolution", json!(order.resolution)),
+            ("operation", json!(order.operation)),
+        ];
+        for (name, value) in request.iter().filter(|(name, _)| columns.0.iter().all(|(column, _)| column != name)) {
+            map.serialize_entry(name, value)?;
+        }
+        let added = [
+            json!(with_slashes(&file.path)),
+            json!(index),
+            json!(job.request_id),
+            json!(job.video.as_ref().and_then(|video| video.duration)),
+            json!(job.usage.map(|usage| usd(usage.cost_in_usd_ticks.into()))),
+            json!(file.bytes),
+            json!(file.sha256),
+        ];
+        for (name, value) in self.names.0.iter().zip(&added) {
+            map.serialize_entry(name, value)?;
+        }
         map.end()
     }
 }
@@ -86,6 +132,7 @@ fn with_slashes(path: &Path) -> String {
 }
 
 /// An object's fields in their order.
+#[derive(Default)]
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
@@ -114,39 +161,75 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::job::{JobStatus, Usage};
-    use crate::journal::{AttemptRef, IntentDetails, NewAttempt};
+    use crate::job::{JobStatus, Usage, Video};
+    use crate::journal::{AttemptRef, IntentDetails, NewAttempt, Row};
+
+    /// A journal with a video for each row.
+    async fn journal(folder: &Path, rows: &[(&str, Option<&str>)]) -> Arc<Journal> {
+        let journal = Journal::in_dir(folder).unwrap();
+        for (index, &(name, columns)) in (0..).zip(rows) {
+            let order = IntentDetails {
+                operation: "generate".into(),
+                prompt: Some("x".into()),
+                duration: Some(5),
+                ..IntentDetails::default()
+            };
+            let row = columns.map(|text| Row { index: Some(index), columns: Columns::parse(text).unwrap() });
+            let next = NewAttempt { attempt: name.into(), n: 1, follows: None };
+            assert!(journal.begin(name, &next, order, row).await.unwrap());
+            journal.accepted(AttemptRef { id: name, attempt: name }, &VideoJob::pending(name), Some(1)).await.unwrap();
+            let usage = Some(Usage { cost_in_usd_ticks: 2_500_000_000 });
+            let video = Some(Video { duration: Some(4.9), ..Video::default() });
+            let job = VideoJob { status: JobStatus::Done, usage, video, ..VideoJob::pending(name) };
+            journal.terminal(&job, None).await.unwrap();
+            let path = folder.join(format!("{name}.mp4"));
+            std::fs::write(&path, "").unwrap();
+            let file = Download { path, bytes: 7, sha256: "ab".into(), content_type: None };
+            journal.saved(name, &file).await.unwrap();
+        }
+        journal
+    }
 
     #[tokio::test]
     async fn each_video_is_described_with_its_columns_in_their_order() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::in_dir(folder.path()).unwrap();
-        let columns = Columns::parse(r#"{"scene": 1, "id": "mine", "a": "grüß \u00e4"}"#).unwrap();
-        for (name, columns) in [("a", Some(columns)), ("b", None), ("c", None)] {
-            let order =
-                IntentDetails { operation: "generate".into(), prompt: Some("x".into()), ..IntentDetails::default() };
-            let next = NewAttempt { attempt: name.into(), n: 1, follows: None };
-            assert!(journal.begin(name, &next, order, columns).await.unwrap());
-            journal.accepted(AttemptRef { id: name, attempt: name }, &VideoJob::pending(name), Some(1)).await.unwrap();
-            let usage = Some(Usage { cost_in_usd_ticks: 2_500_000_000 });
-            let job = VideoJob { status: JobStatus::Done, usage, ..VideoJob::pending(name) };
-            journal.terminal(&job, None).await.unwrap();
-            let path = folder.path().join(format!("{name}.mp4"));
-            let file = Download { path, bytes: 7, sha256: "ab".into(), content_type: None };
-            journal.saved(name, &file).await.unwrap();
-        }
-        for name in ["a.mp4", "b.mp4"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        assert!(lacks_columns(&journal));
+        let rows =
+            [("a", Some(r#"{"scene": 1, "id": 7.0, "duration": "5", "a": "grüß \u00e4"}"#)), ("b", None), ("c", None)];
+        let journal = journal(folder.path(), &rows).await;
+        std::fs::remove_file(folder.path().join("c.mp4")).unwrap();
+        assert!(lacks_rows(&journal));
         let earlier = BTreeMap::from([("b".to_owned(), Columns::parse(r#"{"z": null}"#).unwrap())]);
-        let rest = |id: &str| {
+        let added = |id: &str, index: &str| {
+            let duration = "vidjob_duration";
             format!(
-                r#""file_name":"{id}.mp4","id":"{id}","prompt":"x","request_id":"{id}","model":null,"duration":null,"cost_usd":0.25,"bytes":7,"sha256":"ab"}}"#
+                r#""file_name":"{id}.mp4","index":{index},"request_id":"{id}","{duration}":4.9,"cost_usd":0.25,"bytes":7,"sha256":"ab""#
             )
         };
-        let expected = format!("{{\"scene\":1,\"a\":\"grüß \\u00e4\",{}\n{{\"z\":null,{}\n", rest("a"), rest("b"));
+        let expected = format!(
+            "{}{}}}\n{}{}}}\n",
+            r#"{"scene":1,"id":7.0,"duration":"5","a":"grüß \u00e4","prompt":"x","model":null,"resolution":null,"operation":"generate","#,
+            added("a", "0"),
+            r#"{"z":null,"id":"b","prompt":"x","model":null,"resolution":null,"operation":"generate","#,
+            added("b", "null"),
+        );
         assert_eq!(metadata(&journal, &earlier), expected);
+    }
+
+    #[tokio::test]
+    async fn a_column_keeps_its_name_and_ours_gets_a_prefix_in_all_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = [("a", Some(r#"{"bytes":"mine","vidjob_index":1,"index":"also mine"}"#)), ("b", Some("{}"))];
+        let journal = journal(folder.path(), &rows).await;
+        let text = metadata(&journal, &BTreeMap::new());
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["bytes"], &lines[0]["index"]), (&json!("mine"), &json!("also mine")));
+        for (index, line) in lines.iter().enumerate() {
+            assert_eq!((&line["vidjob_bytes"], &line["vidjob_vidjob_index"]), (&json!(7), &json!(index)));
+            assert_eq!(line["request_id"], line["id"]);
+        }
+        assert_eq!((lines[1].get("bytes"), lines[1].get("index")), (None, None));
     }
 }

@@ -1,5 +1,7 @@
 //! Decides what to do next for an item. Pure: the journal's entry and the caller's rules in, one step out.
 
+use std::path::Path;
+
 use super::rules::{OnExisting, OnUnknown, Retry, Rules};
 use crate::error::{DownloadErrorKind, Error, Result};
 use crate::job::{JobStatus, VideoJob};
@@ -30,6 +32,10 @@ pub(super) struct Wanted<'a> {
     pub(super) id: &'a str,
     pub(super) sha256: &'a str,
     pub(super) service: &'a str,
+    /// The folder of the journal, for messages.
+    pub(super) journal: &'a Path,
+    /// The argument that renders an existing item again, for messages.
+    pub(super) overwrite: &'a str,
 }
 
 /// The next step for an item, from what the journal has recorded.
@@ -37,7 +43,7 @@ pub(super) struct Wanted<'a> {
 /// Nothing is submitted while the current attempt is unknown, accepted or done, unless `rules` ask for exactly that.
 pub(super) fn plan(entry: &Entry, wanted: Wanted<'_>, rules: Rules) -> Result<NextStep> {
     if rules.on_existing == OnExisting::Error && !entry.attempts.is_empty() {
-        return Err(exists(&format!("the journal already has an item {:?}", wanted.id)));
+        return Err(exists(&format!("the journal already has an item {:?}", wanted.id), wanted.overwrite));
     }
     let Some(last) = entry.current() else { return Ok(NextStep::Submit) };
     let step = after(last, wanted.sha256, rules)?;
@@ -50,8 +56,12 @@ pub(super) fn plan(entry: &Entry, wanted: Wanted<'_>, rules: Rules) -> Result<Ne
         return Ok(NextStep::Submit);
     }
     let message = format!(
-        "the job of this item was created at {} and is available only there; use that base_url",
-        last.order.service
+        "the job of this item was created at {} and is available only there, not at {} (journal: {}); use that \
+         base_url, or pass {} to buy it again here",
+        last.order.service,
+        wanted.service,
+        wanted.journal.display(),
+        wanted.overwrite
     );
     Err(Error::invalid("base_url", message))
 }
@@ -110,8 +120,8 @@ fn cause(message: &str) -> &str {
 }
 
 /// The error for something that is already there, with how to replace it.
-pub(super) fn exists(message: &str) -> Error {
-    Error::download(DownloadErrorKind::Other, format!("{message}; pass on_existing=\"overwrite\" to render it again"))
+pub(super) fn exists(message: &str, overwrite: &str) -> Error {
+    Error::download(DownloadErrorKind::Other, format!("{message}; pass {overwrite} to render it again"))
 }
 
 #[cfg(test)]
@@ -161,7 +171,8 @@ mod tests {
     }
 
     fn planned(entry: &Entry, rules: Rules) -> String {
-        let wanted = Wanted { id: "a", sha256: SHA256, service: SERVICE };
+        let wanted =
+            Wanted { id: "a", sha256: SHA256, service: SERVICE, journal: Path::new("a/.vidjob"), overwrite: "" };
         match plan(entry, wanted, rules) {
             Ok(NextStep::Nothing { .. }) => "nothing".into(),
             Ok(NextStep::Fetch(_)) => "fetch".into(),
@@ -212,7 +223,8 @@ mod tests {
         let recorded =
             "the create was sent and its response was lost (reset): a job may exist and be billed; look for it";
         let lost = AttemptState::Unknown { error: Some(recorded.into()), request_id: None };
-        let wanted = Wanted { id: "a", sha256: SHA256, service: SERVICE };
+        let wanted =
+            Wanted { id: "a", sha256: SHA256, service: SERVICE, journal: Path::new("a/.vidjob"), overwrite: "" };
         let message = plan(&entry(lost, SHA256, SERVICE), wanted, Rules::default()).unwrap_err().to_string();
         assert!(
             message.contains("(the create was sent and its response was lost (reset); sent as attempt-1)"),

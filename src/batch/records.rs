@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::cost::cost;
+use super::cost::{cost, spent};
 use crate::error::Result;
 use crate::job::{JobStatus, VideoJob};
 use crate::journal::{Attempt, AttemptState, Damage, Entry, Journal};
@@ -17,6 +17,8 @@ pub struct Record {
     /// `unknown`, `refused`, `accepted`, `done`, `failed` or `saved`.
     pub state: &'static str,
     pub request_id: Option<String>,
+    /// The base URL of the service that has the job; early journals do not name it.
+    pub service: Option<String>,
     /// `generate`, `edit` or `extend`.
     pub operation: String,
     pub prompt: Option<String>,
@@ -24,8 +26,10 @@ pub struct Record {
     /// When the create was sent, in Unix seconds.
     pub created_at: f64,
     pub attempts: usize,
-    /// The cost, or the estimate while it is unknown.
+    /// The cost of the last attempt, or the estimate while it is unknown.
     pub cost_in_usd_ticks: i64,
+    /// Of all attempts.
+    pub spent_in_usd_ticks: i64,
     /// The last snapshot.
     pub job: Option<VideoJob>,
     /// The path of the file, saved or planned.
@@ -66,12 +70,14 @@ fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
         id,
         state,
         request_id: last.state.request_id().map(str::to_owned),
+        service: Some(last.order.service.clone()).filter(|service| !service.is_empty()),
         operation: last.order.operation.clone(),
         prompt: last.order.prompt.clone(),
         model: last.order.model.clone(),
         created_at: last.at,
         attempts,
         cost_in_usd_ticks: cost,
+        spent_in_usd_ticks: i64::try_from(spent(entry)).unwrap_or(i64::MAX),
         job,
         path: path.map(|path| journal.absolute(&path)),
         bytes: file.map(|file| file.bytes),

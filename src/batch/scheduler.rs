@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::admission::Admission;
 use super::budget::Budget;
 use super::cost::spent;
-use super::executor::{self, Executor};
+use super::executor::Executor;
 use super::item::{Item, ItemOutcome, LastSeen, Rendered};
 use super::rules::Rules;
 use crate::api::ApiClient;
 use crate::download;
-use crate::error::{Error, Result};
+use crate::error::{NotSubmitted, Result};
 use crate::event::{Event, Events};
 use crate::job::VideoJob;
 use crate::journal::{AttemptState, Entry, Journal};
@@ -27,6 +28,8 @@ use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::watch::WaitOptions;
 
+/// Creates without a response at once.
+const CREATES: usize = 32;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
@@ -43,6 +46,16 @@ pub struct Settings {
     pub prices: Prices,
     pub wait_options: WaitOptions,
     pub max_bytes: u64,
+    pub input: Input,
+}
+
+/// How many items will be fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// A known number: each of them gets an outcome, whatever stops the batch.
+    Finite,
+    /// Perhaps without end: after a stop, no further one is taken.
+    Stream,
 }
 
 impl Default for Settings {
@@ -57,6 +70,7 @@ impl Default for Settings {
             prices: Prices::default(),
             wait_options: WaitOptions::default(),
             max_bytes: download::Options::default().max_bytes,
+            input: Input::Finite,
         }
     }
 }
@@ -70,6 +84,19 @@ pub struct Outcome {
     pub render_time: Option<Duration>,
     pub warning: Option<String>,
     pub result: Result<Rendered>,
+}
+
+impl Outcome {
+    fn without_work(id: String, result: Result<Rendered>) -> Self {
+        let job = result.as_ref().ok().map(|made| made.job.clone());
+        Self { id, job, render_time: None, warning: None, result }
+    }
+
+    /// A task ended without an outcome.
+    fn lost(id: String, failure: &JoinError) -> Self {
+        let words = format!("internal error in vidjob, please report it: {failure}");
+        Self::without_work(id, Err(NotSubmitted::because(words)))
+    }
 }
 
 /// What a batch needs or has finished.
@@ -99,6 +126,12 @@ impl BatchHandle {
         self.executor.budget.stopped()
     }
 
+    /// The base URL of the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.executor.service
+    }
+
     #[must_use]
     pub fn spent_usd(&self) -> f64 {
         self.executor.budget.spent_usd()
@@ -115,6 +148,7 @@ pub struct Batch {
     api: ApiClient,
     executor: Arc<Executor>,
     concurrency: usize,
+    input: Input,
     tasks: JoinSet<Outcome>,
     in_flight: Arc<AtomicUsize>,
     names: HashMap<Id, String>,
@@ -152,9 +186,10 @@ impl Batch {
                 deadline: settings.deadline.and_then(|time| Instant::now().checked_add(time)),
                 run: Some(Arc::clone(&run)),
                 creates_under_way: TaskTracker::new(),
-                creates: Semaphore::new(executor::CREATES),
+                admission: Admission::new(CREATES),
             }),
             concurrency: settings.concurrency.max(1),
+            input: settings.input,
             tasks: JoinSet::new(),
             in_flight: Arc::default(),
             names: HashMap::new(),
@@ -184,8 +219,7 @@ impl Batch {
                         }
                         Some(Err(failure)) => {
                             let id = self.names.remove(&failure.id()).unwrap_or_default();
-                            let words = format!("internal error in vidjob, please report it: {failure}");
-                            BatchStep::ItemFinished(Box::new(Outcome { id, job: None, render_time: None, warning: None, result: Err(Error::NotBought(words)) }))
+                            BatchStep::ItemFinished(Box::new(Outcome::lost(id, &failure)))
                         }
                         None => BatchStep::Drained,
                     };
@@ -197,27 +231,35 @@ impl Batch {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.check_deadline();
-        self.is_open && self.tasks.len() < self.concurrency && self.executor.budget.stopped().is_none()
+        let takes_items = self.input == Input::Finite || self.executor.budget.stopped().is_none();
+        self.is_open && takes_items && self.tasks.len() < self.concurrency
     }
 
-    /// Starts an item; a finished one is returned at once. Must be called on a runtime.
+    /// Starts an item; one that needs no work is returned at once. Must be called on a runtime.
     pub fn feed(&mut self, item: Item) -> Option<Outcome> {
-        if let Some(result) = self.executor.is_done(&item) {
+        if let Some(result) = self.executor.immediate(&item) {
             self.executor.describe(&item);
-            let job = result.as_ref().ok().map(|made| made.job.clone());
-            return Some(Outcome { id: item.id, job, render_time: None, warning: None, result });
+            return Some(Outcome::without_work(item.id, result));
         }
+        let place = self.executor.admission.place();
         let (executor, api) = (Arc::clone(&self.executor), self.api.observed(self.events_of(&item.id)));
         let name = item.id.clone();
         let handle = self.tasks.spawn(async move {
             executor.describe(&item);
             let ItemOutcome { seen: LastSeen { job, render_time, warning, .. }, result } =
-                executor.run(&api, &item).await;
+                executor.run(&api, &item, place).await;
             Outcome { id: item.id, job, render_time, warning, result }
         });
         self.names.insert(handle.id(), name);
         self.in_flight.store(self.tasks.len(), Ordering::SeqCst);
         None
+    }
+
+    /// The outcome of an item that was fed before, if the journal has it. Submits nothing.
+    #[must_use]
+    pub fn known(&self, item: &Item) -> Option<Outcome> {
+        let result = self.executor.known(item)?;
+        Some(Outcome::without_work(item.id.clone(), result))
     }
 
     /// Starts all unfinished items of the journal, and returns their number. Must be called on a runtime.
@@ -311,7 +353,7 @@ fn unfinished(journal: &Journal) -> Vec<Item> {
         };
         let path = attempt.order.path.unwrap_or_else(|| PathBuf::from(format!("videos/{}.mp4", job.file_stem())));
         let (sha256, path) = (attempt.order.request_sha256, journal.absolute(&path));
-        Some(Item { id, request: VideoRequest::default(), sha256, path, columns: entry.columns().cloned() })
+        Some(Item { id, request: VideoRequest::default(), sha256, path, row: entry.row().cloned() })
     };
     journal.entries().into_iter().filter_map(open).collect()
 }

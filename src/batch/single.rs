@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::admission::Admission;
 use super::budget::Budget;
+use super::elsewhere::other_service;
 use super::executor::Executor;
-use super::item::ItemOutcome;
+use super::item::{ItemOutcome, Rendered};
 use super::rules::{OnExisting, OnUnknown, Retry, Rules};
 use crate::api::ApiClient;
 use crate::error::Result;
@@ -32,6 +34,8 @@ pub(crate) struct RenderSettings {
 pub struct RenderOutput {
     pub job: VideoJob,
     pub file: Download,
+    /// Whether an earlier call had finished it.
+    pub resumed: bool,
     pub warning: Option<String>,
 }
 
@@ -53,12 +57,26 @@ pub(crate) async fn render_one(
         max_bytes,
         deadline: None,
         creates_under_way: TaskTracker::new(),
-        creates: Semaphore::new(1),
+        admission: Admission::new(1),
         service: api.config().service().to_owned(),
         run: None,
         journal,
     };
     let item = executor.item_of_file(request, path).await?;
-    let ItemOutcome { seen, result } = executor.run(api, &item).await;
-    result.map(|rendered| RenderOutput { job: rendered.job, file: rendered.file, warning: seen.warning })
+    let entry = executor.journal.entry(&item.id).unwrap_or_default();
+    let ItemOutcome { seen, result } = executor.run(api, &item, executor.admission.place()).await;
+    let Rendered { job, file, resumed } = result?;
+    let other = other_service(&entry, &executor.service).filter(|_| resumed);
+    let warning = seen.warning.or_else(|| other.map(|other| made_elsewhere(&file.path, other, &executor)));
+    Ok(RenderOutput { job, file, resumed, warning })
+}
+
+fn made_elsewhere(path: &Path, other: &str, executor: &Executor) -> String {
+    format!(
+        "{} was made at {other}, not at {}, and is kept (journal: {}); pass overwrite=True to render it here, or use \
+         another path",
+        path.display(),
+        executor.service,
+        executor.journal.folder().display()
+    )
 }

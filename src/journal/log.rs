@@ -14,7 +14,7 @@ use super::damage::Damage;
 use super::heartbeat::{self, Heartbeat};
 use super::loaded::{LoadedJournal, Segment};
 use super::paths::canonical;
-use super::record::{self, Columns, EventKind, IntentDetails, Line};
+use super::record::{self, EventKind, IntentDetails, Line, Row};
 use super::runs::Runs;
 use super::segment::{self, Flush, SegmentWriter};
 use super::state::{Attempt, AttemptState, Entry};
@@ -463,21 +463,15 @@ impl Journal {
     // ---- writing ------------------------------------------------------------------------------
 
     /// Claims an attempt and writes its intent to the disk. `false` means that another process claimed it first.
-    pub async fn begin(
-        &self,
-        id: &str,
-        next: &NewAttempt,
-        order: IntentDetails,
-        columns: Option<Columns>,
-    ) -> Result<bool> {
+    pub async fn begin(&self, id: &str, next: &NewAttempt, order: IntentDetails, row: Option<Row>) -> Result<bool> {
         let intent = Line {
             order: Some(order),
-            columns,
             n: Some(next.n),
             follows: next.follows.clone(),
             owner: Owner::this_process(),
             ..about(AttemptRef { id, attempt: &next.attempt }, EventKind::Intent)
-        };
+        }
+        .of_row(row);
         match self.claims.acquire(next.n, &intent).await.map_err(|error| self.unwritable(&error))? {
             ClaimOwner::Mine => {}
             ClaimOwner::Theirs(line) => {
@@ -532,10 +526,10 @@ impl Journal {
         self.append(line, Flush::ToSystem).await
     }
 
-    /// Records changed columns of an item.
-    pub fn described(&self, id: &str, columns: &Columns) {
+    /// Records the changed row of an item.
+    pub fn described(&self, id: &str, row: &Row) {
         let Some(own) = self.own() else { return };
-        let line = Line { id: id.to_owned(), columns: Some(columns.clone()), ..Line::new(EventKind::Described) };
+        let line = Line { id: id.to_owned(), ..Line::new(EventKind::Described) }.of_row(Some(row.clone()));
         // Only outputs depend on them.
         let _ = own.writer.begin_append(&line, Flush::ToSystem);
         self.lock().state.apply(own.number, line);

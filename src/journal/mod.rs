@@ -22,7 +22,7 @@ mod tests;
 pub use damage::Damage;
 pub(crate) use log::SEND_TIMEOUT;
 pub use log::{AttemptRef, Claim, FOLDER, Journal, NewAttempt};
-pub use record::{Columns, EventKind, IntentDetails, Line};
+pub use record::{Columns, EventKind, IntentDetails, Line, Row};
 #[cfg(feature = "python")]
 pub(crate) use registry::flush_all;
 pub use run::Run;

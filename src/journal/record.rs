@@ -38,7 +38,7 @@ pub enum EventKind {
     Claimed,
     /// That process stopped working on the item.
     Released,
-    /// The other columns of the item's row have changed.
+    /// The item's row has changed.
     Described,
     /// An event of a later version.
     #[serde(other)]
@@ -91,14 +91,25 @@ pub struct Line {
     /// Why a create was refused, or its outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The other columns of the item's row.
+    /// The position of the item's row in the input, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// The columns of the item's row. Early lines lack those that make the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Columns>,
     #[serde(flatten)]
     pub owner: Owner,
 }
 
-/// The other columns of a row, as a JSON object that is copied to outputs.
+/// The row of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its position in the input, from 0.
+    pub index: Option<u64>,
+    pub columns: Columns,
+}
+
+/// The columns of a row, as a JSON object that is copied to outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns(Arc<str>);
 
@@ -180,9 +191,17 @@ impl Line {
             sha256: None,
             content_type: None,
             error: None,
+            index: None,
             columns: None,
             owner: Owner::default(),
         }
+    }
+
+    /// The same line with the row of its item.
+    #[must_use]
+    pub fn of_row(self, row: Option<Row>) -> Self {
+        let Some(Row { index, columns }) = row else { return self };
+        Self { index, columns: Some(columns), ..self }
     }
 
     /// The line with its checksum and line break.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::record::{Columns, EventKind, IntentDetails, Line};
+use super::record::{EventKind, IntentDetails, Line, Row};
 use super::render_times::RenderTimeIndex;
 use crate::job::{JobStatus, VideoJob};
 use crate::pacing::RenderTimes;
@@ -14,8 +14,8 @@ use crate::saved_file::Download;
 pub struct Entry {
     /// The earliest first.
     pub attempts: Vec<Attempt>,
-    /// The other columns of its row, and when they were written.
-    columns: Option<(f64, Columns)>,
+    /// Its row, and when it was written.
+    row: Option<(f64, Row)>,
 }
 
 /// One create and its outcome.
@@ -148,7 +148,7 @@ impl Attempt {
 impl Entry {
     /// An item with one attempt.
     pub(crate) fn of(attempt: Attempt) -> Self {
-        Self { attempts: vec![attempt], columns: None }
+        Self { attempts: vec![attempt], row: None }
     }
 }
 
@@ -202,10 +202,9 @@ impl Entry {
         highest.max(u32::try_from(self.attempts.len()).unwrap_or(u32::MAX)).saturating_add(1)
     }
 
-    /// The other columns of its row.
     #[must_use]
-    pub fn columns(&self) -> Option<&Columns> {
-        self.columns.as_ref().map(|(_, columns)| columns)
+    pub fn row(&self) -> Option<&Row> {
+        self.row.as_ref().map(|(_, row)| row)
     }
 }
 
@@ -314,9 +313,9 @@ impl Entry {
     /// Applies one line; returns its attempt if that advanced. A repeated line has no effect.
     fn apply(&mut self, writer: usize, mut line: Line) -> Option<&Attempt> {
         if let Some(columns) = line.columns.take()
-            && self.columns.as_ref().is_none_or(|(at, _)| *at <= line.at)
+            && self.row.as_ref().is_none_or(|(at, _)| *at <= line.at)
         {
-            self.columns = Some((line.at, columns));
+            self.row = Some((line.at, Row { index: line.index, columns }));
         }
         if line.event == EventKind::Described {
             return None;
@@ -395,6 +394,7 @@ fn over(job: Box<VideoJob>, attempt: &mut Attempt) -> AttemptState {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Columns;
     use super::*;
 
     fn line(event: EventKind, attempt: &str, at: f64) -> Line {
@@ -512,6 +512,7 @@ mod tests {
         let mut lines = lines_of("x", 1.0);
         lines[0].columns = Some(Columns::parse(r#"{"scene": 1}"#).unwrap());
         lines.push(Line {
+            index: Some(7),
             columns: Some(Columns::parse(r#"{"scene": 2}"#).unwrap()),
             ..line(EventKind::Described, "", 9.0)
         });
@@ -522,7 +523,9 @@ mod tests {
             state.apply(1, line.clone());
         }
         assert_eq!(state.entry("a"), once.entry("a"));
-        assert_eq!(state.entry("a").unwrap().columns().unwrap().as_str(), r#"{"scene": 2}"#);
+        let entry = state.entry("a").unwrap();
+        assert_eq!(entry.row().unwrap().columns.as_str(), r#"{"scene": 2}"#);
+        assert_eq!(entry.row().unwrap().index, Some(7));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The native batch behind `render_many`, driven one step at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::listener::Listener;
 use super::process_bound::ProcessBound;
 use super::request::VideoRequest;
 use super::{errors, runtime, values};
-use crate::batch::{self, BatchHandle, BatchStep, Item, OnExisting, OnUnknown, Retry, Rules, Settings};
+use crate::batch::{self, BatchHandle, BatchStep, Input, Item, OnExisting, OnUnknown, Retry, Rules, Settings};
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::journal::{Columns, Damage, Journal};
+use crate::journal::{Columns, Damage, Journal, Row};
 use crate::pricing::{Prices, usd};
 use crate::stop_reason::StopReason;
 use crate::watch::WaitOptions;
@@ -38,6 +38,7 @@ pub(super) struct Options {
     timeout: Option<f64>,
     poll_interval: Option<f64>,
     max_bytes: u64,
+    is_finite: bool,
 }
 
 impl Options {
@@ -77,6 +78,7 @@ impl Options {
                 known: None,
             },
             max_bytes: self.max_bytes,
+            input: if self.is_finite { Input::Finite } else { Input::Stream },
         })
     }
 }
@@ -219,6 +221,25 @@ impl Batch {
     }
 }
 
+/// The attributes of an item in Python.
+#[derive(FromPyObject)]
+struct GivenItem {
+    id: String,
+    request: Py<VideoRequest>,
+    sha256: String,
+    path: PathBuf,
+    index: u64,
+    /// The columns of its row, as JSON.
+    recorded: String,
+}
+
+impl GivenItem {
+    fn with_row(&self, row: Option<Row>) -> Item {
+        let (id, sha256, path) = (self.id.clone(), self.sha256.clone(), self.path.clone());
+        Item { id, request: self.request.get().inner.clone(), sha256, path, row }
+    }
+}
+
 /// An outcome, or whether one more item is wanted.
 type StepResult = (Option<Outcome>, bool);
 
@@ -245,25 +266,30 @@ impl Batch {
         asyncio::awaitable(py, listener, |events| step(batch, events))
     }
 
-    fn feed(
-        &self,
-        py: Python<'_>,
-        id: String,
-        request: &Bound<'_, VideoRequest>,
-        sha256: String,
-        path: PathBuf,
-        columns: Option<&str>,
-    ) -> PyResult<Option<Outcome>> {
-        let unreadable = |error: serde_json::Error| {
+    #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
+    fn feed(&self, py: Python<'_>, item: GivenItem) -> PyResult<Option<Outcome>> {
+        let columns = Columns::parse(&item.recorded).map_err(|error| {
             errors::raise(py, Error::invalid("columns", format!("the columns cannot be recorded: {error}")))
-        };
-        let columns = columns.map(Columns::parse).transpose().map_err(unreadable)?;
-        let item = Item { id, request: request.get().inner.clone(), sha256, path, columns };
+        })?;
+        let item = item.with_row(Some(Row { index: Some(item.index), columns }));
         let runtime = runtime::handle(py)?;
         self.now(py, |batch| {
             let _runtime = runtime.enter();
             batch.feed(item).map(Outcome::of)
         })
+    }
+
+    /// The outcome of an item that was fed before, or `None` if the journal has none. Submits nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
+    fn known(&self, py: Python<'_>, item: GivenItem) -> PyResult<Option<Outcome>> {
+        self.now(py, |batch| batch.known(&item.with_row(None)).map(Outcome::of))
+    }
+
+    /// The number of items that other services have, by their base URL; of these ids, or of the whole journal.
+    #[expect(clippy::needless_pass_by_value, reason = "Python gives it away")]
+    fn elsewhere(&self, ids: Option<BTreeSet<String>>) -> PyResult<BTreeMap<String, usize>> {
+        let core = self.core()?;
+        Ok(batch::elsewhere(&core.journal, core.handle.service(), ids.as_ref()))
     }
 
     /// Starts all unfinished items of the journal, and returns their number.
@@ -312,10 +338,10 @@ impl Batch {
         Ok(entry.is_some_and(|entry| entry.current().is_some_and(|attempt| attempt.order.request_sha256 == sha256)))
     }
 
-    /// Whether the journal lacks columns of some of its videos.
-    fn lacks_columns(&self, py: Python<'_>) -> PyResult<bool> {
+    /// Whether the journal lacks rows of some of its videos.
+    fn lacks_rows(&self, py: Python<'_>) -> PyResult<bool> {
         let journal = &self.core()?.journal;
-        Ok(py.detach(|| batch::lacks_columns(journal)))
+        Ok(py.detach(|| batch::lacks_rows(journal)))
     }
 
     /// The lines of `metadata.jsonl`; `earlier` are columns that the journal may lack, as JSON.

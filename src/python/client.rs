@@ -145,13 +145,14 @@ async fn render(
     target: Target,
     on_unknown: OnUnknown,
 ) -> Result<RenderResult> {
-    let RenderOutput { job, file, warning } =
+    let RenderOutput { job, file, resumed, warning } =
         client.render(request, &target.path, waiting.wait_options()?, &target.options(), on_unknown).await?;
-    Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), warning))
+    Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), resumed, warning))
 }
 
 type RequestArgument<'py> = Bound<'py, super::request::VideoRequest>;
-type RenderResult = (values::VideoJob, values::Download, Option<String>);
+/// The job, its file, whether an earlier call had finished it, and a warning.
+type RenderResult = (values::VideoJob, values::Download, bool, Option<String>);
 
 /// The request with absolute paths: the working directory may change.
 fn anchored(request: &RequestArgument<'_>) -> VideoRequest {

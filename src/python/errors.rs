@@ -16,7 +16,12 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let fields = PyDict::new(py);
     let class = error.class();
     match error {
-        Error::Configuration(_) | Error::NotBought(_) => {}
+        Error::Configuration(_) => {}
+        Error::NotSubmitted(error) => {
+            fields.set_item("limit", error.limit)?;
+            fields.set_item("spent_usd", error.spent_usd)?;
+            fields.set_item("estimate_usd", error.estimate_usd)?;
+        }
         Error::InvalidRequest { field, .. } => {
             fields.set_item("field", field)?;
         }
@@ -89,7 +94,7 @@ classes! { Error (by kind: Api, Download, Journal):
     JobExpired => "JobExpired",
     JobBlocked => "JobBlocked",
     WaitTimeout => "WaitTimeout",
-    NotBought => "NotBought",
+    NotSubmitted => "NotSubmitted",
 }
 
 classes! { ApiErrorKind:

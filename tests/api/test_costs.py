@@ -53,7 +53,7 @@ def test_a_budget_buys_nothing_once_absurd_costs_are_counted(
     results = many(api, client, rows("a", "b", "c"), tmp_path, max_cost_usd=1)
     assert len(simulator.accepted) == 2, "nothing more is bought"
     errors = {result.id: result.error for result in results}
-    assert isinstance(errors["c"], vidjob.NotBought)
+    assert isinstance(errors["c"], vidjob.NotSubmitted)
     assert "max_cost_usd" in str(errors["c"])
     spent = json.loads((tmp_path / "summary.json").read_text())["spent_usd"]
     assert spent > 4e8

@@ -39,7 +39,7 @@ TREE: dict[str, tuple[str, type[BaseException]]] = {
     "IncompleteDownload": ("DownloadError", OSError),
     "JournalError": ("VidjobError", OSError),
     "AlreadyRunning": ("JournalError", OSError),
-    "NotBought": ("VidjobError", Exception),
+    "NotSubmitted": ("VidjobError", Exception),
     "TooLarge": ("DownloadError", OSError),
 }
 
@@ -53,6 +53,9 @@ FIELDS: dict[str, Any] = {
     "body": "the beginning",
     "job": VideoJob("abc", "failed", raw={"x": 1}),
     "errno": 28,
+    "limit": "budget",
+    "spent_usd": 1.75,
+    "estimate_usd": 0.4,
 }
 
 

@@ -376,7 +376,7 @@ def journals() -> Iterator[Case]:
         def case(setting: Setting) -> object:
             setting.simulator.respond("create", status=status, body=json.dumps({"error": "an explanation"}))
             results = setting("render_many", ["x", "y"], setting.folder / "rejected", concurrency=1)
-            raise next(result.error for result in results if isinstance(result.error, vidjob.NotBought))
+            raise next(result.error for result in results if isinstance(result.error, vidjob.NotSubmitted))
 
         return case
 

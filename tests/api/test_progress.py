@@ -18,7 +18,7 @@ import pytest
 from tqdm import tqdm
 
 from support import POSIX, ApiMode, Run
-from vidjob import NotBought, RenderResult, Simulator, VideoClient
+from vidjob import NotSubmitted, RenderResult, Simulator, VideoClient
 from vidjob._progress.bars import BatchBars, JobBar
 from vidjob.progress import Display
 
@@ -146,7 +146,7 @@ def test_a_batch_counts_and_shows_the_first_jobs_under_way(screen: Screen, bars:
     assert "12 under way" in last[0]
     assert [frame.split()[0] for frame in last[1:]] == [f"item-{number:02}" for number in range(8)]
     batch.on_result(RenderResult("item-00", path=Path("a.mp4")))
-    batch.on_result(RenderResult("item-01", error=NotBought("no")))
+    batch.on_result(RenderResult("item-01", error=NotSubmitted("no")))
     clock.now += 1
     batch.tick()
     last = _now(screen)

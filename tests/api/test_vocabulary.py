@@ -105,7 +105,7 @@ def test_a_field_is_read_from_rows_and_is_no_column_of_the_caller(name: str, tmp
                 client.render_many([row], tmp_path)
             return
         (result,) = client.render_many([row], tmp_path, max_jobs=0)
-    assert isinstance(result.error, vidjob.NotBought)
+    assert isinstance(result.error, vidjob.NotSubmitted)
     assert result.columns == {"mine": 1}
 
 
@@ -216,7 +216,7 @@ EXIT_CODES = {
     "JobFailed": 3,
     "JournalError": 1,
     "NotAVideo": 1,
-    "NotBought": 1,
+    "NotSubmitted": 1,
     "NotFound": 1,
     "PermissionDenied": 4,
     "RateLimited": 1,

@@ -31,7 +31,7 @@ from vidjob import (
 from vidjob._batch.naming import Naming
 from vidjob._batch.plan import Plan, planned
 from vidjob._batch.results import Results
-from vidjob._batch.rows import read
+from vidjob._batch.rows import RowRules, read
 from vidjob._json_values import json_columns
 
 IMAGE = "https://a.example/i.png"
@@ -217,11 +217,10 @@ def test_a_wrong_value_is_refused_with_its_row_and_field(name: str, tmp_path: Pa
     order, field = order_of(name)
     table = read([{"id": "a", "prompt": "fine"}, order, {"id": "c", "prompt": "fine too"}])
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        planned(table, Plan(Naming(tmp_path, "{id}.mp4"), tmp_path))
+        planned(table, Plan(Naming(tmp_path, "{id}.mp4"), RowRules(tmp_path)))
     assert caught.value.field == field
     says_id = isinstance(order, dict) and order.get("id") == "b"
-    assert str(caught.value).startswith("item 'b': " if says_id else "item ")
-    assert "item 1: " in str(caught.value) or "item '" in str(caught.value)
+    assert str(caught.value).startswith("row 2 (id 'b'): " if says_id else "row 2")
     assert len(str(caught.value)) < 1000
     json.dumps(caught.value.to_dict(), ensure_ascii=False, allow_nan=False).encode()
 
@@ -254,15 +253,15 @@ def test_a_list_with_wrong_rows_names_the_first_and_up_to_ten_more(
     with pytest.raises(vidjob.InvalidRequest) as caught:
         many(api, client, rows, tmp_path)
     first, _, more = str(caught.value).partition("; ")
-    assert first.startswith("item 'i0': duration")
+    assert first.startswith("row 1 (id 'i0'): duration")
     assert more.startswith(
-        "12 more items are refused: item 'i1' (duration), item 'i2' (duration), item 'i4' (duration)"
+        "12 more rows are refused: row 2 (id 'i1'): duration, row 3 (id 'i2'): duration, row 5 (id 'i4'): duration"
     )
-    assert "item 5 (requests)" in more
-    assert more.count("item ") == 10
+    assert "row 6: requests" in more
+    assert more.count("row ") == 10
     assert more.endswith(", …")
     assert simulator.requests == []
-    with pytest.raises(vidjob.InvalidRequest, match=r"; 1 more item is refused: item 1 \(prompt\)$"):
+    with pytest.raises(vidjob.InvalidRequest, match=r"; 1 more row is refused: row 2: prompt$"):
         many(api, client, ["", ""], tmp_path)
 
 
@@ -515,5 +514,6 @@ def test_a_dry_run_lists_every_wrong_row(cli: Cli, tmp_path: Path) -> None:
     assert (code, out) == (2, "")
     told = err.splitlines()
     assert len(told) == 33
-    assert told[8] == "order 10 (i9): duration must be a whole number of seconds, not inf"
-    assert [line.partition(": ")[0] for line in told[-4:]] == ["order 31", "order 32", "order 33", "order 34"]
+    assert told[8].endswith("line 10, id 'i9'): duration must be a whole number of seconds, not inf")
+    assert told[8].startswith("row 10 (")
+    assert [line[:6] for line in told[-4:]] == ["row 31", "row 32", "row 33", "row 34"]

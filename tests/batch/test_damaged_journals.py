@@ -232,7 +232,7 @@ def test_nothing_is_bought_after_the_deadline(api: ApiMode, simulator: Simulator
     simulator.respond("create", status=status, headers={"Retry-After": "3"}, body=body)
     with quick_client(simulator) as client:
         [result] = many(api, client, ["x"], tmp_path, deadline=0.5)
-    assert isinstance(result.error, vidjob.NotBought)
+    assert isinstance(result.error, vidjob.NotSubmitted)
     assert len(simulator.requests) <= 1
     assert simulator.accepted == []
 

@@ -111,7 +111,15 @@ def test_jobs_without_a_journal_is_an_error(api: ApiMode, client: VideoClient, t
         client.jobs()
     with pytest.raises(vidjob.ConfigurationError, match="no journal is set"):
         resumed(api, client)
-    assert client.jobs(tmp_path / "none") == []
+
+
+def test_a_folder_that_does_not_exist_is_an_error(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
+    for folder, words in ((tmp_path / "none", "the folder does not exist"), (tmp_path, "no folder of a batch")):
+        with pytest.raises(vidjob.InvalidRequest, match=words):
+            api(client, "jobs", folder)
+        with pytest.raises(vidjob.InvalidRequest, match=words):
+            resumed(api, client, folder)
+    assert list(tmp_path.iterdir()) == [], "a mistyped folder is not made"
 
 
 # ---- single renders ---------------------------------------------------------------------------
@@ -127,7 +135,8 @@ def test_a_render_goes_on_where_it_was_left(
         api(client, "render", "x", tmp_path / "a.mp4", on_update=leaves, **OFTEN)
     first = api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
     again = api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
-    assert first == again
+    assert (first.resumed, again.resumed) == (False, True)
+    assert (first.id, first.job, first.path, first.sha256) == (again.id, again.job, again.path, again.sha256)
     assert len(simulator.accepted) == 1
     anew = api(client, "render", "x", tmp_path / "a.mp4", overwrite=True, **OFTEN)
     assert anew.job.request_id != first.job.request_id

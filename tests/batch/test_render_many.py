@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -226,7 +227,7 @@ def test_a_refused_item_does_not_stop_the_others(
 def test_max_cost(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
     results = many(api, client, rows(8), tmp_path, max_cost_usd=0.35)
     assert sum(result.ok for result in results) == 3
-    assert all(isinstance(result.error, vidjob.NotBought) for result in results if not result.ok)
+    assert all(isinstance(result.error, vidjob.NotSubmitted) for result in results if not result.ok)
     assert summary(tmp_path)["stopped"] == "budget"
     # What earlier runs spent counts.
     many(api, client, rows(8), tmp_path, max_cost_usd=0.35)
@@ -299,7 +300,7 @@ def test_stop(client: VideoClient, tmp_path: Path) -> None:
     batch = client.render_many((f"take {number}" for number in itertools.count()), tmp_path, concurrency=2, **OFTEN)  # type: ignore[arg-type]
     assert next(batch).ok
     batch.stop()
-    assert all(result.ok or isinstance(result.error, vidjob.NotBought) for result in batch)
+    assert all(result.ok or isinstance(result.error, vidjob.NotSubmitted) for result in batch)
     assert batch.summary["stopped"] == "caller"
     assert batch.in_flight == 0
 
@@ -336,12 +337,16 @@ def test_names_by_template(api: ApiMode, client: VideoClient, tmp_path: Path) ->
 # ---- orders that are in each other's way --------------------------------------------------------
 
 CLASHES: list[tuple[list[Any], str, str]] = [
-    ([{"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "item 'a': another request has the same id"),
+    (
+        [{"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}],
+        "id",
+        "row 2 (id 'a'): row 1 has another request with the same id",
+    ),
     ([{"id": "a/b", "prompt": "x"}, {"id": "a_b", "prompt": "y"}], "id", "the same file"),
     ([{"id": "A", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "the same file"),
-    ([{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "x", "duration": 99}], "duration", "item 'b': duration"),
-    (["x", ""], "prompt", "item 1: the prompt"),
-    (["x", 7], "requests", "item 1: an order must be"),
+    ([{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "x", "duration": 99}], "duration", "row 2 (id 'b'): duration"),
+    (["x", ""], "prompt", "row 2: the prompt"),
+    (["x", 7], "requests", "row 2: an order must be"),
     ([{"id": " ", "prompt": "x"}], "id", "empty"),
     ([VideoRequest("x", upload_url="https://a.example/put")], "upload_url", "cannot be used in a batch"),
 ]
@@ -351,7 +356,7 @@ CLASHES: list[tuple[list[Any], str, str]] = [
 def test_lists_are_checked_before_anything_is_bought(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, orders: list[Any], field: str, words: str
 ) -> None:
-    with pytest.raises(vidjob.InvalidRequest, match=words) as caught:
+    with pytest.raises(vidjob.InvalidRequest, match=re.escape(words)) as caught:
         many(api, client, orders, tmp_path)
     assert caught.value.field == field
     assert simulator.requests == []
@@ -364,9 +369,10 @@ def test_lists_are_checked_before_anything_is_bought(
 def test_the_same_order_again_is_one_item(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
-    results = many(api, client, ["x", "x", {"id": "a", "prompt": "x"}], tmp_path)
-    assert len(results) == 2
-    assert summary(tmp_path)["duplicates"] == 1
+    with pytest.warns(RuntimeWarning, match="row 2 repeats row 1"):
+        results = many(api, client, ["x", "x", {"id": "a", "prompt": "x"}], tmp_path)
+    assert sorted(result.outcome for result in results) == ["duplicate", "saved", "saved"]
+    assert (summary(tmp_path)["items"], summary(tmp_path)["duplicates"]) == (2, 1)
     assert len(simulator.accepted) == 2
 
 

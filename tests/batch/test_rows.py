@@ -11,7 +11,7 @@ import pytest
 import vidjob
 from vidjob import FileId, Keyframe, StorageOptions, VideoRequest, Voice
 from vidjob._batch.naming import Naming, component
-from vidjob._batch.rows import read, row_of
+from vidjob._batch.rows import RowRules, read, row_of
 
 IMAGE = "https://a.example/i.png"
 NEW = "grok-imagine-video-1.5"
@@ -19,7 +19,7 @@ MEDIA = Path(__file__).parent.parent / "media"
 
 
 def request_of(order: object, root: Path | None = None) -> VideoRequest:
-    return row_of(order, input_root=root).request
+    return row_of(order, RowRules(root)).request
 
 
 #: (row, the same as a request)
@@ -77,10 +77,10 @@ def test_rows(order: object, request_: VideoRequest) -> None:
 
 
 def test_other_columns_are_kept() -> None:
-    row = row_of({"id": 7, "prompt": "x", "scene": "a", "score": 0.5, "note": None}, input_root=None)
+    row = row_of({"id": 7, "prompt": "x", "scene": "a", "score": 0.5, "note": None}, RowRules())
     assert (row.id, row.columns) == ("7", {"scene": "a", "score": 0.5})
     line = {"custom_id": "a", "url": "/v1/videos/edits", "body": {"prompt": "x", "video": {"url": IMAGE}}, "note": "n"}
-    row = row_of(line, input_root=None)
+    row = row_of(line, RowRules())
     assert (row.id, row.columns, row.request.operation) == ("a", {"note": "n"}, "edit")
 
 
@@ -128,7 +128,7 @@ EXPECTED = [("a", VideoRequest("x", duration=3), {"scene": "s"}), ("b", VideoReq
 
 
 def all_of(source: object) -> list[tuple[str | None, VideoRequest, dict[str, Any]]]:
-    return [tuple(row_of(order, input_root=None)) for order in read(source).rows]  # type: ignore[misc]
+    return [tuple(row_of(order, RowRules()))[:3] for order in read(source).rows]  # type: ignore[misc]
 
 
 def test_jsonl(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import vidjob
 from support import ApiMode, many
 from vidjob import Simulator, VideoClient
-from vidjob._batch.rows import Row, read, row_of
+from vidjob._batch.rows import Row, RowRules, read, row_of
 
 IMAGE = "https://a.example/i.png"
 
@@ -23,7 +23,7 @@ IMAGE = "https://a.example/i.png"
 def rows_of(source: object) -> list[Row]:
     table = read(source)
     assert table.is_whole
-    return [row_of(order, input_root=None) for order in table.rows]
+    return [row_of(order, RowRules()) for order in table.rows]
 
 
 @pytest.fixture(params=["with pyarrow", "without pyarrow"])
@@ -119,7 +119,7 @@ def test_tables_are_rendered(
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ([0, 1], "no column is named prompt; the columns are 0, 1"),
+        ([0, 1], "no column is named prompt; the columns are '0', '1'"),
         (["Promt", "id"], "no column is named prompt; the columns are 'Promt', 'id'"),
         (["prompt", "prompt"], "two columns are named 'prompt'"),
         ([("prompt", "a"), ("prompt", "b")], "no column is named prompt"),
@@ -178,10 +178,10 @@ IDS: list[tuple[object, str | None]] = [
 def test_ids_keep_their_spelling(number: int) -> None:
     given, spelled = IDS[number]
     if spelled is not None or given is None:
-        assert row_of({"id": given, "prompt": "x"}, input_root=None).id == spelled
+        assert row_of({"id": given, "prompt": "x"}, RowRules()).id == spelled
         return
     with pytest.raises(vidjob.InvalidRequest) as caught:
-        row_of({"id": given, "prompt": "x"}, input_root=None)
+        row_of({"id": given, "prompt": "x"}, RowRules())
     assert caught.value.field == "id"
 
 

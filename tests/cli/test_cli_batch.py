@@ -25,7 +25,8 @@ def test_batch(cli: Cli, at: list[str], simulator: Simulator) -> None:
     code, out, err = cli("batch", orders(4), "-o", "out", *OFTEN, *at)
     assert code == 0
     told = pairs(out)
-    assert (told["saved"], told["cost"], told["folder"]) == ("4", "0.40 USD", "out")
+    assert (told["saved"], told["folder"]) == ("4", "out")
+    assert (told["cost"], told["spent"]) == ("0.40 USD (this run)", "0.40 USD (this folder)")
     assert "4 of 4 done" in err.splitlines()[-1]
     assert sorted(path.name for path in Path("out/videos").iterdir()) == [f"i{number}.mp4" for number in range(4)]
     code, out, _ = cli("batch", "rows.jsonl", "-o", "out", "--json", *OFTEN, *at)
@@ -65,9 +66,12 @@ def test_5_limits(cli: Cli, at: list[str], options: list[str], code: int, words:
     ended, _, err = cli("batch", orders(4), "-o", "out", *options, *OFTEN, *at)
     assert ended == code
     assert words in err
-    assert err.splitlines()[-1] == "to continue: " + shlex.join(
-        ["vidjob", "batch", "rows.jsonl", "-o", "out", *options, *OFTEN, *at]
-    )
+    # All four cost 0.40 USD. The limit for jobs is of each run.
+    enough = ["--max-cost-usd", "0.40"] if options[0] == "--max-cost-usd" else options
+    again = ["batch", "rows.jsonl", "-o", "out", *enough, *OFTEN, *at]
+    assert err.splitlines()[-1] == "to continue: " + shlex.join(["vidjob", *again])
+    _, out, _ = cli(*again)
+    assert int(pairs(out)["saved"]) > int(pairs(out)["resumed"])
 
 
 def test_3_failed_items(cli: Cli, at: list[str], simulator: Simulator) -> None:
@@ -135,7 +139,8 @@ def test_dry_run_needs_no_key(cli: Cli) -> None:
     assert (code, err) == (0, "nothing is sent\n")
     assert out.splitlines() == ["items       3", "would cost  about 0.30 USD"]
     code, out, _ = cli("batch", orders(2, model="grok-of-tomorrow"), "--dry-run", "--json")
-    assert json.loads(out) == {"items": 2, "duplicates": 0, "unpriced": 2, "estimated_usd": 0.0}
+    estimated = {"items": 2, "duplicates": 0, "unpriced": 2, "estimated_usd": 0.0}
+    assert json.loads(out) == {**estimated, "bought": 0, "spent_usd": 0.0, "submitted": 2, "stop": None}
     Path("prices.json").write_text('{"grok-of-tomorrow": {"per_second": {"480p": 1}}}')
     code, out, _ = cli("batch", "rows.jsonl", "--dry-run", "--prices", "prices.json")
     assert "4.00 USD" in out
@@ -156,7 +161,12 @@ def test_dry_run_tells_every_mistake(cli: Cli) -> None:
     assert len(said) == 4
     for line, words in zip(
         said,
-        ["order 2 (b): duration", "order 3 (a): another request has the same id", "leads out of", "Portable Document"],
+        [
+            "row 2 (rows.jsonl, line 2, id 'b'): duration",
+            "line 3, id 'a'): row 1 has another request with the same id",
+            "leads out of",
+            "Portable Document",
+        ],
         strict=True,
     ):
         assert words in line
@@ -168,17 +178,17 @@ def test_dry_run_goes_on_behind_a_line_that_is_none(cli: Cli) -> None:
     assert code == 2
     first, second, third, *_, last = err.splitlines()
     assert len(err.splitlines()) == 22
-    assert first.startswith("error: order 2: rows.jsonl, line 3: not JSON")
-    assert second.startswith("order 3: an order must be a prompt")
-    assert third == "order 4: duration must be 1 to 15 seconds, not 99"
-    assert last == "order 23: duration must be 1 to 15 seconds, not 99"
+    assert first.startswith("error: row 2: rows.jsonl, line 3: not JSON")
+    assert second.startswith("row 3: an order must be a prompt")
+    assert third == "row 4 (rows.jsonl, line 5): duration must be 1 to 15 seconds, not 99"
+    assert last == "row 23 (rows.jsonl, line 24): duration must be 1 to 15 seconds, not 99"
     assert json.loads(out)["error"]["mistakes"][2] == third
 
 
 def test_dry_run_of_other_files(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("rows.csv").write_text('id,prompt,extra\na,x,\nb,y,"{""seed"": 7}"\nc,z,[\n', encoding="utf-8-sig")
     code, _, err = cli("batch", "rows.csv", "--dry-run")
-    assert (code, err[:50]) == (2, "error: order 3 (c): rows.csv, line 4: extra: not J")
+    assert (code, err[:50]) == (2, "error: row 3 (rows.csv, line 4, id 'c'): extra: no")
     parquet = pytest.importorskip("pyarrow.parquet")
     arrow = pytest.importorskip("pyarrow")
     parquet.write_table(arrow.table({"id": ["a", "b"], "prompt": ["x", "y"]}), "rows.parquet")
@@ -320,8 +330,8 @@ def test_closed_output_pipe_stops_a_batch_with_141(key: list[str]) -> None:
 
 
 def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: VideoClient) -> None:
-    assert cli("jobs", "out") == (2, "", "error: there is no journal in out\n")
-    assert cli("resume", "out", *at) == (2, "", "error: there is no journal in out\n")
+    assert cli("jobs", "out") == (2, "", "error: there is no journal in out: the folder does not exist\n")
+    assert cli("resume", "out", *at) == (2, "", "error: there is no journal in out: the folder does not exist\n")
     assert not Path("out").exists()
     simulator.pause()
     rows = [{"id": f"i{n}", "prompt": f"{n}"} for n in range(3)]
@@ -329,7 +339,8 @@ def test_jobs_and_resume(cli: Cli, at: list[str], simulator: Simulator, client: 
     simulator.resume()
     code, out, err = cli("jobs", "out")
     assert (code, err) == (0, "")
-    heading, *shown = out.splitlines()
+    heading, *shown, total = out.splitlines()
+    assert total == "3 jobs: 3 accepted; 1.20 USD spent (1.20 USD of it estimated)"
     assert heading.split()[:3] == ["id", "state", "request_id"]
     assert sorted(row.split()[0] for row in shown) == ["i0", "i1", "i2"]
     code, out, _ = cli("resume", "out", "--json", *OFTEN, *at)

@@ -131,7 +131,7 @@ def test_the_command_to_continue_drops_on_existing(words: list[str], expected: s
         ({}, {}, 0),
         ({"saved": 2, "resumed": 1, "duplicates": 3}, {}, 0),
         ({"pending": 1}, {}, 6),
-        ({"stopped": "deadline", "not_bought": 1}, {}, 6),
+        ({"stopped": "deadline", "not_submitted": 1}, {}, 6),
         ({"failed": 1, "pending": 1}, {}, 3),
         ({"blocked": 1, "stopped": "deadline"}, {}, 3),
         ({"unknown": 1}, {}, 3),
@@ -144,6 +144,6 @@ def test_the_command_to_continue_drops_on_existing(words: list[str], expected: s
     ],
 )
 def test_exit_codes(counts: dict[str, Any], more: dict[str, bool], code: int) -> None:
-    names = ("saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought", "duplicates")
+    names = ("saved", "resumed", "failed", "blocked", "pending", "unknown", "not_submitted", "duplicates")
     summary = {**dict.fromkeys(names, 0), "stopped": None, **counts}
     assert exit_of_run(summary, **more) == code

@@ -101,12 +101,11 @@ def test_time_left_counts_jobs_under_way(progress: int | None) -> None:
     assert totals.text.endswith(f"1:00, {format_duration(left)} left")
 
 
-def test_items_not_bought_are_not_counted_as_failed() -> None:
+def test_items_not_submitted_are_not_counted_as_failed() -> None:
     totals = BatchProgress(5, Clock())
-    for error in (vidjob.NotBought("no"), vidjob.WaitTimeout("no"), vidjob.JobBlocked("no")):
+    for error in (vidjob.NotSubmitted("no"), vidjob.WaitTimeout("no"), vidjob.JobBlocked("no")):
         totals.on_result(RenderResult("a", error=error))
-    totals.remove_duplicates(1)
-    assert totals.text.startswith("0 of 4 done, 1 failed, 0.00 USD")
+    assert totals.text.startswith("0 of 5 done, 1 failed, 0.00 USD")
 
 
 @POSIX

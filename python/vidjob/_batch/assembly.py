@@ -11,15 +11,17 @@ from vidjob._batch import open_batches
 from vidjob._batch.batch import BatchObserver, BatchParts
 from vidjob._batch.naming import Naming
 from vidjob._batch.outputs import Outputs
-from vidjob._batch.plan import Plan, make_folder, planned
+from vidjob._batch.plan import Duplicate, Item, Plan, duplicates_warning, make_folder, planned
+from vidjob._batch.results import JoinTable
+from vidjob._journal import elsewhere_warnings
 from vidjob._progress.bars import display_for_batch
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from vidjob._batch.rows import Table
-    from vidjob._native import Client
+    from vidjob._batch.rows import RowRules, Table
+    from vidjob._native import Batch, Client
     from vidjob._observers import Event
     from vidjob._options import BatchOptions
 
@@ -53,27 +55,40 @@ class Assembly:
         table: Table,
         folder: str | os.PathLike[str],
         filename: str,
-        input_root: str | os.PathLike[str] | None,
+        rules: RowRules,
     ) -> BatchParts:
         """Returns the parts of a batch that buys jobs; `VideoClient.render_many` describes the arguments."""
         # Made absolute now: the working folder may be another when the next row comes.
         home = Path(absolute_path(local_path("folder", folder)))
         local_path("filename", filename)
-        root = None if input_root is None else Path(absolute_path(local_path("input_root", input_root)))
-        plan = Plan(Naming(home, filename), root)
+        plan = Plan(Naming(home, filename), rules)
         items = planned(table, plan) if table.is_whole else None
         make_folder(home)
         open_batches.close_abandoned(home.resolve())
         observer = self._observer(None if items is None else len(items))
+        native = self._native.render_many(home, self._options, observer.listener is not None)
+        elsewhere = self._elsewhere(native, items)
         return BatchParts(
-            native=self._native.render_many(home, self._options, observer.listener is not None),
+            native=native,
             items=table.rows if items is None else iter(items),
             is_planned=table.is_whole,
             plan=plan,
             outputs=Outputs(home),
             observer=observer,
             folder=home,
+            table=None if table.columns is None else JoinTable(table.columns, table.index),
+            warnings=[
+                *_warnings_of_duplicates(items or []),
+                *elsewhere_warnings(elsewhere, self._native.base_url, home / ".vidjob"),
+            ],
+            elsewhere=elsewhere,
         )
+
+    def _elsewhere(self, native: Batch, items: Sequence[Item | Duplicate] | None) -> dict[str, int]:
+        """Returns the number of items that were made at other services, and would be taken as they are."""
+        if self._options.on_existing != "resume":
+            return {}
+        return native.elsewhere(None if items is None else {item.id for item in items if isinstance(item, Item)})
 
     def of_journal(self, journal: Path) -> BatchParts:
         """Returns the parts of a batch that finishes the jobs of a journal."""
@@ -92,9 +107,17 @@ class Assembly:
             outputs=Outputs(home) if has_outputs else None,
             observer=observer,
             folder=home,
+            table=None,
+            warnings=(),
+            elsewhere={},
         )
 
     def _observer(self, total: int | None) -> BatchObserver:
         tracer = _tracing.tracer()
         spans = None if tracer is None else _tracing.BatchSpans(tracer, self._native.host)
         return BatchObserver(self._on_event, display_for_batch(self._progress, total), spans)
+
+
+def _warnings_of_duplicates(items: Sequence[Item | Duplicate]) -> list[str]:
+    duplicates = [item for item in items if isinstance(item, Duplicate)]
+    return [duplicates_warning(duplicates)] if duplicates else []

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import warnings
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _log, _native
 from vidjob._batch import open_batches
 from vidjob._batch.outputs import Counts, Outputs
-from vidjob._batch.plan import Item, Plan, make_folder
+from vidjob._batch.plan import Duplicate, Item, Plan, duplicates_warning, make_folder
 from vidjob._batch.results import Results
-from vidjob._batch.rows import label_of
-from vidjob._errors import AlreadyRunning, DownloadError, InvalidRequest, VidjobError
+from vidjob._batch.rows import label_of, plain_row_of
+from vidjob._errors import AlreadyRunning, DownloadError, InvalidRequest, NotSubmitted, VidjobError
 from vidjob._journal import damage_warnings
-from vidjob._json_values import json_columns
 from vidjob._notebook.mixin import NotebookRepr
 from vidjob._observers import call_safely, close_display, event_listener, report_interrupt
 from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from vidjob._batch.results import JoinTable
     from vidjob._progress.display import Display
     from vidjob._tracing import BatchSpans
 
@@ -86,6 +87,9 @@ class BatchParts(NamedTuple):
         outputs: Writes the output files, if there are any.
         observer: Receives events and results.
         folder: The batch's folder.
+        table: The table that results can be joined to.
+        warnings: What to warn of at the beginning.
+        elsewhere: The number of items that other services have, by their base URL.
     """
 
     native: _native.Batch
@@ -95,6 +99,9 @@ class BatchParts(NamedTuple):
     outputs: Outputs | None
     observer: BatchObserver
     folder: Path
+    table: JoinTable | None
+    warnings: Sequence[str]
+    elsewhere: Mapping[str, int]
 
 
 class _BaseBatch(NotebookRepr):
@@ -108,8 +115,14 @@ class _BaseBatch(NotebookRepr):
         self._outputs = parts.outputs
         self._observer = parts.observer
         self._folder = parts.folder
+        self._table = parts.table
+        #: The number of items that other services have, by their base URL.
+        self.elsewhere = parts.elsewhere
         self._counts = Counts()
         self._fed: dict[str, Item] = {}
+        #: Rows that repeat an item that is under way.
+        self._repeats: dict[str, list[Duplicate]] = {}
+        self._ready: deque[RenderResult] = deque()
         self._made_folders: set[Path] = set()
         self._summary: dict[str, Any] = {}
         self._closed = False
@@ -118,17 +131,18 @@ class _BaseBatch(NotebookRepr):
         #: The function that asked for the last result.
         self.consumer = open_batches.consumer()
         open_batches.register(Path(os.path.realpath(parts.folder)), self)
-        for warning in damage_warnings(parts.native.damage()):
+        for warning in (*damage_warnings(parts.native.damage()), *parts.warnings):
             warnings.warn(warning, RuntimeWarning, stacklevel=4)
 
     @property
     def summary(self) -> dict[str, Any]:
         """The totals so far, as ``summary.json`` has them.
 
-        ``items``, ``saved``, ``resumed`` (finished in an earlier run), ``failed``, ``blocked`` (by moderation),
-        ``pending`` (not finished; can be resumed), ``unknown`` (a create without a response), ``not_bought``,
-        ``duplicates`` (the same order again), ``stopped`` (why buying stopped, or ``None``), ``cost_usd`` (of this
-        run, as the service reported), ``spent_usd`` (in this journal, with reservations), ``render_seconds``
+        ``items``, which are ``saved`` (of them ``resumed``: finished in an earlier run), ``failed``, ``blocked`` (by
+        moderation), ``pending`` (not finished; can be resumed), ``unknown`` (a create without a response) or
+        ``not_submitted``; ``duplicates`` (rows that repeat an item, so that items and duplicates add up to the rows);
+        ``stopped`` (why buying stopped, or ``None``); ``cost_usd`` (what the service billed in this run);
+        ``spent_usd`` (what is spent or reserved in this folder, whichever run bought it); ``render_seconds``
         (quantiles) and ``wall_seconds``.
         """
         if self._closed:
@@ -141,7 +155,7 @@ class _BaseBatch(NotebookRepr):
         return 0 if self._closed else self._native.in_flight
 
     def stop(self) -> None:
-        """Stops buying. Items under way continue, and their results still come."""
+        """Stops buying. Items under way continue; those that would have to be bought end as ``NotSubmitted``."""
         if not self._closed:
             self._native.stop()
 
@@ -205,39 +219,58 @@ class _BaseBatch(NotebookRepr):
     def _feed(self, order: object) -> RenderResult | None:
         """Feeds one order. Returns a result when it needs no work, or is wrong."""
         assert self._plan is not None  # noqa: S101 - batches that resume have no orders
+        index = self._plan.count
         try:
             item = self._plan.item(order)
         except InvalidRequest as error:
-            return self._record(RenderResult(label_of(order), error=error))
+            return self._record(RenderResult(label_of(order), error=error, index=index, row=plain_row_of(order)))
+        if isinstance(item, Duplicate):
+            call_safely("a warning failed", warnings.warn, duplicates_warning([item]), RuntimeWarning)
         return self._feed_item(item)
 
-    def _feed_item(self, item: Item | None) -> RenderResult | None:
-        if item is None:
-            self._counts.duplicates += 1
-            return None
+    def _feed_item(self, item: Item | Duplicate) -> RenderResult | None:
+        if isinstance(item, Duplicate):
+            return self._repeat(item)
         legacy = f"{item.id}.0"
         if item.id.isdigit() and self._native.knows(legacy, item.sha256):
             # Version 0.1 named the numbers of a column with gaps like this.
-            item = item._replace(id=legacy)
-        self._fed[item.id] = item
+            item = replace(item, id=legacy)
         if item.path.parent not in self._made_folders:
             try:
                 make_folder(item.path.parent)
             except DownloadError as error:
-                del self._fed[item.id]
-                return self._record(RenderResult(item.id, error=error, columns=item.columns))
+                return self._record(_result_of(item, error=error))
             self._made_folders.add(item.path.parent)
+        self._fed[item.id] = item
         self._observer.on_item(item)
-        columns = json.dumps(json_columns(item.columns), ensure_ascii=False)
-        outcome = self._native.feed(item.id, item.request, item.sha256, item.path, columns)
+        outcome = self._native.feed(item)
         return None if outcome is None else self._result(outcome)
 
+    def _repeat(self, duplicate: Duplicate) -> RenderResult | None:
+        """Returns the result of a row that repeats an item, or keeps the row until the item is finished."""
+        item = duplicate.item
+        if item.id in self._fed:
+            self._repeats.setdefault(item.id, []).append(duplicate)
+            return None
+        outcome = self._native.known(item)
+        if outcome is not None:
+            return self._record(_repeated(duplicate, self._of_outcome(outcome, item)))
+        error = NotSubmitted(f"not submitted: {duplicate.warning}, which was not bought")
+        return self._record(_repeated(duplicate, _result_of(item, error=error)))
+
     def _result(self, outcome: _native.Outcome) -> RenderResult:
-        item = self._fed.pop(outcome.id, None)
+        result = self._record(self._of_outcome(outcome, self._fed.pop(outcome.id, None)))
+        for duplicate in self._repeats.pop(outcome.id, ()):
+            self._ready.append(self._record(_repeated(duplicate, result)))
+        return result
+
+    def _of_outcome(self, outcome: _native.Outcome, item: Item | None) -> RenderResult:
         file, error = outcome.file, outcome.error
         if error is not None and not isinstance(error, VidjobError):
             raise error
-        result = RenderResult(
+        if outcome.warning is not None:
+            call_safely("a warning failed", warnings.warn, outcome.warning, RuntimeWarning)
+        return RenderResult(
             outcome.id,
             outcome.job,
             None if file is None else file.path,
@@ -247,10 +280,9 @@ class _BaseBatch(NotebookRepr):
             outcome.resumed,
             outcome.render_seconds,
             None if item is None else item.columns,
+            None if item is None else item.index,
+            None if item is None else item.row,
         )
-        if outcome.warning is not None:
-            call_safely("a warning failed", warnings.warn, outcome.warning, RuntimeWarning)
-        return self._record(result)
 
     def _record(self, result: RenderResult) -> RenderResult:
         self._counts.add(result)
@@ -274,7 +306,8 @@ class Batch(_BaseBatch):
 
     def collect(self) -> Results:
         """Waits for all results, and returns them together."""
-        return Results(self)
+        results = list(self)
+        return Results(results, summary=self.summary, table=self._table)
 
     def __iter__(self) -> Self:
         return self
@@ -297,6 +330,8 @@ class Batch(_BaseBatch):
 
     def _next(self) -> RenderResult:
         while not self._closed:
+            if self._ready:
+                return self._ready.popleft()
             if not self._native.has_room():
                 outcome, has_more = self._native.step(listener=self._observer.listener)
                 if outcome is not None:
@@ -334,7 +369,8 @@ class AsyncBatch(_BaseBatch):
 
     async def collect(self) -> Results:
         """Waits for all results, and returns them together."""
-        return Results([result async for result in self])
+        results = [result async for result in self]
+        return Results(results, summary=self.summary, table=self._table)
 
     def __aiter__(self) -> Self:
         return self
@@ -367,6 +403,8 @@ class AsyncBatch(_BaseBatch):
 
     async def _next(self) -> RenderResult:
         while not self._closed:
+            if self._ready:
+                return self._ready.popleft()
             if self._native.has_room():
                 # Other tasks run in between, however many items there are.
                 await asyncio.sleep(0)
@@ -400,3 +438,27 @@ class AsyncBatch(_BaseBatch):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _result_of(item: Item, *, error: VidjobError) -> RenderResult:
+    """Returns the result of an item that was not started."""
+    return RenderResult(item.id, error=error, columns=item.columns, index=item.index, row=item.row)
+
+
+def _repeated(duplicate: Duplicate, result: RenderResult) -> RenderResult:
+    """Returns the result of a row that repeats an item."""
+    item = duplicate.item
+    return RenderResult(
+        item.id,
+        result.job,
+        result.path,
+        result.sha256,
+        result.bytes,
+        result.error,
+        result.resumed,
+        result.render_seconds,
+        item.columns,
+        item.index,
+        item.row,
+        duplicate.first,
+    )

@@ -6,7 +6,8 @@ import codecs
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob._batch.tables import PROMPTS, no_prompt
+from vidjob._batch.column_names import check_names
+from vidjob._batch.file_row import FileRow
 from vidjob._errors import InvalidRequest
 from vidjob._json_values import quote_value
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-__all__ = ["CsvRow", "rows_of_csv"]
+__all__ = ["rows_of_csv"]
 
 _DELIMITERS = ",;\t|"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -34,16 +35,6 @@ _MARKS = (
 )
 
 
-class CsvRow(dict[str, Any]):
-    """A row, and its place in the file."""
-
-    __slots__ = ("place",)
-
-    def __init__(self, cells: dict[str, Any], place: str) -> None:
-        super().__init__(cells)
-        self.place = place
-
-
 class _Line(NamedTuple):
     """One row of cells, or the reason why it cannot be read."""
 
@@ -52,7 +43,7 @@ class _Line(NamedTuple):
     fault: str = ""
 
 
-def rows_of_csv(path: Path, known: Collection[str]) -> Iterator[CsvRow | InvalidRequest]:
+def rows_of_csv(path: Path, known: Collection[str], passed: Collection[str] = ()) -> Iterator[FileRow | InvalidRequest]:
     """Yields the rows of a file; for a wrong row, it yields the error.
 
     Empty cells and empty rows are left out.
@@ -61,6 +52,7 @@ def rows_of_csv(path: Path, known: Collection[str]) -> Iterator[CsvRow | Invalid
         path: The file: UTF-8, or UTF-16 with a byte order mark.
         known: The names of fields. They identify the delimiter, and match headers in any case and with surrounding
             blanks.
+        passed: Columns that are not fields, even if their names look like misspelt ones.
 
     Raises:
         InvalidRequest: The file is not text, or its header is wrong.
@@ -69,14 +61,15 @@ def rows_of_csv(path: Path, known: Collection[str]) -> Iterator[CsvRow | Invalid
     lines, header = _lines_and_header(text, known)
     if header is None:
         return
-    names = _names(path, header, known)
+    names = _names(path, header, known, passed)
+    columns = tuple(filter(None, names))
     for line in lines:
         place = f"{path}, line {line.number}"
         fault = line.fault or _fault_of(line, header, names)
         if fault:
             yield InvalidRequest(f"{place}: {fault}", field="requests")
         elif any(map(_has_content, line.cells)):
-            yield CsvRow(_cells(line, header, names), place)
+            yield FileRow(_cells(line, header, names), place, columns)
 
 
 def _has_content(cell: str) -> bool:
@@ -206,7 +199,7 @@ def _fault_of(line: _Line, header: _Line, names: list[str]) -> str:
 # ---- header -----------------------------------------------------------------------------------
 
 
-def _names(path: Path, header: _Line, known: Collection[str]) -> list[str]:
+def _names(path: Path, header: _Line, known: Collection[str], passed: Collection[str]) -> list[str]:
     """Returns the names of the columns."""
     place = f"{path}, line {header.number}"
     if header.fault:
@@ -220,6 +213,8 @@ def _names(path: Path, header: _Line, known: Collection[str]) -> list[str]:
             one, other = header.cells[names.index(name)], header.cells[number]
             message = f"the columns {quote_value(one)} and {quote_value(other)} have the same name; rename one of them"
             raise InvalidRequest(f"{place}: {message}", field=name)
-    if PROMPTS.isdisjoint(names):
-        raise InvalidRequest(f"{place}: {no_prompt(header.cells)}", field="prompt")
+    try:
+        check_names(filter(None, names), passed)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{place}: {error}", field=error.field) from None
     return names

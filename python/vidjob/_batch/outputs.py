@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidjob._batch.added_columns import added_value, has_added, with_added
 from vidjob._errors import JournalError, VidjobError
 from vidjob._json_values import json_columns
 from vidjob._observers import call_safely
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "Outputs"]
 
 #: Keys that tell our output from another file of the same name.
-_VIDEO = {"id", "file_name", "request_id", "sha256"}
-_ERROR = {"id", "request_id", "error"}
+_VIDEO = ("file_name", "request_id", "sha256")
+_ERROR = ("request_id", "error")
+#: What a line has beside the other columns of its row.
+_WRITTEN = {"id", "operation", "prompt", "model", "duration", "resolution"} | {
+    *("file_name", "index", "request_id", "cost_usd", "bytes", "sha256")
+}
 _SUMMARY = {"items", "saved", "spent_usd"}
 _QUANTILES = {"p05": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -64,7 +69,7 @@ class _Lines:
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
-        if not _is_ours(self._target, _ERROR):
+        if not all(_is_ours(_object(line), _ERROR) for line in _text_of(self._target).splitlines()):
             if handle is not None:
                 Path(self._temporary).unlink(missing_ok=True)
             _warn_of_foreign(self._target)
@@ -106,12 +111,13 @@ class Counts:
         self._counts: Counter[str] = Counter()
         self._ticks = 0
         self._seconds: list[float] = []
-        self.duplicates = 0
 
     def add(self, result: RenderResult) -> None:
         """Counts one result."""
-        self._counts["items"] += 1
         self._counts[result.outcome] += 1
+        if result.duplicate_of is not None:
+            return
+        self._counts["items"] += 1
         self._counts["resumed"] += result.resumed
         if result.job is not None and result.job.usage is not None and not result.resumed:
             self._ticks += result.job.usage.cost_in_usd_ticks
@@ -120,10 +126,10 @@ class Counts:
 
     def summary(self, *, stopped: str | None, spent_usd: float) -> dict[str, Any]:
         """Returns the totals so far."""
-        outcomes = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_bought")
+        outcomes = ("items", "saved", "resumed", "failed", "blocked", "pending", "unknown", "not_submitted")
         return {
             **{word: self._counts[word] for word in outcomes},
-            "duplicates": self.duplicates,
+            "duplicates": self._counts["duplicate"],
             "stopped": stopped,
             "cost_usd": round(self._ticks / 1e10, 10),
             "spent_usd": round(spent_usd, 10),
@@ -146,14 +152,15 @@ class Outputs:
 
     def add(self, result: RenderResult) -> None:
         """Writes the error of a result. A full disk must not lose the result: `close` raises its error."""
-        if result.ok or self._failure is not None:
+        if result.ok or result.duplicate_of is not None or self._failure is not None:
             return
         error = VidjobError("") if result.error is None else result.error
         request_id = result.job.request_id if result.job is not None else error.request_id
-        about = {"id": result.id, "request_id": request_id, "error": error.to_dict()}
+        row = json_columns(result.row or result.columns)
+        about = {"outcome": result.outcome, "request_id": request_id, "error": error.to_dict(), "index": result.index}
         try:
             with _writing(self._folder / "errors.jsonl"):
-                self._errors.append({**json_columns(result.columns), **about})
+                self._errors.append(with_added({"id": result.id} | row, about, row))
         except JournalError as failure:
             self._failure = failure
 
@@ -190,17 +197,18 @@ class Outputs:
         target = self._folder / "metadata.jsonl"
         lines = _text_of(target).splitlines()
         earlier = [_object(line) for line in lines]
-        if not all(fields.keys() >= _VIDEO for fields in earlier):
+        if not all(_is_ours(fields, _VIDEO) for fields in earlier):
             _warn_of_foreign(target)
             return
-        columns = {str(fields["id"]): json.dumps(fields) for fields in earlier} if batch.lacks_columns() else {}
-        text = batch.metadata(columns)
+        rows = {str(fields.get("id")): json.dumps(_row_of(fields)) for fields in earlier} if batch.lacks_rows() else {}
+        text = batch.metadata(rows)
         # The folder may have videos whose journal was removed.
-        known = {_object(line).get("file_name") for line in text.splitlines()}
+        known = {added_value(_object(line), "file_name") for line in text.splitlines()}
+        files = [added_value(fields, "file_name") for fields in earlier]
         others = [
             line
-            for line, fields in zip(lines, earlier, strict=True)
-            if fields["file_name"] not in known and (self._folder / str(fields["file_name"])).is_file()
+            for line, file in zip(lines, files, strict=True)
+            if file not in known and (self._folder / str(file)).is_file()
         ]
         if text or others:
             _write(target, "".join(f"{line}\n" for line in others) + text)
@@ -228,8 +236,13 @@ def _text_of(target: Path) -> str:
             return "unreadable"
 
 
-def _is_ours(target: Path, keys: set[str]) -> bool:
-    return all(keys <= _object(line).keys() for line in _text_of(target).splitlines())
+def _is_ours(fields: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    return all(has_added(fields, name) for name in names)
+
+
+def _row_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the other columns of the row in a line."""
+    return {name: value for name, value in fields.items() if name not in _WRITTEN}
 
 
 def _warn_of_foreign(target: Path) -> None:

@@ -16,7 +16,7 @@ from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, Vi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FIELDS", "id_of", "is_missing", "parsed", "request_of"]
+__all__ = ["FIELDS", "id_of", "is_missing", "parsed", "plain_fields", "plain_row", "request_of"]
 
 _TRUE, _FALSE = frozenset({"true", "1", "1.0", "yes"}), frozenset({"false", "0", "0.0", "no"})
 _ADDRESSES = ("http://", "https://", "data:")
@@ -278,7 +278,7 @@ def _media(place: _Place, value: Any) -> Any:  # noqa: ANN401 - media are of man
     if isinstance(found, Mapping):
         return _media_of_object(place, found)
     if isinstance(found, str):
-        return str.__str__(found)
+        return _media_of_text(place, str.__str__(found))
     if isinstance(found, (bytes, bytearray, FileId, VideoJob, Video)):
         return found
     if isinstance(found, os.PathLike):
@@ -286,6 +286,17 @@ def _media(place: _Place, value: Any) -> Any:  # noqa: ANN401 - media are of man
     from vidjob._media import encoded
 
     return encoded(found, place.field)
+
+
+def _media_of_text(place: _Place, text: str) -> str | Path:
+    """Returns an address, or the path that a text names."""
+    is_path = not text.strip().lower().startswith(_ADDRESSES) and (place.field != "video" or _looks_like_path(text))
+    return _inside(place, Path(text.strip())) if is_path else text
+
+
+def _looks_like_path(text: str) -> bool:
+    # Otherwise it is the request_id of an earlier job.
+    return any(mark in text for mark in "./\\")
 
 
 def _media_of_object(place: _Place, value: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - likewise
@@ -305,7 +316,8 @@ def _inside(place: _Place, path: Path) -> Path:
     """Returns a path that a row names, if it leads into the input root: rows may come from strangers."""
     root = place.input_root
     if root is None:
-        raise place.refused(f"{place.field}: a path in a row needs input_root=FOLDER, and must lead into that folder")
+        message = f"{place.field}: {quote_value(str(path))} is not an http(s) address, and rows name files only with"
+        raise place.refused(f"{message} input_root=FOLDER, the folder that their paths are relative to")
     whole = (root / path).resolve()
     if not whole.is_relative_to(root.resolve()):
         raise place.refused(f"{place.field}: {path} leads out of {root}")
@@ -371,3 +383,28 @@ FIELDS: dict[str, Callable[[_Place, Any], object]] = {
     **{field["name"]: _READERS[field["kind"]] for field in request_fields()},
     "output": _output,
 }
+
+# ---- rows for outputs ---------------------------------------------------------------------------
+
+_KINDS = {field["name"]: field["kind"] for field in request_fields()}
+_PLAIN = frozenset({"text", "seconds", "flag"})
+
+
+def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a row without media, which would stay in memory as long as its result."""
+    return {name: value for name, value in row.items() if _KINDS.get(name, "text") in _PLAIN or _is_plain(value)}
+
+
+def plain_fields(request: VideoRequest) -> dict[str, Any]:
+    """Returns the fields of a request that are not media."""
+    fields = {name: getattr(request, name) for name, kind in _KINDS.items() if kind in _PLAIN}
+    return {"operation": request.operation, **{name: value for name, value in fields.items() if value is not None}}
+
+
+def _is_plain(value: object, depth: int = 3) -> bool:
+    if isinstance(value, (list, tuple, Mapping)):
+        items = value.values() if isinstance(value, Mapping) else value
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in items)
+    if isinstance(value, str):
+        return not value[:5].lower().startswith("data:")
+    return value is None or isinstance(value, (int, float, os.PathLike))

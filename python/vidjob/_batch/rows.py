@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob._arguments import local_path
-from vidjob._batch.csv_rows import CsvRow, rows_of_csv
-from vidjob._batch.row_fields import FIELDS, id_of, is_missing, parsed, request_of
-from vidjob._batch.tables import PROMPTS, is_table, no_prompt, rows_of_arrow_batches, rows_of_table
+from vidjob._arguments import absolute_path, local_path
+from vidjob._batch.column_names import FIELD_NAMES, ID_NAMES, check_prompt, check_spelling
+from vidjob._batch.csv_rows import rows_of_csv
+from vidjob._batch.file_row import FileRow
+from vidjob._batch.row_fields import id_of, is_missing, parsed, plain_fields, plain_row, request_of
+from vidjob._batch.tables import (
+    columns_of_table,
+    index_of_table,
+    is_table,
+    rows_of_arrow_batches,
+    rows_of_table,
+)
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._json_values import escape_surrogates, quote_value, to_text
 from vidjob._native import VideoRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import TypeAlias
 
     #: One order: a prompt, a request, or a row.
@@ -24,10 +33,21 @@ if TYPE_CHECKING:
     #: A source of orders: an iterable, a path, or a table with an Arrow C stream, such as a data frame.
     Orders: TypeAlias = Iterable[Order] | PathLike[str]
 
-__all__ = ["Row", "Table", "label_of", "read", "read_async", "row_of", "rows_of_lines"]
+__all__ = [
+    "Row",
+    "RowRules",
+    "Table",
+    "label_of",
+    "place_of",
+    "plain_row_of",
+    "read",
+    "read_async",
+    "row_of",
+    "row_rules",
+    "rows_of_lines",
+]
 
 _OPERATIONS = {"generations": "generate", "edits": "edit", "extensions": "extend"}
-_NAMES = ("id", "custom_id")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _LABEL = 200
 
@@ -39,11 +59,37 @@ class Row(NamedTuple):
         id: Its id, or ``None``.
         request: Its request.
         columns: Its other columns.
+        given: All its columns, as they were given; for a prompt or a request, its fields.
     """
 
     id: str | None
     request: VideoRequest
     columns: dict[str, Any]
+    given: dict[str, Any]
+
+
+class RowRules(NamedTuple):
+    """How rows are read.
+
+    Attributes:
+        input_root: The folder that paths in rows may lead into; without it, rows cannot name files.
+        passed: Columns that are not fields, even if their names look like misspelt ones.
+    """
+
+    input_root: Path | None = None
+    passed: frozenset[str] = frozenset()
+
+
+def row_rules(input_root: str | PathLike[str] | None, columns: Collection[str]) -> RowRules:
+    """Returns the rules of a batch; the folder is made absolute, for the working folder may change.
+
+    Raises:
+        InvalidRequest: ``columns`` is no collection of names, or ``input_root`` is an address.
+    """
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+        raise InvalidRequest('columns must be a list of names, like ["page"]', field="columns")
+    root = None if input_root is None else Path(absolute_path(local_path("input_root", input_root)))
+    return RowRules(root, frozenset(columns))
 
 
 class Table(NamedTuple):
@@ -52,21 +98,26 @@ class Table(NamedTuple):
     Attributes:
         rows: An iterator of orders, or an async one.
         is_whole: Whether all orders are available, so that they can be checked before anything is bought.
+        columns: The columns of a table in memory, which results can be joined to; else ``None``.
+        index: The index of a pandas table, or ``None``.
     """
 
     rows: Any
     is_whole: bool
+    columns: frozenset[str] | None = None
+    index: Any = None
 
 
 # ---- sources -------- ---------------------------------------------------------------------
 
 
-def read(source: object) -> Table:
+def read(source: object, passed: Collection[str] = ()) -> Table:
     """Opens a list, any iterable, a file, or a table of orders.
 
     Args:
         source: An iterable of prompts, requests or rows; a path of a JSONL, CSV or Parquet file; or a table with an
             Arrow C stream (pandas, polars, pyarrow, Hugging Face datasets).
+        passed: Columns that are not fields, even if their names look like misspelt ones.
 
     Returns:
         The orders.
@@ -79,11 +130,12 @@ def read(source: object) -> Table:
         raise TypeError("requests must be a list or another iterable; for a file pass pathlib.Path(...)")
     if isinstance(source, PathLike):
         path = Path(local_path("requests", source))
-        return Table(_all(_reader_of(path), path, str(path)), is_whole=True)
+        return Table(_all(_reader_of(path, passed), path, str(path)), is_whole=True)
     if isinstance(source, Mapping):
         raise TypeError("requests must be a list of rows, not one row; put it into a list")
     if is_table(source):
-        return Table(_all(rows_of_table, source, f"the {type(source).__name__}"), is_whole=True)
+        rows = _all(partial(rows_of_table, passed=passed), source, f"the {type(source).__name__}")
+        return Table(rows, is_whole=True, columns=frozenset(columns_of_table(source)), index=index_of_table(source))
     if isinstance(source, AsyncIterable):
         raise TypeError("an async iterable works only with render_many_async")
     if isinstance(source, Iterable):
@@ -91,11 +143,11 @@ def read(source: object) -> Table:
     raise TypeError(f"requests must be an iterable, a path or a table, not {type(source).__name__}")
 
 
-def read_async(source: object) -> Table:
+def read_async(source: object, passed: Collection[str] = ()) -> Table:
     """Opens async iterables as well as what `read` opens."""
     if isinstance(source, AsyncIterable) and not isinstance(source, Iterable):
         return Table(aiter(source), is_whole=False)
-    return read(source)
+    return read(source, passed)
 
 
 def _all(rows_of: Callable[[Any], Iterator[Any]], source: object, name: str) -> Iterator[Any]:
@@ -111,14 +163,14 @@ def _all(rows_of: Callable[[Any], Iterator[Any]], source: object, name: str) -> 
         ) from error
 
 
-def _reader_of(path: Path) -> Callable[[Path], Iterator[Any]]:
+def _reader_of(path: Path, passed: Collection[str]) -> Callable[[Path], Iterator[Any]]:
     kind = path.suffix.lower()
     if kind in {".jsonl", ".ndjson"}:
         return _rows_of_jsonl
     if kind in {".csv", ".tsv"}:
-        return _rows_of_csv
+        return partial(rows_of_csv, known=frozenset((*FIELD_NAMES, *ID_NAMES)), passed=passed)
     if kind in {".parquet", ".pq"}:
-        return _rows_of_parquet
+        return partial(_rows_of_parquet, passed=passed)
     raise InvalidRequest(f"{path}: orders are read from .jsonl, .csv and .parquet files", field="requests")
 
 
@@ -138,32 +190,28 @@ def rows_of_lines(lines: Iterable[str | bytes], name: str) -> Iterator[Any]:
                 row = parsed(line, f"{name}, line {number}", "requests")
             except InvalidRequest as error:
                 row = error
-            yield row
+            yield FileRow(row, f"{name}, line {number}") if isinstance(row, dict) else row
 
 
-def _rows_of_csv(path: Path) -> Iterator[Any]:
-    return rows_of_csv(path, frozenset((*FIELDS, *_NAMES)))
-
-
-def _rows_of_parquet(path: Path) -> Iterator[Any]:
+def _rows_of_parquet(path: Path, passed: Collection[str]) -> Iterator[Any]:
     try:
         from pyarrow import parquet
     except ImportError:
         raise InvalidRequest(f"{path}: Parquet is read with pyarrow: pip install pyarrow", field="requests") from None
     with parquet.ParquetFile(path) as file:
-        yield from rows_of_arrow_batches(file.schema_arrow.names, file.iter_batches())
+        yield from rows_of_arrow_batches(file.schema_arrow.names, file.iter_batches(), passed)
 
 
 # ---- rows -------- ----------------------------------------------------------------------------
 
 
-def row_of(order: object, *, input_root: Path | None) -> Row:
+def row_of(order: object, rules: RowRules) -> Row:
     """Reads one order.
 
     Args:
         order: A prompt, a request, a flat row, or a line of xAI's batch form (``custom_id``, ``url``, ``body``); or the
             error that a reader yielded in its place.
-        input_root: The folder that ``{"path": …}`` may lead into; without it rows cannot name files.
+        rules: How rows are read.
 
     Returns:
         The order.
@@ -172,17 +220,29 @@ def row_of(order: object, *, input_root: Path | None) -> Row:
         InvalidRequest: It is not an order, or a documented limit excludes it.
     """
     try:
-        return _row_of(order, input_root)
-    except InvalidRequest as error:
-        if isinstance(order, CsvRow):
-            raise InvalidRequest(f"{escape_surrogates(order.place)}: {error}", field=error.field) from None
-        raise
+        return _row_of(order, rules)
     except VidjobError:
         raise
     except Exception as error:
         raise InvalidRequest(
             f"the row cannot be read: {escape_surrogates(to_text(error))}", field="requests"
         ) from error
+
+
+def place_of(order: object, index: int) -> str:
+    """Returns where an order stands, for messages: its row, counted from 1, its line in a file, and its id."""
+    label = label_of(order)
+    details = [order.place if isinstance(order, FileRow) else "", f"id {quote_value(label)}" if label else ""]
+    known = ", ".join(filter(None, details))
+    return f"row {index + 1:,} ({known})" if known else f"row {index + 1:,}"
+
+
+def plain_row_of(order: object) -> dict[str, Any]:
+    """Returns the columns of an order that cannot be read, as far as they are readable."""
+    try:
+        return plain_row(_given(order)) if isinstance(order, Mapping) else {}
+    except Exception:  # noqa: BLE001 - reported elsewhere
+        return {}
 
 
 def label_of(order: object) -> str:
@@ -196,31 +256,39 @@ def label_of(order: object) -> str:
 
 def _label_of_wrong_order(order: Any) -> str:  # noqa: ANN401 - a mapping of any kind
     try:
-        name = next((order[key] for key in _NAMES if order.get(key) is not None), "")
+        name = next((order[key] for key in ID_NAMES if order.get(key) is not None), "")
     except Exception:  # noqa: BLE001 - likewise
         return ""
     return escape_surrogates(to_text(name))[:_LABEL] if isinstance(name, (str, int, float)) else ""
 
 
-def _row_of(order: object, input_root: Path | None) -> Row:
+def _row_of(order: object, rules: RowRules) -> Row:
     if isinstance(order, InvalidRequest):
         raise order
-    if isinstance(order, VideoRequest):
-        return Row(None, order, {})
-    if isinstance(order, str):
-        return Row(None, VideoRequest(order), {})
+    if isinstance(order, (str, VideoRequest)):
+        request = VideoRequest(order) if isinstance(order, str) else order
+        return Row(None, request, {}, plain_fields(request))
     if not isinstance(order, Mapping):
         message = f"an order must be a prompt, a VideoRequest or a row, not {type(order).__name__}"
         raise InvalidRequest(message, field="requests")
     fields = _fields_of(order)
     if isinstance(fields.get("body"), Mapping) and ("url" in fields or "custom_id" in fields):
-        return _of_batch_line(fields, input_root)
-    # The reader of CSV files has checked the header, and leaves out empty cells.
-    if not isinstance(order, CsvRow) and PROMPTS.isdisjoint(map(to_text, order)):
-        raise InvalidRequest(no_prompt(order) if order else "the prompt is missing: the row is empty", field="prompt")
+        return _of_batch_line(fields, rules)
+    # The reader of a file with a header has checked the names, and leaves out empty cells.
+    if not isinstance(order, FileRow) or order.names is None:
+        names = list(map(to_text, order))
+        check_prompt(names)
+        check_spelling(names, rules.passed)
     name = _first_name(fields)
-    known = {key: fields.pop(key) for key in list(fields) if key in FIELDS}
-    return Row(None if name is None else id_of(name), request_of(known, input_root), fields)
+    known = {key: fields.pop(key) for key in list(fields) if key in FIELD_NAMES}
+    id_, request = None if name is None else id_of(name), request_of(known, rules.input_root)
+    return Row(id_, request, fields, plain_row(_given(order)))
+
+
+def _given(order: Mapping[Any, Any]) -> dict[str, Any]:
+    """Returns all columns of a row, also those that are missing in it."""
+    names = order.names if isinstance(order, FileRow) and order.names is not None else order
+    return {to_text(name): order.get(name) for name in names}
 
 
 def _fields_of(order: Mapping[Any, Any]) -> dict[str, Any]:
@@ -241,22 +309,24 @@ def _fields_of(order: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _first_name(fields: dict[str, Any]) -> object:
     """Removes the id of a row, and returns it."""
-    key = next((key for key in _NAMES if key in fields), None)
+    key = next((key for key in ID_NAMES if key in fields), None)
     return None if key is None else fields.pop(key)
 
 
-def _of_batch_line(fields: dict[str, Any], input_root: Path | None) -> Row:
+def _of_batch_line(fields: dict[str, Any], rules: RowRules) -> Row:
     body = _fields_of(fields.pop("body"))
+    given = plain_row(fields)
     method, url = fields.pop("method", "POST"), fields.pop("url", "/v1/videos/generations")
     is_post = isinstance(method, str) and method.upper() == "POST"
     operation = _OPERATIONS.get(url.rstrip("/").rpartition("/")[2]) if isinstance(url, str) else None
     if not is_post or operation is None:
         message = f"{quote_value(method)} {quote_value(url)} is not a create"
         raise InvalidRequest(f"{message}; use POST to /v1/videos/generations, edits or extensions", field="url")
-    known = {name: body.pop(name) for name in list(body) if name in FIELDS and name != "operation"}
+    check_spelling(body, rules.passed)
+    known = {name: body.pop(name) for name in list(body) if name in FIELD_NAMES and name != "operation"}
     extra = known.pop("extra", {})
     if not isinstance(extra, Mapping):
         raise InvalidRequest(f"extra must be an object of JSON types, not {quote_value(extra)}", field="extra")
     name = fields.pop("custom_id", None)
-    request = request_of({**known, "operation": operation, "extra": {**extra, **body}}, input_root)
-    return Row(None if name is None else id_of(name), request, fields)
+    request = request_of({**known, "operation": operation, "extra": {**extra, **body}}, rules.input_root)
+    return Row(None if name is None else id_of(name), request, fields, {**plain_fields(request), **given})

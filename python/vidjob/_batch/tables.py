@@ -5,18 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from vidjob._batch.column_names import check_names
 from vidjob._errors import InvalidRequest
-from vidjob._json_values import quote_value, to_text
-from vidjob._native import request_fields
+from vidjob._json_values import to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-__all__ = ["PROMPTS", "check_names", "is_table", "no_prompt", "rows_of_arrow_batches", "rows_of_table"]
+__all__ = ["columns_of_table", "index_of_table", "is_table", "rows_of_arrow_batches", "rows_of_table"]
 
-_FRAMES = (field["name"] for field in request_fields() if field["kind"] in {"image", "keyframes"})
-#: Fields of which every row needs one: a prompt, or a frame to start from.
-PROMPTS = frozenset({"prompt", "body", *_FRAMES})
 _SERIES = (("pandas", "Series"), ("pandas", "Index"), ("polars", "Series"))
 _ARRAYS = (("pyarrow", "Array"), ("pyarrow", "ChunkedArray"))
 
@@ -26,40 +23,39 @@ def is_table(source: object) -> bool:
     return hasattr(source, "__arrow_c_stream__") or _is_pandas(source) or _is_one_of(source, (*_SERIES, *_ARRAYS))
 
 
-def rows_of_table(source: Any) -> Iterator[Any]:  # noqa: ANN401 - tables of every library
+def columns_of_table(source: Any) -> list[str]:  # noqa: ANN401 - tables of every library
+    """Returns the names of a table's columns."""
+    # Where a table has both, as in pyarrow, its data are in ``columns``. A data frame's columns are attributes, too.
+    attribute = next((name for name in ("column_names", "columns") if hasattr(type(source), name)), "")
+    names = getattr(source, attribute) if attribute else [getattr(source, "name", None)]
+    return [to_text(name) for name in names if name is not None]
+
+
+def index_of_table(source: object) -> Any:  # noqa: ANN401 - pandas may be absent
+    """Returns the index of a pandas table or column, or ``None``."""
+    is_pandas = _is_pandas(source) or _is_one_of(source, (("pandas", "Series"),))
+    return getattr(source, "index", None) if is_pandas else None
+
+
+def rows_of_table(source: Any, passed: Collection[str] = ()) -> Iterator[Any]:  # noqa: ANN401 - likewise
     """Returns the rows of a table, or the values of a column.
 
+    Args:
+        source: The table.
+        passed: Columns that are not fields, even if their names look like misspelt ones.
+
     Raises:
-        InvalidRequest: No column has a prompt, two have the same name, or pyarrow is missing.
+        InvalidRequest: No column has a prompt, a name is wrong, or pyarrow is missing.
     """
     if _is_one_of(source, _SERIES):
         return iter(source)
     if _is_pandas(source):
-        return _rows_of_pandas(source)
+        return _rows_of_pandas(source, passed)
     if hasattr(source, "iter_rows"):  # polars
-        check_names(source.columns)
+        check_names(source.columns, passed)
         rows: Iterator[Any] = source.iter_rows(named=True)
         return rows
-    return _rows_of_arrow(source)
-
-
-def check_names(names: Sequence[object]) -> None:
-    """Checks the names of columns.
-
-    Raises:
-        InvalidRequest: Two are the same, or none is a prompt.
-    """
-    texts = list(map(to_text, names))
-    twice = next((name for number, name in enumerate(texts) if name in texts[:number]), None)
-    if twice is not None:
-        raise InvalidRequest(f"two columns are named {quote_value(twice)}; rename one of them", field=twice)
-    if texts and PROMPTS.isdisjoint(texts):
-        raise InvalidRequest(no_prompt(names), field="prompt")
-
-
-def no_prompt(names: Iterable[object]) -> str:
-    """Returns the message for columns without a prompt."""
-    return f"no column is named prompt; the columns are {', '.join(map(quote_value, names))}"
+    return _rows_of_arrow(source, passed)
 
 
 def _is_one_of(value: object, kinds: tuple[tuple[str, str], ...]) -> bool:
@@ -72,10 +68,10 @@ def _is_pandas(source: object) -> bool:
     return hasattr(source, "to_dict") and hasattr(source, "itertuples")
 
 
-def _rows_of_pandas(frame: Any) -> Iterator[Any]:  # noqa: ANN401 - pandas may be absent
+def _rows_of_pandas(frame: Any, passed: Collection[str]) -> Iterator[Any]:  # noqa: ANN401 - pandas may be absent
     # Not through Arrow, which refuses mixed columns, and makes floats of integers beside missing values.
     names = list(frame.columns)
-    check_names(names)
+    check_names(names, passed)
     texts = list(map(to_text, names))
     return (dict(zip(texts, values, strict=True)) for values in frame.itertuples(index=False, name=None))
 
@@ -83,7 +79,7 @@ def _rows_of_pandas(frame: Any) -> Iterator[Any]:  # noqa: ANN401 - pandas may b
 # ---- Arrow ------------------------------------------------------------------------------------
 
 
-def _rows_of_arrow(source: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever has the interface
+def _rows_of_arrow(source: Any, passed: Collection[str]) -> Iterator[Any]:  # noqa: ANN401 - whatever has the interface
     try:
         import pyarrow as pa
     except ImportError:
@@ -97,12 +93,12 @@ def _rows_of_arrow(source: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever has
         reader = pa.RecordBatchReader.from_stream(source)
     except pa.ArrowInvalid:  # a stream of texts
         return iter(pa.chunked_array(source).to_pylist())
-    return rows_of_arrow_batches(reader.schema.names, reader)
+    return rows_of_arrow_batches(reader.schema.names, reader, passed)
 
 
-def rows_of_arrow_batches(names: Sequence[str], batches: Iterable[Any]) -> Iterator[Any]:
-    """Returns the rows of Arrow record batches."""
-    check_names(names)
+def rows_of_arrow_batches(names: Sequence[str], batches: Iterable[Any], passed: Collection[str] = ()) -> Iterator[Any]:
+    """Returns the rows of Arrow record batches; `rows_of_table` describes the errors."""
+    check_names(names, passed)
     return (row for batch in batches for row in _rows_of_batch(names, batch))
 
 

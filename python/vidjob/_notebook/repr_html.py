@@ -27,7 +27,7 @@ __all__ = ["html", "text"]
 
 _LINK = re.compile(r"\b(https?://[^/\s?#]+)\S*")
 _THUMBNAIL = 160
-_COUNTS = ("saved", "resumed", "failed", "blocked", "unknown", "pending", "not_bought", "duplicates")
+_COUNTS = ("saved", "resumed", "failed", "blocked", "unknown", "pending", "not_submitted", "duplicates")
 _SUM = 12
 
 

@@ -250,10 +250,6 @@ class BatchBars(Display):
         """Updates the time shown."""
         self._draw_if_due()
 
-    def remove_duplicates(self, count: int) -> None:
-        """Subtracts duplicates from the number of items."""
-        self._batch.remove_duplicates(count)
-
     def print_above(self, line: str) -> None:
         """Prints a line above the bars."""
         if self._bar is not None:

@@ -62,13 +62,8 @@ class BatchProgress:
         self._succeeded += result.ok
         self._failed += result.outcome in _BAD
         self._resumed += result.resumed
-        if result.job is not None and result.job.usage is not None:
+        if result.job is not None and result.job.usage is not None and result.is_of_this_run:
             self._cost += result.job.usage.cost_usd
-
-    def remove_duplicates(self, count: int) -> None:
-        """Subtracts duplicates from the number of items."""
-        if self.total is not None:
-            self.total -= count
 
     @property
     def text(self) -> str:

@@ -6,6 +6,8 @@ import argparse
 import io
 import os
 import sys
+import warnings
+from functools import partial
 
 import vidjob
 from vidjob._json_values import escape_surrogates
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         summary = command.summary
         sub = commands.add_parser(command.name, help=summary, description=f"{summary}.", allow_abbrev=False)
         command.arguments(sub)
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(run=command.run, options=command.options)
     return parser
 
 
@@ -112,22 +114,29 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
     args.argv = arguments
     context = Context(args, Output(out, err, form=args.form, quiet=args.quiet))
     try:
-        code: Exit = args.run(context)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RuntimeWarning)
+            warnings.showwarning = partial(_show_warning, context)
+            code: Exit = args.run(context)
     except KeyboardInterrupt:
         _report_interrupt(context)
         return Exit.INTERRUPTED
     except vidjob.VidjobError as error:
         _print_traceback()
-        context.output.error(error_text(error), *advice(error, context.resume_hint), data=error.to_dict())
+        context.output.error(error_text(error, args.options), *advice(error, context.resume_hint), data=error.to_dict())
         return exit_of(error)
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - every error becomes an exit code
         _print_traceback()
         hint = "set VIDJOB_DEBUG=1 for a traceback"
-        context.output.error(f"{type(error).__name__}: {error_text(error)}", hint)
+        context.output.error(f"{type(error).__name__}: {error_text(error, args.options)}", hint)
         return Exit.UNEXPECTED
     return code
+
+
+def _show_warning(context: Context, message: Warning | str, *_place: object) -> None:
+    context.output.say(f"warning: {error_text(message, context.args.options)}")
 
 
 def _report_interrupt(context: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, field
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,19 @@ import vidjob
 from vidjob import _native
 from vidjob._batch.naming import Naming
 from vidjob._batch.plan import Plan
-from vidjob._batch.rows import label_of, read, rows_of_lines
-from vidjob._journal import damage_warnings, journal_folder
+from vidjob._batch.rows import read, row_rules, rows_of_lines
+from vidjob._journal import damage_warnings, existing_journal
 from vidjob._progress.formatting import is_terminal, printable
 from vidjob._values import JobRecord
 from vidjob.cli import options
 from vidjob.cli.batch_run import BatchRun
+from vidjob.cli.confirmation import confirmed
+from vidjob.cli.dry_run import DryRun
 from vidjob.cli.exit_codes import Exit, error_text
 from vidjob.cli.single_job import usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vidjob.cli.single_job import Context
 
@@ -99,8 +101,19 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: videos/{id}.mp4",
     )
     parser.add_argument(
-        "--input-root", type=options.folder, metavar="DIR", help='folder that {"path": ...} in orders must stay inside'
+        "--input-root",
+        type=options.folder,
+        metavar="DIR",
+        help="folder that paths of images and videos in rows are relative to, and must stay inside",
     )
+    parser.add_argument(
+        "--columns",
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="NAME",
+        help="a column that is no field, although it looks like a misspelt one; repeatable",
+    )
+    options.confirms(parser)
     options.waits(parser)
     options.connects(parser)
     options.prints_events(parser)
@@ -135,7 +148,7 @@ def resume_arguments(parser: argparse.ArgumentParser) -> None:
 
 _SETTINGS = (
     *("concurrency", "max_downloads", "max_cost_usd", "max_jobs", "deadline", "on_existing", "on_unknown"),
-    *("retry_failed", "verify", "prices", "filename", "input_root", "timeout", "poll_interval"),
+    *("retry_failed", "verify", "prices", "filename", "input_root", "columns", "timeout", "poll_interval"),
 )
 
 
@@ -153,6 +166,9 @@ def batch(context: Context) -> Exit:
     total = len(orders) if isinstance(orders, list) else None
     with options.client(args) as service, BatchRun(context, Path(args.output), total=total, buys=True) as batch_run:
         run = service.render_many(orders, args.output, progress=batch_run, **_given(args, _SETTINGS))
+        if run.elsewhere and not confirmed(context, "items of another service would count as done"):
+            run.close()
+            return Exit.USAGE
         batch_run.follow(run)
         return batch_run.end(run.summary)
 
@@ -164,7 +180,7 @@ def _given(args: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
 def _orders(context: Context) -> Iterable[Any]:
     name = context.args.file
     if name != "-":
-        orders: Iterable[Any] = read(Path(name)).rows
+        orders: Iterable[Any] = read(Path(name), getattr(context.args, "columns", ())).rows
         return orders
     if sys.stdin is None:
         raise vidjob.InvalidRequest("there is no standard input", field="requests")
@@ -177,96 +193,49 @@ def _orders(context: Context) -> Iterable[Any]:
 # ---- dry run ----------------------------------------------------------------------------------
 
 
-@dataclass
-class _Check:
-    """The findings of a dry run."""
-
-    items: int = 0
-    duplicates: int = 0
-    unpriced: int = 0
-    cost: float = 0.0
-    mistakes: list[str] = field(default_factory=list)
-
-    def check(self, order: object, plan: Plan, prices: dict[str, Any] | None) -> None:
-        item = plan.checked(order)
-        if item is None:
-            self.duplicates += 1
-            return
-        item.request.preview()
-        estimate = _native.estimate_usd(item.request, prices)
-        self.items += 1
-        self.unpriced += estimate is None
-        self.cost += estimate or 0.0
-
-
 def _check(context: Context) -> Exit:
     """Checks every order as a real run does, and prints the estimated cost."""
     args, output = context.args, context.output
-    root = None if args.input_root is None else Path(args.input_root)
-    plan = Plan(Naming(Path(args.output or "."), args.filename), root)
-    found = _checked(_orders(context), plan, args.prices)
-    if found.mistakes:
-        data = {"type": "InvalidRequest", "message": found.mistakes[0], "mistakes": found.mistakes}
-        output.error(found.mistakes[0], *found.mistakes[1:], data=data)
+    rules = row_rules(args.input_root, getattr(args, "columns", ()))
+    plan = Plan(Naming(Path(args.output or "."), args.filename), rules)
+    dry_run = DryRun.of(args, _records(args.output))
+    for order in _until_unreadable(_orders(context), dry_run):
+        dry_run.check(order, plan)
+    if dry_run.mistakes:
+        first, *others = dry_run.mistakes
+        output.error(first, *others, data={"type": "InvalidRequest", "message": first, "mistakes": dry_run.mistakes})
         return Exit.USAGE
     output.say("nothing is sent")
-    cost = Decimal(str(round(found.cost, 4)))
-    if output.form != "text":
-        counts = {"items": found.items, "duplicates": found.duplicates, "unpriced": found.unpriced}
-        output.result({**counts, "estimated_usd": float(cost)})
-        return Exit.OK
-    unpriced = f", and {found.unpriced:,} without a known price: see --prices" if found.unpriced else ""
-    output.pairs(
-        [
-            ("items", f"{found.items:,}"),
-            ("duplicates", f"{found.duplicates:,}" if found.duplicates else ""),
-            ("would cost", f"about {usd(cost)}{unpriced}"),
-        ]
-    )
+    if output.form == "text":
+        output.pairs(dry_run.pairs())
+    else:
+        output.result(dry_run.to_dict())
     return Exit.OK
 
 
-def _checked(orders: Iterable[Any], plan: Plan, prices: dict[str, Any] | None) -> _Check:
-    found, number = _Check(), 0
-    rows = iter(orders)
-    while True:
-        try:
-            order = next(rows)
-        except StopIteration:
-            break
-        except vidjob.InvalidRequest as error:  # the rest cannot be read
-            found.mistakes.append(error_text(error))
-            break
-        number += 1
-        try:
-            found.check(order, plan, prices)
-        except vidjob.InvalidRequest as error:
-            if error.field == "prices":  # the same for every order
-                raise
-            found.mistakes.append(f"{_place(order, number)}: {error_text(error)}")
-    return found
+def _records(folder: str | None) -> list[JobRecord]:
+    """Returns what the journal of a folder knows, if it has one."""
+    journal = None if folder is None else Path(folder) / ".vidjob"
+    if journal is None or not journal.exists():
+        return []
+    records, _ = _native.read_journal(journal)
+    return list(map(JobRecord.from_native, records))
 
 
-def _place(order: object, number: int) -> str:
-    label = printable(label_of(order))
-    return f"order {number} ({label})" if label else f"order {number}"
+def _until_unreadable(orders: Iterable[Any], dry_run: DryRun) -> Iterator[Any]:
+    try:
+        yield from orders
+    except vidjob.InvalidRequest as error:  # the rest cannot be read
+        dry_run.mistakes.append(error_text(error))
 
 
 # ---- jobs, resume -----------------------------------------------------------------------------
 
 
-def _journal(folder: str) -> Path:
-    """Returns the journal of a folder, which must exist: resuming would make one."""
-    journal = journal_folder(folder)
-    if journal == Path(folder) and not any(journal.glob("[0-9]*-*.jsonl")):
-        raise vidjob.InvalidRequest(f"there is no journal in {folder}", field="folder")
-    return journal
-
-
 def jobs(context: Context) -> Exit:
     """Runs ``jobs``."""
     args, output = context.args, context.output
-    records_read, damage = _native.read_journal(_journal(args.folder))
+    records_read, damage = _native.read_journal(existing_journal(args.folder))
     for warning in damage_warnings(damage):
         output.say(warning)
     known = map(JobRecord.from_native, records_read)
@@ -278,6 +247,7 @@ def jobs(context: Context) -> Exit:
             output.event(record.to_dict())
     elif records:
         output.table([("id", "state", "request_id", "cost", "file or error"), *map(_row, records)], "<<<><")
+        output.line(_total(records))
     else:
         output.say("no jobs")
     return Exit.OK
@@ -289,10 +259,20 @@ def _row(record: JobRecord) -> tuple[str, ...]:
     return (printable(record.id), record.state, record.request_id or "", cost, printable(about))
 
 
+def _total(records: list[JobRecord]) -> str:
+    """Returns the number of jobs, and what was spent on all of their attempts."""
+    states = Counter(record.state for record in records)
+    estimated = sum((record.cost_usd for record in records if record.state in {"accepted", "unknown"}), Decimal(0))
+    spent = usd(sum((record.spent_usd for record in records), Decimal(0)))
+    note = f" ({usd(estimated)} of it estimated)" if estimated else ""
+    counts = ", ".join(f"{states[state]:,} {state}" for state in _STATES if states[state])
+    return f"{len(records):,} {'job' if len(records) == 1 else 'jobs'}: {counts}; {spent} spent{note}"
+
+
 def resume(context: Context) -> Exit:
     """Runs ``resume``."""
     args, folder = context.args, Path(context.args.folder)
-    _journal(args.folder)
+    existing_journal(args.folder)
     with options.client(args) as service:
         settings = _given(args, ("max_downloads", "deadline", "timeout", "poll_interval"))
         with BatchRun(context, folder, buys=False) as batch_run:

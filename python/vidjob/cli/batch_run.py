@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 import vidjob
@@ -29,27 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchRun", "again", "exit_of_run"]
 
-_COUNTS = ("saved", "resumed", "failed", "blocked", "unknown", "pending", "not_bought", "duplicates")
+_COUNTS = ("saved", "resumed", "failed", "blocked", "unknown", "pending", "not_submitted", "duplicates")
 _BAD = ("failed", "blocked", "unknown")
 #: Failures that are printed; errors.jsonl has all.
 _MAX_FAILURES = 10
 _STOPPED = {
     "key": "the service rejects the API key; buying has stopped",
     "balance": "the account has no money left; buying has stopped",
-    "budget": "--max-cost-usd would be exceeded; raise it to buy the rest",
+    "budget": "--max-cost-usd would be exceeded",
     "max_jobs": "--max-jobs is reached",
     "deadline": "the deadline has passed",
-}
-#: The options for the arguments that messages name.
-_OPTIONS = {
-    'on_existing="overwrite"': "--on-existing overwrite",
-    'on_unknown="resubmit"': "--on-unknown resubmit",
-    "max_cost_usd": "--max-cost-usd",
-    "prices=": "--prices FILE",
-    "overwrite=True": "--on-existing overwrite",
-    "input_root=FOLDER": "--input-root FOLDER",
-    'model="grok-imagine-video-1.5"': "model grok-imagine-video-1.5",
-    'model="grok-imagine-video"': "model grok-imagine-video",
 }
 
 
@@ -74,6 +63,8 @@ class BatchRun(Display):
         self._output_error: OutputError | None = None
         self._failures = 0
         self._is_key_refused = False
+        #: What each item that was not submitted would cost.
+        self._unsubmitted: list[float | None] = []
         self._was_interrupted = False
         #: Jobs that were running when the batch was closed.
         self._running = 0
@@ -101,6 +92,8 @@ class BatchRun(Display):
         self._show(lambda display: display.on_result(result))
         self._print({"event": "item", **result.to_dict()})
         self._is_key_refused |= isinstance(result.error, vidjob.AuthenticationError)
+        if isinstance(result.error, vidjob.NotSubmitted) and result.duplicate_of is None:
+            self._unsubmitted.append(result.error.estimate_usd)
         if result.error is not None and result.outcome in _BAD:
             self._say_failure(result, result.error)
 
@@ -123,7 +116,7 @@ class BatchRun(Display):
         self._failures += 1
         if self._failures <= _MAX_FAILURES:
             name = printable(result.id) or "an order"
-            self._say(f"{name} {result.outcome}: {error_text(error, _OPTIONS)}")
+            self._say(f"{name} {result.outcome}: {error_text(error, self._args.options)}")
         elif self._failures == _MAX_FAILURES + 1:
             self._say("further failures are not printed")
 
@@ -170,7 +163,6 @@ class BatchRun(Display):
         Raises:
             OutputError: An event could not be printed.
         """
-        self._show(lambda display: display.remove_duplicates(summary["duplicates"]))
         self._show(lambda display: display.close())
         if self._output_error is not None:
             raise self._output_error
@@ -188,7 +180,8 @@ class BatchRun(Display):
         self._output.pairs(
             [
                 *counts,
-                ("cost", usd(Decimal(str(summary["cost_usd"])))),
+                ("cost", f"{usd(Decimal(str(summary['cost_usd'])))} (this run)"),
+                ("spent", f"{usd(Decimal(str(summary['spent_usd'])))} (this folder)"),
                 ("time", format_duration(summary["wall_seconds"])),
                 ("folder", printable(str(self._folder))),
             ]
@@ -201,7 +194,7 @@ class BatchRun(Display):
             return _counted(summary, _BAD)
         if code is Exit.CONFIGURATION:
             return _STOPPED["key"]
-        return _STOPPED.get(summary["stopped"]) or _counted(summary, ("pending", "not_bought"))
+        return _STOPPED.get(summary["stopped"]) or _counted(summary, ("pending", "not_submitted"))
 
     def _hints(self, code: Exit, summary: Mapping[str, Any]) -> list[str]:
         hints = []
@@ -211,10 +204,22 @@ class BatchRun(Display):
                 hints.append("--retry-failed buys failed items again")
             if summary["unknown"]:
                 hints.append("--on-unknown resubmit buys unknown items again, perhaps for the second time")
-        if code is not Exit.FAILED_JOB or summary["pending"] or summary["not_bought"]:
-            same = ", with the same lines" if getattr(self._args, "file", None) == "-" else ""
-            hints.append(f"to continue{same}: {again(self._args.argv)}")
+        if code is not Exit.FAILED_JOB or summary["pending"] or summary["not_submitted"]:
+            hints.append(self._continuation(code, summary))
         return hints
+
+    def _continuation(self, code: Exit, summary: Mapping[str, Any]) -> str:
+        """Returns how to continue. A command that would stop at once is not printed."""
+        same = ", with the same lines" if getattr(self._args, "file", None) == "-" else ""
+        if code is Exit.CONFIGURATION:
+            return "to continue, correct the key (vidjob doctor checks it) and run the same command again"
+        if summary["stopped"] == "balance":
+            return "to continue, top up the account and run the same command again"
+        if summary["stopped"] != "budget":
+            return f"to continue{same}: {again(self._args.argv)}"
+        costs = [cost for cost in self._unsubmitted if cost is not None]
+        limit = _cents_up(Decimal(str(summary["spent_usd"])) + sum((Decimal(str(cost)) for cost in costs), Decimal(0)))
+        return f"to continue{same}: {again(self._args.argv, max_cost_usd=limit)}"
 
 
 def exit_of_run(summary: Mapping[str, Any], *, was_interrupted: bool = False, is_key_refused: bool = False) -> Exit:
@@ -228,21 +233,41 @@ def exit_of_run(summary: Mapping[str, Any], *, was_interrupted: bool = False, is
         return Exit.BUDGET
     if any(summary[name] for name in _BAD):
         return Exit.FAILED_JOB
-    if summary["pending"] or summary["not_bought"] or stopped is not None:
+    if summary["pending"] or summary["not_submitted"] or stopped is not None:
         return Exit.PENDING
     return Exit.OK
 
 
-def again(argv: list[str]) -> str:
-    """Returns the command that continues one that was typed, for pasting into a shell."""
-    kept, rest = [], iter(argv)
-    for word in rest:
-        # The files of this run exist now, and must be neither refused nor made again.
-        if word == "--on-existing":
-            next(rest, None)
-        elif not word.startswith("--on-existing="):
-            kept.append(word)
+def again(argv: list[str], *, max_cost_usd: Decimal | None = None) -> str:
+    """Returns the command that continues one that was typed, for pasting into a shell.
+
+    Args:
+        argv: The arguments.
+        max_cost_usd: Another limit than that of the arguments.
+    """
+    # The files of this run exist now, and must be neither refused nor made again.
+    kept = _changed(argv, "--on-existing", [])
+    if max_cost_usd is not None:
+        kept = _changed(kept, "--max-cost-usd", ["--max-cost-usd", f"{max_cost_usd:f}"])
     return shlex.join(["vidjob", *kept])
+
+
+def _changed(argv: list[str], option: str, words: list[str]) -> list[str]:
+    """Returns arguments with other words in place of an option and its value."""
+    changed, rest = [], iter(argv)
+    for word in rest:
+        if word == option:
+            next(rest, None)
+            changed += words
+        elif word.startswith(f"{option}="):
+            changed += words
+        else:
+            changed.append(word)
+    return changed
+
+
+def _cents_up(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"), ROUND_CEILING)
 
 
 def _counted(summary: Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import vidjob
 from vidjob import _native
@@ -11,13 +11,13 @@ from vidjob._batch.naming import component
 from vidjob._options import DownloadOptions
 from vidjob._progress.formatting import printable
 from vidjob.cli import batch, create, options
-from vidjob.cli.exit_codes import Exit, ResumeHint, error_text
+from vidjob.cli.exit_codes import BATCH_OPTIONS, OPTIONS, Exit, ResumeHint, error_text
 from vidjob.cli.single_job import CommandProgress, file_resume_hint, show_job, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from vidjob.cli.single_job import Context
 
@@ -33,12 +33,14 @@ class Command:
         summary: What it does, in one line.
         arguments: Adds its arguments to a parser.
         run: Runs it, and returns the exit code.
+        options: Its options for the arguments that messages name.
     """
 
     name: str
     summary: str
     arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[Context], Exit]
+    options: Mapping[str, str] = field(default_factory=lambda: OPTIONS)
 
 
 # ---- get, wait, download ---------------------------------------------------------------------
@@ -198,7 +200,7 @@ COMMANDS = (
         create.render_arguments,
         create.render,
     ),
-    Command("batch", "render many videos: this costs money", batch.batch_arguments, batch.batch),
+    Command("batch", "render many videos: this costs money", batch.batch_arguments, batch.batch, BATCH_OPTIONS),
     Command("jobs", "list the jobs of a journal", batch.jobs_arguments, batch.jobs),
     Command("resume", "finish the jobs of a journal; buys nothing", batch.resume_arguments, batch.resume),
     Command("simulate", "simulate the service on this machine: no key, no cost", _simulate_arguments, _simulate),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from decimal import Decimal
 from pathlib import Path
 
 import vidjob
 from vidjob._json_values import escape_surrogates
-from vidjob._native import request_fields
+from vidjob._native import estimate_usd, read_journal, request_fields
 from vidjob._progress.formatting import printable
 from vidjob.cli import options
+from vidjob.cli.confirmation import confirmed
 from vidjob.cli.exit_codes import Exit, ResumeHint
-from vidjob.cli.single_job import CommandProgress, cost, file_resume_hint, show_job, size
+from vidjob.cli.single_job import CommandProgress, cost, file_resume_hint, show_job, size, usd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,6 +195,7 @@ def render_arguments(parser: argparse.ArgumentParser) -> None:
     _picture(parser)
     _orders(parser, elsewhere=False)
     options.waits(parser)
+    options.confirms(parser)
     _ends(parser)
 
 
@@ -226,7 +229,9 @@ def _earlier(args: argparse.Namespace) -> vidjob.VideoJob | None:
 
 def _preview(context: Context, request: vidjob.VideoRequest) -> Exit:
     body = request.preview()
-    context.output.say(f"nothing is sent; this would go to {request.path}")
+    estimate = estimate_usd(request)
+    price = "no price is known for it" if estimate is None else f"cost about {usd(Decimal(str(round(estimate, 4))))}"
+    context.output.say(f"nothing is sent; this would go to {request.path} and {price}")
     context.output.document(body)
     return Exit.OK
 
@@ -263,6 +268,32 @@ def extend(context: Context) -> Exit:
     return _create(context, "extend")
 
 
+def _may_keep(context: Context, service: str) -> bool:
+    """Asks whether a file that another service has made may stay in place of a new one."""
+    path = Path(context.args.output)
+    others = _services_of(path) - {service}
+    return not others or confirmed(context, f"{printable(str(path))} was made at {others.pop()}, and would be kept")
+
+
+def _services_of(path: Path) -> set[str]:
+    """Returns the services that have made a file, as the journal beside it says."""
+    journal = path.parent / ".vidjob"
+    try:
+        if not path.exists() or not journal.exists():
+            return set()
+    except OSError:  # reported by the render
+        return set()
+    records = [record for record in read_journal(journal)[0] if record["state"] == "saved" and record["service"]]
+    return {record["service"] for record in records if _is_same(record["path"], path)}
+
+
+def _is_same(recorded: str, path: Path) -> bool:
+    try:
+        return path.samefile(recorded)
+    except OSError:  # the recorded file is gone
+        return False
+
+
 def render(context: Context) -> Exit:
     """Runs ``render``."""
     args, output = context.args, context.output
@@ -278,6 +309,8 @@ def render(context: Context) -> Exit:
         return _preview(context, request)
     context.resume_hint = file_resume_hint(args, args.output)
     with options.client(args) as service, CommandProgress(context) as progress:
+        if not args.overwrite and not _may_keep(context, service.base_url):
+            return Exit.USAGE
         context.resume_hint.creating = True
         result = service.render(
             request,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Exit", "ResumeHint", "advice", "error_text", "exit_of"]
+__all__ = ["BATCH_OPTIONS", "OPTIONS", "Exit", "ResumeHint", "advice", "error_text", "exit_of"]
 
 
 class Exit(IntEnum):
@@ -60,14 +60,22 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], Exit], ...] = (
 _NO_TARGET = frozenset({errno.EEXIST, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG})
 
 #: The options for the arguments that messages name.
-_OPTIONS = {
+OPTIONS = {
     "api_key=...": "--api-key-file FILE",
     "overwrite=True": "--overwrite",
     "input_root=FOLDER": "--input-root FOLDER",
     'model="grok-imagine-video-1.5"': "--model grok-imagine-video-1.5",
     'model="grok-imagine-video"': "--model grok-imagine-video",
     "public_url=True": "--public-url",
+    'on_unknown="resubmit"': "--on-unknown resubmit",
+    "max_cost_usd": "--max-cost-usd",
+    "max_jobs": "--max-jobs",
+    "columns=": "--columns",
+    "prices=": "--prices FILE",
 }
+
+#: The same for ``batch``.
+BATCH_OPTIONS = {**OPTIONS, 'on_existing="overwrite"': "--on-existing overwrite"}
 
 #: Errors after which there is nothing to wait for.
 _ENDS = (vidjob.JobFailed, vidjob.JobBlocked, vidjob.JobExpired, vidjob.InvalidRequest, vidjob.ConfigurationError)
@@ -92,11 +100,11 @@ def exit_of(error: Exception) -> Exit:
     return next((code for types, code in _EXITS if isinstance(error, types)), Exit.UNEXPECTED)
 
 
-def error_text(error: BaseException, options: Mapping[str, str] = _OPTIONS) -> str:
+def error_text(error: BaseException | str, options: Mapping[str, str] = OPTIONS) -> str:
     """Returns the message of an error on one line, with options in place of arguments.
 
     Args:
-        error: The error.
+        error: The error, or a message.
         options: The options for the arguments that messages name.
     """
     text = printable(str(error))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "amount",
     "client",
+    "confirms",
     "connects",
     "count",
     "folder",
@@ -43,6 +44,11 @@ def connects(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-key-file", type=path, metavar="FILE", help="file with the key (default: the variable COMETAPI_KEY)"
     )
+
+
+def confirms(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that answers questions."""
+    parser.add_argument("--yes", action="store_true", help="do not ask before keeping files that another service made")
 
 
 def prints(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:

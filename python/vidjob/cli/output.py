@@ -99,6 +99,11 @@ class Output:
         if not self.quiet:
             self._write_error(text)
 
+    def ask(self, text: str) -> None:
+        """Writes a question, without a line break and even with ``--quiet``."""
+        self._err.write(_encodable(text, self._err))
+        self._err.flush()
+
     def error(self, text: str, *more: str, data: Mapping[str, Any] | None = None) -> None:
         """Writes an error, and what to do about it.
 

@@ -110,10 +110,6 @@ class BatchLines(Display):
             self._written_at = self._clock()
             self._stream.write(self._batch.text)
 
-    def remove_duplicates(self, count: int) -> None:
-        """Subtracts duplicates from the number of items."""
-        self._batch.remove_duplicates(count)
-
     def print_above(self, line: str) -> None:
         """Prints a line of its own."""
         if self._is_open:

@@ -1,0 +1,92 @@
+//! Admits creates in the order in which their items were fed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::unconstrained;
+
+/// Two queues that are served in order. Each item takes a place in both of them when it is fed.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// Limits the creates without a response: if this process ends, their outcome is unknown.
+    creates: Arc<Semaphore>,
+    /// Has one permit: the first item that has neither reserved its cost nor ended.
+    turn: Arc<Semaphore>,
+}
+
+/// An item's place in the queues. Dropping it leaves them.
+pub(super) struct Place {
+    pub(super) create: Permit,
+    pub(super) turn: Permit,
+}
+
+/// Resolves to a permit, or to `None` if the batch is over.
+pub(super) type Permit = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+impl Admission {
+    pub(super) fn new(creates: usize) -> Self {
+        Self { creates: Arc::new(Semaphore::new(creates)), turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Takes the last place in both queues.
+    ///
+    /// An item that waits for its turn holds a create, and so would keep one from the item whose turn it is, unless
+    /// both queues have the same order.
+    pub(super) fn place(&self) -> Place {
+        Place { create: queue(&self.creates), turn: queue(&self.turn) }
+    }
+}
+
+fn queue(semaphore: &Arc<Semaphore>) -> Permit {
+    // A semaphore is fair from the first poll on, which a task without budget would not make.
+    let acquire = unconstrained(Arc::clone(semaphore).acquire_owned());
+    let mut permit: Permit = Box::pin(async move { acquire.await.ok() });
+    match permit.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(permit) => Box::pin(std::future::ready(permit)),
+        Poll::Pending => permit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Admits items whose tasks run in the reverse order, and returns the order of their turns.
+    async fn turns(admission: &Arc<Admission>, places: Vec<Place>) -> Vec<usize> {
+        let turns = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for (number, place) in places.into_iter().enumerate().rev() {
+            let (turns, _admission) = (Arc::clone(&turns), Arc::clone(admission));
+            tasks.spawn(async move {
+                let _create = place.create.await;
+                let _turn = place.turn.await;
+                turns.lock().unwrap().push(number);
+            });
+        }
+        tasks.join_all().await;
+        Arc::into_inner(turns).unwrap().into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn turns_follow_the_order_of_places_whatever_the_order_of_tasks() {
+        for creates in [1, 3, 1000] {
+            let admission = Arc::new(Admission::new(creates));
+            let places: Vec<_> = (0..500).map(|_| admission.place()).collect();
+            assert_eq!(turns(&admission, places).await, (0..500).collect::<Vec<_>>(), "{creates} creates");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_item_that_ends_leaves_the_queues() {
+        let admission = Arc::new(Admission::new(2));
+        let mut places: Vec<_> = (0..10).map(|_| admission.place()).collect();
+        places.remove(5);
+        places.remove(0);
+        assert_eq!(turns(&admission, places).await, (0..8).collect::<Vec<_>>());
+    }
+}
