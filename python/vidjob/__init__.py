@@ -134,6 +134,7 @@ _LAZY = {
 _REGISTERED = {
     "VideoClient": ("vidjob._client", "VideoClient"),
     "JobStatus": ("vidjob._values", "JobStatus"),
+    "checks.unknown_keyword": ("vidjob._checks", "unknown_keyword"),
     "errors": ("vidjob._errors", "CLASSES"),
     "media.encode": ("vidjob._media", "encoded"),
     "notebook.bundle": ("vidjob.notebook", "bundle"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from vidjob._checks import as_path, wrong_type
 from vidjob._errors import InvalidRequest
-from vidjob._native import VideoRequest
+from vidjob._native import FileId, Video, VideoJob, VideoRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from vidjob._media import Array, Figure, PILImage
-    from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, Voice
+    from vidjob._native import Keyframe, StorageOptions, Voice
 
     #: Accepted as an image.
     Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | PILImage | Array | Figure
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
         extra: Mapping[str, Any] | None
 
 
-__all__ = ["RequestDraft", "absolute_path", "address_fault", "local_path", "order_video_and_prompt"]
+__all__ = ["RequestDraft", "absolute_path", "address_fault", "local_path", "optional_path", "order_video_and_prompt"]
 
 
 class RequestDraft:
@@ -69,17 +70,18 @@ class RequestDraft:
         """Returns the request.
 
         Raises:
-            InvalidRequest: A documented limit excludes it.
-            TypeError: An argument has the wrong type, or stands beside a complete request.
+            InvalidRequest: A documented limit excludes it, or an argument has a wrong type or stands beside a complete
+                request.
         """
         prompt = self._prompt
         if not isinstance(prompt, VideoRequest):
             if not isinstance(prompt, (str, type(None))):
-                raise TypeError(f"the prompt must be a str or a VideoRequest, not {type(prompt).__name__}")
+                raise wrong_type("prompt", prompt, "a str or a VideoRequest")
             return VideoRequest(prompt, operation=self._operation, **self._fields)
         given = [name for name, value in self._fields.items() if value is not None]
         if given:
-            raise TypeError(f"{given[0]} cannot be passed beside a VideoRequest; set it in the request")
+            message = f"{given[0]} cannot be passed beside a VideoRequest; set it in the request"
+            raise InvalidRequest(message, field=given[0])
         return prompt
 
     async def build_async(self) -> VideoRequest:
@@ -99,13 +101,23 @@ def _is_cheap(value: object) -> bool:
 
 def order_video_and_prompt(
     first: str | VideoRequest | VideoFile, second: VideoInput | None
-) -> tuple[VideoInput | None, str | VideoRequest | VideoFile]:
-    """Returns the video and the prompt, which ``edit`` and ``extend`` take in either order."""
-    if isinstance(second, str) and not isinstance(first, (str, VideoRequest)):
-        return first, second
+) -> tuple[VideoInput | None, str | VideoRequest | None]:
+    """Returns the video and the prompt, which ``edit`` and ``extend`` take in either order.
+
+    Raises:
+        InvalidRequest: There is no prompt, or the address of the video stands in its place.
+    """
     if isinstance(first, str) and isinstance(second, str) and _is_address(first) and not _is_address(second):
         raise InvalidRequest("the prompt comes first and the address of the video second", field="video")
-    return second, first
+    if isinstance(first, (str, VideoRequest)):
+        return second, first
+    if not _is_video(first) or not isinstance(second, (str, type(None))):
+        raise wrong_type("prompt", first, "a str or a VideoRequest")
+    return first, second
+
+
+def _is_video(value: object) -> bool:
+    return isinstance(value, (*_VIDEOS, os.PathLike)) or hasattr(value, "read")
 
 
 def _is_address(text: str) -> bool:
@@ -121,15 +133,26 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
     return whole if not given.endswith(os.sep) or whole.endswith(os.sep) else whole + os.sep
 
 
-def local_path(field: str, path: _Path) -> _Path:
+def optional_path(field: str, path: str | os.PathLike[str] | None) -> str | None:
+    """Returns the absolute path of a local file or folder, or ``None``.
+
+    Raises:
+        InvalidRequest: As `local_path` does.
+    """
+    return None if path is None else absolute_path(local_path(field, path, "a str, a Path or None"))
+
+
+def local_path(field: str, path: _Path, expected: str = "a str or a Path") -> _Path:
     """Returns the path of a local file or folder unchanged.
 
     Raises:
-        InvalidRequest: It is an address: ``s3://bucket/folder`` would become a folder named ``s3:``.
+        InvalidRequest: It is not a path, or it is an address: ``s3://bucket/folder`` would become a folder named
+            ``s3:``.
     """
     fault = address_fault(field, path)
     if fault is not None:
         raise InvalidRequest(fault, field=field)
+    as_path(field, path, expected)
     return path
 
 
@@ -147,6 +170,9 @@ def address_fault(field: str, path: str | bytes | os.PathLike[str]) -> str | Non
     shown = f"{scheme}://{bare}"
     return f"{field} {shown!r} is an address, and only local files and folders are supported"
 
+
+#: Types of videos that cannot be mistaken for a prompt, beside paths and open files.
+_VIDEOS = (bytes, bytearray, memoryview, FileId, VideoJob, Video)
 
 #: Characters of a scheme that are neither letters nor digits.
 _IN_SCHEMES = {ord(mark): None for mark in "+-."}

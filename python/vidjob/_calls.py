@@ -10,12 +10,13 @@ from types import FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
     from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
     from vidjob._arguments import RequestDraft
     from vidjob._batch.batch import AsyncBatch, Batch, BatchParts
+    from vidjob._errors import InvalidRequest
     from vidjob._native import Client, Download, Video, VideoJob, VideoRequest, Watch
     from vidjob._observers import CallObserver, Listener
     from vidjob._options import DownloadOptions, OnUnknown, WaitOptions
@@ -59,7 +60,9 @@ __all__ = [
     "async_iterating",
     "awaitable",
     "blocking",
+    "constructor",
     "iterating",
+    "method",
 ]
 
 
@@ -70,7 +73,11 @@ def blocking(plan: Callable[Concatenate[C, P], Call[T]]) -> Callable[Concatenate
     """Makes the blocking method of a plan."""
     prepare = _renamed(plan, "", "Call[", "]")
 
+    names = _names(prepare)
+
     def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if kwargs and not names.issuperset(kwargs):
+            raise _unknown_keyword(prepare, kwargs)
         return prepare(client, *args, **kwargs).run()
 
     return _disguised(method, prepare)
@@ -80,7 +87,11 @@ def awaitable(plan: Callable[Concatenate[C, P], Call[T]]) -> Callable[Concatenat
     """Makes the coroutine method of a plan."""
     prepare = _renamed(plan, "_async", "Call[", "]")
 
+    names = _names(prepare)
+
     async def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if kwargs and not names.issuperset(kwargs):
+            raise _unknown_keyword(prepare, kwargs)
         return await prepare(client, *args, **kwargs).run_async()
 
     return _disguised(method, prepare)
@@ -90,7 +101,11 @@ def iterating(plan: Callable[Concatenate[C, P], Stream[B, A]]) -> Callable[Conca
     """Makes the method of a plan that returns an iterator."""
     prepare = _renamed(plan, "", "Stream[", ", ")
 
+    names = _names(prepare)
+
     def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> B:
+        if kwargs and not names.issuperset(kwargs):
+            raise _unknown_keyword(prepare, kwargs)
         return prepare(client, *args, **kwargs).open()
 
     return _disguised(method, prepare)
@@ -100,10 +115,58 @@ def async_iterating(plan: Callable[Concatenate[C, P], Stream[B, A]]) -> Callable
     """Makes the method of a plan that returns an async iterator."""
     prepare = _renamed(plan, "_async", ", ", "]")
 
+    names = _names(prepare)
+
     def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> A:
+        if kwargs and not names.issuperset(kwargs):
+            raise _unknown_keyword(prepare, kwargs)
         return prepare(client, *args, **kwargs).open_async()
 
     return _disguised(method, prepare)
+
+
+def method(function: Callable[Concatenate[C, P], T]) -> Callable[Concatenate[C, P], T]:
+    """Makes a method refuse keywords that it does not have by an error that suggests the right one."""
+    names = _names(function)
+
+    def checked(client: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if kwargs and not names.issuperset(kwargs):
+            raise _unknown_keyword(function, kwargs)
+        return function(client, *args, **kwargs)
+
+    return _disguised(checked, function)
+
+
+def constructor(function: Callable[Concatenate[C, P], None]) -> Callable[Concatenate[C, P], None]:
+    """Makes an ``__init__`` refuse keywords as `method` does, with a ``ConfigurationError``."""
+    names = _names(function)
+
+    def checked(client: C, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if kwargs and not names.issuperset(kwargs):
+            from vidjob._errors import ConfigurationError
+
+            raise ConfigurationError(_unknown_keyword(function, kwargs).message)
+        function(client, *args, **kwargs)
+
+    return _disguised(checked, function)
+
+
+def _names(function: Callable[..., object]) -> frozenset[str]:
+    """Returns the names of a method's arguments, without ``self``."""
+    return frozenset(_argument_names(function))
+
+
+def _argument_names(function: Callable[..., object]) -> tuple[str, ...]:
+    code = function.__code__
+    return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+
+
+def _unknown_keyword(function: Callable[..., object], keywords: Mapping[str, object]) -> InvalidRequest:
+    from vidjob._checks import unknown_keyword
+
+    known = _argument_names(function)
+    name = next(keyword for keyword in keywords if keyword not in known)
+    return unknown_keyword(function.__qualname__.removesuffix(".__init__"), name, known)
 
 
 def _renamed(plan: Callable[P, T], suffix: str, before: str, after: str) -> Callable[P, T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidjob import _native
-from vidjob._arguments import RequestDraft, absolute_path, address_fault, local_path, order_video_and_prompt
+from vidjob._arguments import RequestDraft, optional_path, order_video_and_prompt
 from vidjob._calls import (
     BatchStream,
     Call,
@@ -18,8 +18,11 @@ from vidjob._calls import (
     async_iterating,
     awaitable,
     blocking,
+    constructor,
     iterating,
+    method,
 )
+from vidjob._checks import as_progress, check_callback, check_word
 from vidjob._errors import ConfigurationError
 from vidjob._observers import CallObserver, event_listener
 from vidjob._preload import preload
@@ -62,6 +65,7 @@ class VideoClient:
 
     __slots__ = ("__weakref__", "_native", "_on_event", "_settings")
 
+    @constructor
     def __init__(
         self,
         api_key: str | None = None,
@@ -118,13 +122,9 @@ class VideoClient:
             ConfigurationError: The key is missing, or a setting cannot be used.
         """
         preload()
-        for name, path in (("journal", journal), ("ca_file", ca_file)):
-            fault = None if path is None else address_fault(name, path)
-            if fault is not None:
-                raise ConfigurationError(fault)
         from vidjob._options import ClientSettings
 
-        self._settings = ClientSettings(
+        settings = ClientSettings.of(
             api_key=api_key,
             base_url=base_url,
             timeout=timeout,
@@ -134,31 +134,31 @@ class VideoClient:
             max_concurrent_requests=max_concurrent_requests,
             proxy=proxy,
             ca_file=ca_file,
-            headers=dict(headers or {}),
-            # Made absolute now: the working folder may be another at the next create.
-            journal=None if journal is None else absolute_path(journal),
+            headers=headers,
+            journal=journal,
             max_job_age=max_job_age,
             poll_interval=poll_interval,
             retry_delay=retry_delay,
             on_event=on_event,
             pickle_key=pickle_key,
         )
+        self._settings = settings
         self._on_event = on_event
         self._native = _native.Client(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            requests_per_second=requests_per_second,
-            creates_per_second=creates_per_second,
-            max_concurrent_requests=max_concurrent_requests,
-            proxy=proxy,
-            ca_file=ca_file,
-            headers=list(self._settings.headers.items()),
-            journal=self._settings.journal,
-            max_job_age=max_job_age,
-            poll_interval=poll_interval,
-            retry_delay=retry_delay,
+            api_key=settings.api_key,
+            base_url=settings.base_url,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            requests_per_second=settings.requests_per_second,
+            creates_per_second=settings.creates_per_second,
+            max_concurrent_requests=settings.max_concurrent_requests,
+            proxy=settings.proxy,
+            ca_file=settings.ca_file,
+            headers=list(settings.headers.items()),
+            journal=settings.journal,
+            max_job_age=settings.max_job_age,
+            poll_interval=settings.poll_interval,
+            retry_delay=settings.retry_delay,
         )
 
     # ---- polling -----------------------------------------------------------------------------
@@ -565,8 +565,9 @@ class VideoClient:
             VidjobError: As `generate`, `wait` and `download` do. Once the job is accepted, every exception carries its
                 ``request_id``.
         """
-        from vidjob._options import DownloadOptions
+        from vidjob._options import ON_UNKNOWN, DownloadOptions
 
+        check_word("on_unknown", on_unknown, ON_UNKNOWN)
         draft = RequestDraft(
             "generate",
             prompt,
@@ -597,6 +598,7 @@ class VideoClient:
 
     # ---- many --------------------------------------------------------------------------------
 
+    @method
     def render_many(
         self,
         requests: Orders,
@@ -702,6 +704,7 @@ class VideoClient:
         assembly = Assembly(self._native, options, self._on_event, progress)
         return BatchStream(assembly.of_orders(table, folder, filename, rules)).open()
 
+    @method
     def render_many_async(
         self,
         requests: Orders | AsyncIterable[Order],
@@ -820,8 +823,9 @@ class VideoClient:
 
         from vidjob._journal import existing_journal
 
-        if folder is not None:
-            return existing_journal(absolute_path(local_path("folder", folder)))
+        path = optional_path("folder", folder)
+        if path is not None:
+            return existing_journal(path)
         if self._settings.journal is None:
             raise ConfigurationError("no journal is set; pass a folder, or set VideoClient(journal=...)")
         return Path(self._settings.journal)
@@ -839,11 +843,12 @@ class VideoClient:
         progress: Progress = None,
     ) -> CallObserver:
         """Returns the observer of one call, whose phases lead from ``phase`` to ``last``."""
+        check_callback("on_update", on_update)
         display = None
-        if progress is not None and progress is not False:
+        if progress is not None and (shown := as_progress(progress)) is not None:
             from vidjob._progress.bars import display_for_call
 
-            display = display_for_call(progress)
+            display = display_for_call(shown)
         spans = self._spans(phase, last, request, job)
         return CallObserver(job, self._on_event, on_update=on_update, display=display, spans=spans)
 

@@ -6,6 +6,7 @@ import sys
 from io import BytesIO
 
 from vidjob import _native
+from vidjob._checks import wrong_type
 from vidjob._errors import InvalidRequest
 
 TYPE_CHECKING = False
@@ -39,10 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["encoded"]
 
-_ACCEPTED = (
-    "an http(s) address or a data URI (str), a pathlib.Path, bytes, an open binary file, a FileId, for images also "
-    "a PIL image, a NumPy array or a matplotlib figure, and for videos a VideoJob or Video of an earlier render"
-)
+_ANY = "an http(s) address or a data URI (str), a pathlib.Path, bytes, an open binary file, a FileId"
+_IMAGE = f"{_ANY}, a PIL image, a NumPy array or a matplotlib figure"
+_VIDEO = f"{_ANY}, or a VideoJob or Video of an earlier render"
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 #: Modes with opacity in PIL's own form.
 _CLEAR_MODES = frozenset({"PA", "La", "RGBa"})
@@ -63,8 +63,7 @@ def encoded(value: object, field: str) -> bytes:
         The content of the file, or a PNG image.
 
     Raises:
-        InvalidRequest: The value cannot be used.
-        TypeError: It has another type.
+        InvalidRequest: The value cannot be used, or has another type.
     """
     if _is(value, "PIL.Image", "Image"):
         return _from_pil(value, field)
@@ -76,7 +75,7 @@ def encoded(value: object, field: str) -> bytes:
         return value.tobytes()
     if hasattr(value, "read"):
         return _from_file(value, field)
-    raise TypeError(f"{field} must be {_ACCEPTED}, not {type(value).__name__}")
+    raise wrong_type(field, value, _VIDEO if field == "video" else _IMAGE)
 
 
 def _is(value: object, module: str, name: str) -> bool:
@@ -88,9 +87,10 @@ def _is(value: object, module: str, name: str) -> bool:
 def _from_file(file: Any, field: str) -> bytes:  # noqa: ANN401 - whatever has a read method
     content = file.read()
     if isinstance(content, str):
-        raise TypeError(f"{field}: the file is open as text; open it with 'rb'")
+        raise InvalidRequest(f"{field}: the file is open as text; open it with 'rb'", field=field)
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        raise TypeError(f"{field}: read() of {type(file).__name__} returns {type(content).__name__}, not bytes")
+        message = f"{field}: read() of {type(file).__name__} returns {type(content).__name__}, not bytes"
+        raise InvalidRequest(message, field=field)
     if not content:
         raise InvalidRequest(
             f"{field}: the file has nothing left to read; call file.seek(0) if it was read before", field=field

@@ -34,6 +34,8 @@ __all__ = [
     "Watch",
     "__version__",
     "check_target",
+    "describe_type",
+    "describe_value",
     "encode_png",
     "error_names",
     "estimate_usd",
@@ -428,8 +430,7 @@ class VideoRequest:
         path: Its path below the base URL.
 
     Raises:
-        InvalidRequest: A documented limit excludes it; the field is named.
-        TypeError: A field has the wrong type.
+        InvalidRequest: A documented limit excludes it, or a field has a wrong type; the field is named.
     """
 
     __match_args__ = ("prompt",)
@@ -514,6 +515,12 @@ def register(name: str, load: Callable[[], object]) -> None:
 
 def lookup(name: str) -> Any:
     """Returns a registered object."""
+
+def describe_value(value: object) -> str:
+    """Returns a value for messages: numbers and texts, shortened and without secrets, with the type; else the type."""
+
+def describe_type(value: object) -> str:
+    """Returns the type of a value, for messages that must not show the value."""
 
 def encode_png(width: int, height: int, channels: int, pixels: bytes) -> bytes: ...
 

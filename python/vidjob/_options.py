@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from vidjob import _native
-from vidjob._arguments import absolute_path, local_path
+from vidjob._arguments import absolute_path, local_path, optional_path
+from vidjob._checks import as_flag, as_number, as_text, as_whole, check_callback, check_word, wrong_type
 from vidjob._errors import ConfigurationError, InvalidRequest
+from vidjob._native import describe_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from typing_extensions import Self
 
 __all__ = [
+    "ON_UNKNOWN",
     "BatchOptions",
     "ClientSettings",
     "DownloadOptions",
@@ -27,38 +29,62 @@ __all__ = [
 
 OnExisting: TypeAlias = Literal["resume", "overwrite", "error"]
 OnUnknown: TypeAlias = Literal["hold", "resubmit"]
-Prices: TypeAlias = "Mapping[str, Mapping[str, Any]]"
+OnEvent: TypeAlias = Callable[[Mapping[str, Any]], object]
+Prices: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
-#: What an annotation accepts, and the method by which it is recognised.
-_KINDS = {
-    "int": ("an int", "__index__"),
-    "float": ("a number", "__float__"),
-    "str": ("a str", "isprintable"),
-    "OnExisting": ("a str", "isprintable"),
-    "OnUnknown": ("a str", "isprintable"),
+ON_EXISTING = ("resume", "overwrite", "error")
+ON_UNKNOWN = ("hold", "resubmit")
+
+
+def _as_callback(name: str, value: object, _expected: str) -> object:
+    check_callback(name, value)
+    return value
+
+
+def _as_prices(name: str, value: object, expected: str) -> object:
+    if not isinstance(value, Mapping):
+        raise wrong_type(name, value, expected)
+    return value
+
+
+def _as_on_existing(name: str, value: object, _expected: str) -> object:
+    check_word(name, value, ON_EXISTING)
+    return value
+
+
+def _as_on_unknown(name: str, value: object, _expected: str) -> object:
+    check_word(name, value, ON_UNKNOWN)
+    return value
+
+
+#: How the values of each annotation are read, and what they must be.
+_READERS: dict[str, tuple[Callable[[str, Any, str], object], str]] = {
+    "int": (as_whole, "an int"),
+    "float": (as_number, "a number"),
+    "str": (as_text, "a str"),
+    "bool": (as_flag, "a bool"),
+    "OnExisting": (_as_on_existing, ""),
+    "OnUnknown": (_as_on_unknown, ""),
+    "Prices": (_as_prices, 'a dict such as {model: {"per_second": {"480p": usd}, "per_image": usd}}'),
+    "OnEvent": (_as_callback, ""),
 }
 
 
 class _Checked:
-    """Options whose numbers and strings are checked: the compiled part would not name the field."""
+    """Options whose values are checked and become plain ones: the compiled part would not name the field."""
 
     __slots__ = ()
 
     def __post_init__(self) -> None:
         for each in fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
             annotation = str(each.type).removesuffix(" | None")
+            is_optional = annotation != each.type
             value = getattr(self, each.name)
-            if annotation not in _KINDS or (value is None and annotation != each.type):
+            if annotation not in _READERS or (value is None and is_optional):
                 continue
-            expected, method = _KINDS[annotation]
-            if not hasattr(value, method):
-                raise TypeError(f"{each.name} must be {expected}, not {type(value).__name__}")
-            if annotation == "int" and value < 0:
-                self._refuse(each.name, f"{each.name} must be at least 0, not {value}")
-
-    def _refuse(self, name: str, message: str) -> None:
-        raise InvalidRequest(message, field=name)
+            read, expected = _READERS[annotation]
+            object.__setattr__(self, each.name, read(each.name, value, expected + " or None" * is_optional))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +121,7 @@ class DownloadOptions(_Checked):
         """Returns the options for a path, which is made absolute now: the working folder may change.
 
         Raises:
-            InvalidRequest: The path is an address.
+            InvalidRequest: The path is an address or of another type.
         """
         return cls(absolute_path(local_path("path", path)), max_bytes, overwrite, path)
 
@@ -146,9 +172,48 @@ class ClientSettings(_Checked):
     max_job_age: float | None
     poll_interval: float | None
     retry_delay: float
-    on_event: Callable[[Mapping[str, Any]], object] | None
+    on_event: OnEvent | None
     pickle_key: bool
     withheld: tuple[str, ...] = ()
 
-    def _refuse(self, name: str, message: str) -> None:  # noqa: ARG002 - the message names the setting
-        raise ConfigurationError(message)
+    @classmethod
+    def of(
+        cls,
+        *,
+        ca_file: str | os.PathLike[str] | None,
+        headers: Mapping[str, str] | None,
+        journal: str | os.PathLike[str] | None,
+        **others: Any,  # noqa: ANN401 - the other fields
+    ) -> Self:
+        """Returns the settings for the arguments of `VideoClient`.
+
+        Raises:
+            ConfigurationError: An argument has a wrong type, or is an address in place of a path.
+        """
+        try:
+            return cls(
+                ca_file=None if ca_file is None else local_path("ca_file", ca_file, "a str, a Path or None"),
+                headers={} if headers is None else _as_headers(headers),
+                # Made absolute now: the working folder may be another at the next create.
+                journal=optional_path("journal", journal),
+                **others,
+            )
+        except InvalidRequest as error:
+            raise ConfigurationError(error.message) from None
+
+
+def _as_headers(value: Any) -> dict[str, str]:  # noqa: ANN401 - as the caller passed it
+    expected = "a dict of str to str, or None"
+    if isinstance(value, (str, bytes)):
+        raise wrong_type("headers", value, expected)
+    try:
+        headers = dict(value)
+    except (TypeError, ValueError):
+        raise wrong_type("headers", value, expected) from None
+    for name, content in headers.items():
+        as_text("the name of a header", name)
+        if not isinstance(content, str):
+            message = f"the header {name!r} must be a str, not {describe_type(content)}"
+            raise InvalidRequest(message, field="headers")
+        as_text(f"the header {name!r}", content)
+    return headers

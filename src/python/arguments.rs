@@ -6,19 +6,26 @@ use std::time::Duration;
 use pyo3::exceptions::{PyException, PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyString};
+use pyo3::type_object::PyTypeInfo;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyString, PyType};
 
-use super::{errors, values};
+use super::{errors, registry, value_class, values};
 use crate::download::Options;
 use crate::error::{Error, Result};
 use crate::job::VideoJob;
+use crate::redact::sanitize;
 use crate::watch::WaitOptions;
 
 // ---- plain values -----------------------------------------------------------------------------
 
 /// A string. Python's may contain lone surrogates, which neither UTF-8 nor JSON can encode.
 pub(super) fn text(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<String> {
-    let text = argument.cast::<PyString>().map_err(|_| wrong_type(field, "a str", argument))?;
+    let expected = match field {
+        "aspect_ratio" => "a str such as '16:9'",
+        "resolution" => "a str such as '720p'",
+        _ => "a str",
+    };
+    let text = argument.cast::<PyString>().map_err(|_| wrong_type(field, expected, argument))?;
     text.to_str().map(str::to_owned).map_err(|error| not_utf8(argument.py(), field, error))
 }
 
@@ -36,18 +43,21 @@ pub(super) fn not_utf8(py: Python<'_>, field: &'static str, error: PyErr) -> PyE
     errors::raise(py, Error::invalid(field, words))
 }
 
-pub(super) fn whole(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if argument.is_instance_of::<PyBool>() {
-        return Err(wrong_type(field, "an int", argument));
+const SECONDS: &str = "a number of seconds";
+const WHOLE_SECONDS: &str = "a whole number of seconds, an int";
+
+pub(super) fn whole_seconds(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if is_bool(argument) {
+        return Err(wrong_type(field, WHOLE_SECONDS, argument));
     }
-    argument.extract().map_err(|error| not_a_number(field, "an int", argument, error))
+    argument.extract().map_err(|error| not_a_number(field, WHOLE_SECONDS, argument, error))
 }
 
-pub(super) fn number(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if argument.is_instance_of::<PyBool>() {
-        return Err(wrong_type(field, "a number", argument));
+pub(super) fn seconds(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if is_bool(argument) {
+        return Err(wrong_type(field, SECONDS, argument));
     }
-    let number: f64 = argument.extract().map_err(|error| not_a_number(field, "a number", argument, error))?;
+    let number: f64 = argument.extract().map_err(|error| not_a_number(field, SECONDS, argument, error))?;
     if !number.is_finite() {
         let error = Error::invalid(field, format!("{field} must be a finite number, not {number}"));
         return Err(errors::raise(argument.py(), error));
@@ -55,27 +65,126 @@ pub(super) fn number(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResu
     Ok(number)
 }
 
-fn not_a_number(field: &'static str, kind: &str, argument: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+fn not_a_number(field: &'static str, expected: &str, argument: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = argument.py();
     if error.is_instance_of::<PyTypeError>(py) {
-        return wrong_type(field, kind, argument);
+        return wrong_type(field, expected, argument);
     }
     if error.is_instance_of::<PyOverflowError>(py) {
         return errors::raise(py, Error::invalid(field, format!("{field} is a number out of range")));
     }
     if error.is_instance_of::<PyException>(py) {
-        return errors::raise(py, Error::invalid(field, format!("{field} must be {kind}: {error}")));
+        return errors::raise(py, Error::invalid(field, format!("{field} must be {expected}: {error}")));
     }
     error
+}
+
+/// Whether a value is a truth value, also one of another library, which converts to a number.
+fn is_bool(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyBool>() || type_name(value).starts_with("bool")
 }
 
 pub(super) fn flag(field: &'static str, argument: &Bound<'_, PyAny>) -> PyResult<bool> {
     argument.extract().map_err(|_| wrong_type(field, "a bool", argument))
 }
 
-pub(super) fn wrong_type(field: &str, kind: &str, argument: &Bound<'_, PyAny>) -> PyErr {
-    let given = argument.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("{field} must be {kind}, not {given}"))
+// ---- wrong types ------------------------------------------------------------------------------
+
+/// Characters of a value that a message shows.
+const MAX_SHOWN: usize = 60;
+
+/// The exception for an argument of a wrong type.
+pub(super) fn wrong_type(field: &'static str, expected: &str, argument: &Bound<'_, PyAny>) -> PyErr {
+    let message = format!("{field} must be {expected}, not {}", describe_value(argument));
+    errors::raise(argument.py(), Error::invalid(field, message))
+}
+
+/// A value for messages: numbers and texts, shortened and without secrets, with their type; of all others the type.
+#[pyfunction]
+pub(super) fn describe_value(value: &Bound<'_, PyAny>) -> String {
+    if value.is_none() {
+        return "None".to_owned();
+    }
+    match shown(value) {
+        Some(shown) => format!("{shown} ({})", type_name(value)),
+        None => describe_type(value),
+    }
+}
+
+/// The type of a value, for messages that must not show the value.
+#[pyfunction]
+pub(super) fn describe_type(value: &Bound<'_, PyAny>) -> String {
+    if let Ok(class) = value.cast::<PyType>() {
+        return class.name().map_or_else(|_| "a class".to_owned(), |name| format!("the class {name}"));
+    }
+    if value.is_instance_of::<PyBytes>() {
+        return "bytes".to_owned();
+    }
+    let name = type_name(value);
+    if name == "coroutine" {
+        return "a coroutine; await it first".to_owned();
+    }
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
+fn shown(value: &Bound<'_, PyAny>) -> Option<String> {
+    if let Ok(text) = value.cast::<PyString>() {
+        let safe = sanitize(&text.to_string_lossy(), MAX_SHOWN);
+        return PyString::new(value.py(), &safe).repr().ok().map(|quoted| quoted.to_string());
+    }
+    is_number(value).then(|| value.str().ok()).flatten().map(|digits| sanitize(&digits.to_string_lossy(), MAX_SHOWN))
+}
+
+/// Whether a value is one number, and not an array of them.
+fn is_number(value: &Bound<'_, PyAny>) -> bool {
+    let class = value.get_type();
+    let has = |name: &str| class.hasattr(name).unwrap_or(false);
+    let is_single = value.getattr_opt("shape").map(|shape| shape.is_none_or(|shape| shape.len().is_ok_and(|n| n == 0)));
+    (has("__index__") || has("__float__")) && is_single.unwrap_or(false)
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
+}
+
+// ---- keywords ---------------------------------------------------------------------------------
+
+/// A required argument that may be missing: then a misspelt keyword is the better message.
+pub(super) enum Required<'py> {
+    Missing,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Required<'py> {
+    type Error = PyErr;
+
+    fn extract(argument: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self::Given(argument.to_owned()))
+    }
+}
+
+impl<'py> Required<'py> {
+    pub(super) fn get(self, class: &str, field: &'static str) -> PyResult<Bound<'py, PyAny>> {
+        let missing = || PyTypeError::new_err(format!("{class}() missing required argument: '{field}'"));
+        self.given().ok_or_else(missing)
+    }
+
+    pub(super) fn given(self) -> Option<Bound<'py, PyAny>> {
+        match self {
+            Self::Given(argument) => Some(argument),
+            Self::Missing => None,
+        }
+    }
+}
+
+/// Refuses keywords that the constructor of `T` does not have.
+pub(super) fn refuse_unknown<T: PyTypeInfo>(py: Python<'_>, unknown: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let Some(name) = unknown.and_then(|unknown| unknown.keys().iter().next()) else { return Ok(()) };
+    let class = T::type_object(py);
+    let error =
+        registry::get(py, "checks.unknown_keyword")?.call1((class.name()?, name, value_class::fields(&class)?))?;
+    Err(PyErr::from_value(error))
 }
 
 // ---- jobs -------------------------------------------------------------------------------------
@@ -87,14 +196,18 @@ impl<'a, 'py> FromPyObject<'a, 'py> for JobArgument {
     type Error = PyErr;
 
     fn extract(argument: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(job) = argument.cast::<values::VideoJob>() {
-            return Ok(Self(job.get().inner.clone()));
-        }
-        if !argument.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("a job must be a VideoJob or the request_id of one, a str"));
-        }
-        Ok(Self(VideoJob::pending(text("request_id", &argument)?)))
+        let expected = "a VideoJob or the request_id of one (a str)";
+        job(&argument)?.map(Self).ok_or_else(|| wrong_type("job", expected, &argument))
     }
+}
+
+/// A job, or `None` for a value of another type.
+fn job(argument: &Bound<'_, PyAny>) -> PyResult<Option<VideoJob>> {
+    if let Ok(job) = argument.cast::<values::VideoJob>() {
+        return Ok(Some(job.get().inner.clone()));
+    }
+    let is_id = argument.is_instance_of::<PyString>();
+    is_id.then(|| text("request_id", argument).map(VideoJob::pending)).transpose()
 }
 
 /// A job, or the link of a video whose job is unknown.
@@ -115,7 +228,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source {
             })?;
             return Ok(Self::Link(link.to_owned()));
         }
-        Ok(Self::Job(argument.extract::<JobArgument>()?.0))
+        let expected = "a VideoJob, the request_id of one (a str) or a Video";
+        job(&argument)?.map(Self::Job).ok_or_else(|| wrong_type("job_or_video", expected, &argument))
     }
 }
 

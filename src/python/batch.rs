@@ -14,7 +14,7 @@ use super::blocking;
 use super::listener::Listener;
 use super::process_bound::ProcessBound;
 use super::request::VideoRequest;
-use super::{errors, runtime, values};
+use super::{errors, json, runtime, values};
 use crate::batch::{self, BatchHandle, BatchStep, Input, Item, OnExisting, OnUnknown, Retry, Rules, Settings};
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -90,7 +90,7 @@ pub(super) fn prices_from(prices: &Bound<'_, PyAny>) -> PyResult<Prices> {
         errors::raise(prices.py(), Error::invalid("prices", format!("prices: {words}; {hint}")))
     };
     let read: Prices =
-        serde_json::from_str(&super::plain_objects::dump(prices)?).map_err(|error| refused(error.to_string()))?;
+        serde_json::from_value(json::object("prices", prices)?.into()).map_err(|error| refused(error.to_string()))?;
     read.check().map_err(|error| errors::raise(prices.py(), error))?;
     Ok(read)
 }

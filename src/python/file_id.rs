@@ -1,10 +1,10 @@
 //! `FileId`: media that the service already stores.
 
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyType};
 use serde::{Deserialize, Serialize};
 
-use super::arguments::text;
+use super::arguments::{Required, refuse_unknown, text};
 use super::value_class::{Validate, value_methods};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,8 +35,10 @@ impl FileId {
 
 value_methods!(FileId {
     #[new]
-    fn new(file_id: &Bound<'_, PyAny>) -> PyResult<Self> {
-        text("file_id", file_id).map(Self::of)
+    #[pyo3(signature = (file_id=Required::Missing, **unknown), text_signature = "(file_id)")]
+    fn new(py: Python<'_>, file_id: Required<'_>, unknown: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        refuse_unknown::<Self>(py, unknown)?;
+        text("file_id", &file_id.get("FileId", "file_id")?).map(Self::of)
     }
 
     #[classattr]

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::fmt::Display;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Map, Number, Value};
 
+use super::arguments::{describe_value, wrong_type};
 use super::errors;
 use crate::error::Error;
 use crate::redact::shorten;
@@ -21,12 +21,11 @@ const MAX_SHOWN: usize = 80;
 
 type Any<'py> = Bound<'py, PyAny>;
 
-/// A mapping as a JSON object. `field` is its place in the request.
+/// A mapping as a JSON object. `field` is the argument.
 pub(super) fn object(field: &'static str, argument: &Any<'_>) -> PyResult<Map<String, Value>> {
     let reader = Reader { field, left: Cell::new(MAX_VALUES) };
     let Some(entries) = entries(argument)? else {
-        let words = format!("{field} must be a dict of JSON types; its keys are merged into the body");
-        return Err(errors::raise(argument.py(), Error::invalid(field, words)));
+        return Err(wrong_type(field, "a dict of JSON types", argument));
     };
     reader.object(field, &entries, 1)
 }
@@ -80,9 +79,9 @@ impl Reader {
             return items.map(|(index, item)| self.value(&format!("{place}[{index}]"), &item?, depth)).collect();
         }
         let Some(entries) = entries(value)? else {
-            let words =
-                format!("{} must be of a JSON type, not {}", shorten(place, MAX_SHOWN), value.get_type().name()?);
-            return Err(PyTypeError::new_err(words));
+            let place = shorten(place, MAX_SHOWN);
+            let words = format!("{place} must be of a JSON type, not {}", describe_value(value));
+            return Err(errors::raise(value.py(), Error::invalid(self.field, words)));
         };
         self.object(place, &entries, depth).map(Value::Object)
     }

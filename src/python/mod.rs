@@ -32,6 +32,8 @@ mod native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::arguments::{describe_type, describe_value};
+    #[pymodule_export]
     use super::batch::{Batch, Outcome, estimate_usd, fingerprint, process_tag, read_journal};
     #[pymodule_export]
     use super::client::{Client, Watch, check_target};

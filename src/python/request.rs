@@ -2,13 +2,12 @@
 
 use std::hash::Hash;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple, PyType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::arguments::{flag, number, text, whole, wrong_type};
+use super::arguments::{Required, flag, refuse_unknown, seconds, text, whole_seconds, wrong_type};
 use super::value_class::{Validate, value_methods};
 use super::{blocking, errors, json, media};
 use crate::client::VideoClient;
@@ -40,8 +39,10 @@ impl Voice {
 
 value_methods!(Voice {
     #[new]
-    fn new(voice_id: &Any<'_>) -> PyResult<Self> {
-        Ok(Self::from_inner(Named { voice_id: text("voice_id", voice_id)? }))
+    #[pyo3(signature = (voice_id=Required::Missing, **unknown), text_signature = "(voice_id)")]
+    fn new(py: Python<'_>, voice_id: Required<'_>, unknown: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        refuse_unknown::<Self>(py, unknown)?;
+        Ok(Self::from_inner(Named { voice_id: text("voice_id", &voice_id.get("Voice", "voice_id")?)? }))
     }
 
     #[classattr]
@@ -69,9 +70,18 @@ impl Keyframe {
 
 value_methods!(Keyframe {
     #[new]
-    fn new(image: &Any<'_>, timestamp: &Any<'_>) -> PyResult<Self> {
-        let timestamp = number("timestamp", timestamp)?;
-        Ok(Self::from_inner(request::Keyframe { image: media::media("keyframes", image)?, timestamp }))
+    #[pyo3(signature = (image=Required::Missing, timestamp=Required::Missing, **unknown),
+        text_signature = "(image, timestamp)")]
+    fn new(
+        py: Python<'_>,
+        image: Required<'_>,
+        timestamp: Required<'_>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        refuse_unknown::<Self>(py, unknown)?;
+        let (image, timestamp) = (image.get("Keyframe", "image")?, timestamp.get("Keyframe", "timestamp")?);
+        let timestamp = seconds("timestamp", &timestamp)?;
+        Ok(Self::from_inner(request::Keyframe { image: media::media("image", &image)?, timestamp }))
     }
 
     #[classattr]
@@ -104,20 +114,26 @@ impl StorageOptions {
 
 value_methods!(StorageOptions {
     #[new]
-    #[pyo3(signature = (filename, expires_after=None, public_url=false, public_url_expires_after=None))]
+    #[pyo3(
+        signature = (filename=Required::Missing, expires_after=None, public_url=Required::Missing,
+            public_url_expires_after=None, **unknown),
+        text_signature = "(filename, expires_after=None, public_url=False, public_url_expires_after=None)"
+    )]
     fn new(
         py: Python<'_>,
-        filename: &Any<'_>,
+        filename: Required<'_>,
         expires_after: Option<Any<'_>>,
-        public_url: bool,
+        public_url: Required<'_>,
         public_url_expires_after: Option<Any<'_>>,
+        unknown: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let seconds = |field, argument: Option<Any<'_>>| argument.map(|argument| whole(field, &argument)).transpose();
+        refuse_unknown::<Self>(py, unknown)?;
+        let whole = |field, argument: Option<Any<'_>>| argument.map(|given| whole_seconds(field, &given)).transpose();
         let inner = request::StorageOptions {
-            filename: text("filename", filename)?,
-            expires_after: seconds("expires_after", expires_after)?,
-            public_url,
-            public_url_expires_after: seconds("public_url_expires_after", public_url_expires_after)?,
+            filename: text("filename", &filename.get("StorageOptions", "filename")?)?,
+            expires_after: whole("expires_after", expires_after)?,
+            public_url: public_url.given().map_or(Ok(false), |given| flag("public_url", &given))?,
+            public_url_expires_after: whole("public_url_expires_after", public_url_expires_after)?,
         };
         inner.check().map_err(|error| errors::raise(py, error))?;
         Ok(Self::from_inner(inner))
@@ -197,14 +213,22 @@ macro_rules! class {
     ) => {
         value_methods!($class {
             #[new]
-            #[pyo3(signature = ($prompt=None, *, operation="generate", $($name=None),*))]
+            #[pyo3(
+                signature = ($prompt=None, *, operation="generate", $($name=None),*, **unknown),
+                text_signature = "(prompt=None, *, operation='generate', video=None, image=None, \
+                    reference_images=None, reference_audios=None, last_frame=None, keyframes=None, duration=None, \
+                    aspect_ratio=None, resolution=None, generate_audio=None, model=None, user=None, upload_url=None, \
+                    storage_options=None, extra=None)"
+            )]
             #[expect(clippy::too_many_arguments, reason = "a constructor names every field")]
             fn new(
                 py: Python<'_>,
                 $prompt: Option<Any<'_>>,
                 #[pyo3(from_py_with = operation_word)] operation: &'static str,
-                $($name: Option<Any<'_>>),*
+                $($name: Option<Any<'_>>,)*
+                unknown: Option<&Bound<'_, PyDict>>,
             ) -> PyResult<Self> {
+                refuse_unknown::<Self>(py, unknown)?;
                 let inner = request::VideoRequest {
                     operation: operation_of(operation).unwrap_or_default(),
                     $prompt: Argument::read(stringify!($prompt), $prompt)?,
@@ -307,7 +331,7 @@ impl<T: Single> Argument for Vec<T> {
         let Some(argument) = argument else { return Ok(Self::new()) };
         let is_sequence = argument.is_instance_of::<PyList>() || argument.is_instance_of::<PyTuple>();
         if !is_sequence {
-            return Err(PyTypeError::new_err(format!("{field} must be a list or a tuple")));
+            return Err(wrong_type(field, "a list or a tuple", &argument));
         }
         argument.try_iter()?.map(|item| T::read(field, &item?)).collect()
     }
@@ -340,7 +364,7 @@ impl Single for String {
 
 impl Single for i64 {
     fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
-        whole(field, argument)
+        whole_seconds(field, argument)
     }
 
     fn show<'py>(&self, py: Python<'py>) -> PyResult<Any<'py>> {
@@ -374,7 +398,7 @@ impl Single for Audio {
             return Ok(Self::VoiceId(voice.get().inner.voice_id.clone()));
         }
         if !argument.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err(format!("{field} takes Voice values and addresses of clips (str)")));
+            return Err(wrong_type(field, "a list of Voice values and addresses of clips (str)", argument));
         }
         text(field, argument).map(Self::Url)
     }
@@ -391,7 +415,7 @@ impl Single for Audio {
 
 impl Single for request::Keyframe {
     fn read(field: &'static str, argument: &Any<'_>) -> PyResult<Self> {
-        let wrong = |_| PyTypeError::new_err(format!("{field} takes Keyframe values"));
+        let wrong = |_| wrong_type(field, "a list of Keyframe values", argument);
         Ok(argument.cast::<Keyframe>().map_err(wrong)?.get().inner.clone())
     }
 

@@ -47,13 +47,17 @@ pub(super) trait Validate {
     }
 }
 
-/// `Name(field=value, ...)`, leaving out what is not set after the first field. The fields are those that
-/// a pattern matches by position, unless the class says otherwise.
+/// The names of the fields: those that a pattern matches by position, unless the class says otherwise.
+pub(super) fn fields<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyTuple>> {
+    let fields = class.getattr_opt("_fields")?.map_or_else(|| class.getattr("__match_args__"), Ok)?;
+    Ok(fields.cast_into()?)
+}
+
+/// `Name(field=value, ...)`, leaving out what is not set after the first field.
 pub(super) fn repr(value: &Bound<'_, PyAny>) -> PyResult<String> {
     let class = value.get_type();
-    let fields = class.getattr_opt("_fields")?.map_or_else(|| class.getattr("__match_args__"), Ok)?;
     let mut shown = Vec::new();
-    for field in fields.cast_into::<PyTuple>()? {
+    for field in fields(&class)? {
         let field: String = field.extract()?;
         let content = value.getattr(field.as_str())?;
         if shown.is_empty() || !is_unset(&content) {

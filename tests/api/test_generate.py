@@ -155,12 +155,3 @@ def test_an_unreachable_service_is_connection_failed(api: ApiMode) -> None:
 def test_ids_under_every_name(api: ApiMode, simulator: Simulator, client: VideoClient, id_key: str) -> None:
     simulator.respond("create", body=f'{{"{id_key}": "task_7"}}')
     assert api(client, "generate", "a candle").request_id == "task_7"
-
-
-def test_types_are_checked(api: ApiMode, client: VideoClient) -> None:
-    with pytest.raises(TypeError):
-        api(client, "generate", 7)
-    with pytest.raises(TypeError):
-        api(client, "generate", "x", duration="long")
-    with pytest.raises(TypeError):
-        api(client, "generate", "x", extra={"a": object()})

@@ -234,7 +234,7 @@ def test_malformed_ids_are_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("bad", [None, 7, b"id", ["id"]])
 def test_get_refuses_other_types(api: ApiMode, client: VideoClient, bad: Any) -> None:
-    with pytest.raises(TypeError, match="VideoJob or the request_id"):
+    with pytest.raises(vidjob.InvalidRequest, match="VideoJob or the request_id"):
         api(client, "get", bad)
 
 

@@ -117,7 +117,9 @@ def test_a_verb_has_its_own_name_and_documentation(name: str, client: VideoClien
 def test_errors_about_arguments_name_the_public_method(client: VideoClient) -> None:
     with pytest.raises(TypeError, match=r"VideoClient\.get\(\) missing 1 required positional argument: 'job'"):
         client.get()  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match=r"VideoClient\.get_async\(\) got an unexpected keyword argument 'id'"):
+    with pytest.raises(TypeError, match=r"VideoClient\.get_async\(\) missing 1 required positional argument: 'job'"):
+        asyncio.run(client.get_async())  # type: ignore[call-arg]
+    with pytest.raises(vidjob.InvalidRequest, match=r"get_async\(\) has no argument 'id'; it takes job"):
         asyncio.run(client.get_async(id="x"))  # type: ignore[call-arg]
 
 

@@ -259,7 +259,7 @@ def test_open_files(client: VideoClient, tmp_path: Path) -> None:
     read.read()
     with pytest.raises(vidjob.InvalidRequest, match="nothing left to read"):
         client.generate("x", image=read)
-    with (MEDIA / "make.py").open() as text, pytest.raises(TypeError, match="open it with 'rb'"):
+    with (MEDIA / "make.py").open() as text, pytest.raises(vidjob.InvalidRequest, match="open it with 'rb'"):
         client.generate("x", image=text)  # type: ignore[arg-type]
 
 

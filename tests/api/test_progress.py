@@ -18,7 +18,7 @@ import pytest
 from tqdm import tqdm
 
 from support import POSIX, ApiMode, Run
-from vidjob import NotSubmitted, RenderResult, Simulator, VideoClient
+from vidjob import InvalidRequest, NotSubmitted, RenderResult, Simulator, VideoClient
 from vidjob._progress.bars import BatchBars, JobBar
 from vidjob.progress import Display
 
@@ -328,9 +328,9 @@ def test_an_exception_in_progress_does_not_fail_the_call(
 def test_a_wrong_progress_argument_is_refused_before_sending(
     api: ApiMode, client: VideoClient, simulator: Simulator, wrong: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(TypeError, match="progress must be"):
+    with pytest.raises(InvalidRequest, match="progress must be"):
         api(client, "render", "a candle", tmp_path / "a.mp4", progress=wrong)
-    with pytest.raises(TypeError, match="progress must be"):
+    with pytest.raises(InvalidRequest, match="progress must be"):
         client.render_many(["a candle"], tmp_path, progress=wrong)
     assert simulator.accepted == []
 

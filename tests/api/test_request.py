@@ -274,11 +274,8 @@ def test_a_request_stands_wherever_a_prompt_does(
     assert [entry["operation"] for entry in simulator.accepted] == ["generations", "extensions"]
 
 
-def test_a_request_stands_alone(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
+def test_a_request_of_another_operation_names_its_verb(api: ApiMode, simulator: Simulator, client: VideoClient) -> None:
     request = VideoRequest("x")
-    for verb, arguments in (("generate", {"duration": 5}), ("edit", {"video": VIDEO}), ("extend", {"extra": {}})):
-        with pytest.raises(TypeError, match=f"{next(iter(arguments))} cannot be passed beside a VideoRequest"):
-            api(client, verb, request, **arguments)
     for verb in ("edit", "extend"):
         with pytest.raises(vidjob.InvalidRequest, match="pass it to generate"):
             api(client, verb, request)
@@ -378,7 +375,7 @@ def test_its_repr_is_short_and_keeps_secrets() -> None:
     ],
 )
 def test_types_are_checked(arguments: dict[str, Any]) -> None:
-    with pytest.raises((TypeError, vidjob.InvalidRequest)):
+    with pytest.raises(vidjob.InvalidRequest):
         VideoRequest("x", **arguments)
 
 

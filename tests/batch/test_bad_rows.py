@@ -465,7 +465,7 @@ def test_a_truth_is_no_number_and_a_number_no_text() -> None:
         {"storage_options": {"filename": "a"}},
     ]
     for arguments in wrong:
-        with pytest.raises(TypeError, match=f"^{next(iter(arguments))} must be a"):
+        with pytest.raises(vidjob.InvalidRequest, match=f"^{next(iter(arguments))} must be a"):
             VideoRequest(**{"prompt": "x", **arguments})
 
 

@@ -98,6 +98,18 @@ def test_a_damaged_line_is_named_and_its_item_is_not_bought_until_the_user_says_
     assert results["a"].ok
 
 
+@pytest.mark.parametrize("verb", ["render_many", "resume"])
+def test_a_warning_about_a_journal_shows_the_line_of_the_caller(
+    api: ApiMode, client: VideoClient, tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / ".vidjob").mkdir()
+    (tmp_path / ".vidjob" / "1.jsonl").write_text("nonsense\nnonsense\n")
+    arguments: list[Any] = [["x"], tmp_path] if verb == "render_many" else [tmp_path]
+    with pytest.warns(RuntimeWarning, match="damaged") as told:
+        getattr(client, verb if api.name == "blocking" else f"{verb}_async")(*arguments).close()
+    assert told[0].filename == __file__
+
+
 def test_a_claim_remembers_an_item_whose_journal_lines_are_gone(
     api: ApiMode, simulator: Simulator, tmp_path: Path, run_python: Run
 ) -> None:

@@ -292,7 +292,7 @@ def test_an_async_iterable(simulator: Simulator, client: VideoClient, tmp_path: 
             return sum([result.ok async for result in batch])
 
     assert asyncio.run(run()) == 3
-    with pytest.raises(TypeError, match="render_many_async"):
+    with pytest.raises(vidjob.InvalidRequest, match="render_many_async"):
         client.render_many(orders(), tmp_path)  # type: ignore[arg-type]
 
 

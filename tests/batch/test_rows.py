@@ -177,7 +177,7 @@ def test_length_of_sized_sources_is_known() -> None:
 
 @pytest.mark.parametrize("source", ["a.jsonl", b"a", {"prompt": "x"}, 7, None])
 def test_other_sources_are_refused(source: object) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(vidjob.InvalidRequest, match="requests must be"):
         read(source)
 
 

@@ -13,6 +13,7 @@ from vidjob._batch.naming import Naming
 from vidjob._batch.outputs import Outputs
 from vidjob._batch.plan import Duplicate, Item, Plan, duplicates_warning, make_folder, planned
 from vidjob._batch.results import JoinTable
+from vidjob._checks import as_progress, as_text
 from vidjob._journal import elsewhere_warnings
 from vidjob._progress.bars import display_for_batch
 
@@ -48,7 +49,7 @@ class Assembly:
         self._native = native
         self._options = options
         self._on_event = on_event
-        self._progress = progress
+        self._progress = as_progress(progress)
 
     def of_orders(
         self,
@@ -60,7 +61,7 @@ class Assembly:
         """Returns the parts of a batch that buys jobs; `VideoClient.render_many` describes the arguments."""
         # Made absolute now: the working folder may be another when the next row comes.
         home = Path(absolute_path(local_path("folder", folder)))
-        local_path("filename", filename)
+        local_path("filename", as_text("filename", filename, "a str such as 'videos/{id}.mp4'"))
         plan = Plan(Naming(home, filename), rules)
         items = planned(table, plan) if table.is_whole else None
         make_folder(home)

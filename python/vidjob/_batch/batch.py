@@ -132,7 +132,7 @@ class _BaseBatch(NotebookRepr):
         self.consumer = open_batches.consumer()
         open_batches.register(Path(os.path.realpath(parts.folder)), self)
         for warning in (*damage_warnings(parts.native.damage()), *parts.warnings):
-            warnings.warn(warning, RuntimeWarning, stacklevel=4)
+            warnings.warn(warning, RuntimeWarning, stacklevel=open_batches.stack_level())
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any
 
-__all__ = ["Consumer", "close_abandoned", "consumer", "register"]
+__all__ = ["Consumer", "close_abandoned", "consumer", "register", "stack_level"]
 
 
 class Consumer(NamedTuple):
@@ -57,10 +57,23 @@ def _current_task() -> asyncio.Task[Any] | None:
 def consumer() -> Consumer:
     """Returns the function that calls vidjob now."""
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - there is no other way
-    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "vidjob":
+    while frame is not None and _is_own(frame):
         frame = frame.f_back
     task = _current_task()
     return Consumer(os.getpid(), threading.get_ident(), None if task is None else ref(task), _identity(frame))
+
+
+def stack_level() -> int:
+    """Returns the ``stacklevel`` at which a warning of the caller shows the line that called vidjob."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way
+    while frame is not None and _is_own(frame):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "vidjob"
 
 
 def register(folder: Path, batch: OpenBatch) -> None:

@@ -67,7 +67,7 @@ def _read(place: _Place, value: object) -> object:
         return FIELDS[place.field](place, value)
     except VidjobError as error:
         # An error about a part of a value becomes one about the field.
-        if isinstance(error, InvalidRequest) and error.field not in FIELDS:
+        if isinstance(error, InvalidRequest) and error.field != place.field:
             raise InvalidRequest(f"{place.field}: {error}", field=place.field) from None
         raise
     except Exception as error:

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vidjob._arguments import absolute_path, local_path
+from vidjob._arguments import local_path, optional_path
 from vidjob._batch.column_names import FIELD_NAMES, ID_NAMES, check_prompt, check_spelling
 from vidjob._batch.csv_rows import rows_of_csv
 from vidjob._batch.file_row import FileRow
@@ -20,6 +20,7 @@ from vidjob._batch.tables import (
     rows_of_arrow_batches,
     rows_of_table,
 )
+from vidjob._checks import wrong_type
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._json_values import escape_surrogates, quote_value, to_text
 from vidjob._native import VideoRequest
@@ -86,10 +87,11 @@ def row_rules(input_root: str | PathLike[str] | None, columns: Collection[str]) 
     Raises:
         InvalidRequest: ``columns`` is no collection of names, or ``input_root`` is an address.
     """
-    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
-        raise InvalidRequest('columns must be a list of names, like ["page"]', field="columns")
-    root = None if input_root is None else Path(absolute_path(local_path("input_root", input_root)))
-    return RowRules(root, frozenset(columns))
+    is_list = isinstance(columns, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in columns)
+    if not is_list:
+        raise wrong_type("columns", columns, 'a list of names such as ["page"]')
+    root = optional_path("input_root", input_root)
+    return RowRules(None if root is None else Path(root), frozenset(columns))
 
 
 class Table(NamedTuple):
@@ -123,24 +125,22 @@ def read(source: object, passed: Collection[str] = ()) -> Table:
         The orders.
 
     Raises:
-        InvalidRequest: The file has an unknown suffix.
-        TypeError: The source has another type.
+        InvalidRequest: The file has an unknown suffix, or the source another type.
     """
-    if isinstance(source, (str, bytes)):
-        raise TypeError("requests must be a list or another iterable; for a file pass pathlib.Path(...)")
+    if isinstance(source, (str, bytes, VideoRequest, Mapping)):
+        hint = "put it into a list" if not isinstance(source, (str, bytes)) else "for a file pass pathlib.Path(...)"
+        raise wrong_type("requests", source, "a list of prompts, requests or rows", hint)
     if isinstance(source, PathLike):
         path = Path(local_path("requests", source))
         return Table(_all(_reader_of(path, passed), path, str(path)), is_whole=True)
-    if isinstance(source, Mapping):
-        raise TypeError("requests must be a list of rows, not one row; put it into a list")
     if is_table(source):
         rows = _all(partial(rows_of_table, passed=passed), source, f"the {type(source).__name__}")
         return Table(rows, is_whole=True, columns=frozenset(columns_of_table(source)), index=index_of_table(source))
     if isinstance(source, AsyncIterable):
-        raise TypeError("an async iterable works only with render_many_async")
+        raise InvalidRequest("requests is an async iterable; pass it to render_many_async", field="requests")
     if isinstance(source, Iterable):
         return Table(iter(source), is_whole=isinstance(source, (list, tuple)))
-    raise TypeError(f"requests must be an iterable, a path or a table, not {type(source).__name__}")
+    raise wrong_type("requests", source, "an iterable, a path or a table")
 
 
 def read_async(source: object, passed: Collection[str] = ()) -> Table:

@@ -9,6 +9,7 @@ import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vidjob._checks import wrong_type
 from vidjob._notebook import jupyter
 from vidjob._observers import notify
 from vidjob._progress.batch_progress import BatchProgress
@@ -73,7 +74,7 @@ def _display_of(progress: Any, *, is_batch: bool) -> Display | None:  # noqa: AN
         return CountBar(progress) if is_batch else PercentBar(progress)
     if callable(progress):
         return EventCallback(progress)
-    raise TypeError(f"progress must be True, a callable or a bar like tqdm's, not {progress!r}")
+    raise wrong_type("progress", progress, "True, a callable or a bar like tqdm's")
 
 
 def _is_visible() -> bool:
