@@ -6,6 +6,7 @@ use crate::error::{Error, TransportError};
 /// The other side of an exchange, for messages.
 pub(super) struct Peer<'a> {
     pub(super) host: &'a str,
+    pub(super) port: u16,
     /// Host and port.
     pub(super) proxy: Option<String>,
 }
@@ -17,6 +18,9 @@ impl std::fmt::Display for Peer<'_> {
     }
 }
 
+/// What to do about a service that cannot be reached.
+const ADVICE: &str = "; check the address and the network, or run vidjob doctor";
+
 /// The message names the host, but never the URL, which may contain secrets.
 pub(super) fn transport_error(error: reqwest::Error, peer: &Peer<'_>) -> Error {
     let at_proxy = peer.proxy.as_deref().and_then(|proxy| proxy_failure(&error, proxy));
@@ -27,11 +31,12 @@ pub(super) fn transport_error(error: reqwest::Error, peer: &Peer<'_>) -> Error {
     if error.is_timeout() {
         let what = match &peer.proxy {
             Some(proxy) if not_sent => format!("could not connect through the proxy {proxy}"),
-            None if not_sent => format!("could not connect to {peer}"),
+            None if not_sent => format!("could not connect to {}:{}", peer.host, peer.port),
             _ => format!("no response from {peer}"),
         };
+        let advice = if not_sent { ADVICE } else { "" };
         return Error::RequestTimeout(Box::new(TransportError {
-            message: format!("{what} within the client's timeout"),
+            message: format!("{what} within the client's timeout{advice}"),
             request_id: None,
             not_sent,
             permanent: false,
@@ -39,10 +44,14 @@ pub(super) fn transport_error(error: reqwest::Error, peer: &Peer<'_>) -> Error {
     }
     let what = match at_proxy {
         Some(what) => what,
-        None if not_sent => format!("could not connect to {peer}: {cause}"),
+        None if not_sent => format!("could not connect to {}:{}: {cause}", peer.host, peer.port),
         None => format!("the connection broke before {peer} responded: {cause}"),
     };
-    let hint = if permanent { "; if a proxy re-signs traffic, pass its certificate as ca_file=..." } else { "" };
+    let hint = match () {
+        () if permanent => "; if a proxy re-signs traffic, pass its certificate as ca_file=...",
+        () if not_sent => ADVICE,
+        () => "",
+    };
     Error::ConnectionFailed(Box::new(TransportError {
         message: format!("{what}{hint}"),
         request_id: None,

@@ -234,7 +234,12 @@ impl Http {
 
     fn peer(&self) -> Peer<'_> {
         let config = &self.config;
-        Peer { host: config.base_url.host_str().unwrap_or_default(), proxy: config.proxy_before_api() }
+        let url = &config.base_url;
+        Peer {
+            host: url.host_str().unwrap_or_default(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            proxy: config.proxy_before_api(),
+        }
     }
 }
 

@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
 import vidjob
-from support import KEY, ApiMode, Run, mp4_file, refusing_port
+from support import KEY, ApiMode, Run, many, mp4_file, refusing_port
 from vidjob import VideoClient
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"status":"queued"}'
@@ -402,3 +403,19 @@ def test_a_video_without_content_length_is_checked_by_its_boxes(api: ApiMode, tm
                 assert list(tmp_path.iterdir()) == []
     finally:
         server.close()
+
+
+def test_a_service_that_is_down_is_one_message_with_address_cause_and_advice(api: ApiMode, tmp_path: Path) -> None:
+    with refusing_port() as port:
+        client = VideoClient(KEY, base_url=f"http://127.0.0.1:{port}/v1", max_retries=0)
+        [item] = many(api, client, ["x"], tmp_path / "out")
+        calls = (("get", "job-1"), ("generate", "x"), ("wait", "job-1"), ("render", "x", tmp_path / "a.mp4"))
+        errors: list[Any] = [item.error]
+        for verb, *args in calls:
+            options = {"timeout": 0.2} if verb == "wait" else {}
+            with pytest.raises(vidjob.VidjobError) as caught:
+                api(client, verb, *args, **options)
+            errors.append(caught.value)
+    for error in errors:
+        for part in (f"could not connect to 127.0.0.1:{port}: ", "refused", "run vidjob doctor"):
+            assert part in str(error)

@@ -454,7 +454,9 @@ def test_rows_refuse_numbers_that_are_not_whole(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, duration: Any
 ) -> None:
     rows = [{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "x", "duration": duration}]
-    with pytest.raises(InvalidRequest, match=r"^row 2 \(id 'b'\): duration must be a whole number of seconds, not ") as caught:
+    with pytest.raises(
+        InvalidRequest, match=r"^row 2 \(id 'b'\): duration must be a whole number of seconds, not "
+    ) as caught:
         many(api, client, rows, tmp_path)
     assert caught.value.field == "duration"
     assert simulator.requests == []
@@ -462,7 +464,7 @@ def test_rows_refuse_numbers_that_are_not_whole(
 
 def test_a_wrong_part_of_a_field_is_one_of_the_field(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     cases: list[tuple[str, Any, str]] = [
-        ("keyframes", [{"image": "frame.png", "timestamp": 1}], "keyframes: image must be"),
+        ("keyframes", [{"image": "frame.png", "timestamp": 1}], "keyframes: 'frame.png' is not an http(s) address"),
         ("storage_options", {"filename": "a.mp4", "duration": 5}, "storage_options: StorageOptions() has no argument"),
         ("storage_options", {"filename": 5}, "storage_options: filename must be a str"),
     ]

@@ -162,5 +162,5 @@ def _exchange(args: argparse.Namespace) -> _Check:
     except (vidjob.RateLimited, vidjob.ServerError) as error:
         return result("warn", f"the service responds with an error: {error_text(error)}")
     except vidjob.VidjobError as error:
-        return result("FAIL", error_text(error), exit_of(error))
+        return result("FAIL", error_text(error).replace(", or run vidjob doctor", ""), exit_of(error))
     return result("ok", "the service responds and accepts the key")
