@@ -1,9 +1,11 @@
 //! Creates under a journal: the intent is recorded before the create is sent, and the outcome after it.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +25,6 @@ const GENERATIONS: usize = 64;
 static PENDING: [OnceLock<TaskTracker>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
 static GENERATION: AtomicUsize = AtomicUsize::new(0);
 
-#[derive(Debug)]
 pub(crate) struct CreateAttempt<'a> {
     pub(crate) id: &'a str,
     pub(crate) n: u32,
@@ -32,7 +33,12 @@ pub(crate) struct CreateAttempt<'a> {
     pub(crate) row: Option<Row>,
     /// Not sent after this moment.
     pub(crate) until: Option<Instant>,
+    /// The turn among the creates of a batch, which are sent in the order of their items.
+    pub(crate) turn: Turn,
 }
+
+/// Resolves once all earlier creates are sent.
+pub(crate) type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 #[derive(Debug)]
 pub(crate) struct CreatedJob {
@@ -76,7 +82,7 @@ pub(crate) async fn submit(
     attempt: CreateAttempt<'_>,
     prepared: &PreparedCreate,
 ) -> Result<Option<CreatedJob>> {
-    let CreateAttempt { id, follows, n, details, row, until } = attempt;
+    let CreateAttempt { id, follows, n, details, row, until, turn } = attempt;
     let next = NewAttempt { attempt: new_attempt_name(), n, follows };
     // Taken before the claim is visible: other processes count from there.
     let claimed = Instant::now();
@@ -93,6 +99,7 @@ pub(crate) async fn submit(
         if is_in_time { Ok(()) } else { Err(claim_too_old()) }
     };
     let sent = if claimed.elapsed() < journal::SEND_TIMEOUT {
+        let permit = permit.in_turn(turn.await);
         api.submit(permit, prepared, &next.attempt, until, may_send).await
     } else {
         Err(claim_too_old())

@@ -1,52 +1,55 @@
 //! Admits creates in the order in which their items were fed.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::coop::unconstrained;
 
-/// Two queues that are served in order. Each item takes a place in both of them when it is fed.
+use crate::submission::Turn;
+
+/// Three queues that are served in order. Each item takes a place in all of them when it is fed.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// Limits the creates without a response: if this process ends, their outcome is unknown.
     creates: Arc<Semaphore>,
-    /// Has one permit: the first item that has neither reserved its cost nor ended.
-    turn: Arc<Semaphore>,
+    /// Has one permit, for the first item that has neither reserved its cost nor ended.
+    reserving: Arc<Semaphore>,
+    /// Has one permit, for the first item whose create is neither sent nor refused. Between reserving and sending, items
+    /// are claimed and recorded together.
+    sending: Arc<Semaphore>,
 }
 
 /// An item's place in the queues. Dropping it leaves them.
 pub(super) struct Place {
-    pub(super) create: Permit,
-    pub(super) turn: Permit,
+    pub(super) create: Turn,
+    pub(super) reserving: Turn,
+    pub(super) sending: Turn,
 }
-
-/// Resolves to a permit, or to `None` if the batch is over.
-pub(super) type Permit = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 impl Admission {
     pub(super) fn new(creates: usize) -> Self {
-        Self { creates: Arc::new(Semaphore::new(creates)), turn: Arc::new(Semaphore::new(1)) }
+        let one_of = |permits| Arc::new(Semaphore::new(permits));
+        Self { creates: one_of(creates), reserving: one_of(1), sending: one_of(1) }
     }
 
-    /// Takes the last place in both queues.
+    /// Takes the last place in all queues.
     ///
-    /// An item that waits for its turn holds a create, and so would keep one from the item whose turn it is, unless
-    /// both queues have the same order.
+    /// An item that waits for its turn holds a create, and so would keep one from the item whose turn it is, unless all
+    /// queues have the same order.
     pub(super) fn place(&self) -> Place {
-        Place { create: queue(&self.creates), turn: queue(&self.turn) }
+        let [create, reserving, sending] = [&self.creates, &self.reserving, &self.sending].map(queue);
+        Place { create, reserving, sending }
     }
 }
 
-fn queue(semaphore: &Arc<Semaphore>) -> Permit {
+fn queue(semaphore: &Arc<Semaphore>) -> Turn {
     // A semaphore is fair from the first poll on, which a task without budget would not make.
     let acquire = unconstrained(Arc::clone(semaphore).acquire_owned());
-    let mut permit: Permit = Box::pin(async move { acquire.await.ok() });
-    match permit.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    let mut turn: Turn = Box::pin(async move { acquire.await.ok() });
+    match turn.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(permit) => Box::pin(std::future::ready(permit)),
-        Poll::Pending => permit,
+        Poll::Pending => turn,
     }
 }
 
@@ -64,7 +67,8 @@ mod tests {
             let (turns, _admission) = (Arc::clone(&turns), Arc::clone(admission));
             tasks.spawn(async move {
                 let _create = place.create.await;
-                let _turn = place.turn.await;
+                drop(place.reserving.await);
+                let _sending = place.sending.await;
                 turns.lock().unwrap().push(number);
             });
         }

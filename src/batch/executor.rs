@@ -250,17 +250,18 @@ impl Executor {
         claim: &Arc<Claim>,
         place: Place,
     ) -> Result<Option<(CreatedJob, Reservation)>> {
-        let _create = place.create.await;
+        let Place { create, reserving, sending: turn } = place;
+        let _create = create.await;
         if let Err(taken) = self.check_target(&item.path) {
             return self.recheck_target(item, taken).await;
         }
         let prepared = api.prepare(item.request.clone()).await?;
-        let turn = place.turn.await;
+        let reserving = reserving.await;
         self.check_deadline(item)?;
         let mut reservation = self.budget.reserve(self.prices.estimate(&item.request)).await?;
         let permit = api.acquire_create_permit_until(self.deadline).await;
         let permit = permit.map_err(|error| self.check_deadline(item).err().unwrap_or(error))?;
-        drop(turn);
+        drop(reserving);
         if let Some(why) = self.superseded().await?.or_else(|| self.budget.stopped().filter(|why| why.bars_reserved()))
         {
             drop(reservation);
@@ -278,7 +279,7 @@ impl Executor {
         let (claim, budget) = (Arc::clone(claim), Arc::clone(&self.budget));
         let create = self.creates_under_way.track_future(async move {
             let _claim = claim;
-            let attempt = CreateAttempt { id: &id, n, follows, details, row, until };
+            let attempt = CreateAttempt { id: &id, n, follows, details, row, until, turn };
             let created = submission::submit(&api, permit, &journal, attempt, &prepared).await;
             match &created {
                 Ok(Some(_)) | Err(Error::SubmitUnknown { .. }) => reservation.spend(),

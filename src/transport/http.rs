@@ -38,11 +38,25 @@ pub(crate) enum Pool {
     Caller,
 }
 
+/// A turn among creates that are sent in order.
+const LONGEST_TURN: Duration = Duration::from_millis(20);
+
 /// Permission to send one create now.
 #[derive(Debug)]
-pub struct CreatePermit(
-    #[expect(dead_code, reason = "holds the slot until it is dropped")] Option<OwnedSemaphorePermit>,
-);
+pub struct CreatePermit {
+    /// Held until the response is here.
+    slot: Option<OwnedSemaphorePermit>,
+    /// Held until the request is sent.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl CreatePermit {
+    /// The same permission, with a turn among creates that are sent in order.
+    #[must_use]
+    pub fn in_turn(self, turn: Option<OwnedSemaphorePermit>) -> Self {
+        Self { turn, ..self }
+    }
+}
 
 /// Sends requests to the API: connection pools, and one rate limiter for all requests and one for creates.
 #[derive(Debug)]
@@ -94,7 +108,7 @@ impl Http {
         self.create_limiter.acquire().await;
         self.request_limiter.acquire().await;
         // The semaphore is never closed.
-        CreatePermit(Arc::clone(&self.slots).acquire_owned().await.ok())
+        CreatePermit { slot: Arc::clone(&self.slots).acquire_owned().await.ok(), turn: None }
     }
 
     /// `idempotency_key` is the same for all attempts of a create.
@@ -114,9 +128,10 @@ impl Http {
             .header(CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, idempotency_key);
         // The timeout starts when the upload begins, and not while it waits for its turn.
+        let CreatePermit { slot, turn } = permit;
         let send = || async {
             let (stream, progress) = body.begin();
-            let response = self.respond_to_create(request.body(stream), &progress);
+            let response = self.respond_to_create(request.body(stream), turn, &progress);
             tokio::pin!(response);
             tokio::select! {
                 biased;
@@ -128,7 +143,7 @@ impl Http {
             }
         };
         let response = self.exchange("POST", path, events, send).await;
-        drop(permit);
+        drop(slot);
         response
     }
 
@@ -171,8 +186,13 @@ impl Http {
 
     /// Sends a create and reads the response. An incomplete request cannot have started anything, unless the response
     /// says that it has.
-    async fn respond_to_create(&self, request: reqwest::RequestBuilder, progress: &UploadProgress) -> Result<Response> {
-        let response = match request.send().await {
+    async fn respond_to_create(
+        &self,
+        request: reqwest::RequestBuilder,
+        turn: Option<OwnedSemaphorePermit>,
+        progress: &UploadProgress,
+    ) -> Result<Response> {
+        let response = match in_turn(request.send(), turn, progress).await {
             Ok(response) => response,
             Err(error) => return Err(without_response(self.transport_error(error), progress)),
         };
@@ -241,6 +261,19 @@ impl Http {
             proxy: config.proxy_before_api(),
         }
     }
+}
+
+/// Runs an exchange, and ends its turn once the request is sent, or nearly so: a slow connection holds up no other.
+async fn in_turn<F: Future>(exchange: F, turn: Option<OwnedSemaphorePermit>, progress: &UploadProgress) -> F::Output {
+    let mut exchange = std::pin::pin!(exchange);
+    if turn.is_some() {
+        tokio::select! {
+            biased;
+            answer = &mut exchange => return answer,
+            _ = tokio::time::timeout(LONGEST_TURN, progress.completed()) => drop(turn),
+        }
+    }
+    exchange.await
 }
 
 fn built_once(
@@ -316,5 +349,43 @@ fn without_response(error: Error, progress: &UploadProgress) -> Error {
         Error::ConnectionFailed(transport_error) => Error::ConnectionFailed(mark_sent(transport_error)),
         Error::RequestTimeout(transport_error) => Error::RequestTimeout(mark_sent(transport_error)),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::body_part::BodyPart;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_ends_once_the_request_is_sent_or_has_taken_long() {
+        for is_sent in [true, false] {
+            let turns = Arc::new(Semaphore::new(1));
+            let turn = Arc::clone(&turns).try_acquire_owned().ok();
+            let (body, progress) = Upload::new(vec![BodyPart::Text("x".into())]).begin();
+            let began = tokio::time::Instant::now();
+            let exchange = async {
+                if is_sent {
+                    body.collect().await.unwrap();
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = in_turn(exchange, turn, &progress) => unreachable!("the exchange never ends"),
+                next = turns.acquire() => drop(next),
+            }
+            assert_eq!(began.elapsed() >= LONGEST_TURN, !is_sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_with_its_exchange() {
+        let turns = Arc::new(Semaphore::new(1));
+        let turn = Arc::clone(&turns).try_acquire_owned().ok();
+        let (_, progress) = Upload::new(Vec::new()).begin();
+        assert_eq!(in_turn(async { 7 }, turn, &progress).await, 7);
+        assert_eq!(turns.available_permits(), 1);
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::body_part::{BodyPart, encoded_length};
@@ -40,6 +40,7 @@ pub struct Upload {
 pub struct UploadProgress {
     state: Mutex<UploadState>,
     is_complete: AtomicBool,
+    completed: Notify,
     is_response_started: AtomicBool,
     /// How long the kernel may take to send what it buffers.
     kernel_buffer_allowance: Duration,
@@ -79,6 +80,7 @@ impl Upload {
         let progress = Arc::new(UploadProgress {
             state: Mutex::new(state),
             is_complete: AtomicBool::new(false),
+            completed: Notify::new(),
             is_response_started: AtomicBool::new(false),
             kernel_buffer_allowance,
         });
@@ -106,6 +108,11 @@ impl UploadProgress {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete.load(Ordering::SeqCst)
+    }
+
+    /// Returns when the whole body was handed to the connection. For one caller.
+    pub async fn completed(&self) {
+        self.completed.notified().await;
     }
 
     /// Records that the service has begun to respond, whatever the response says.
@@ -279,6 +286,7 @@ impl Stream {
         self.progress.lock().last_progress = Instant::now();
         if self.left == 0 {
             self.progress.is_complete.store(true, Ordering::SeqCst);
+            self.progress.completed.notify_one();
         }
         Frame::data(chunk)
     }

@@ -15,7 +15,7 @@ import pytest
 
 import vidjob
 from cli_batches import orders, pairs
-from support import KEY, OFTEN, POSIX, Cli, begin
+from support import KEY, OFTEN, POSIX, Cli, begin, refusing_port
 from vidjob import RenderResult, Simulator, VideoClient
 
 MEDIA = Path(__file__).parent.parent / "media"
@@ -88,6 +88,19 @@ def test_3_failed_items(cli: Cli, at: list[str], simulator: Simulator) -> None:
     assert (code, len(simulator.accepted)) == (0, 3)
 
 
+def test_3_failed_creates_are_submitted_again_by_the_same_command(cli: Cli, simulator: Simulator) -> None:
+    Path("key").write_text(KEY)
+    with refusing_port() as port:
+        down = ["--base-url", f"http://127.0.0.1:{port}/grok/v1", "--api-key-file", "key"]
+        code, _, err = cli("batch", orders(1), "-o", "out", "--max-jobs", "1", *OFTEN, *down)
+    assert (code, simulator.requests) == (3, [])
+    assert [*err.splitlines()[-3:]] == [
+        "error: 1 failed",
+        "the reasons are in out/errors.jsonl",
+        "to continue: " + shlex.join(["vidjob", "batch", "rows.jsonl", "-o", "out", "--max-jobs", "1", *OFTEN, *down]),
+    ]
+
+
 def test_3_unknown_items(cli: Cli, at: list[str], simulator: Simulator) -> None:
     simulator.inject("lost_response", on="create")
     code, out, _ = cli("batch", orders(1), "-o", "out", *OFTEN, *at)
@@ -100,6 +113,14 @@ def test_4_a_key_that_is_refused(cli: Cli, at: list[str], simulator: Simulator) 
     code, _, err = cli("batch", orders(3), "-o", "out", "--concurrency", "1", *OFTEN, *at)
     assert code == 4
     assert "rejects the API key" in err
+    # The same command would stop at once.
+    assert err.splitlines()[-1] == (
+        "to continue, correct the key (vidjob doctor checks it) and run the same command again"
+    )
+    simulator.respond("create", status=402, body='{"error": "no"}')
+    code, _, err = cli("batch", orders(3), "-o", "out2", "--concurrency", "1", *OFTEN, *at)
+    assert code == 5
+    assert err.splitlines()[-1] == "to continue, top up the account and run the same command again"
 
 
 def test_6_a_deadline(cli: Cli, tmp_path: Path) -> None:
@@ -144,6 +165,48 @@ def test_dry_run_needs_no_key(cli: Cli) -> None:
     Path("prices.json").write_text('{"grok-of-tomorrow": {"per_second": {"480p": 1}}}')
     code, out, _ = cli("batch", "rows.jsonl", "--dry-run", "--prices", "prices.json")
     assert "4.00 USD" in out
+
+
+def test_a_dry_run_says_where_a_limit_would_stop(cli: Cli, at: list[str]) -> None:
+    orders(4)
+    code, out, _ = cli("batch", "rows.jsonl", "--dry-run", "--max-cost-usd", "0.25")
+    assert (code, pairs(out)["would cost"]) == (0, "about 0.40 USD")
+    assert pairs(out)["would stop"] == (
+        "before row 3 (id 'i2'): --max-cost-usd 0.25 is reached after 2 items, and 2 would not be submitted"
+    )
+    assert "would stop" not in pairs(cli("batch", "rows.jsonl", "--dry-run", "--max-cost-usd", "0.40")[1])
+    _, out, _ = cli("batch", "rows.jsonl", "--dry-run", "--max-jobs", "3")
+    assert pairs(out)["would stop"].startswith("before row 4 (id 'i3'): --max-jobs 3 is reached after 3 items, and 1 ")
+    # What the folder has counts, and is not bought again: the forecast is what then happens.
+    assert cli("batch", "rows.jsonl", "-o", "out", "--max-jobs", "2", *OFTEN, *at)[0] == 5
+    limited = ["batch", "rows.jsonl", "-o", "out", "--max-cost-usd", "0.30"]
+    told = json.loads(cli(*limited, "--dry-run", "--json")[1])
+    assert (told["bought"], told["spent_usd"], told["estimated_usd"], told["submitted"]) == (2, 0.2, 0.2, 1)
+    assert told["stop"] == {"row": 4, "id": "i3", "limit": "budget", "spent_usd": 0.3}
+    ran = json.loads(cli(*limited, "--json", *OFTEN, *at)[1])
+    assert (ran["saved"], ran["not_submitted"], ran["stopped"]) == (3, 1, "budget")
+
+
+def test_duplicates_are_a_warning_with_their_ids(cli: Cli, at: list[str]) -> None:
+    Path("rows.csv").write_text("id,prompt\na,x\nb,y\na,x\n")
+    code, out, err = cli("batch", "rows.csv", "-o", "out", *OFTEN, *at)
+    assert (code, pairs(out)["saved"], pairs(out)["duplicates"]) == (0, "2", "1")
+    assert err.startswith("warning: row 3 repeats row 1 (id 'a'): ")
+    assert "3 of 3 done" in err
+
+
+def test_images_in_rows_are_relative_to_the_input_root(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    Path("rows.csv").write_text("id,prompt,image\na,x,picture.png\nb,y,./lossy.webp\n")
+    Path("rows.jsonl").write_text('{"prompt": "z", "image": "baseline.jpg"}\n')
+    for name, count in (("rows.csv", 2), ("rows.jsonl", 3)):
+        code, _, err = cli("batch", name, "-o", "out", "--dry-run")
+        assert code == 2
+        assert "rows name files only with --input-root FOLDER" in err
+        assert cli("batch", name, "-o", "out", "--input-root", str(MEDIA), *OFTEN, *at)[0] == 0
+        assert len(simulator.accepted) == count
+    for path in ("../make.py", "/etc/passwd", "missing.png"):
+        Path("rows.csv").write_text(f"prompt,image\nx,{path}\n")
+        assert cli("batch", "rows.csv", "-o", "out", "--input-root", str(MEDIA), "--dry-run")[0] == 2
 
 
 def test_dry_run_tells_every_mistake(cli: Cli) -> None:

@@ -63,6 +63,8 @@ class BatchRun(Display):
         self._output_error: OutputError | None = None
         self._failures = 0
         self._is_key_refused = False
+        #: Failed items with a job, and those that can be submitted again by the same command.
+        self._failed_jobs = self._failed_creates = 0
         #: What each item that was not submitted would cost.
         self._unsubmitted: list[float | None] = []
         self._was_interrupted = False
@@ -92,6 +94,9 @@ class BatchRun(Display):
         self._show(lambda display: display.on_result(result))
         self._print({"event": "item", **result.to_dict()})
         self._is_key_refused |= isinstance(result.error, vidjob.AuthenticationError)
+        if result.outcome == "failed":
+            self._failed_jobs += result.job is not None
+            self._failed_creates += result.job is None and not isinstance(result.error, vidjob.InvalidRequest)
         if isinstance(result.error, vidjob.NotSubmitted) and result.duplicate_of is None:
             self._unsubmitted.append(result.error.estimate_usd)
         if result.error is not None and result.outcome in _BAD:
@@ -200,11 +205,14 @@ class BatchRun(Display):
         hints = []
         if code is Exit.FAILED_JOB and self._buys:
             hints.append(f"the reasons are in {printable(str(self._folder / 'errors.jsonl'))}")
-            if summary["failed"]:
+            if self._failed_jobs:
                 hints.append("--retry-failed buys failed items again")
             if summary["unknown"]:
                 hints.append("--on-unknown resubmit buys unknown items again, perhaps for the second time")
-        if code is not Exit.FAILED_JOB or summary["pending"] or summary["not_submitted"]:
+        is_over = code is Exit.FAILED_JOB and not (
+            self._failed_creates or summary["pending"] or summary["not_submitted"]
+        )
+        if not is_over:
             hints.append(self._continuation(code, summary))
         return hints
 
