@@ -223,6 +223,9 @@ class VideoClient:
     ) -> Call[VideoJob]:
         """Waits until a job is done.
 
+        Polls are paced, see `watch`: a job is noticed up to 10 s after its end, and usually sooner. A short simulated
+        render seems slow for that reason; ``poll_interval=0.5`` polls every half second.
+
         Polls that fail are tolerated for 15 minutes: no response, an empty or malformed one, a proxy's page, or an
         error under any status. When the service itself refuses the job (not found, wrong key, not allowed, no money,
         bad request) for 60 seconds without interruption and at least three times, the wait ends with that error.

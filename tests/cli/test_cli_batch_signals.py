@@ -43,11 +43,11 @@ def test_first_sigint_finishes_jobs_under_way(cli: Cli, key: list[str]) -> None:
         with begin(*words) as process:
             wait_until_bought(process, simulator, 2)
             process.send_signal(signal.SIGINT)
-            said = wait_for(process, "buying has stopped")
+            said = wait_for(process, "no more jobs are submitted")
             simulator.resume()
             out, err = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert said == "buying has stopped; 2 under way will be saved; press Ctrl-C again to leave at once\n"
+        assert said == "no more jobs are submitted; 2 running jobs will be saved; press Ctrl-C again to leave at once\n"
         assert pairs(out)["saved"] == "2"
         *_, reason, command = err.splitlines()
         assert reason == "error: interrupted"
@@ -65,7 +65,7 @@ def test_second_sigint_leaves_at_once(cli: Cli, key: list[str]) -> None:
         with begin("batch", orders(4), "-o", "out", "--concurrency", "2", "--json", *OFTEN, *service) as process:
             wait_until_bought(process, simulator, 2)
             process.send_signal(signal.SIGINT)
-            wait_for(process, "buying has stopped")
+            wait_for(process, "no more jobs are submitted")
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=30)
         assert process.returncode == 130
@@ -88,7 +88,7 @@ def test_sigint_while_reading_standard_input(key: list[str]) -> None:
             process.stdin.flush()
             wait_until_bought(process, simulator, 1)
             process.send_signal(signal.SIGINT)
-            wait_for(process, "buying has stopped")
+            wait_for(process, "no more jobs are submitted")
             out, err = process.communicate(timeout=30)
         assert (process.returncode, pairs(out)["saved"]) == (130, "1")
         assert "to continue, with the same lines: vidjob batch - -o out" in err

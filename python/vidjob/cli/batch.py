@@ -66,9 +66,7 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=options.folder, metavar="DIR", help="folder for videos, metadata and journal"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="check every order and estimate the cost, and buy nothing"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="check every row and estimate the cost; send nothing")
     limits = parser.add_argument_group("limits")
     _limit(limits, "--concurrency", "N", "renders under way at once (default: 32)")
     _limit(limits, "--max-downloads", "N", "downloads at once (default: 16)")

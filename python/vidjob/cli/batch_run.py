@@ -34,8 +34,8 @@ _BAD = ("failed", "blocked", "unknown")
 #: Failures that are printed; errors.jsonl has all.
 _MAX_FAILURES = 10
 _STOPPED = {
-    "key": "the service rejects the API key; buying has stopped",
-    "balance": "the account has no money left; buying has stopped",
+    "key": "the service rejects the API key; nothing more is submitted",
+    "balance": "the account has no money left; nothing more is submitted",
     "budget": "--max-cost-usd would be exceeded",
     "max_jobs": "--max-jobs is reached",
     "deadline": "the deadline has passed",
@@ -140,7 +140,9 @@ class BatchRun(Display):
                 return
             batch.stop()
             count = batch.in_flight
-            self._say(f"buying has stopped; {count} under way will be saved; press Ctrl-C again to leave at once")
+            self._say(
+                f"no more jobs are submitted; {count} running jobs will be saved; press Ctrl-C again to leave at once"
+            )
             if self._has_finished(batch):
                 return
         except KeyboardInterrupt:

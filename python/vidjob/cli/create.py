@@ -83,7 +83,7 @@ def _inputs(parser: argparse.ArgumentParser) -> None:
         type=_media,
         action="append",
         metavar=_MEDIA,
-        help="who or what is to appear; up to 7 times, 14 on grok-imagine-video-1.5 (documented by xAI only)",
+        help="an image of a person or thing to show; up to 7 times, 14 on grok-imagine-video-1.5 (documented by xAI only)",
     )
     group.add_argument(
         "--voice",
@@ -100,7 +100,7 @@ def _inputs(parser: argparse.ArgumentParser) -> None:
         type=_keyframe,
         action="append",
         metavar=f"SECONDS={_MEDIA}",
-        help="a frame for a moment; up to 4 times, 1/3 s apart; only grok-imagine-video-1.5",
+        help="an image for one moment of the video; up to 4 times, 1/3 s apart; only grok-imagine-video-1.5",
     )
 
 
@@ -149,7 +149,9 @@ def _orders(parser: argparse.ArgumentParser, *, user: bool = True, elsewhere: bo
 
 
 def _ends(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="print the JSON that would be sent, and buy nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the JSON that would be sent and what it would cost; send nothing"
+    )
     options.connects(parser)
     options.prints_events(parser)
 
