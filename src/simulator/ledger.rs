@@ -138,9 +138,27 @@ impl Ledger {
         self.requests.push_back(request);
     }
 
-    /// The scripted fault of this request.
-    pub(super) fn take_fault(&mut self, on: Endpoint) -> Option<FaultKind> {
-        let at = self.faults.iter().position(|fault| fault.on == on)?;
+    /// The fault of an arriving request. `job` is the job that it is about.
+    pub(super) fn take_fault(&mut self, on: Endpoint, job: Option<&str>) -> Option<FaultKind> {
+        let has_link = job.is_some_and(|job| self.is_done(job));
+        let matches = |fault: &Fault| fault.on == on && (has_link || !fault.kind.needs_link(on));
+        let at = self.faults.iter().position(matches)?;
+        if self.faults.get(at)?.kind.is_set_on_job(on) {
+            return None;
+        }
+        self.fire(at)
+    }
+
+    /// The fault of a job that is about to be accepted.
+    pub(super) fn take_job_fault(&mut self) -> Option<FaultKind> {
+        let at = self.faults.iter().position(|fault| fault.on == Endpoint::Create)?;
+        if !self.faults.get(at)?.kind.is_set_on_job(Endpoint::Create) {
+            return None;
+        }
+        self.fire(at)
+    }
+
+    fn fire(&mut self, at: usize) -> Option<FaultKind> {
         let fault = self.faults.get_mut(at)?;
         if fault.after > 0 {
             fault.after -= 1;
@@ -152,6 +170,16 @@ impl Ledger {
             self.faults.remove(at);
         }
         Some(kind)
+    }
+
+    /// How often the injected faults have still to fire.
+    pub(super) fn faults_left(&self) -> u64 {
+        self.faults.iter().fold(0, |left, fault| left.saturating_add(fault.times))
+    }
+
+    fn is_done(&self, request_id: &str) -> bool {
+        let now = self.now();
+        self.find(request_id).is_some_and(|job| job.state_at(now) == JobState::Over(JobEnd::Done))
     }
 
     /// The scripted response to this request.
