@@ -40,7 +40,7 @@ def api(request: pytest.FixtureRequest) -> ApiMode:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["COMETAPI_KEY", "XAI_API_KEY", "VIDJOB_BASE_URL", "VIDJOB_LOG"]
+    names = ["COMETAPI_KEY", "XAI_API_KEY", "VIDJOB_BASE_URL", "VIDJOB_LOG", "VIDJOB_POLL_INTERVAL"]
     names += [f"{scheme}_PROXY" for scheme in ("HTTP", "HTTPS", "ALL", "NO")]
     for name in names:
         monkeypatch.delenv(name, raising=False)

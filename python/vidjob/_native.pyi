@@ -524,6 +524,10 @@ class Simulator:
     It answers as documented, renders in simulated time, serves real MP4 files, and records every create, so that a
     test can assert what was bought.
 
+    `client` returns a client that polls every 0.02 s. Any other client of this ``base_url`` needs no key, and polls at
+    its normal pace, between 1 s and 10 s: pass it ``poll_interval=0.1`` to notice the end of a short render at once.
+    With pytest, use the fixture ``vidjob_simulator``.
+
     Args:
         shape: The API to imitate: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
         port: Port on 127.0.0.1; 0 takes any.
@@ -531,7 +535,7 @@ class Simulator:
         render_seconds: Median render time in seconds.
         spread: Sigma of the lognormal render time; 0 makes all equal.
         queue_seconds: Time in the queue before rendering, in seconds.
-        progress: Whether and how progress is reported; ``None`` leaves it out.
+        progress: Whether and how progress is reported: ``"linear"``, ``"stalling"``, or ``None`` to leave it out.
         link_seconds: How long a video's link is valid, in seconds.
         creates_per_second: Above it, creates get 429.
         requests_per_second: Above it, every request gets 429.
@@ -540,7 +544,7 @@ class Simulator:
 
     Raises:
         OSError: The port is taken.
-        ValueError: An argument is out of range.
+        ValueError: A word is unknown, or a number is out of range.
     """
 
     def __new__(

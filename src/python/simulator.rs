@@ -15,7 +15,32 @@ use super::choice::unknown;
 use super::faults::{self, Details, Whole};
 use crate::simulator::{Options, Progress, ScriptedResponse, Shape};
 
-/// The service on loopback, in this process.
+/// Simulates the service on loopback: no key, no cost, no network. A context manager.
+///
+/// It answers as documented, renders in simulated time, serves real MP4 files, and records every create, so that a
+/// test can assert what was bought.
+///
+/// `client` returns a client that polls every 0.02 s. Any other client of this ``base_url`` needs no key, and polls at
+/// its normal pace, between 1 s and 10 s: pass it ``poll_interval=0.1`` to notice the end of a short render at once.
+/// With pytest, use the fixture ``vidjob_simulator``.
+///
+/// Args:
+///     shape: The API to imitate: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
+///     port: Port on 127.0.0.1; 0 takes any.
+///     seed: Determines the render time and outcome of the n-th job.
+///     render_seconds: Median render time in seconds.
+///     spread: Sigma of the lognormal render time; 0 makes all equal.
+///     queue_seconds: Time in the queue before rendering, in seconds.
+///     progress: Whether and how progress is reported: ``"linear"``, ``"stalling"``, or ``None`` to leave it out.
+///     link_seconds: How long a video's link is valid, in seconds.
+///     creates_per_second: Above it, creates get 429.
+///     requests_per_second: Above it, every request gets 429.
+///     api_key: The only key to accept; ``None`` accepts any.
+///     video_bytes: Pads each MP4 file to this size.
+///
+/// Raises:
+///     OSError: The port is taken.
+///     ValueError: A word is unknown, or a number is out of range.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Simulator(crate::simulator::Simulator);
 
@@ -38,7 +63,9 @@ impl Simulator {
     #[new]
     #[pyo3(signature = (shape="cometapi", *, port=0, seed=0, render_seconds=8.0, spread=0.35, queue_seconds=0.0,
         progress=Some("linear"), link_seconds=86400.0, creates_per_second=None, requests_per_second=None,
-        api_key=None, video_bytes=None))]
+        api_key=None, video_bytes=None), text_signature = "(shape='cometapi', *, port=0, seed=0, render_seconds=8.0, \
+        spread=0.35, queue_seconds=0.0, progress='linear', link_seconds=86400.0, creates_per_second=None, \
+        requests_per_second=None, api_key=None, video_bytes=None)")]
     #[expect(clippy::too_many_arguments, reason = "a constructor names every setting")]
     fn new(
         py: Python<'_>,

@@ -288,7 +288,17 @@ def test_the_stub_names_every_kind() -> None:
     kind = inject.args.args[1].annotation
     assert kind is not None
     assert {node.value for node in ast.walk(kind) if isinstance(node, ast.Constant)} == set(KINDS)
-    assert ast.get_docstring(inject) == inspect.getdoc(Simulator.inject)
+
+
+def test_help_says_what_the_stub_says() -> None:
+    stub = Path(vidjob.__file__).with_name("_native.pyi").read_text(encoding="utf-8")
+    [simulator] = [node for node in ast.parse(stub).body if getattr(node, "name", "") == "Simulator"]
+    assert isinstance(simulator, ast.ClassDef)
+    assert inspect.getdoc(Simulator) == ast.get_docstring(simulator)
+    members = [node for node in simulator.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"]
+    assert {node.name for node in members} == {name for name in dir(Simulator) if name[0] != "_"}
+    for member in members:
+        assert inspect.getdoc(getattr(Simulator, member.name)) == ast.get_docstring(member), member.name
 
 
 def test_help_lists_every_kind_with_its_targets(simulator: Simulator) -> None:

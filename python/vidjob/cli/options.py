@@ -81,7 +81,12 @@ def waits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="stop waiting after this; the job is not cancelled"
     )
-    parser.add_argument("--poll-interval", type=float, metavar="SECONDS", help="seconds between polls (default: paced)")
+    parser.add_argument(
+        "--poll-interval",
+        type=float,
+        metavar="SECONDS",
+        help="seconds between polls (default: VIDJOB_POLL_INTERVAL, else paced)",
+    )
 
 
 # ---- kinds of values --------------------------------------------------------------------------
