@@ -2,9 +2,8 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyAny;
 
-use super::choice::{listed, unknown};
+use super::checked::{Whole, listed, seconds, unknown};
 use crate::simulator::{Endpoint, Fault, FaultKind, OddAnswer, OddBody, PLACES, WORDS};
 
 const ENDPOINTS: [(&str, Endpoint); 3] =
@@ -116,11 +115,8 @@ impl Kind {
 
 impl Statuses {
     fn with(&self, name: &str, given: Option<Whole>) -> PyResult<FaultKind> {
-        let Some(Whole(number)) = given else { return Ok((self.make)(self.default)) };
-        let status = u16::try_from(number).ok().filter(|status| (self.allows)(*status));
-        status
-            .map(self.make)
-            .ok_or_else(|| PyValueError::new_err(format!("status of {name:?} must be {}, not {number}", self.allowed)))
+        let Some(given) = given else { return Ok((self.make)(self.default)) };
+        given.within(&format!("status of {name:?}"), self.allowed, self.allows).map(self.make)
     }
 }
 
@@ -148,24 +144,6 @@ impl Details<'_> {
         let message =
             format!("{detail}= has no effect on {name:?}; remove it, or use it with {}", listed(&users, "or"));
         Err(PyValueError::new_err(message))
-    }
-}
-
-/// A whole number of Python, limited to 64 bits.
-#[derive(Clone, Copy)]
-pub(super) struct Whole(pub(super) i64);
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
-    type Error = PyErr;
-
-    fn extract(number: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        match number.extract() {
-            Ok(number) => Ok(Self(number)),
-            Err(error) if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(number.py()) => {
-                Ok(Self(if number.lt(0)? { i64::MIN } else { i64::MAX }))
-            }
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -197,17 +175,5 @@ pub(super) fn fault(
         let message = format!("fault {name:?} makes no difference on={on:?}; use {}", good.join(" or "));
         return Err(PyValueError::new_err(message));
     }
-    Ok(Fault { kind, on: place, times: at_least("times", 1, times)?, after: at_least("after", 0, after)? })
-}
-
-fn at_least(name: &str, least: u64, Whole(number): Whole) -> PyResult<u64> {
-    let number = u64::try_from(number).ok().filter(|number| *number >= least);
-    number.ok_or_else(|| PyValueError::new_err(format!("{name} must be at least {least}")))
-}
-
-fn seconds(name: &str, number: f64) -> PyResult<f64> {
-    if number.is_finite() && number >= 0.0 {
-        return Ok(number);
-    }
-    Err(PyValueError::new_err(format!("{name} must be a finite number of at least 0, not {number}")))
+    Ok(Fault { kind, on: place, times: times.at_least("times", 1)?, after: after.at_least("after", 0)? })
 }

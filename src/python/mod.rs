@@ -4,7 +4,7 @@ mod arguments;
 mod asyncio;
 mod batch;
 mod blocking;
-mod choice;
+mod checked;
 mod client;
 mod display;
 mod errors;

@@ -11,8 +11,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use super::choice::unknown;
-use super::faults::{self, Details, Whole};
+use super::checked::{Whole, unknown};
+use super::faults::{self, Details};
 use crate::simulator::{Options, Progress, ScriptedResponse, Shape};
 
 /// Simulates the service on loopback: no key, no cost, no network. A context manager.
@@ -61,7 +61,7 @@ fn progress(py: Python<'_>, word: Option<&str>) -> PyResult<Progress> {
 #[pymethods]
 impl Simulator {
     #[new]
-    #[pyo3(signature = (shape="cometapi", *, port=0, seed=0, render_seconds=8.0, spread=0.35, queue_seconds=0.0,
+    #[pyo3(signature = (shape="cometapi", *, port=Whole(0), seed=Whole(0), render_seconds=8.0, spread=0.35, queue_seconds=0.0,
         progress=Some("linear"), link_seconds=86400.0, creates_per_second=None, requests_per_second=None,
         api_key=None, video_bytes=None), text_signature = "(shape='cometapi', *, port=0, seed=0, render_seconds=8.0, \
         spread=0.35, queue_seconds=0.0, progress='linear', link_seconds=86400.0, creates_per_second=None, \
@@ -70,8 +70,8 @@ impl Simulator {
     fn new(
         py: Python<'_>,
         shape: &str,
-        port: u16,
-        seed: u64,
+        port: Whole,
+        seed: Whole,
         render_seconds: f64,
         spread: f64,
         queue_seconds: f64,
@@ -80,12 +80,12 @@ impl Simulator {
         creates_per_second: Option<f64>,
         requests_per_second: Option<f64>,
         api_key: Option<String>,
-        video_bytes: Option<u64>,
+        video_bytes: Option<Whole>,
     ) -> PyResult<Self> {
         let options = Options {
             shape: self::shape(py, shape)?,
-            port,
-            seed,
+            port: port.within("port", "0 to 65535", |_| true)?,
+            seed: seed.at_least("seed", 0)?,
             render_seconds,
             spread,
             queue_seconds,
@@ -94,7 +94,7 @@ impl Simulator {
             creates_per_second,
             requests_per_second,
             api_key,
-            video_bytes,
+            video_bytes: video_bytes.map(|bytes| bytes.at_least("video_bytes", 0)).transpose()?,
         };
         let started = py.detach(|| crate::simulator::Simulator::start(options));
         Ok(Self(started.map_err(|error| match error.kind() {
@@ -241,9 +241,7 @@ impl Simulator {
         body: Body,
     ) -> PyResult<()> {
         let on = faults::endpoint(py, on)?;
-        let Whole(number) = status;
-        let status = u16::try_from(number).ok().filter(|status| (200..600).contains(status));
-        let status = status.ok_or_else(|| PyValueError::new_err(format!("status must be 200 to 599, not {number}")))?;
+        let status = status.within("status", "200 to 599", |status| (200..600).contains(&status))?;
         let headers: Vec<_> = headers.unwrap_or_default().into_iter().collect();
         for (name, value) in &headers {
             if HeaderName::from_str(name).is_err() || HeaderValue::from_str(value).is_err() {

@@ -140,8 +140,8 @@ impl Ledger {
 
     /// The fault of an arriving request. `job` is the job that it is about.
     pub(super) fn take_fault(&mut self, on: Endpoint, job: Option<&str>) -> Option<FaultKind> {
-        let has_link = job.is_some_and(|job| self.is_done(job));
-        let matches = |fault: &Fault| fault.on == on && (has_link || !fault.kind.needs_link(on));
+        let has_link = || job.is_some_and(|job| self.has_link(job));
+        let matches = |fault: &Fault| fault.on == on && (!fault.kind.needs_link(on) || has_link());
         let at = self.faults.iter().position(matches)?;
         if self.faults.get(at)?.kind.is_set_on_job(on) {
             return None;
@@ -177,9 +177,9 @@ impl Ledger {
         self.faults.iter().fold(0, |left, fault| left.saturating_add(fault.times))
     }
 
-    fn is_done(&self, request_id: &str) -> bool {
-        let now = self.now();
-        self.find(request_id).is_some_and(|job| job.state_at(now) == JobState::Over(JobEnd::Done))
+    fn has_link(&self, request_id: &str) -> bool {
+        let is_done = |job: &Job| job.state_at(self.now()) == JobState::Over(JobEnd::Done);
+        self.find(request_id).is_some_and(|job| is_done(job) && job.purchase.upload_url.is_none())
     }
 
     /// The scripted response to this request.

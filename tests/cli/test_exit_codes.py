@@ -12,7 +12,8 @@ import pytest
 
 import vidjob
 from cli_values import ID
-from support import OFTEN, Cli
+from support import OFTEN, POSIX, Cli
+from terminal import typed_on_a_terminal
 from vidjob import Simulator, VideoClient
 from vidjob.cli import commands
 
@@ -116,28 +117,15 @@ def test_4_a_bad_key_file(cli: Cli, tmp_path: Path, content: bytes | None, words
     assert "two words" not in err
 
 
-class Input(io.TextIOWrapper):
-    """Standard input with this content, in a terminal or not."""
-
-    def __init__(self, content: bytes, *, terminal: bool = False) -> None:
-        super().__init__(io.BytesIO(content), encoding="utf-8")
-        self._terminal = terminal
-
-    def isatty(self) -> bool:
-        return self._terminal
+def stdin_with(content: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("content", "terminal"),
-    [(b"good", False), (b"good\n", False), (b"\xef\xbb\xbfgood\r\n", False), (b"good\nmore", True)],
-)
-def test_the_key_can_come_from_standard_input(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, content: bytes, *, terminal: bool
-) -> None:
-    monkeypatch.setenv("TERM", "xterm")
+@pytest.mark.parametrize("content", [b"good", b"good\n", b"\xef\xbb\xbfgood\r\n"])
+def test_the_key_can_come_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     with Simulator(api_key="good", render_seconds=0.02) as simulator:
         for command in (["render", "x", "-o", "a.mp4", *OFTEN], ["doctor"]):
-            monkeypatch.setattr("sys.stdin", Input(content, terminal=terminal))
+            monkeypatch.setattr("sys.stdin", stdin_with(content))
             code, _, err = cli(*command, "--base-url", simulator.base_url, "--api-key-file", "-")
             assert code == 0, err
 
@@ -154,11 +142,22 @@ def test_the_key_can_come_from_standard_input(
 def test_4_a_bad_key_on_standard_input(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: str
 ) -> None:
-    monkeypatch.setattr("sys.stdin", None if content is None else Input(content))
+    monkeypatch.setattr("sys.stdin", None if content is None else stdin_with(content))
     code, _, err = cli("get", ID, "--api-key-file", "-")
     assert code == 4
     assert words in err
     assert "two words" not in err
+
+
+@POSIX
+@pytest.mark.parametrize(("typed", "expected"), [(b"good\n", 0), (b"bad\n", 4), (b"\n", 4), (b"\x04", 4)])
+def test_a_key_that_is_typed_is_not_shown(typed: bytes, expected: int) -> None:
+    with Simulator(api_key="good", render_seconds=0.02) as simulator:
+        arguments = ["render", "x", "-o", "a.mp4", *OFTEN, "--base-url", simulator.base_url, "--api-key-file", "-"]
+        code, seen = typed_on_a_terminal(typed, *arguments)
+    assert code == expected, seen
+    assert "API key: " in seen
+    assert not {"good", "bad"} & set(seen.split())
 
 
 @pytest.mark.parametrize("more", [["-o", "x"], ["--dry-run"]])

@@ -139,7 +139,10 @@ def test_the_marker_sets_the_simulators_arguments(project: Project) -> None:
         ("shape='comet'", 'shape "comet" is not known: did you mean cometapi?'),
         ("render_seconds=-1", "render_seconds must be a finite number of at least 0, not -1"),
         ("render_seconds='1'", "vidjob_simulator(render_seconds='1', spread=0.0): "),
-        ("port=70000", "vidjob_simulator(render_seconds=0.1, spread=0.0, port=70000): "),
+        (
+            "port=70000",
+            "vidjob_simulator(render_seconds=0.1, spread=0.0, port=70000): port must be 0 to 65535, not 70000",
+        ),
     ],
 )
 def test_a_wrong_argument_of_the_marker_is_named(project: Project, marker: str, words: str) -> None:

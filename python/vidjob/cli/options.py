@@ -175,10 +175,19 @@ def _key(args: argparse.Namespace) -> str | None:
 def _key_of_stdin() -> str:
     if sys.stdin is None:
         raise vidjob.ConfigurationError("there is no standard input to read the key from")
+    if is_terminal(sys.stdin):
+        return _key_text(_typed_key(), "on standard input")
     stream = getattr(sys.stdin, "buffer", sys.stdin)
-    # A terminal ends a line, and not the stream.
-    content = stream.readline(_MAX_KEY_FILE) if is_terminal(sys.stdin) else stream.read(_MAX_KEY_FILE)
-    return _key_text(content, "on standard input")
+    return _key_text(stream.read(_MAX_KEY_FILE), "on standard input")
+
+
+def _typed_key() -> str:
+    from getpass import getpass
+
+    try:
+        return getpass("API key: ")
+    except EOFError:
+        return ""
 
 
 def _key_of_file(file: str) -> str:
