@@ -24,18 +24,17 @@ _KEYS = ("COMETAPI_KEY", "XAI_API_KEY")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker."""
-    line = (
-        f"{_MARKER}(**arguments): arguments of vidjob.Simulator, for the fixture vidjob_simulator, which it also uses"
-    )
+    line = f"{_MARKER}(**arguments): run the test against a vidjob.Simulator with these arguments"
     config.addinivalue_line("markers", line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A marked test uses the simulator, also if it does not name the fixture."""
     for item in items:
-        names = getattr(item, "fixturenames", None)
-        if names is not None and _MARKER not in names and item.get_closest_marker(_MARKER) is not None:
-            names.append(_MARKER)
+        if isinstance(item, pytest.Function) and item.get_closest_marker(_MARKER) is not None:
+            names = item.fixturenames
+            # A new list: the other parameters of the function may have the old one.
+            item.fixturenames = names if _MARKER in names else [*names, _MARKER]
 
 
 @pytest.fixture
@@ -70,38 +69,33 @@ def vidjob_client(vidjob_simulator: Simulator) -> Iterator[VideoClient]:
 def _simulator(request: pytest.FixtureRequest) -> Simulator:
     from vidjob._native import Simulator
 
-    arguments: dict[str, Any] = dict(_FAST)
+    given: dict[str, Any] = {}
     # The nearest marker comes first, and wins.
     for marker in reversed([*request.node.iter_markers(_MARKER)]):
         if marker.args:
-            _refuse(marker, "takes keyword arguments only, such as shape=")
-        arguments.update(marker.kwargs)
-        _check_names(marker)
+            raise _refusal(marker.args, marker.kwargs, "takes keyword arguments only, such as shape=")
+        _check_names(marker.kwargs)
+        given.update(marker.kwargs)
     try:
-        return Simulator(**arguments)
-    except (OSError, OverflowError, TypeError, ValueError) as error:
-        pytest.fail(f"vidjob_simulator({_listed(arguments)}): {error}", pytrace=False)
+        return Simulator(**{**_FAST, **given})
+    except (OSError, TypeError, ValueError) as error:
+        raise _refusal((), given, str(error)) from None
 
 
-def _check_names(marker: pytest.Mark) -> None:
+def _check_names(given: Mapping[str, Any]) -> None:
+    from difflib import get_close_matches
     from inspect import signature
 
     from vidjob._native import Simulator
 
     known = [*signature(Simulator).parameters]
-    for name in marker.kwargs:
+    for name in given:
         if name not in known:
-            from difflib import get_close_matches
-
             near = get_close_matches(name, known, 1)
             meant = f"did you mean {near[0]}? " if near else ""
-            _refuse(marker, f"has no argument {name}: {meant}It takes {', '.join(known)}")
+            raise _refusal((), given, f"there is no argument {name}: {meant}Simulator takes {', '.join(known)}")
 
 
-def _refuse(marker: pytest.Mark, fault: str) -> None:
-    written = ", ".join([*map(repr, marker.args), *([_listed(marker.kwargs)] if marker.kwargs else [])])
-    pytest.fail(f"@pytest.mark.{_MARKER}({written}) {fault}", pytrace=False)
-
-
-def _listed(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+def _refusal(positional: tuple[Any, ...], given: Mapping[str, Any], fault: str) -> BaseException:
+    written = ", ".join([*map(repr, positional), *(f"{name}={value!r}" for name, value in given.items())])
+    return pytest.fail.Exception(f"@pytest.mark.{_MARKER}({written}): {fault}", pytrace=False)

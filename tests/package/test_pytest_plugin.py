@@ -130,19 +130,33 @@ def test_the_marker_sets_the_simulators_arguments(project: Project) -> None:
     assert counts == {"passed": 3}, printed
 
 
+def test_the_marker_can_be_that_of_one_parameter(project: Project) -> None:
+    counts, printed = project(
+        """
+        marked = pytest.param("xai", marks=pytest.mark.vidjob_simulator(shape="xai"))
+
+        @pytest.mark.parametrize("shape", ["none", marked, "none again"])
+        def test_it(shape, request):
+            assert ("VIDJOB_BASE_URL" in os.environ) == (shape == "xai")
+            assert ("vidjob_simulator" in request.fixturenames) == (shape == "xai")
+        """
+    )
+    assert counts == {"passed": 3}, printed
+
+
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ("render_secs=1", "has no argument render_secs: did you mean render_seconds? It takes shape, port, seed"),
-        ("colour=1", "has no argument colour: It takes shape, port, seed"),
-        ("'xai'", "@pytest.mark.vidjob_simulator('xai') takes keyword arguments only"),
-        ("shape='comet'", 'shape "comet" is not known: did you mean cometapi?'),
-        ("render_seconds=-1", "render_seconds must be a finite number of at least 0, not -1"),
-        ("render_seconds='1'", "vidjob_simulator(render_seconds='1', spread=0.0): "),
         (
-            "port=70000",
-            "vidjob_simulator(render_seconds=0.1, spread=0.0, port=70000): port must be 0 to 65535, not 70000",
+            "render_secs=1",
+            "(render_secs=1): there is no argument render_secs: did you mean render_seconds? Simulator takes",
         ),
+        ("colour=1", "there is no argument colour: Simulator takes shape, port, seed"),
+        ("'xai', seed=1", "('xai', seed=1): takes keyword arguments only"),
+        ("shape='comet'", "(shape='comet'): shape \"comet\" is not known: did you mean cometapi?"),
+        ("render_seconds=-1", "(render_seconds=-1): render_seconds must be a finite number of at least 0, not -1"),
+        ("render_seconds='1'", "(render_seconds='1'): "),
+        ("port=70000", "(port=70000): port must be 0 to 65535, not 70000"),
     ],
 )
 def test_a_wrong_argument_of_the_marker_is_named(project: Project, marker: str, words: str) -> None:
@@ -155,6 +169,7 @@ def test_a_wrong_argument_of_the_marker_is_named(project: Project, marker: str, 
     )
     assert counts == {"error": 1}, printed
     assert words in printed
+    assert "During handling" not in printed
     assert "pytest_plugin.py" not in printed, "a traceback of the plugin is no help"
 
 
@@ -231,7 +246,10 @@ def test_pytest_lists_fixtures_and_marker(project: Project) -> None:
     whole = project("", "--fixtures", "-vv")[1]
     for words in ("VIDJOB_BASE_URL", "COMETAPI_KEY", '(shape="xai"', "faults_left"):
         assert words in whole
-    assert "@pytest.mark.vidjob_simulator(**arguments): arguments of vidjob.Simulator" in project("", "--markers")[1]
+    assert (
+        "@pytest.mark.vidjob_simulator(**arguments): run the test against a vidjob.Simulator"
+        in project("", "--markers")[1]
+    )
 
 
 def test_projects_that_do_not_use_it_are_left_alone(project: Project) -> None:
