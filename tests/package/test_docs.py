@@ -227,6 +227,11 @@ def _injects(simulator: Simulator, kind: Any, on: Any, **details: Any) -> bool:
     return True
 
 
+def test_every_key_of_the_ledger_is_explained(simulator: Simulator, client: VideoClient) -> None:
+    client.generate("a candle")
+    assert set(simulator.accepted[0]) <= names_in("testing.md")
+
+
 def test_the_paths_that_contributing_names_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = re.findall(r"`((?:src|python|tests|docs|benches)/[\w./]*)`|(?<=[` ])(tests/\w+\.py)", text)
