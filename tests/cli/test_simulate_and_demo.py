@@ -10,7 +10,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,10 +24,20 @@ from vidjob import RenderResult, Simulator, VideoClient
 from vidjob.cli import demo
 
 
+@contextmanager
+def simulating(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """``vidjob simulate``, which never ends by itself."""
+    with begin("simulate", *arguments) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @POSIX
 def test_simulate() -> None:
     arguments = ["--render-seconds", "0.1", "--key", "good", "--shape", "xai", "--seed", "3"]
-    with begin("simulate", *arguments) as process:
+    with simulating(*arguments) as process:
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
         with VideoClient("good", base_url=base_url) as client:
@@ -64,8 +75,7 @@ def test_the_line_that_simulate_prints_works_in_another_terminal(
 ) -> None:
     options = [] if key is None else [f"--key={key}"]
     options += ["--json"] if form == "json" else []
-    with begin("simulate", "--render-seconds", "0.05", *options) as process:
-        assert process.stdout is not None
+    with simulating("--render-seconds", "0.05", *options) as process:
         assert process.stderr is not None
         _, _, line = (process.stderr.readline().strip() for _ in range(3))
         for _ in range(2):
@@ -84,7 +94,7 @@ def test_the_line_that_simulate_prints_works_in_another_terminal(
 
 @POSIX
 def test_simulate_prints_nothing_but_the_address_when_quiet() -> None:
-    with begin("simulate", "-q") as process:
+    with simulating("-q") as process:
         assert process.stdout is not None
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/grok/v1\n", process.stdout.readline())
         process.send_signal(signal.SIGINT)
