@@ -21,6 +21,8 @@ const XAI_CREATES_PER_SECOND: f64 = 1.0;
 /// Hosts with a key variable of their own. A key is only sent to its host.
 const KEY_VARIABLES: [(&str, &str); 2] = [("api.cometapi.com", "COMETAPI_KEY"), (XAI_HOST, "XAI_API_KEY")];
 const XAI_HOST: &str = "api.x.ai";
+/// Sent to a service on this machine, such as a simulator, if no key is given. It is not a secret.
+const PLACEHOLDER_KEY: &str = "simulator";
 /// Where the files are served. Its proxy is checked before anything is submitted.
 const FILE_SERVER: &str = "https://vidgen.x.ai/";
 
@@ -54,11 +56,20 @@ pub struct Settings {
     pub retry_delay: Option<f64>,
 }
 
+/// Where the key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySource {
+    Argument,
+    /// The environment variable of this name.
+    Variable(&'static str),
+    /// None was given, and the service is on this machine.
+    Placeholder,
+}
+
 #[derive(Debug, Clone)]
 pub struct Config {
     pub api_key: Secret,
-    /// The variable that the key was read from, if it was not an argument.
-    pub key_variable: Option<&'static str>,
+    pub key_source: KeySource,
     /// `/videos/...` is appended. Without trailing slash.
     pub base_url: Url,
     pub timeout: Duration,
@@ -92,17 +103,19 @@ impl Config {
         let proxies = Proxies::new(proxy, &environment)?;
         let environment = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
         let base_url = base_url(settings.base_url.or_else(|| environment("VIDJOB_BASE_URL")))?;
-        let (api_key, key_variable) = api_key(settings.api_key, &base_url, environment)?;
+        let (api_key, key_source) = api_key(settings.api_key, &base_url, environment)?;
         let creates_per_second = match settings.creates_per_second {
             Some(given) => Some(rate("creates_per_second", given)?),
             None => (base_url.host_str() == Some(XAI_HOST)).then_some(XAI_CREATES_PER_SECOND),
         };
         let headers = headers(&settings.headers)?;
-        let secrets = std::iter::once(api_key.reveal()).chain(header_secrets(&headers)).chain(proxies.secrets());
+        let is_placeholder = is_loopback(&base_url) && api_key.reveal() == PLACEHOLDER_KEY;
+        let key = (!is_placeholder).then(|| api_key.reveal());
+        let secrets = key.into_iter().chain(header_secrets(&headers)).chain(proxies.secrets());
         let config = Self {
             secrets: Secrets::new(secrets),
             api_key,
-            key_variable,
+            key_source,
             timeout: duration("timeout", settings.timeout.unwrap_or(60.0))?,
             max_retries: settings.max_retries.unwrap_or(4),
             requests_per_second: settings
@@ -115,7 +128,7 @@ impl Config {
             headers,
             journal: settings.journal,
             max_job_age: settings.max_job_age.map(max_job_age).transpose()?.flatten(),
-            poll_interval: settings.poll_interval.map(|given| duration("poll_interval", given)).transpose()?,
+            poll_interval: poll_interval(settings.poll_interval, environment)?,
             backoff: match settings.retry_delay {
                 Some(given) => Backoff::doubling_from(duration("retry_delay", given)?),
                 None => Backoff::default(),
@@ -207,9 +220,12 @@ fn api_key(
     given: Option<Secret>,
     base_url: &Url,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<(Secret, Option<&'static str>)> {
+) -> Result<(Secret, KeySource)> {
     if let Some(key) = given {
-        return Ok((valid_key("api_key", key.reveal())?, None));
+        return Ok((valid_key("api_key", key.reveal())?, KeySource::Argument));
+    }
+    if is_loopback(base_url) {
+        return Ok((Secret::new(PLACEHOLDER_KEY), KeySource::Placeholder));
     }
     let host = base_url.host_str().unwrap_or_default();
     let is_own_host = base_url.scheme() == "https" && base_url.port().is_none();
@@ -224,7 +240,7 @@ fn api_key(
             "no API key: set {variable} in the environment, or pass api_key=..."
         )));
     };
-    Ok((valid_key(variable, &key)?, Some(variable)))
+    Ok((valid_key(variable, &key)?, KeySource::Variable(variable)))
 }
 
 /// Rejects keys that cannot be an HTTP header.
@@ -251,6 +267,21 @@ fn positive(name: &str, number: f64) -> Result<f64> {
 fn duration(name: &str, seconds: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(positive(name, seconds)?)
         .map_err(|_| Error::Configuration(format!("{name} is too long; pass fewer seconds")))
+}
+
+fn poll_interval(given: Option<f64>, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Duration>> {
+    const VARIABLE: &str = "VIDJOB_POLL_INTERVAL";
+    if let Some(given) = given {
+        return duration("poll_interval", given).map(Some);
+    }
+    let Some(text) = environment(VARIABLE) else { return Ok(None) };
+    let seconds = text.trim().parse().map_err(|_| {
+        Error::Configuration(format!(
+            "{VARIABLE} must be a number of seconds, not {:?}",
+            crate::redact::shorten(&text, 60)
+        ))
+    })?;
+    duration(VARIABLE, seconds).map(Some)
 }
 
 /// A duration beyond the clock's range is no limit.
@@ -368,9 +399,58 @@ mod tests {
             "http://api.cometapi.com/grok/v1",
             "https://api.cometapi.com:8443/grok/v1",
             "https://api.cometapi.com.evil.example/v1",
-            "http://127.0.0.1:8000",
+            "http://localhost.example/v1",
+            "http://127.0.0.1.example/v1",
+            "http://10.0.0.1:8000",
+            "http://0.0.0.0:8000",
         ] {
             assert!(matches!(key(Some(elsewhere)), Err(Error::Configuration(_))), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_service_on_this_machine_gets_the_placeholder_and_no_key_of_the_environment() {
+        for base_url in [
+            "http://127.0.0.1:8000",
+            "https://localhost/grok/v1",
+            "http://[::1]:9",
+            "http://api.localhost",
+            "http://127.9.9.9",
+        ] {
+            let config = Config::resolve(settings(Some(base_url), None), both_keys).unwrap();
+            assert_eq!((config.api_key.reveal(), config.key_source), (PLACEHOLDER_KEY, KeySource::Placeholder));
+            assert_eq!(config.secrets.hidden_in("a simulator".into()), "a simulator");
+            let config = Config::resolve(settings(Some(base_url), Some("sk-key-0123")), both_keys).unwrap();
+            assert_eq!((config.api_key.reveal(), config.key_source), ("sk-key-0123", KeySource::Argument));
+            assert_eq!(config.secrets.hidden_in("a sk-key-0123".into()), "a ***");
+            let empty = Config::resolve(settings(Some(base_url), Some(" ")), both_keys);
+            assert!(matches!(empty, Err(Error::Configuration(_))));
+        }
+    }
+
+    #[test]
+    fn the_placeholder_is_a_secret_elsewhere() {
+        let hidden = |base_url| {
+            let config = Config::resolve(settings(Some(base_url), Some(PLACEHOLDER_KEY)), |_| None).unwrap();
+            config.secrets.hidden_in("bad key simulator.".into())
+        };
+        assert_eq!(hidden("https://a.example"), "bad key ***.");
+        assert_eq!(hidden("http://127.0.0.1:1"), "bad key simulator.");
+    }
+
+    #[test]
+    fn the_poll_interval_can_come_from_the_environment() {
+        let interval = |given, text: &str| {
+            let settings = Settings { poll_interval: given, ..settings(None, Some("k")) };
+            let environment = |name: &str| (name == "VIDJOB_POLL_INTERVAL").then(|| text.to_owned());
+            Config::resolve(settings, environment).map(|config| config.poll_interval)
+        };
+        assert_eq!(interval(None, " 0.5 ").unwrap(), Some(Duration::from_millis(500)));
+        assert_eq!(interval(Some(2.0), "0.5").unwrap(), Some(Duration::from_secs(2)));
+        assert_eq!(interval(None, " ").unwrap(), None);
+        for wrong in ["soon", "0", "-1", "nan", "inf", "1e300"] {
+            let error = interval(None, wrong).unwrap_err().to_string();
+            assert!(error.contains("VIDJOB_POLL_INTERVAL"), "{error}");
         }
     }
 

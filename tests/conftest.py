@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from echo_service import Server
 from plain_http import create, until
 from spans import Spans
-from support import KEY, ApiMode, Cli, Run, quick_client
+from support import KEY, ApiMode, Cli, Run, RunPytest, quick_client
 from vidjob import Simulator, VideoClient, VideoJob
 from vidjob.cli import main
 
@@ -39,7 +40,7 @@ def api(request: pytest.FixtureRequest) -> ApiMode:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["COMETAPI_KEY", "XAI_API_KEY", "VIDJOB_BASE_URL", "VIDJOB_LOG"]
+    names = ["COMETAPI_KEY", "XAI_API_KEY", "VIDJOB_BASE_URL", "VIDJOB_LOG", "VIDJOB_POLL_INTERVAL"]
     names += [f"{scheme}_PROXY" for scheme in ("HTTP", "HTTPS", "ALL", "NO")]
     for name in names:
         monkeypatch.delenv(name, raising=False)
@@ -80,6 +81,28 @@ def run_python() -> Run:
             check=False,
             env=environment,
             **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def run_pytest(tmp_path: Path) -> RunPytest:
+    """Runs pytest on a project in ``tmp_path``, with the plugin of this vidjob."""
+    # An installed vidjob is a plugin already, and a second one of the same module is an error.
+    is_installed = any(each.name == "vidjob" for each in importlib.metadata.entry_points(group="pytest11"))
+    plugin = [] if is_installed else ["-p", "vidjob.pytest_plugin"]
+    options = [*plugin, "-p", "no:cacheprovider", "--strict-markers", "--strict-config", "--rootdir", str(tmp_path)]
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "pytest", *options, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+            env={**os.environ, **environment},
         )
 
     return run

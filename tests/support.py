@@ -21,6 +21,10 @@ KEY = "sk-test-0123456789abcdef"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+#: Runs pytest in the folder of the test: see the fixture ``run_pytest``.
+RunPytest = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
 def box(name: bytes, content: bytes = b"") -> bytes:
     """One box of an MP4 file."""
     return (len(content) + 8).to_bytes(4, "big") + name + content

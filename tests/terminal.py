@@ -64,3 +64,28 @@ def _read_all(descriptor: int) -> bytes:
     except OSError:
         pass  # Linux says so that the other end is closed.
     return seen
+
+
+def typed_on_a_terminal(typed: bytes, *arguments: str) -> tuple[int, str]:
+    """The command line on a pseudo-terminal, where something is typed after the first prompt."""
+    import pty
+
+    above, below = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "vidjob", *arguments],
+        stdin=below,
+        stdout=below,
+        stderr=below,
+        # Without the terminal of the tests, which a password would be read from.
+        start_new_session=True,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:
+        os.close(below)
+        seen = b""
+        while not seen.endswith(b": "):
+            seen += os.read(above, 65536)
+        os.write(above, typed)
+        seen += _read_all(above)
+        code = process.wait(30)
+    os.close(above)
+    return code, seen.decode()

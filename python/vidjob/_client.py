@@ -90,7 +90,8 @@ class VideoClient:
 
         Args:
             api_key: Bearer token. Default: ``COMETAPI_KEY`` or, for a ``base_url`` on ``api.x.ai``,
-                ``XAI_API_KEY``. A key in the environment is sent only to the host it belongs to.
+                ``XAI_API_KEY``. A key in the environment is sent only to the host it belongs to. A ``base_url`` on this
+                machine, such as a simulator's, needs none: it gets the placeholder ``simulator``.
             base_url: Base of ``/videos/...``. Default: ``VIDJOB_BASE_URL``, else
                 ``https://api.cometapi.com/grok/v1``.
             timeout: Seconds for one HTTP exchange; at most 10 of these for connecting.
@@ -107,7 +108,8 @@ class VideoClient:
             max_job_age: Seconds after which a wait for an unfinished job ends with ``WaitTimeout``, even without
                 ``timeout``: links live for about a day. Counted from acceptance where that is known, else from the
                 beginning of the wait. ``None``: never.
-            poll_interval: Seconds between polls, for every wait that does not set its own. Default: paced, see `watch`.
+            poll_interval: Seconds between polls, for every wait that does not set its own. Default:
+                ``VIDJOB_POLL_INTERVAL``, else paced, see `watch`.
             retry_delay: Upper bound in seconds for the wait before the first retry; it doubles with each further
                 retry, up to 16 times this value. A longer ``Retry-After`` of the service takes precedence.
             on_event: Called with one dict of plain JSON types per event, on the caller's thread or event loop:

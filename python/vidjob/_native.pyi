@@ -531,6 +531,10 @@ class Simulator:
     It answers as documented, renders in simulated time, serves real MP4 files, and records every create, so that a
     test can assert what was bought.
 
+    `client` returns a client that polls every 0.02 s. Any other client of this ``base_url`` needs no key, and polls at
+    its normal pace, between 1 s and 10 s: pass it ``poll_interval=0.1`` to notice the end of a short render at once.
+    With pytest, use the fixture ``vidjob_simulator``.
+
     Args:
         shape: The API to imitate: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
         port: Port on 127.0.0.1; 0 takes any.
@@ -538,7 +542,7 @@ class Simulator:
         render_seconds: Median render time in seconds.
         spread: Sigma of the lognormal render time; 0 makes all equal.
         queue_seconds: Time in the queue before rendering, in seconds.
-        progress: Whether and how progress is reported; ``None`` leaves it out.
+        progress: Whether and how progress is reported: ``"linear"``, ``"stalling"``, or ``None`` to leave it out.
         link_seconds: How long a video's link is valid, in seconds.
         creates_per_second: Above it, creates get 429.
         requests_per_second: Above it, every request gets 429.
@@ -547,7 +551,7 @@ class Simulator:
 
     Raises:
         OSError: The port is taken.
-        ValueError: An argument is out of range.
+        ValueError: A word is unknown, or a number is out of range.
     """
 
     def __new__(
@@ -578,11 +582,19 @@ class Simulator:
     def requests(self) -> list[dict[str, Any]]:
         """The last 10,000 requests, with the status of the response."""
 
+    @property
+    def faults_left(self) -> int:
+        """How often the injected faults have still to fire; a test asserts that it is 0.
+
+        A fault counts ``times`` times, also while ``after`` has not passed. Responses set with ``respond`` do not
+        count.
+        """
+
     def client(self, **settings: Any) -> VideoClient:
         """Returns a client of this simulator; takes the arguments of ``VideoClient``.
 
-        It polls every 0.02 s and waits at most 0.01 s before the first retry. Pass ``poll_interval=None`` for the
-        usual pace.
+        It has the simulator's ``api_key``, polls every 0.02 s and waits at most 0.01 s before the first retry. Pass
+        ``poll_interval=None`` for the usual pace, between 1 s and 10 s.
         """
 
     def inject(
@@ -615,47 +627,57 @@ class Simulator:
         after: int = 0,
         status: int | None = None,
         retry_after: float | None = None,
-        seconds: float = 1.0,
+        seconds: float | None = None,
         form: str | None = None,
     ) -> None:
         """Injects a fault into the next matching requests.
 
-        Faults of the connection: ``lost_response`` (the request is carried out, its response is lost), ``reset``
-        (before anything is done), ``truncated`` (the body ends half way), ``hang`` (the response is late).
+            kind            on                     what happens
+            --------------  ---------------------  ---------------------------------------------------------
+            lost_response   create, get, download  the request is carried out; its response is lost
+            reset           create, get, download  the connection is reset before anything is done
+            truncated       create, get, download  the body ends half way
+            hang            create, get, download  the response is late by `seconds`
+            rate_limited    create, get, download  429, with `retry_after`; nothing is done
+            server_error    create, get, download  `status` (500 to 599, default 500); nothing is done
+            wrong_type      create, get, download  an HTML page under 200; nothing is done
+            garbage         create, get, download  random bytes under 200; nothing is done
+            oversized       create, get, download  1 MiB of JSON; nothing is done
+            no_money        create, get, download  out of credit: `status` 429 (default), 402, 403 or 200
+            odd_answer      create, get, download  nothing about the job, in a `form`; nothing is done
+            odd_body        create, get            the right response, in a `form` that strict readers refuse
+            job_fails       create                 the job fails
+            job_moderated   create                 moderation blocks the video; the job is billed
+            job_expires     create                 the job expires
+            job_ends        create                 the job ends with another gateway's word, the `form`
+            link_elsewhere  create, get            the link is in another field, the `form`
+            not_found_yet   get                    404, as if the job were not visible yet
+            link_expired    download               `status` (400 to 499, default 403) until the next get
+            late_file       download               `status` (default 404; 2xx has no body): no file there yet
 
-        Responses that replace the right one, with nothing done: ``rate_limited`` (429), ``server_error``,
-        ``wrong_type`` (an HTML page with status 200), ``garbage`` (random bytes with status 200), ``oversized`` (1 MiB
-        of JSON), ``no_money`` (an out-of-credit error with ``status`` 429, 402, 403 or 200), ``odd_answer`` (does not
-        describe the job).
-
-        Faults of a job, set on its create: ``job_fails``, ``job_moderated``, ``job_expires``, ``job_ends`` (with a
-        status word of other gateways), ``link_elsewhere`` (the link is in another field; on a get, in one response).
-
-        On a get: ``not_found_yet`` (404). On a create or a get: ``odd_body`` (the right response, in a form that strict
-        parsers reject).
-
-        On a download: ``link_expired`` (until the job is polled again), ``late_file`` (the link is valid, the file does
-        not exist yet).
+        A fault of a job (``job_...``, ``link_elsewhere``) fires when a create is accepted; ``link_elsewhere`` on a get
+        fires when the job is done. Faults of the same requests fire in the order in which they were injected.
 
         Args:
             kind: The fault.
             on: ``create``, ``get`` or ``download``.
             times: The number of requests that fail.
             after: The number of matching requests that pass first.
-            status: The status of a ``server_error`` (default: 500), ``no_money`` (429), ``link_expired`` (403; with
-                400 the body says ``ExpiredToken``) or ``late_file`` (404; 202 and 200 have no body).
-            retry_after: Value of the ``Retry-After`` header of ``rate_limited``, in seconds.
-            seconds: The length of a ``hang``.
+            status: The HTTP status of ``server_error``, ``no_money``, ``link_expired`` (with 400 the body says
+                ``ExpiredToken``) or ``late_file``.
+            retry_after: Value of the ``Retry-After`` header of ``rate_limited``, in seconds. Default: no header.
+            seconds: The length of a ``hang``. Default: 1.
             form: The variant; the first one is the default. Of ``job_ends``: ``aborted``, ``rejected``,
                 ``moderated``, ``blocked``, ``timeout``, ``timed_out``, ``cancelled``, ``error``. Of
                 ``link_elsewhere``: ``metadata.url``, ``videos[0].url``, ``result.video_url``, ``output.url``,
                 ``output.video_url``, ``data[0].url``, ``data.url``, ``video_url``. Of ``odd_answer``: ``empty``,
-                ``html``, ``cut``, ``text``, ``object``, ``busy`` (all under 200), ``forbidden`` (403),
-                ``not_found`` (404). Of ``odd_body``: ``bom``, ``nan``, ``huge_number``, ``surrogate``, ``latin1``,
-                ``line_break``, ``tab``, ``deep``, ``gzip``.
+                ``html``, ``cut``, ``text``, ``object``, ``busy`` (all under 200), ``forbidden`` (403), ``not_found``
+                (404). Of ``odd_body``: ``bom``, ``nan``, ``huge_number``, ``surrogate``, ``latin1``, ``line_break``,
+                ``tab``, ``deep``, ``gzip``.
 
         Raises:
-            ValueError: The kind or form is unknown, or makes no difference in such a request.
+            ValueError: A word is unknown, the kind makes no difference in such a request or does not use a detail, or a
+                number is out of range.
         """
 
     def respond(
@@ -666,7 +688,19 @@ class Simulator:
         headers: Mapping[str, str] | None = None,
         body: bytes | str = b"",
     ) -> None:
-        """Sets the response to the next matching request. Several are used in order."""
+        """Sets the response to the next matching request. Several are used in order.
+
+        A request with a fault that replaces its response leaves it for the next one.
+
+        Args:
+            on: ``create``, ``get`` or ``download``.
+            status: The HTTP status, from 200 to 599.
+            headers: The headers; there are no others but the length and the date.
+            body: The body; a ``str`` is sent in UTF-8.
+
+        Raises:
+            ValueError: ``on`` is unknown, or HTTP does not allow the status or a header.
+        """
 
     def pause(self) -> None:
         """Stops the simulator's clock, so that a test does not depend on how fast the machine is.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::aliases::Aliases;
-use crate::config::Config;
+use crate::config::{Config, KeySource};
 use crate::download::Files;
-use crate::error::{Error, Result};
+use crate::error::{ApiErrorKind, Error, Result};
 use crate::event::Events;
 use crate::job::VideoJob;
 use crate::request_id::check_request_id;
@@ -98,7 +98,7 @@ impl ApiClient {
         answer: &Response,
         read: impl Fn(&Response) -> Result<VideoJob>,
     ) -> Result<VideoJob> {
-        let job = read(answer)?;
+        let job = read(answer).map_err(|error| self.with_key_advice(error))?;
         if let (Some(original), Some(shown)) = (&answer.original, job.url())
             && let Ok(whole) = read(&Response { body: original.clone(), ..answer.clone() })
             && let Some(link) = whole.url().filter(|link| *link != shown)
@@ -106,6 +106,17 @@ impl ApiClient {
             self.shared.config.secrets.remember_link(shown, link);
         }
         Ok(job)
+    }
+
+    /// A rejected key may be none that the caller knows of.
+    fn with_key_advice(&self, mut error: Error) -> Error {
+        if let Error::Api(api) = &mut error
+            && api.kind == ApiErrorKind::Authentication
+            && self.config().key_source == KeySource::Placeholder
+        {
+            api.message.push_str("; no key was given, so the placeholder \"simulator\" was sent");
+        }
+        error
     }
 
     pub(super) fn remember_created(&self, request_id: &str) {

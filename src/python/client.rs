@@ -19,7 +19,7 @@ use super::{batch, errors, runtime, values};
 use crate::api::ApiClient;
 use crate::batch::{Observation, OnUnknown};
 use crate::client::{RenderOutput, VideoClient};
-use crate::config::{Config, Settings};
+use crate::config::{Config, KeySource, Settings};
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::request::VideoRequest;
@@ -234,7 +234,10 @@ impl Client {
 
     #[getter]
     fn key_variable(&self) -> Option<&'static str> {
-        self.config.key_variable
+        match self.config.key_source {
+            KeySource::Variable(name) => Some(name),
+            KeySource::Argument | KeySource::Placeholder => None,
+        }
     }
 
     #[getter]

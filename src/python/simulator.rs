@@ -3,106 +3,75 @@
 #![expect(clippy::doc_markdown, reason = "the methods have the docstrings of the stub")]
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use crate::simulator::{
-    Endpoint, Fault, FaultKind, OddAnswer, OddBody, Options, PLACES, Progress, ScriptedResponse, Shape, WORDS,
-};
+use super::checked::{Whole, unknown};
+use super::faults::{self, Details};
+use crate::simulator::{Options, Progress, ScriptedResponse, Shape};
 
-/// The service on loopback, in this process.
+/// Simulates the service on loopback: no key, no cost, no network. A context manager.
+///
+/// It answers as documented, renders in simulated time, serves real MP4 files, and records every create, so that a
+/// test can assert what was bought.
+///
+/// `client` returns a client that polls every 0.02 s. Any other client of this ``base_url`` needs no key, and polls at
+/// its normal pace, between 1 s and 10 s: pass it ``poll_interval=0.1`` to notice the end of a short render at once.
+/// With pytest, use the fixture ``vidjob_simulator``.
+///
+/// Args:
+///     shape: The API to imitate: ``"cometapi"``, ``"envelope"`` (CometAPI's earlier edition) or ``"xai"``.
+///     port: Port on 127.0.0.1; 0 takes any.
+///     seed: Determines the render time and outcome of the n-th job.
+///     render_seconds: Median render time in seconds.
+///     spread: Sigma of the lognormal render time; 0 makes all equal.
+///     queue_seconds: Time in the queue before rendering, in seconds.
+///     progress: Whether and how progress is reported: ``"linear"``, ``"stalling"``, or ``None`` to leave it out.
+///     link_seconds: How long a video's link is valid, in seconds.
+///     creates_per_second: Above it, creates get 429.
+///     requests_per_second: Above it, every request gets 429.
+///     api_key: The only key to accept; ``None`` accepts any.
+///     video_bytes: Pads each MP4 file to this size.
+///
+/// Raises:
+///     OSError: The port is taken.
+///     ValueError: A word is unknown, or a number is out of range.
 #[pyclass(frozen, module = "vidjob")]
 pub(super) struct Simulator(crate::simulator::Simulator);
 
-const ENDPOINTS: [(&str, Endpoint); 3] =
-    [("create", Endpoint::Create), ("get", Endpoint::Get), ("download", Endpoint::Download)];
+const SHAPES: [(&str, Shape); 3] = [("cometapi", Shape::Cometapi), ("envelope", Shape::Envelope), ("xai", Shape::Xai)];
+const PROGRESS: [(&str, Progress); 2] = [("linear", Progress::Linear), ("stalling", Progress::Stalling)];
 
-/// The kinds of faults.
-const FAULTS: &str = "lost_response, reset, rate_limited, server_error, truncated, wrong_type, garbage, hang, oversized, \
-    job_fails, job_moderated, job_expires, job_ends, link_elsewhere, link_expired, late_file, not_found_yet, no_money, \
-    odd_answer or odd_body";
-
-fn wrong(what: &str, value: &str, expected: &str) -> PyErr {
-    PyValueError::new_err(format!("{what} must be {expected}, not {value:?}"))
+fn shape(py: Python<'_>, word: &str) -> PyResult<Shape> {
+    let found = SHAPES.iter().find(|(known, _)| *known == word);
+    found.map(|(_, shape)| *shape).ok_or_else(|| unknown(py, "shape", word, &SHAPES.map(|(known, _)| known)))
 }
 
-fn shape(word: &str) -> PyResult<Shape> {
-    word.parse().map_err(|_| wrong("shape", word, "cometapi, envelope or xai"))
-}
-
-fn progress(word: Option<&str>) -> PyResult<Progress> {
-    match word {
-        Some("linear") => Ok(Progress::Linear),
-        Some("stalling") => Ok(Progress::Stalling),
-        None => Ok(Progress::None),
-        Some(other) => Err(wrong("progress", other, "linear, stalling or None")),
-    }
-}
-
-fn on(word: &str) -> PyResult<Endpoint> {
-    let found = ENDPOINTS.iter().find(|(known, _)| *known == word);
-    found.map(|(_, endpoint)| *endpoint).ok_or_else(|| wrong("on", word, "create, get or download"))
-}
-
-/// The form of this name; the first one if none is named.
-fn form<T: Copy>(name: Option<&str>, known: &[(&'static str, T)]) -> PyResult<T> {
-    let found = known.iter().find(|(known, _)| name.is_none_or(|name| name == *known));
-    found.map(|(_, form)| *form).ok_or_else(|| {
-        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-        PyValueError::new_err(format!("form {:?} is not one of {}", name.unwrap_or_default(), names.join(", ")))
-    })
-}
-
-/// Details of a fault, which only some kinds have.
-struct Details<'a> {
-    status: Option<u16>,
-    retry_after: Option<f64>,
-    seconds: f64,
-    form: Option<&'a str>,
-}
-
-fn fault(kind: &str, details: &Details<'_>) -> PyResult<FaultKind> {
-    let Details { status, retry_after, seconds, form: name } = *details;
-    Ok(match kind {
-        "lost_response" => FaultKind::LostResponse,
-        "reset" => FaultKind::Reset,
-        "rate_limited" => FaultKind::RateLimited { retry_after },
-        "server_error" => FaultKind::ServerError { status: status.unwrap_or(500) },
-        "truncated" => FaultKind::Truncated,
-        "wrong_type" => FaultKind::WrongType,
-        "garbage" => FaultKind::Garbage,
-        "hang" => FaultKind::Hang { seconds },
-        "oversized" => FaultKind::Oversized,
-        "job_fails" => FaultKind::JobFails,
-        "job_moderated" => FaultKind::JobModerated,
-        "job_expires" => FaultKind::JobExpires,
-        "job_ends" => FaultKind::JobEnds { word: form(name, &WORDS.map(|word| (word, word)))? },
-        "link_elsewhere" => FaultKind::LinkElsewhere { place: form(name, &PLACES.map(|place| (place, place)))? },
-        "link_expired" => FaultKind::LinkExpired { status: status.unwrap_or(403) },
-        "late_file" => FaultKind::LateFile { status: status.unwrap_or(404) },
-        "not_found_yet" => FaultKind::NotFoundYet,
-        "no_money" => FaultKind::NoMoney { status: status.unwrap_or(429) },
-        "odd_answer" => FaultKind::OddAnswer(form(name, &OddAnswer::ALL)?),
-        "odd_body" => FaultKind::OddBody(form(name, &OddBody::ALL)?),
-        other => return Err(wrong("kind", other, FAULTS)),
-    })
+fn progress(py: Python<'_>, word: Option<&str>) -> PyResult<Progress> {
+    let Some(word) = word else { return Ok(Progress::None) };
+    let found = PROGRESS.iter().find(|(known, _)| *known == word);
+    found.map(|(_, progress)| *progress).ok_or_else(|| unknown(py, "progress", word, &["linear", "stalling", "None"]))
 }
 
 #[pymethods]
 impl Simulator {
     #[new]
-    #[pyo3(signature = (shape="cometapi", *, port=0, seed=0, render_seconds=8.0, spread=0.35, queue_seconds=0.0,
+    #[pyo3(signature = (shape="cometapi", *, port=Whole(0), seed=Whole(0), render_seconds=8.0, spread=0.35, queue_seconds=0.0,
         progress=Some("linear"), link_seconds=86400.0, creates_per_second=None, requests_per_second=None,
-        api_key=None, video_bytes=None))]
+        api_key=None, video_bytes=None), text_signature = "(shape='cometapi', *, port=0, seed=0, render_seconds=8.0, \
+        spread=0.35, queue_seconds=0.0, progress='linear', link_seconds=86400.0, creates_per_second=None, \
+        requests_per_second=None, api_key=None, video_bytes=None)")]
     #[expect(clippy::too_many_arguments, reason = "a constructor names every setting")]
     fn new(
         py: Python<'_>,
         shape: &str,
-        port: u16,
-        seed: u64,
+        port: Whole,
+        seed: Whole,
         render_seconds: f64,
         spread: f64,
         queue_seconds: f64,
@@ -111,21 +80,21 @@ impl Simulator {
         creates_per_second: Option<f64>,
         requests_per_second: Option<f64>,
         api_key: Option<String>,
-        video_bytes: Option<u64>,
+        video_bytes: Option<Whole>,
     ) -> PyResult<Self> {
         let options = Options {
-            shape: self::shape(shape)?,
-            port,
-            seed,
+            shape: self::shape(py, shape)?,
+            port: port.within("port", "0 to 65535", |_| true)?,
+            seed: seed.at_least("seed", 0)?,
             render_seconds,
             spread,
             queue_seconds,
-            progress: self::progress(progress)?,
+            progress: self::progress(py, progress)?,
             link_seconds,
             creates_per_second,
             requests_per_second,
             api_key,
-            video_bytes,
+            video_bytes: video_bytes.map(|bytes| bytes.at_least("video_bytes", 0)).transpose()?,
         };
         let started = py.detach(|| crate::simulator::Simulator::start(options));
         Ok(Self(started.map_err(|error| match error.kind() {
@@ -152,15 +121,26 @@ impl Simulator {
         super::plain_objects::to_dict(py, &self.0.requests())
     }
 
+    /// How often the injected faults have still to fire; a test asserts that it is 0.
+    ///
+    /// A fault counts ``times`` times, also while ``after`` has not passed. Responses set with ``respond`` do not
+    /// count.
+    #[getter]
+    fn faults_left(&self) -> u64 {
+        self.0.faults_left()
+    }
+
     /// Returns a client of this simulator; takes the arguments of ``VideoClient``.
     ///
-    /// It polls every 0.02 s and waits at most 0.01 s before the first retry. Pass ``poll_interval=None`` for the
-    /// usual pace.
+    /// It has the simulator's ``api_key``, polls every 0.02 s and waits at most 0.01 s before the first retry. Pass
+    /// ``poll_interval=None`` for the usual pace, between 1 s and 10 s.
     #[pyo3(signature = (**settings))]
     fn client<'py>(&self, py: Python<'py>, settings: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         let all = PyDict::new(py);
-        all.set_item("api_key", "simulator")?;
         all.set_item("base_url", self.base_url())?;
+        if let Some(key) = self.0.api_key() {
+            all.set_item("api_key", key)?;
+        }
         all.set_item("poll_interval", 0.02)?;
         all.set_item("retry_delay", 0.01)?;
         if let Some(settings) = settings {
@@ -171,73 +151,104 @@ impl Simulator {
 
     /// Injects a fault into the next matching requests.
     ///
-    /// Faults of the connection: ``lost_response`` (the request is carried out, its response is lost), ``reset``
-    /// (before anything is done), ``truncated`` (the body ends half way), ``hang`` (the response is late).
+    ///     kind            on                     what happens
+    ///     --------------  ---------------------  ---------------------------------------------------------
+    ///     lost_response   create, get, download  the request is carried out; its response is lost
+    ///     reset           create, get, download  the connection is reset before anything is done
+    ///     truncated       create, get, download  the body ends half way
+    ///     hang            create, get, download  the response is late by `seconds`
+    ///     rate_limited    create, get, download  429, with `retry_after`; nothing is done
+    ///     server_error    create, get, download  `status` (500 to 599, default 500); nothing is done
+    ///     wrong_type      create, get, download  an HTML page under 200; nothing is done
+    ///     garbage         create, get, download  random bytes under 200; nothing is done
+    ///     oversized       create, get, download  1 MiB of JSON; nothing is done
+    ///     no_money        create, get, download  out of credit: `status` 429 (default), 402, 403 or 200
+    ///     odd_answer      create, get, download  nothing about the job, in a `form`; nothing is done
+    ///     odd_body        create, get            the right response, in a `form` that strict readers refuse
+    ///     job_fails       create                 the job fails
+    ///     job_moderated   create                 moderation blocks the video; the job is billed
+    ///     job_expires     create                 the job expires
+    ///     job_ends        create                 the job ends with another gateway's word, the `form`
+    ///     link_elsewhere  create, get            the link is in another field, the `form`
+    ///     not_found_yet   get                    404, as if the job were not visible yet
+    ///     link_expired    download               `status` (400 to 499, default 403) until the next get
+    ///     late_file       download               `status` (default 404; 2xx has no body): no file there yet
     ///
-    /// Responses that replace the right one, with nothing done: ``rate_limited`` (429), ``server_error``,
-    /// ``wrong_type`` (an HTML page with status 200), ``garbage`` (random bytes with status 200), ``oversized`` (1 MiB
-    /// of JSON), ``no_money`` (an out-of-credit error with ``status`` 429, 402, 403 or 200), ``odd_answer`` (does not
-    /// describe the job).
-    ///
-    /// Faults of a job, set on its create: ``job_fails``, ``job_moderated``, ``job_expires``, ``job_ends`` (with a
-    /// status word of other gateways), ``link_elsewhere`` (the link is in another field; on a get, in one response).
-    ///
-    /// On a get: ``not_found_yet`` (404). On a create or a get: ``odd_body`` (the right response, in a form that strict
-    /// parsers reject).
-    ///
-    /// On a download: ``link_expired`` (until the job is polled again), ``late_file`` (the link is valid, the file does
-    /// not exist yet).
+    /// A fault of a job (``job_...``, ``link_elsewhere``) fires when a create is accepted; ``link_elsewhere`` on a get
+    /// fires when the job is done. Faults of the same requests fire in the order in which they were injected.
     ///
     /// Args:
     ///     kind: The fault.
     ///     on: ``create``, ``get`` or ``download``.
     ///     times: The number of requests that fail.
     ///     after: The number of matching requests that pass first.
-    ///     status: The status of a ``server_error`` (default: 500), ``no_money`` (429), ``link_expired`` (403; with
-    ///         400 the body says ``ExpiredToken``) or ``late_file`` (404; 202 and 200 have no body).
-    ///     retry_after: Value of the ``Retry-After`` header of ``rate_limited``, in seconds.
-    ///     seconds: The length of a ``hang``.
+    ///     status: The HTTP status of ``server_error``, ``no_money``, ``link_expired`` (with 400 the body says
+    ///         ``ExpiredToken``) or ``late_file``.
+    ///     retry_after: Value of the ``Retry-After`` header of ``rate_limited``, in seconds. Default: no header.
+    ///     seconds: The length of a ``hang``. Default: 1.
     ///     form: The variant; the first one is the default. Of ``job_ends``: ``aborted``, ``rejected``,
     ///         ``moderated``, ``blocked``, ``timeout``, ``timed_out``, ``cancelled``, ``error``. Of
     ///         ``link_elsewhere``: ``metadata.url``, ``videos[0].url``, ``result.video_url``, ``output.url``,
     ///         ``output.video_url``, ``data[0].url``, ``data.url``, ``video_url``. Of ``odd_answer``: ``empty``,
-    ///         ``html``, ``cut``, ``text``, ``object``, ``busy`` (all under 200), ``forbidden`` (403),
-    ///         ``not_found`` (404). Of ``odd_body``: ``bom``, ``nan``, ``huge_number``, ``surrogate``, ``latin1``,
-    ///         ``line_break``, ``tab``, ``deep``, ``gzip``.
+    ///         ``html``, ``cut``, ``text``, ``object``, ``busy`` (all under 200), ``forbidden`` (403), ``not_found``
+    ///         (404). Of ``odd_body``: ``bom``, ``nan``, ``huge_number``, ``surrogate``, ``latin1``, ``line_break``,
+    ///         ``tab``, ``deep``, ``gzip``.
     ///
     /// Raises:
-    ///     ValueError: The kind or form is unknown, or makes no difference in such a request.
-    #[pyo3(signature = (kind, *, on, times=1, after=0, status=None, retry_after=None, seconds=1.0, form=None))]
+    ///     ValueError: A word is unknown, the kind makes no difference in such a request or does not use a detail, or a
+    ///         number is out of range.
+    #[pyo3(signature = (kind, *, on, times=Whole(1), after=Whole(0), status=None, retry_after=None, seconds=None,
+        form=None), text_signature = "($self, kind, *, on, times=1, after=0, status=None, retry_after=None, \
+        seconds=None, form=None)")]
     #[expect(clippy::too_many_arguments, reason = "a fault has as many properties")]
     fn inject(
         &self,
+        py: Python<'_>,
         kind: &str,
         on: &str,
-        times: u32,
-        after: u32,
-        status: Option<u16>,
+        times: Whole,
+        after: Whole,
+        status: Option<Whole>,
         retry_after: Option<f64>,
-        seconds: f64,
+        seconds: Option<f64>,
         form: Option<&str>,
     ) -> PyResult<()> {
-        let (name, place) = (kind, self::on(on)?);
-        let kind = fault(name, &Details { status, retry_after, seconds, form })?;
-        if !kind.can_happen_on(place) {
-            let good =
-                ENDPOINTS.iter().filter(|(_, place)| kind.can_happen_on(*place)).map(|(word, _)| format!("{word:?}"));
-            let good = good.collect::<Vec<_>>().join(" or ");
-            let message = format!("fault {name:?} makes no difference on={on:?}; use on={good}");
-            return Err(PyValueError::new_err(message));
-        }
-        self.0.inject(Fault { kind, on: place, times, after });
+        let details = Details { status, retry_after, seconds, form };
+        self.0.inject(faults::fault(py, kind, on, times, after, &details)?);
         Ok(())
     }
 
     /// Sets the response to the next matching request. Several are used in order.
-    #[pyo3(signature = (on, *, status=200, headers=None, body=Body(Bytes::new())))]
-    fn respond(&self, on: &str, status: u16, headers: Option<BTreeMap<String, String>>, body: Body) -> PyResult<()> {
-        let headers = headers.unwrap_or_default().into_iter().collect();
-        self.0.respond(self::on(on)?, ScriptedResponse { status, headers, body: body.0 });
+    ///
+    /// A request with a fault that replaces its response leaves it for the next one.
+    ///
+    /// Args:
+    ///     on: ``create``, ``get`` or ``download``.
+    ///     status: The HTTP status, from 200 to 599.
+    ///     headers: The headers; there are no others but the length and the date.
+    ///     body: The body; a ``str`` is sent in UTF-8.
+    ///
+    /// Raises:
+    ///     ValueError: ``on`` is unknown, or HTTP does not allow the status or a header.
+    #[pyo3(signature = (on, *, status=Whole(200), headers=None, body=Body(Bytes::new())),
+        text_signature = "($self, on, *, status=200, headers=None, body=b'')")]
+    fn respond(
+        &self,
+        py: Python<'_>,
+        on: &str,
+        status: Whole,
+        headers: Option<BTreeMap<String, String>>,
+        body: Body,
+    ) -> PyResult<()> {
+        let on = faults::endpoint(py, on)?;
+        let status = status.within("status", "200 to 599", |status| (200..600).contains(&status))?;
+        let headers: Vec<_> = headers.unwrap_or_default().into_iter().collect();
+        for (name, value) in &headers {
+            if HeaderName::from_str(name).is_err() || HeaderValue::from_str(value).is_err() {
+                return Err(PyValueError::new_err(format!("HTTP does not allow the header {name:?}: {value:?}")));
+            }
+        }
+        self.0.respond(on, ScriptedResponse { status, headers, body: body.0 });
         Ok(())
     }
 

@@ -75,6 +75,29 @@ impl FaultKind {
             _ => true,
         }
     }
+
+    /// Whether it is set on a job when that is accepted. A create that is refused does not use it up.
+    pub(super) fn is_set_on_job(self, on: Endpoint) -> bool {
+        on == Endpoint::Create
+            && matches!(
+                self,
+                Self::JobFails
+                    | Self::JobModerated
+                    | Self::JobExpires
+                    | Self::JobEnds { .. }
+                    | Self::LinkElsewhere { .. }
+            )
+    }
+
+    /// Whether it affects only responses about a job that is done: others have no link.
+    pub(super) fn needs_link(self, on: Endpoint) -> bool {
+        on == Endpoint::Get && matches!(self, Self::LinkElsewhere { .. })
+    }
+
+    /// Whether it affects the response, whatever that is.
+    pub(super) fn applies_to_any_response(self) -> bool {
+        matches!(self, Self::LostResponse | Self::Truncated | Self::Hang { .. } | Self::OddBody(_))
+    }
 }
 
 /// Statuses of other gateways for a job that ended without a video.
@@ -165,7 +188,7 @@ pub struct Fault {
     pub kind: FaultKind,
     pub on: Endpoint,
     /// The number of affected requests.
-    pub times: u32,
+    pub times: u64,
     /// The number of unaffected requests before them.
-    pub after: u32,
+    pub after: u64,
 }

@@ -138,9 +138,27 @@ impl Ledger {
         self.requests.push_back(request);
     }
 
-    /// The scripted fault of this request.
-    pub(super) fn take_fault(&mut self, on: Endpoint) -> Option<FaultKind> {
-        let at = self.faults.iter().position(|fault| fault.on == on)?;
+    /// The fault of an arriving request. `job` is the job that it is about.
+    pub(super) fn take_fault(&mut self, on: Endpoint, job: Option<&str>) -> Option<FaultKind> {
+        let has_link = || job.is_some_and(|job| self.has_link(job));
+        let matches = |fault: &Fault| fault.on == on && (!fault.kind.needs_link(on) || has_link());
+        let at = self.faults.iter().position(matches)?;
+        if self.faults.get(at)?.kind.is_set_on_job(on) {
+            return None;
+        }
+        self.fire(at)
+    }
+
+    /// The fault of a job that is about to be accepted.
+    pub(super) fn take_job_fault(&mut self) -> Option<FaultKind> {
+        let at = self.faults.iter().position(|fault| fault.on == Endpoint::Create)?;
+        if !self.faults.get(at)?.kind.is_set_on_job(Endpoint::Create) {
+            return None;
+        }
+        self.fire(at)
+    }
+
+    fn fire(&mut self, at: usize) -> Option<FaultKind> {
         let fault = self.faults.get_mut(at)?;
         if fault.after > 0 {
             fault.after -= 1;
@@ -152,6 +170,16 @@ impl Ledger {
             self.faults.remove(at);
         }
         Some(kind)
+    }
+
+    /// How often the injected faults have still to fire.
+    pub(super) fn faults_left(&self) -> u64 {
+        self.faults.iter().fold(0, |left, fault| left.saturating_add(fault.times))
+    }
+
+    fn has_link(&self, request_id: &str) -> bool {
+        let is_done = |job: &Job| job.state_at(self.now()) == JobState::Over(JobEnd::Done);
+        self.find(request_id).is_some_and(|job| is_done(job) && job.purchase.upload_url.is_none())
     }
 
     /// The scripted response to this request.

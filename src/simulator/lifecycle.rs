@@ -47,8 +47,20 @@ impl Simulator {
         format!("http://{}/{prefix}", self.address)
     }
 
+    /// The only valid key, if there is one.
+    #[must_use]
+    pub fn api_key(&self) -> Option<String> {
+        ledger::lock(&self.ledger).options.api_key.clone()
+    }
+
     pub fn inject(&self, fault: Fault) {
         ledger::lock(&self.ledger).faults.push_back(fault);
+    }
+
+    /// How often the injected faults have still to fire.
+    #[must_use]
+    pub fn faults_left(&self) -> u64 {
+        ledger::lock(&self.ledger).faults_left()
     }
 
     /// Scripts the response to the next request of this kind. Several are used in order.

@@ -8,6 +8,8 @@ mod clock;
 mod connection;
 mod endpoint;
 mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod files;
 mod ledger;
 mod lifecycle;

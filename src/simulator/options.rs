@@ -1,6 +1,6 @@
 //! How the simulated service behaves.
 
-use std::str::FromStr;
+use std::cmp::Ordering;
 
 /// The response format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,19 +12,6 @@ pub enum Shape {
     Envelope,
     /// xAI's own format.
     Xai,
-}
-
-impl FromStr for Shape {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "cometapi" => Ok(Self::Cometapi),
-            "envelope" => Ok(Self::Envelope),
-            "xai" => Ok(Self::Xai),
-            other => Err(format!("{other:?} is not a shape; use cometapi, envelope or xai")),
-        }
-    }
 }
 
 /// How jobs report progress.
@@ -85,13 +72,36 @@ impl Default for Options {
 
 impl Options {
     pub(super) fn check(&self) -> std::io::Result<()> {
-        let seconds = [self.render_seconds, self.spread, self.queue_seconds, self.link_seconds];
-        let rates = [self.creates_per_second, self.requests_per_second];
-        let is_span = |number: f64| number.is_finite() && number >= 0.0;
-        if seconds.into_iter().all(is_span) && rates.into_iter().flatten().all(|rate| rate > 0.0) {
-            return Ok(());
+        let spans = [
+            ("render_seconds", self.render_seconds),
+            ("spread", self.spread),
+            ("queue_seconds", self.queue_seconds),
+            ("link_seconds", self.link_seconds),
+        ];
+        if let Some((name, number)) = spans.into_iter().find(|(_, number)| !number.is_finite() || *number < 0.0) {
+            return Err(wrong(format!("{name} must be a finite number of at least 0, not {number}")));
         }
-        let message = "times and spread must be at least 0, and rates greater than 0";
-        Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message))
+        let rates =
+            [("creates_per_second", self.creates_per_second), ("requests_per_second", self.requests_per_second)];
+        for (name, rate) in rates {
+            // NaN is refused, too.
+            if let Some(rate) = rate.filter(|rate| !matches!(rate.partial_cmp(&0.0), Some(Ordering::Greater))) {
+                return Err(wrong(format!("{name} must be greater than 0, not {rate}")));
+            }
+        }
+        if self.api_key.as_deref().is_some_and(|key| !is_key(key)) {
+            return Err(wrong(
+                "api_key must consist of visible ASCII characters; a client can send no other key".into(),
+            ));
+        }
+        Ok(())
     }
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn wrong(message: String) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, message)
 }

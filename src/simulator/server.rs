@@ -114,6 +114,14 @@ impl Route {
         }
     }
 
+    /// The job that the request is about.
+    fn job(&self) -> Option<&str> {
+        match self {
+            Self::Create(..) => None,
+            Self::Get(id) | Self::Download(id) => Some(id),
+        }
+    }
+
     fn on(&self) -> Endpoint {
         match self {
             Self::Create(..) => Endpoint::Create,
@@ -129,25 +137,36 @@ async fn routed(request: Request<Incoming>, ledger: &Shared, reset: &AtomicBool)
         return Ok(json(responses::error(shape, 404, "Invalid URL")));
     };
     let on = route.on();
-    let fault = lock(ledger).take_fault(on);
+    let fault = lock(ledger).take_fault(on, route.job());
     if let Some(FaultKind::Hang { seconds }) = fault {
-        tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await;
+        // Longer than a `Duration` is forever.
+        tokio::time::sleep(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)).await;
     }
-    if let Some(response) = without_handler(on, fault, ledger, reset)? {
+    let response = if let Some(response) = without_handler(on, fault, ledger, reset)? {
         // A client that is still sending may not see the response.
         let _ = body::collect(request.into_body(), 0).await;
-        return Ok(response);
-    }
-    let response = match route {
-        Route::Create(name, operation) => create(request, ledger, &name, operation, fault).await,
-        Route::Get(id) => get(request.headers(), ledger, &id, fault).await,
-        Route::Download(id) => download(&request, ledger, &id, fault),
+        response
+    } else {
+        handled(request, route, ledger, fault).await
     };
     match fault {
         Some(FaultKind::LostResponse) => Err(Broken),
         Some(FaultKind::Truncated) => truncated(response).await,
         Some(FaultKind::OddBody(form)) if on != Endpoint::Download => reshaped(response, form).await,
         _ => Ok(response),
+    }
+}
+
+async fn handled(
+    request: Request<Incoming>,
+    route: Route,
+    ledger: &Shared,
+    fault: Option<FaultKind>,
+) -> Response<Body> {
+    match route {
+        Route::Create(name, operation) => create(request, ledger, &name, operation, fault).await,
+        Route::Get(id) => get(request.headers(), ledger, &id, fault).await,
+        Route::Download(id) => download(&request, ledger, &id, fault),
     }
 }
 
@@ -162,9 +181,12 @@ fn without_handler(
     if let Some(response) = fault_response(fault, shape, ledger, reset)? {
         return Ok(Some(response));
     }
-    let response = lock(ledger).take_scripted(on);
-    if let Some(response) = response {
-        return Ok(Some(scripted(response)));
+    // Another response than the right one would hide the other faults.
+    if fault.is_none_or(FaultKind::applies_to_any_response) {
+        let response = lock(ledger).take_scripted(on);
+        if let Some(response) = response {
+            return Ok(Some(scripted(response)));
+        }
     }
     let is_throttled = on != Endpoint::Download && lock(ledger).is_throttled(on);
     Ok(is_throttled.then(|| too_many(shape, Some(1.0))))
@@ -232,6 +254,8 @@ async fn create(
         return json(refusal);
     }
     let idempotency_key = headers.get("x-idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    // One request has one fault.
+    let fault = if fault.is_none() { ledger.take_job_fault() } else { None };
     json(responses::created(&ledger.accept(name, body, idempotency_key, purchase, fault)))
 }
 
@@ -378,6 +402,9 @@ fn scripted(script: ScriptedResponse) -> Response<Body> {
 async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
+    if body.is_empty() {
+        return Err(Broken);
+    }
     parts.headers.insert(CONTENT_LENGTH, body.len().into());
     let half = body.slice(..body.len() / 2);
     let frames = futures_util::stream::unfold(Some(half), |half| async move {
@@ -395,6 +422,7 @@ async fn truncated(response: Response<Body>) -> Result<Response<Body>, Broken> {
 async fn reshaped(response: Response<Body>, form: OddBody) -> Result<Response<Body>, Broken> {
     let (mut parts, body) = response.into_parts();
     let body = malformed::reshaped(body.collect().await?.to_bytes(), form);
+    parts.headers.remove(CONTENT_LENGTH);
     if form == OddBody::Gzip {
         parts.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
     }

@@ -33,7 +33,7 @@ def test_keys_of_the_environment_are_sent_only_to_their_host(monkeypatch: pytest
     monkeypatch.setenv("XAI_API_KEY", KEY)
     assert VideoClient().base_url == "https://api.cometapi.com/grok/v1"
     assert VideoClient(base_url="https://api.x.ai/v1/").base_url == "https://api.x.ai/v1"
-    for elsewhere in ("https://example.com/v1", "http://api.cometapi.com/grok/v1", "http://127.0.0.1:1/v1"):
+    for elsewhere in ("https://example.com/v1", "http://api.cometapi.com/grok/v1", "http://10.0.0.1:1/v1"):
         with pytest.raises(ConfigurationError, match="pass api_key"):
             VideoClient(base_url=elsewhere)
         monkeypatch.setenv("VIDJOB_BASE_URL", elsewhere)

@@ -178,7 +178,8 @@ def kill_until_done(folder: Path, chance: random.Random) -> Counter[str]:
     with Simulator(render_seconds=0.15, spread=0.5, seed=chance.randrange(1000)) as simulator:
         while not told["ends"]:
             kind, on = chance.choice(FAULTS)
-            simulator.inject(kind, on=on, retry_after=0)  # type: ignore[arg-type]
+            retry_after = 0 if kind == "rate_limited" else None
+            simulator.inject(kind, on=on, retry_after=retry_after)  # type: ignore[arg-type]
             with BatchProcess(simulator, folder, clock=chance.choice(CLOCKS)) as process:
                 match told["kills"] % 4:
                     case 0:

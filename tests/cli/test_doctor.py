@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -30,6 +31,24 @@ def test_doctor_without_a_key(cli: Cli) -> None:
     assert checks(out)["key"][0] == "FAIL"
     assert "COMETAPI_KEY" in checks(out)["key"][1]
     assert checks(out)["network"] == ("warn", "not tried")
+
+
+def test_doctor_says_where_the_key_comes_from(
+    cli: Cli, at: list[str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    monkeypatch.setenv("XAI_API_KEY", KEY)
+
+    def key(*options: str) -> str:
+        return checks(cli("doctor", "--offline", "--json", *options)[1])["key"][1]
+
+    assert key(*at) == f"from {at[-1]}"
+    assert key() == "from COMETAPI_KEY"
+    assert key("--base-url", "https://api.x.ai/v1") == "from XAI_API_KEY"
+    placeholder = 'none is given; a service on this machine gets the placeholder "simulator"'
+    assert key("--base-url", simulator.base_url) == placeholder
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(KEY.encode())))
+    assert key("--base-url", simulator.base_url, "--api-key-file", "-") == "from standard input"
 
 
 def test_doctor_offline(cli: Cli, at: list[str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

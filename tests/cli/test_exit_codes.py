@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 import vidjob
 from cli_values import ID
-from support import OFTEN, Cli
+from support import OFTEN, POSIX, Cli
+from terminal import typed_on_a_terminal
 from vidjob import Simulator, VideoClient
 from vidjob.cli import commands
 
@@ -113,6 +115,73 @@ def test_4_a_bad_key_file(cli: Cli, tmp_path: Path, content: bytes | None, words
     assert code == 4
     assert words in err
     assert "two words" not in err
+
+
+def stdin_with(content: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("content", [b"good", b"good\n", b"\xef\xbb\xbfgood\r\n"])
+def test_the_key_can_come_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    with Simulator(api_key="good", render_seconds=0.02) as simulator:
+        for command in (["render", "x", "-o", "a.mp4", *OFTEN], ["doctor"]):
+            monkeypatch.setattr("sys.stdin", stdin_with(content))
+            code, _, err = cli(*command, "--base-url", simulator.base_url, "--api-key-file", "-")
+            assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no standard input"),
+        (b"", "the key on standard input is empty"),
+        (b"\xff\xfe", "the key on standard input cannot be read: it is not text"),
+        (b"two words", "not allowed in an API key"),
+    ],
+)
+def test_4_a_bad_key_on_standard_input(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", None if content is None else stdin_with(content))
+    code, _, err = cli("get", ID, "--api-key-file", "-")
+    assert code == 4
+    assert words in err
+    assert "two words" not in err
+
+
+@POSIX
+@pytest.mark.parametrize(("typed", "expected"), [(b"good\n", 0), (b"bad\n", 4), (b"\n", 4), (b"\x04", 4)])
+def test_a_key_that_is_typed_is_not_shown(typed: bytes, expected: int) -> None:
+    with Simulator(api_key="good", render_seconds=0.02) as simulator:
+        arguments = ["render", "x", "-o", "a.mp4", *OFTEN, "--base-url", simulator.base_url, "--api-key-file", "-"]
+        code, seen = typed_on_a_terminal(typed, *arguments)
+    assert code == expected, seen
+    assert "API key: " in seen
+    assert not {"good", "bad"} & set(seen.split())
+
+
+@pytest.mark.parametrize("more", [["-o", "x"], ["--dry-run"]])
+def test_2_rows_and_key_cannot_both_come_from_standard_input(cli: Cli, more: list[str]) -> None:
+    code, out, err = cli("batch", "-", *more, "--api-key-file", "-")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the rows and the key cannot both be read from standard input")
+
+
+def test_no_key_is_needed_for_a_simulator_and_none_of_the_environment_is_sent_there(
+    cli: Cli, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMETAPI_KEY", "sk-real")
+    monkeypatch.setenv("XAI_API_KEY", "xai-real")
+    monkeypatch.setenv("VIDJOB_BASE_URL", simulator.base_url)
+    assert cli("render", "x", "-o", "a.mp4", *OFTEN)[0] == 0
+    assert {request["headers"]["authorization"] for request in simulator.requests} == {"Bearer simulator"}
+
+
+def test_4_a_simulator_that_wants_a_key_says_that_none_was_given(cli: Cli) -> None:
+    with Simulator(api_key="good") as simulator:
+        code, _, err = cli("get", ID, "--base-url", simulator.base_url)
+    assert code == 4
+    assert 'no key was given, so the placeholder "simulator" was sent' in err
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import shlex
 import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +24,20 @@ from vidjob import RenderResult, Simulator, VideoClient
 from vidjob.cli import demo
 
 
+@contextmanager
+def simulating(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """``vidjob simulate``, which never ends by itself."""
+    with begin("simulate", *arguments) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @POSIX
 def test_simulate() -> None:
     arguments = ["--render-seconds", "0.1", "--key", "good", "--shape", "xai", "--seed", "3"]
-    with begin("simulate", *arguments) as process:
+    with simulating(*arguments) as process:
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
         with VideoClient("good", base_url=base_url) as client:
@@ -32,6 +49,63 @@ def test_simulate() -> None:
     assert process.returncode == 130
     assert "test patterns" in err
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Runs a line in a shell that knows no key, with ``vidjob`` on its path."""
+    program = tmp_path / "bin" / "vidjob"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -W error -m vidjob "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("VIDJOB_POLL_INTERVAL", "0.02")
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@POSIX
+@pytest.mark.parametrize("key", [None, "good", "a'b\"c$d`e", r"a\nb\\", "-n", "#", "*"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_line_that_simulate_prints_works_in_another_terminal(
+    shell: Callable[[str], subprocess.CompletedProcess[str]], key: str | None, form: str
+) -> None:
+    options = [] if key is None else [f"--key={key}"]
+    options += ["--json"] if form == "json" else []
+    with simulating("--render-seconds", "0.05", *options) as process:
+        assert process.stderr is not None
+        _, _, line = (process.stderr.readline().strip() for _ in range(3))
+        for _ in range(2):
+            rendered = shell(line)
+            assert rendered.returncode == 0, rendered.stderr
+            assert Path("simulated.mp4").read_bytes()[4:8] == b"ftyp"
+            Path("simulated.mp4").write_bytes(b"")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    base_url = re.findall(r"http://127\.0\.0\.1:\d+/grok/v1", line)[0]
+    if form == "json":
+        assert json.loads(out) == {"base_url": base_url, "command": line}
+    else:
+        assert out == f"{base_url}\n"
+
+
+@POSIX
+def test_simulate_prints_nothing_but_the_address_when_quiet() -> None:
+    with simulating("-q") as process:
+        assert process.stdout is not None
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/grok/v1\n", process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == ("", "")
+
+
+@pytest.mark.parametrize("key", ["", "two words", "schlüssel"])
+def test_simulate_with_a_key_that_no_client_can_send(cli: Cli, key: str) -> None:
+    code, out, err = cli("simulate", "--key", key)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: --key must consist of visible ASCII characters")
 
 
 def test_simulate_on_a_port_that_is_taken(cli: Cli, simulator: Simulator) -> None:

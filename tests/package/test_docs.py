@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vidjob
-from support import KEY, Cli
+from support import KEY, Cli, RunPytest
 from vidjob import Simulator, VideoClient, VideoRequest
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("vidjob ")
 ]
+FLAGS = re.DOTALL | re.MULTILINE
 #: Arguments of one page that another page explains.
 EXPLAINED_ELSEWHERE = {"max_bytes", "poll_interval", "progress"}
 #: What the pages call their files.
 FILES = {
     "drawing.png": "picture.png",
     "boat.png": "picture.png",
+    "drawings/boat.png": "picture.png",
+    "drawings/tree.jpg": "baseline.jpg",
     "anna.jpg": "baseline.jpg",
     "clip.mp4": "h264.mp4",
 }
@@ -49,11 +52,26 @@ def names_in(page: str) -> set[str]:
     return {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"[\w-]+", code)}
 
 
-def python_of(page: Path) -> list[str]:
+def _blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
+def _file_name(code: str) -> str | None:
+    """The name of a file, in the first line of its code."""
+    named = re.match(r"# (\w+\.py)\n", code)
+    return named and named[1]
+
+
+def python_of(page: Path) -> list[str]:
+    return [code for code in _blocks(page) if not _file_name(code)]
+
+
+def files_of(page: Path) -> dict[str, str]:
+    return {name: code for code in _blocks(page) if (name := _file_name(code))}
+
+
 WITH_PYTHON = [page for page in PAGES if python_of(page)]
+WITH_FILES = [page for page in PAGES if files_of(page)]
 
 
 class _FastSimulator:
@@ -113,7 +131,10 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(vidjob, "Simulator", _FastSimulator)
     monkeypatch.chdir(tmp_path)
     for name, source in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(MEDIA / source, tmp_path / name)
+    for name, text in re.findall(r"^`([\w.]+)`:\n\n```csv\n(.*?)^```", page.read_text(encoding="utf-8"), FLAGS):
+        (tmp_path / name).write_text(text, encoding="utf-8")
     names: dict[str, Any] = {
         "__name__": "page",
         "figure": figures.Figure(),
@@ -123,6 +144,15 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     with fast, contextlib.redirect_stdout(io.StringIO()):
         for code in python_of(page):
             _run(code, page, names)
+
+
+@pytest.mark.parametrize("page", WITH_FILES, ids=[page.name for page in WITH_FILES])
+def test_the_tests_of_a_page_pass(page: Path, tmp_path: Path, run_pytest: RunPytest) -> None:
+    for name, code in files_of(page).items():
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    ran = run_pytest()
+    assert ran.returncode == 0, ran.stdout
+    assert f"{sum(code.count('def test_') for code in files_of(page).values())} passed" in ran.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=shlex.join)
@@ -175,25 +205,37 @@ def test_every_argument_is_explained(page: str, function: Any) -> None:
 
 
 def test_the_table_of_faults_is_that_of_the_simulator() -> None:
-    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`[^|]*`) \| ([a-z, ]+) \|", text.partition("## Faults")[2], re.MULTILINE)
-    told = {(kind, on) for kinds, ons in rows for kind in re.findall(r"\w+", kinds) for on in ons.split(", ")}
-    kinds = {kind for kind, _ in told}
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8").partition("## Faults")[2]
+    rows = re.findall(r"^\| `(\w+)`((?:, `\w+`)*) \| ([a-z, ]+) \| (?:`(\w+)`)?", text, re.MULTILINE)
+    assert not any(more for _, more, _, _ in rows)
+    with Simulator() as simulator, pytest.raises(ValueError, match="kind") as caught:
+        simulator.inject("?", on="get")  # type: ignore[arg-type]
+    assert [kind for kind, *_ in rows] == re.findall(
+        r"\w+", str(caught.value).partition("; use ")[2].replace(" or ", " ")
+    )
     with Simulator() as simulator:
-        accepted = {
-            (kind, on) for kind in kinds for on in ("create", "get", "download") if _injects(simulator, kind, on)
-        }
-    assert told == accepted
-    described = (inspect.getdoc(Simulator.inject) or "").partition("Args:")[0]
-    assert kinds >= set(re.findall(r"``(\w+)``", described)) - {"status"}
+        for kind, _, ons, detail in rows:
+            accepted = [on for on in ("create", "get", "download") if _injects(simulator, kind, on)]
+            assert ons.split(", ") == accepted
+            used = {name for name, value in DETAILS.items() if _injects(simulator, kind, accepted[0], **{name: value})}
+            assert used == {detail} - {""}, kind
 
 
-def _injects(simulator: Simulator, kind: Any, on: Any) -> bool:
+#: A value of each detail. That another value is expected means that the detail is used.
+DETAILS: dict[str, Any] = {"status": 403, "retry_after": 1, "seconds": 0, "form": "?"}
+
+
+def _injects(simulator: Simulator, kind: Any, on: Any, **details: Any) -> bool:
     try:
-        simulator.inject(kind, on=on)
-    except ValueError:
-        return False
+        simulator.inject(kind, on=on, **details)
+    except ValueError as error:
+        return "has no effect on" not in str(error) and "makes no difference" not in str(error)
     return True
+
+
+def test_every_key_of_the_ledger_is_explained(simulator: Simulator, client: VideoClient) -> None:
+    client.generate("a candle")
+    assert set(simulator.accepted[0]) <= names_in("testing.md")
 
 
 def test_the_paths_that_contributing_names_exist() -> None:

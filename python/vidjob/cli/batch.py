@@ -153,6 +153,11 @@ _SETTINGS = (
 def batch(context: Context) -> Exit:
     """Runs ``batch``."""
     args = context.args
+    if args.file == "-" and options.reads_key_from_stdin(args):
+        context.output.error(
+            "the rows and the key cannot both be read from standard input; pass a file for one of them"
+        )
+        return Exit.USAGE
     if args.dry_run:
         return _check(context)
     if args.output is None:

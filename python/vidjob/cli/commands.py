@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass, field
 
@@ -138,21 +139,32 @@ def _simulate(context: Context) -> Exit:
             args.shape, port=args.port, seed=args.seed, render_seconds=args.render_seconds, api_key=args.key
         )
     except (ValueError, OverflowError) as error:
-        output.error(error_text(error))
+        output.error(error_text(error, {"api_key": "--key"}))
         return Exit.USAGE
     except OSError as error:
         output.error(f"port {args.port}: {error_text(error)}")
         return Exit.UNEXPECTED
     with simulator:
+        command = _render_command(simulator.base_url, args.key)
         output.say("this is a simulator: clips are test patterns and cost nothing; press Ctrl-C to stop it")
-        keys = "any key is accepted" if args.key is None else "one key is accepted"
-        output.say(f"use it with --base-url URL --api-key-file FILE; {keys}")
+        output.say("to use it, paste this line into another terminal:")
+        output.say(command)
         if output.form == "json":
-            output.result({"base_url": simulator.base_url})
+            output.result({"base_url": simulator.base_url, "command": command})
         else:
             output.line(simulator.base_url)
         while True:
             time.sleep(3600)
+
+
+def _render_command(base_url: str, key: str | None) -> str:
+    """Returns a command that renders with a simulator, for pasting into a shell."""
+    command = f'vidjob render "A candle" -o simulated.mp4 --overwrite --base-url {base_url}'
+    if key is None:
+        return command
+    # Some shells' echo reads backslashes and options.
+    echo = ["printf", "%s", key] if "\\" in key or key.startswith("-") else ["echo", key]
+    return f"{shlex.join(echo)} | {command} --api-key-file -"
 
 
 # ---- demo, doctor ----------------------------------------------------------------------------

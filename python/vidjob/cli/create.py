@@ -83,7 +83,7 @@ def _inputs(parser: argparse.ArgumentParser) -> None:
         type=_media,
         action="append",
         metavar=_MEDIA,
-        help="an image of a person or thing to show; up to 7 times, 14 on grok-imagine-video-1.5 (documented by xAI only)",
+        help="a person or thing to show; up to 7 times, 14 on grok-imagine-video-1.5 (documented by xAI only)",
     )
     group.add_argument(
         "--voice",

@@ -15,7 +15,7 @@ import vidjob
 from vidjob import _native
 from vidjob._progress.formatting import printable
 from vidjob.cli.exit_codes import Exit, error_text, exit_of
-from vidjob.cli.options import client
+from vidjob.cli.options import client, reads_key_from_stdin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,10 +140,17 @@ def _folder() -> _Check:
 
 def _key(args: argparse.Namespace) -> _Check:
     try:
-        client(args).close()
+        with client(args) as service:
+            variable = service._native.key_variable  # noqa: SLF001 - a part of this package
     except vidjob.ConfigurationError as error:
         return _Check("key", "FAIL", error_text(error), exit_of(error))
-    return _Check("key", "ok", f"from {args.api_key_file}" if args.api_key_file else "from the environment")
+    if reads_key_from_stdin(args):
+        return _Check("key", "ok", "from standard input")
+    if args.api_key_file:
+        return _Check("key", "ok", f"from {args.api_key_file}")
+    if variable:
+        return _Check("key", "ok", f"from {variable}")
+    return _Check("key", "ok", 'none is given; a service on this machine gets the placeholder "simulator"')
 
 
 def _exchange(args: argparse.Namespace) -> _Check:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
 
 import vidjob
 from vidjob._arguments import address_fault
+from vidjob._progress.formatting import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = [
     "positive",
     "prints",
     "prints_events",
+    "reads_key_from_stdin",
     "same_service",
     "waits",
 ]
@@ -42,7 +45,10 @@ def connects(parser: argparse.ArgumentParser) -> None:
     """Adds the options for the service and the key."""
     parser.add_argument("--base-url", metavar="URL", help="default: VIDJOB_BASE_URL, else CometAPI's")
     parser.add_argument(
-        "--api-key-file", type=path, metavar="FILE", help="file with the key (default: the variable COMETAPI_KEY)"
+        "--api-key-file",
+        type=path,
+        metavar="FILE",
+        help="file with the key; - is standard input (default: COMETAPI_KEY, and none for a simulator)",
     )
 
 
@@ -85,7 +91,7 @@ def waits(parser: argparse.ArgumentParser) -> None:
         "--poll-interval",
         type=float,
         metavar="SECONDS",
-        help="seconds between polls (default: 1 to 10, as progress suggests)",
+        help="seconds between polls (default: VIDJOB_POLL_INTERVAL, else 1 to 10, as progress suggests)",
     )
 
 
@@ -153,20 +159,61 @@ def positive(text: str) -> float:
 
 def client(args: argparse.Namespace, **settings: Any) -> vidjob.VideoClient:  # noqa: ANN401 - VideoClient's own
     """Returns a client as the options say."""
-    key = None if args.api_key_file is None else _key(args.api_key_file)
-    return vidjob.VideoClient(key, base_url=args.base_url, **settings)
+    return vidjob.VideoClient(_key(args), base_url=args.base_url, **settings)
 
 
-def _key(file: str) -> str:
+def reads_key_from_stdin(args: argparse.Namespace) -> bool:
+    """Returns whether standard input is the key."""
+    key_file: str | None = args.api_key_file
+    return key_file == "-"
+
+
+def _key(args: argparse.Namespace) -> str | None:
+    if args.api_key_file is None:
+        return None
+    # Standard input can be read once, and some commands make several clients.
+    if not hasattr(args, "key_text"):
+        args.key_text = _key_of_stdin() if reads_key_from_stdin(args) else _key_of_file(args.api_key_file)
+    key: str = args.key_text
+    return key
+
+
+def _key_of_stdin() -> str:
+    if sys.stdin is None:
+        raise vidjob.ConfigurationError("there is no standard input to read the key from")
+    if is_terminal(sys.stdin):
+        return _key_text(_typed_key(), "on standard input")
+    stream = getattr(sys.stdin, "buffer", sys.stdin)
+    return _key_text(stream.read(_MAX_KEY_FILE), "on standard input")
+
+
+def _typed_key() -> str:
+    from getpass import getpass
+
+    try:
+        return getpass("API key: ")
+    except EOFError:
+        return ""
+
+
+def _key_of_file(file: str) -> str:
     try:
         with Path(file).open("rb") as opened:
-            key = opened.read(_MAX_KEY_FILE).decode("utf-8-sig").strip()
+            content = opened.read(_MAX_KEY_FILE)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
+        reason = getattr(error, "strerror", None) or "it is not a path"
         raise vidjob.ConfigurationError(f"the key file {file} cannot be read: {reason}") from None
-    if not key:
-        raise vidjob.ConfigurationError(f"the key file {file} is empty")
-    return key
+    return _key_text(content, f"file {file}")
+
+
+def _key_text(content: bytes | str, where: str) -> str:
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8-sig")
+    except ValueError:
+        raise vidjob.ConfigurationError(f"the key {where} cannot be read: it is not text") from None
+    if not text.strip():
+        raise vidjob.ConfigurationError(f"the key {where} is empty")
+    return text.strip()
 
 
 def same_service(args: argparse.Namespace) -> list[str]:
