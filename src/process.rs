@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,24 @@ pub struct Owner {
     /// The boot and the process namespace in which `pid` and `started` are valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
+}
+
+/// How many nested forks have statics of their own.
+pub(crate) const GENERATIONS: usize = 64;
+
+/// The number of nested forks that led to this process, below [`GENERATIONS`].
+///
+/// A forked child takes other statics than its parent: a thread of the parent may hold any lock at the moment of the
+/// fork.
+pub(crate) fn generation() -> usize {
+    /// The process ID in the upper half, the generation in the lower.
+    static CURRENT: AtomicU64 = AtomicU64::new(0);
+    const LOWER: u64 = u32::MAX as u64;
+    let this = u64::from(std::process::id()) << 32;
+    let next = |known: u64| if known & !LOWER == this { known } else { this | (known & LOWER).wrapping_add(1) & LOWER };
+    let before = CURRENT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |known| Some(next(known)));
+    let generation = before.map_or(0, next) & LOWER;
+    usize::try_from(generation).unwrap_or_default() % GENERATIONS
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,17 +12,13 @@ use crate::api::{ApiClient, PreparedCreate};
 use crate::error::{Error, NotSubmitted, Result};
 use crate::job::VideoJob;
 use crate::journal::{self, AttemptRef, IntentDetails, Journal, NewAttempt, Row};
+use crate::process::{self, GENERATIONS};
 use crate::request::VideoRequest;
 use crate::stop_reason::StopReason;
 use crate::transport::http::CreatePermit;
 
-/// Forks of forks that each have a tracker of their own.
-const GENERATIONS: usize = 64;
-
-/// The creates of this process that will be recorded. A forked child takes the next tracker without a lock: a thread
-/// of the parent may hold any lock at the moment of the fork.
+/// The creates of this process that will be recorded, for each generation of forks.
 static PENDING: [OnceLock<TaskTracker>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
-static GENERATION: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) struct CreateAttempt<'a> {
     pub(crate) id: &'a str,
@@ -64,14 +59,8 @@ pub(crate) async fn all_recorded() {
     pending.wait().await;
 }
 
-/// After a fork: the creates belong to the parent.
-#[cfg(feature = "python")]
-pub(crate) fn forget_pending() {
-    GENERATION.fetch_add(1, Ordering::SeqCst);
-}
-
 fn pending() -> &'static TaskTracker {
-    PENDING[GENERATION.load(Ordering::SeqCst) % GENERATIONS].get_or_init(TaskTracker::new)
+    PENDING[process::generation()].get_or_init(TaskTracker::new)
 }
 
 /// Submits an item's create under a journal. `None` means that another caller claimed the attempt first.

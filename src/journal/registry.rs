@@ -2,17 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::log::{FOLDER, Journal};
 use super::paths::canonical;
 use crate::error::Result;
+use crate::process::{self, GENERATIONS};
 
 /// Journals that stay in memory while unused, as reading a large one again takes time.
 const MAX_RECENT: usize = 64;
-/// How many nested forks have a cache of their own.
-const GENERATIONS: usize = 64;
 
 #[derive(Debug, Default)]
 struct JournalCache {
@@ -20,18 +18,11 @@ struct JournalCache {
     recent: VecDeque<Arc<Journal>>,
 }
 
-/// A forked child uses the next cache: a thread of the parent may have held the lock of the current one.
+/// One for each generation of forks.
 static CACHES: [Mutex<Option<JournalCache>>; GENERATIONS] = [const { Mutex::new(None) }; GENERATIONS];
-static GENERATION: AtomicUsize = AtomicUsize::new(0);
-static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 fn cache() -> MutexGuard<'static, Option<JournalCache>> {
-    let (this, before) = (std::process::id(), PROCESS.load(Ordering::SeqCst));
-    if before != this && PROCESS.compare_exchange(before, this, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-        GENERATION.fetch_add(1, Ordering::SeqCst);
-    }
-    let at = GENERATION.load(Ordering::SeqCst) % GENERATIONS;
-    CACHES[at].lock().unwrap_or_else(PoisonError::into_inner)
+    CACHES[process::generation()].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal {

@@ -47,7 +47,6 @@ fn shutdown(py: Python<'_>) {
 #[pyfunction]
 fn after_fork(py: Python<'_>) {
     runtime::forget(py);
-    submission::forget_pending();
     asyncio::forget_loops(py);
 }
 

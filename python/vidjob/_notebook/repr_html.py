@@ -90,7 +90,8 @@ def _of_record(record: JobRecord) -> list[str]:
 def _of_results(results: Results) -> list[str]:
     outcomes = [result.outcome for result in results]
     counted = [f"{outcomes.count(word)} {word.replace('_', ' ')}" for word in dict.fromkeys(sorted(outcomes))]
-    return [f"{len(results)} items", *counted, *([_usd(results.cost_usd)] if results.cost_usd else [])]
+    items = len(results) - outcomes.count("duplicate")
+    return [f"{items} items", *counted, *([_usd(results.cost_usd)] if results.cost_usd else [])]
 
 
 def _of_batch(batch: Batch | AsyncBatch) -> list[str]:
