@@ -704,7 +704,7 @@ class VideoClient:
             timeout=timeout,
             poll_interval=poll_interval,
             max_bytes=max_bytes,
-            is_finite=table.is_whole,
+            is_finite=table.is_finite,
         )
         assembly = Assembly(self._native, options, self._on_event, progress)
         return BatchStream(assembly.of_orders(table, folder, filename, rules)).open()
@@ -754,7 +754,7 @@ class VideoClient:
             timeout=timeout,
             poll_interval=poll_interval,
             max_bytes=max_bytes,
-            is_finite=table.is_whole,
+            is_finite=table.is_finite,
         )
         assembly = Assembly(self._native, options, self._on_event, progress)
         return BatchStream(assembly.of_orders(table, folder, filename, rules)).open_async()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,17 @@ def test_stopping_and_deadlines_leave_every_row_a_result(simulator: Simulator, t
         batch.stop()
         check_counts([*results, *batch], batch.summary, 9)
     assert [result.error.limit for result in results if isinstance(result.error, NotSubmitted)] == []
+
+
+@pytest.mark.parametrize("make", [dict.fromkeys, deque, lambda rows: dict.fromkeys(rows).keys()])
+def test_every_input_of_known_length_has_a_result_for_each_row(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path, make: Any
+) -> None:
+    prompts = [f"take {number}" for number in range(9)]
+    source = make(prompts)
+    results = many(api, client, source.keys() if isinstance(source, dict) else source, tmp_path, max_jobs=2)
+    check_counts(results, summary(tmp_path), 9)
+    assert bought(simulator) == {"take 0", "take 1"}
 
 
 # ---- streams ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sized
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -100,12 +100,14 @@ class Table(NamedTuple):
     Attributes:
         rows: An iterator of orders, or an async one.
         is_whole: Whether all orders are available, so that they can be checked before anything is bought.
+        is_finite: Whether the orders have an end, so that each of them can have a result.
         columns: The columns of a table in memory, which results can be joined to; else ``None``.
         index: The index of a pandas table, or ``None``.
     """
 
     rows: Any
     is_whole: bool
+    is_finite: bool
     columns: frozenset[str] | None = None
     index: Any = None
 
@@ -132,21 +134,23 @@ def read(source: object, passed: Collection[str] = ()) -> Table:
         raise wrong_type("requests", source, "a list of prompts, requests or rows", hint)
     if isinstance(source, PathLike):
         path = Path(local_path("requests", source))
-        return Table(_all(_reader_of(path, passed), path, str(path)), is_whole=True)
+        return Table(_all(_reader_of(path, passed), path, str(path)), is_whole=True, is_finite=True)
     if is_table(source):
         rows = _all(partial(rows_of_table, passed=passed), source, f"the {type(source).__name__}")
-        return Table(rows, is_whole=True, columns=frozenset(columns_of_table(source)), index=index_of_table(source))
+        columns = frozenset(columns_of_table(source))
+        return Table(rows, is_whole=True, is_finite=True, columns=columns, index=index_of_table(source))
     if isinstance(source, AsyncIterable):
         raise InvalidRequest("requests is an async iterable; pass it to render_many_async", field="requests")
     if isinstance(source, Iterable):
-        return Table(iter(source), is_whole=isinstance(source, (list, tuple)))
+        is_whole = isinstance(source, (list, tuple))
+        return Table(iter(source), is_whole=is_whole, is_finite=isinstance(source, Sized))
     raise wrong_type("requests", source, "an iterable, a path or a table")
 
 
 def read_async(source: object, passed: Collection[str] = ()) -> Table:
     """Opens async iterables as well as what `read` opens."""
     if isinstance(source, AsyncIterable) and not isinstance(source, Iterable):
-        return Table(aiter(source), is_whole=False)
+        return Table(aiter(source), is_whole=False, is_finite=False)
     return read(source, passed)
 
 

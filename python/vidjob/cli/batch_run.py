@@ -225,6 +225,8 @@ class BatchRun(Display):
             return "to continue, correct the key (vidjob doctor checks it) and run the same command again"
         if summary["stopped"] == "balance":
             return "to continue, top up the account and run the same command again"
+        if summary["stopped"] == "superseded":
+            return "another run took over this folder; to continue, run the same command again once it has ended"
         if summary["stopped"] != "budget":
             return f"to continue{same}: {again(self._args.argv)}"
         costs = [cost for cost in self._unsubmitted if cost is not None]
