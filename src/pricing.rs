@@ -94,7 +94,7 @@ fn seconds(request: &VideoRequest) -> (f64, f64) {
     // `extra` may contain a negative duration; the estimate is never negative.
     let requested = request.sent_duration().map(|seconds| seconds.max(0.0));
     let source = match &request.video {
-        Some(Media::Job(job)) => job.video.as_ref().and_then(|video| video.duration),
+        Some(Media::Job(job) | Media::Saved(job, _)) => job.video.as_ref().and_then(|video| video.duration),
         Some(Media::Video(video)) => video.duration,
         _ => None,
     };

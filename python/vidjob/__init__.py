@@ -135,6 +135,7 @@ _REGISTERED = {
     "VideoClient": ("vidjob._client", "VideoClient"),
     "JobStatus": ("vidjob._values", "JobStatus"),
     "checks.unknown_keyword": ("vidjob._checks", "unknown_keyword"),
+    "RenderResult": ("vidjob._values", "RenderResult"),
     "errors": ("vidjob._errors", "CLASSES"),
     "media.encode": ("vidjob._media", "encoded"),
     "notebook.bundle": ("vidjob.notebook", "bundle"),

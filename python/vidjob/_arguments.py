@@ -6,7 +6,7 @@ import os
 
 from vidjob._checks import as_path, wrong_type
 from vidjob._errors import InvalidRequest
-from vidjob._native import FileId, Video, VideoJob, VideoRequest
+from vidjob._native import Download, FileId, Video, VideoJob, VideoRequest, kind_of_text, path_advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from vidjob._media import Array, Figure, PILImage
     from vidjob._native import Keyframe, StorageOptions, Voice
+    from vidjob._values import RenderResult
 
     #: Accepted as an image.
     Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | PILImage | Array | Figure
-    #: Accepted as a video, except an address, which could be mistaken for a prompt.
-    VideoFile: TypeAlias = os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video
+    #: Accepted as a video, except a text, which could be mistaken for a prompt.
+    VideoFile: TypeAlias = (
+        os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video | RenderResult | Download
+    )
     #: Accepted as a video.
     VideoInput: TypeAlias = str | VideoFile
     Operation: TypeAlias = Literal["generate", "edit", "extend"]
@@ -105,10 +108,10 @@ def order_video_and_prompt(
     """Returns the video and the prompt, which ``edit`` and ``extend`` take in either order.
 
     Raises:
-        InvalidRequest: There is no prompt, or the address of the video stands in its place.
+        InvalidRequest: There is no prompt, or an address or a path stands in its place.
     """
-    if isinstance(first, str) and isinstance(second, str) and _is_address(first) and not _is_address(second):
-        raise InvalidRequest("the prompt comes first and the address of the video second", field="video")
+    if isinstance(first, str) and isinstance(second, str):
+        return _order_texts(first, second)
     if isinstance(first, (str, VideoRequest)):
         return second, first
     if not _is_video(first) or not isinstance(second, (str, type(None))):
@@ -116,12 +119,21 @@ def order_video_and_prompt(
     return first, second
 
 
+def _order_texts(first: str, second: str) -> tuple[str, str]:
+    if kind_of_text(second) != "words":
+        return second, first
+    kind = kind_of_text(first)
+    if kind == "address":
+        raise InvalidRequest("the prompt comes first and the address of the video second", field="video")
+    if kind == "path":
+        raise InvalidRequest(path_advice("video", first), field="video")
+    return (first, second) if kind == "request_id" else (second, first)
+
+
 def _is_video(value: object) -> bool:
-    return isinstance(value, (*_VIDEOS, os.PathLike)) or hasattr(value, "read")
+    from vidjob._values import RenderResult
 
-
-def _is_address(text: str) -> bool:
-    return text[:8].lower().startswith(("http://", "https://", "data:"))
+    return isinstance(value, (*_VIDEOS, os.PathLike, RenderResult)) or hasattr(value, "read")
 
 
 def absolute_path(path: str | os.PathLike[str]) -> str:
@@ -172,7 +184,7 @@ def address_fault(field: str, path: str | bytes | os.PathLike[str]) -> str | Non
 
 
 #: Types of videos that cannot be mistaken for a prompt, beside paths and open files.
-_VIDEOS = (bytes, bytearray, memoryview, FileId, VideoJob, Video)
+_VIDEOS = (bytes, bytearray, memoryview, FileId, VideoJob, Video, Download)
 
 #: Characters of a scheme that are neither letters nor digits.
 _IN_SCHEMES = {ord(mark): None for mark in "+-."}

@@ -377,7 +377,8 @@ class VideoClient:
         Args:
             prompt: What to change; at most 4096 bytes of UTF-8. Or a complete `VideoRequest`, without further
                 arguments.
-            video: An earlier ``VideoJob`` or ``Video``, whose link is refreshed if it has expired; an http(s) address
+            video: An earlier ``VideoJob``, its ``request_id`` or a ``Video``, whose link is refreshed if it has
+                expired; a `RenderResult`, whose file is used when its link is gone; a `Download`; an http(s) address
                 or a data URI (``str``; never a path); a ``pathlib.Path``, ``bytes``, an open binary file or a
                 `FileId`. MP4 with H.264, H.265 or AV1, at most 8.7 s (limits documented by xAI).
             model: Only the base model edits (documented by xAI). Default: the service's.

@@ -11,7 +11,10 @@ from vidjob._errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any, Protocol
+
+    from vidjob._native import VideoJob
 
     class Readable(Protocol):
         """An open binary file."""
@@ -42,7 +45,7 @@ __all__ = ["encoded"]
 
 _ANY = "an http(s) address or a data URI (str), a pathlib.Path, bytes, an open binary file, a FileId"
 _IMAGE = f"{_ANY}, a PIL image, a NumPy array or a matplotlib figure"
-_VIDEO = f"{_ANY}, or a VideoJob or Video of an earlier render"
+_VIDEO = f"a VideoJob, its request_id (str), a Video, a RenderResult, a Download, {_ANY}"
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 #: Modes with opacity in PIL's own form.
 _CLEAR_MODES = frozenset({"PA", "La", "RGBa"})
@@ -52,15 +55,15 @@ _DIMENSIONS = 3
 _CHANNELS = (3, 4)
 
 
-def encoded(value: object, field: str) -> bytes:
-    """Returns the bytes of a value that the compiled part does not know.
+def encoded(value: object, field: str) -> bytes | tuple[VideoJob | None, Path | None]:
+    """Returns the content of a value that the compiled part does not know.
 
     Args:
-        value: An open binary file, a PIL image, a NumPy array or a matplotlib figure.
+        value: An open binary file, a PIL image, a NumPy array, a matplotlib figure or a ``RenderResult``.
         field: The field of the request.
 
     Returns:
-        The content of the file, or a PNG image.
+        The content of the file, a PNG image, or the job and the file of a result.
 
     Raises:
         InvalidRequest: The value cannot be used, or has another type.
@@ -71,11 +74,29 @@ def encoded(value: object, field: str) -> bytes:
         return _from_array(value, field)
     if _is(value, "matplotlib.figure", "Figure"):
         return _from_figure(value)
+    if _is(value, "vidjob._values", "RenderResult"):
+        return _from_result(value, field)
     if isinstance(value, memoryview):
         return value.tobytes()
     if hasattr(value, "read"):
         return _from_file(value, field)
     raise wrong_type(field, value, _VIDEO if field == "video" else _IMAGE)
+
+
+def _from_result(result: Any, field: str) -> tuple[VideoJob | None, Path | None]:  # noqa: ANN401 - a RenderResult
+    if field != "video":
+        raise InvalidRequest(f"{field} takes an image; an earlier render can be edited or extended", field=field)
+    job = result.job if _has_video(result.job) else None
+    if job is None and result.path is None:
+        reason = "it has neither a job with a video nor a file" if result.error is None else result.error
+        raise InvalidRequest(f"{field}: the result {result.id!r} has no video: {reason}", field=field)
+    return job, result.path
+
+
+def _has_video(job: VideoJob | None) -> bool:
+    video = None if job is None or job.status.value != "done" else job.video
+    stored = None if video is None else video.file_output
+    return video is not None and (video.url is not None or (stored is not None and stored.file_id is not None))
 
 
 def _is(value: object, module: str, name: str) -> bool:

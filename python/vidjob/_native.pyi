@@ -13,7 +13,7 @@ from vidjob._arguments import Image, Operation, VideoInput
 from vidjob._client import VideoClient
 from vidjob._observers import Listener
 from vidjob._options import BatchOptions, DownloadOptions, WaitOptions
-from vidjob._values import JobStatus
+from vidjob._values import JobStatus, RenderResult
 
 __all__ = [
     "Batch",
@@ -42,7 +42,9 @@ __all__ = [
     "event_names",
     "fingerprint",
     "is_terminal_status",
+    "kind_of_text",
     "lookup",
+    "path_advice",
     "process_tag",
     "read_journal",
     "register",
@@ -54,7 +56,7 @@ __version__: str
 _loaders: dict[str, Callable[[], object]]
 
 # What a request holds of the media it was given.
-_Held: TypeAlias = str | Path | bytes | FileId | VideoJob | Video
+_Held: TypeAlias = str | Path | bytes | FileId | VideoJob | Video | RenderResult
 _Listener: TypeAlias = Listener | None
 
 @final
@@ -522,6 +524,10 @@ def describe_value(value: object) -> str:
 def describe_type(value: object) -> str:
     """Returns the type of a value, for messages that must not show the value."""
 
+def kind_of_text(text: str) -> str:
+    """Returns what a text looks like: ``address``, ``other_address``, ``path``, ``request_id`` or ``words``."""
+
+def path_advice(field: str, text: str) -> str: ...
 def encode_png(width: int, height: int, channels: int, pixels: bytes) -> bytes: ...
 
 @final

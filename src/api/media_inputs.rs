@@ -28,11 +28,15 @@ impl PrepareMedia<Media> for MediaPreparer<'_> {
             Media::FileId(id) => Ok(PreparedMedia::FileId(id)),
             Media::Data(bytes) => self.inline(blocking(move || look_at_bytes(field, role, &bytes)).await?),
             Media::File(path) => self.inline(blocking(move || look_at_file(field, role, &path)).await?),
-            Media::Job(_) | Media::Video(_) if role == Role::Image => Err(Error::invalid(
-                field,
-                format!("{field} takes an image; an earlier render can be edited or extended"),
-            )),
+            Media::Job(_) | Media::JobId(_) | Media::Video(_) | Media::Saved(..) if role == Role::Image => Err(
+                Error::invalid(field, format!("{field} takes an image; an earlier render can be edited or extended")),
+            ),
             Media::Job(job) => self.job(*job).await,
+            Media::JobId(id) => self.job_id(id).await,
+            Media::Saved(job, path) => match self.job(*job).await {
+                Err(_) if path.is_file() => self.inline(blocking(move || look_at_file(field, role, &path)).await?),
+                prepared => prepared,
+            },
             Media::Video(video) => self.video(&video).await,
         }
     }
@@ -48,10 +52,7 @@ impl MediaPreparer<'_> {
 
     async fn job(&self, job: VideoJob) -> Result<PreparedMedia> {
         check_request_id(&job.request_id)?;
-        if !job.is_terminal() {
-            let message = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
-            return Err(Error::invalid("video", message));
-        }
+        check_finished(&job)?;
         let job = job.into_result()?;
         let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
         self.check_length(video)?;
@@ -63,6 +64,16 @@ impl MediaPreparer<'_> {
         }
         let fresh = client.get(&job).await?.into_result()?;
         let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
+        current_link(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
+    }
+
+    async fn job_id(&self, id: String) -> Result<PreparedMedia> {
+        let Some(client) = self.client else { return Ok(PreparedMedia::Url(format!("(the link of job {id})"))) };
+        let job = client.get(&VideoJob::pending(id)).await?;
+        check_finished(&job)?;
+        let job = job.into_result()?;
+        let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
+        self.check_length(video)?;
         current_link(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
     }
 
@@ -93,6 +104,14 @@ async fn current_link(client: &ApiClient, video: &Video) -> Result<Option<Prepar
         LinkStatus::Missing | LinkStatus::Gone => false,
     };
     if is_good { client.absolute(link).map(Some) } else { Ok(kept) }
+}
+
+fn check_finished(job: &VideoJob) -> Result<()> {
+    if job.is_terminal() {
+        return Ok(());
+    }
+    let message = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
+    Err(Error::invalid("video", message))
 }
 
 fn unchanged(video: &Video) -> Option<PreparedMedia> {

@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use bytes::Bytes;
-use url::Url;
 
 use crate::error::{Error, Result};
 use crate::job::{Video, VideoJob};
@@ -17,10 +15,17 @@ pub mod detect;
 pub mod isobmff;
 pub mod png;
 mod serialization;
+mod text;
 
 pub use detect::Kind;
 use detect::{Detected, detect_format};
 pub use isobmff::VideoInfo;
+pub(crate) use text::path_advice;
+pub use text::{TextKind, is_address};
+use text::{begins, data_uri, is_request_id};
+
+/// The request field of a video; all others take images.
+const VIDEO: &str = "video";
 
 /// An image or a video as passed by the caller.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,8 +40,12 @@ pub enum Media {
     File(PathBuf),
     /// Stands for its video.
     Job(Box<VideoJob>),
+    /// The ID of a job, which is polled for its video.
+    JobId(String),
     /// A video of an earlier job.
     Video(Video),
+    /// A job that was saved: its file stands for it when its link is gone.
+    Saved(Box<VideoJob>, PathBuf),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,57 +111,35 @@ impl fmt::Debug for Media {
             Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Job(job) => f.debug_tuple("Job").field(&job.request_id).finish(),
+            Self::JobId(id) => f.debug_tuple("JobId").field(id).finish(),
             Self::Video(_) => f.write_str("Video(..)"),
+            Self::Saved(job, path) => f.debug_tuple("Saved").field(&job.request_id).field(path).finish(),
         }
     }
 }
 
 impl Media {
-    /// Parses an http(s) URL or a data URI. A text is never a path.
+    /// Parses an http(s) URL, a data URI or, for a video, a request ID. A text is never a path.
     pub fn of_text(field: &'static str, text: &str) -> Result<Self> {
-        if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+        if begins(text, "data:") {
             return data_uri(text).map(Self::Data).map_err(|why| Error::invalid(field, format!("{field}: {why}")));
         }
         if is_address(text) {
             return Ok(Self::Url(text.to_owned()));
         }
-        Err(Error::invalid(
-            field,
-            format!(
-                "{field} must be an http(s) URL or a data URI if it is a string, not {:?}; pass pathlib.Path(...) for a \
-                 local file, or client.get(id) for a job",
-                text_for_message(text)
-            ),
-        ))
+        if TextKind::of(text) == TextKind::Path {
+            return Err(Error::invalid(field, path_advice(field, text)));
+        }
+        if field == VIDEO && is_request_id(text) {
+            return Ok(Self::JobId(text.to_owned()));
+        }
+        let what =
+            if field == VIDEO { "an http(s) URL, a data URI or a request_id" } else { "an http(s) URL or a data URI" };
+        let shown = text_for_message(text);
+        let message =
+            format!("{field} must be {what} if it is a string, not {shown:?}; pass pathlib.Path(...) for a local file");
+        Err(Error::invalid(field, message))
     }
-}
-
-/// Whether a text is an http(s) URL, which is sent unchanged.
-#[must_use]
-pub fn is_address(text: &str) -> bool {
-    let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    let is_plain = !text.contains(|character: char| character.is_whitespace() || character.is_control());
-    is_plain && (begins("http://") || begins("https://")) && Url::parse(text).is_ok_and(|url| url.has_host())
-}
-
-fn data_uri(text: &str) -> std::result::Result<Bytes, String> {
-    let (head, content) =
-        text[5..].split_once(',').ok_or("the data URI has no comma between its type and its content")?;
-    let head: String = head.chars().filter(|character| !character.is_whitespace()).collect();
-    if !head.to_ascii_lowercase().ends_with(";base64") {
-        return Err("the data URI must be base64, such as data:image/png;base64,...".into());
-    }
-    // As lenient as browsers: line breaks, the URL-safe alphabet, missing padding.
-    let content: Vec<u8> = content
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=')
-        .map(|byte| match byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => other,
-        })
-        .collect();
-    BASE64_STANDARD_NO_PAD.decode(content).map(Bytes::from).map_err(|_| "the data URI is not valid base64".into())
 }
 
 /// Detects the format of bytes, and rejects what the service does not accept.
@@ -224,26 +211,18 @@ fn inspect<R: Read + Seek>(
 mod tests {
     use super::*;
 
+    const ID: &str = "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3";
+
     #[test]
-    fn a_string_is_a_url_or_a_data_uri() {
+    fn an_image_is_a_url_or_a_data_uri() {
         let address = "https://a.example/i.png?sig=secret";
         assert_eq!(Media::of_text("image", address).unwrap(), Media::Url(address.into()));
         assert!(!format!("{:?}", Media::of_text("image", address).unwrap()).contains("secret"));
         let data = Media::of_text("image", "DATA:image/png;charset=utf-8;BASE64,aGVsbG8=").unwrap();
         assert_eq!(data, Media::Data(Bytes::from_static(b"hello")));
-        for text in [
-            "",
-            "cat.png",
-            "/etc/passwd",
-            "C:\\cat.png",
-            "file:///etc/passwd",
-            "ftp://a.example/x",
-            " https://a.example/x",
-            "https:a.example",
-            "https://a.ex\nample/x",
-            "https://",
-            "4b2cd27e-0b0d-3dec-c31c-7572daf74bb3",
-        ] {
+        for text in
+            ["", "file:///etc/passwd", "ftp://a.example/x", " https://a.example/x", "https:a.example", "https://", ID]
+        {
             let Err(Error::InvalidRequest { field, message }) = Media::of_text("image", text) else { panic!("{text}") };
             assert_eq!(field, "image");
             assert!(message.contains("pathlib.Path"), "{message}");
@@ -253,6 +232,31 @@ mod tests {
         }
         for text in ["data:image/png,abc", "data:image/png;base64", "data:image/png;base64,§"] {
             assert!(Media::of_text("image", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_refused_with_advice() {
+        for text in
+            ["cat.png", "base.MP4", "/etc/passwd", "~/clip", "./clip", "clips/one", "C:\\cat.png", "my clip.mov"]
+        {
+            for field in ["image", "video"] {
+                let refused = Media::of_text(field, text).unwrap_err().to_string();
+                assert!(refused.contains("a local path must be a Path: pass Path('"), "{refused}");
+            }
+        }
+        let refused = Media::of_text("image", "it's.png").unwrap_err().to_string();
+        assert!(refused.contains(r"Path('it\'s.png')"), "{refused}");
+    }
+
+    #[test]
+    fn a_video_is_also_a_request_id() {
+        for text in [ID, "task_x", "12345", "a.b~c", "dGFzaw==", "projects:p1:job+1@eu!", "é猫", "snow"] {
+            assert_eq!(Media::of_text("video", text).unwrap(), Media::JobId(text.into()));
+        }
+        for text in ["", " ", "make it snow", "a\n", "%2e%2e", "..", "s3://a/b", "https://", " https://a.example/v"] {
+            let refused = Media::of_text("video", text).unwrap_err().to_string();
+            assert!(refused.contains("a request_id"), "{refused}");
         }
     }
 

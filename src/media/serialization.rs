@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Detected, Media, detect_format};
 use crate::job::{Video, VideoJob};
+use crate::request_id::check_request_id;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,7 +19,15 @@ enum Object {
     FileId(String),
     Path(PathBuf),
     Job(Box<VideoJob>),
+    RequestId(String),
     Video(Video),
+    Saved(SavedJob),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedJob {
+    job: Box<VideoJob>,
+    path: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -36,7 +45,9 @@ impl Serialize for Media {
             Self::FileId(id) => Form::Object(Object::FileId(id)),
             Self::File(path) => Form::Object(Object::Path(path)),
             Self::Job(job) => Form::Object(Object::Job(job)),
+            Self::JobId(id) => Form::Object(Object::RequestId(id)),
             Self::Video(video) => Form::Object(Object::Video(video)),
+            Self::Saved(job, path) => Form::Object(Object::Saved(SavedJob { job, path })),
         };
         form.serialize(serializer)
     }
@@ -45,7 +56,9 @@ impl Serialize for Media {
 impl<'de> Deserialize<'de> for Media {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let form = serde_json::Value::deserialize(deserializer)?;
-        let text = |text: &str| Self::of_text("media", text).map_err(D::Error::custom);
+        // The caller names the field.
+        let bare = |error: crate::error::Error| D::Error::custom(error.to_string().trim_start_matches("media: "));
+        let text = |text: &str| Self::of_text("media", text).map_err(bare);
         if let serde_json::Value::String(given) = &form {
             return text(given);
         }
@@ -54,9 +67,15 @@ impl<'de> Deserialize<'de> for Media {
             Ok(Object::FileId(id)) => Ok(Self::FileId(id)),
             Ok(Object::Path(path)) => Ok(Self::File(path)),
             Ok(Object::Job(job)) => Ok(Self::Job(job)),
+            Ok(Object::RequestId(id)) => {
+                check_request_id(&id).map_err(D::Error::custom)?;
+                Ok(Self::JobId(id))
+            }
             Ok(Object::Video(video)) => Ok(Self::Video(video)),
+            Ok(Object::Saved(SavedJob { job, path })) => Ok(Self::Saved(job, path)),
             Err(_) => Err(D::Error::custom(
-                "media must be a string (a URL or a data URI) or an object with one of url, file_id, path, job, video",
+                "media must be a string (a URL or a data URI) or an object with one of url, file_id, path, job, \
+                 request_id, video, saved",
             )),
         }
     }
@@ -79,7 +98,13 @@ mod tests {
 
     #[test]
     fn every_form_round_trips() {
-        let cases: [(Media, Value); 6] = [
+        let job = serde_json::to_value(VideoJob::pending("x")).unwrap();
+        let cases: [(Media, Value); 8] = [
+            (Media::JobId("x".into()), json!({"request_id": "x"})),
+            (
+                Media::Saved(Box::new(VideoJob::pending("x")), "a.mp4".into()),
+                json!({"saved": {"job": job, "path": "a.mp4"}}),
+            ),
             (Media::Url("https://a.example/i".into()), json!("https://a.example/i")),
             (Media::FileId("file-1".into()), json!({"file_id": "file-1"})),
             (Media::File("a/b.png".into()), json!({"path": "a/b.png"})),

@@ -42,7 +42,7 @@ mod native {
     #[pymodule_export]
     use super::file_id::FileId;
     #[pymodule_export]
-    use super::media::encode_png;
+    use super::media::{encode_png, kind_of_text, path_advice};
     #[pymodule_export]
     use super::registry::{lookup, register};
     #[pymodule_export]

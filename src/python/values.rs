@@ -332,6 +332,10 @@ impl Download {
     pub(super) fn from_inner(inner: crate::saved_file::Download) -> Self {
         Self { inner }
     }
+
+    pub(super) fn saved_path(&self) -> &std::path::Path {
+        &self.inner.path
+    }
 }
 
 displayed_value!(Download {

@@ -40,7 +40,8 @@ impl PrepareMedia<Media> for MediaIdentity {
                 json!({ "sha256": file_sha256(&path).map_err(unreadable)? })
             }
             // The link changes with every poll, the job does not.
-            Media::Job(job) => json!({ "job": job.request_id }),
+            Media::Job(job) | Media::Saved(job, _) => json!({ "job": job.request_id }),
+            Media::JobId(id) => json!({ "job": id }),
             Media::Video(video) => {
                 let url = video.url.as_deref().and_then(|url| url.split('?').next());
                 json!({ "video": url, "file": video.file_output.as_ref().and_then(|file| file.file_id.as_ref()) })
@@ -90,6 +91,10 @@ mod tests {
             json!({"prompt": "x", "operation": "edit", "video": {"video": video}})
         };
         assert_eq!(of(link("1")), of(link("2")));
+        let job = serde_json::to_value(crate::job::VideoJob::pending("a")).unwrap();
+        let edit = |video: Value| of(json!({"prompt": "x", "operation": "edit", "video": video}));
+        assert_eq!(edit(json!({"job": &job})), edit(json!({"request_id": "a"})));
+        assert_eq!(edit(json!({"job": &job})), edit(json!({"saved": {"job": &job, "path": "/none"}})));
     }
 
     #[test]

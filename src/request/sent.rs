@@ -41,7 +41,7 @@ impl VideoRequest {
     #[must_use]
     pub fn anchored(mut self) -> Self {
         for media in self.media_mut() {
-            if let Media::File(path) = media
+            if let Media::File(path) | Media::Saved(_, path) = media
                 && let Ok(whole) = std::path::absolute(&*path)
             {
                 *path = whole;

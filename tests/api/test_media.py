@@ -219,9 +219,9 @@ def test_a_text_is_never_a_path(
         ("generate", {"reference_images": [text]}),
         ("edit", {"video": text}),
     ):
-        with pytest.raises(vidjob.InvalidRequest, match=r"pass pathlib\.Path"):
+        with pytest.raises(vidjob.InvalidRequest, match=r"pass (pathlib\.)?Path\("):
             api(client, verb, "x", **arguments)
-        with pytest.raises(ValueError, match=r"pass pathlib\.Path"):
+        with pytest.raises(ValueError, match=r"pass (pathlib\.)?Path\("):
             VideoRequest.from_dict(json.loads(json.dumps({"prompt": "x", "operation": verb, **arguments})))
     assert simulator.requests == []
 

@@ -338,8 +338,8 @@ def test_plain_json() -> None:
     ("data", "words"),
     [
         ({"prompt": "x", "durtion": 5}, "unknown field `durtion`"),
-        ({"prompt": "x", "image": "cat.png"}, "pass pathlib.Path"),
-        ({"prompt": "x", "image": {"url": "/etc/passwd"}}, "pass pathlib.Path"),
+        ({"prompt": "x", "image": "cat.png"}, r"^image: a local path must be a Path: pass Path\('cat.png'\)"),
+        ({"prompt": "x", "image": {"url": "/etc/passwd"}}, "a local path must be a Path"),
         ({"prompt": "x", "duration": 16}, "1 to 15"),
         ({"prompt": "x", "duration": "5"}, "invalid type"),
         ({"prompt": "x", "operation": "paint"}, "unknown variant"),

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob._errors import InvalidRequest, VidjobError
 from vidjob._json_values import is_array, quote_value, to_text
-from vidjob._native import FileId, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice, request_fields
+from vidjob._native import (
+    Download,
+    FileId,
+    Keyframe,
+    StorageOptions,
+    Video,
+    VideoJob,
+    VideoRequest,
+    Voice,
+    request_fields,
+)
+from vidjob._values import RenderResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -279,7 +290,7 @@ def _media(place: _Place, value: Any) -> Any:  # noqa: ANN401 - media are of man
         return _media_of_object(place, found)
     if isinstance(found, str):
         return _media_of_text(place, str.__str__(found))
-    if isinstance(found, (bytes, bytearray, FileId, VideoJob, Video)):
+    if isinstance(found, (bytes, bytearray, FileId, VideoJob, Video, Download, RenderResult)):
         return found
     if isinstance(found, os.PathLike):
         return Path(found)
@@ -304,6 +315,8 @@ def _media_of_object(place: _Place, value: Mapping[Any, Any]) -> Any:  # noqa: A
         return _text(place, value["url"])
     if value.get("file_id"):
         return FileId(_text(place, value["file_id"]))
+    if value.get("request_id"):
+        return _text(place, value["request_id"])
     # Datasets have images that are not decoded in this form.
     if value.get("bytes"):
         return value["bytes"] if isinstance(value["bytes"], _BYTES) else _text(place, value["bytes"])
