@@ -59,6 +59,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vidjob import types as types
     from vidjob._batch.batch import AsyncBatch, Batch
     from vidjob._batch.results import Results
     from vidjob._jobs import jobs, jobs_async
@@ -136,6 +137,7 @@ _REGISTERED = {
     "JobStatus": ("vidjob._values", "JobStatus"),
     "checks.unknown_keyword": ("vidjob._checks", "unknown_keyword"),
     "RenderResult": ("vidjob._values", "RenderResult"),
+    "hints.names": ("vidjob._annotations", "names"),
     "errors": ("vidjob._errors", "CLASSES"),
     "media.encode": ("vidjob._media", "encoded"),
     "notebook.bundle": ("vidjob.notebook", "bundle"),
@@ -154,6 +156,10 @@ def __getattr__(name: str) -> object:
 
         warn(f"vidjob.{name} is deprecated: use vidjob.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
         return globals()[_RENAMED[name]]
+    if name == "types":
+        from importlib import import_module
+
+        return import_module("vidjob.types")
     if name in _LAZY:
         globals()[name] = _load(_LAZY[name], name)
         return globals()[name]

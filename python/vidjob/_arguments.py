@@ -11,33 +11,23 @@ from vidjob._native import Download, FileId, Video, VideoJob, VideoRequest, kind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, BinaryIO, Literal, TypeAlias, TypedDict, TypeVar
+    from typing import Any, TypedDict, TypeVar
 
     from typing_extensions import Unpack
 
-    from vidjob._media import Array, Figure, PILImage
     from vidjob._native import Keyframe, StorageOptions, Voice
-    from vidjob._values import RenderResult
+    from vidjob.types import ImageInput, Operation, VideoInput, VideoObject
 
-    #: Accepted as an image.
-    Image: TypeAlias = str | os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | PILImage | Array | Figure
-    #: Accepted as a video, except a text, which could be mistaken for a prompt.
-    VideoFile: TypeAlias = (
-        os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video | RenderResult | Download
-    )
-    #: Accepted as a video.
-    VideoInput: TypeAlias = str | VideoFile
-    Operation: TypeAlias = Literal["generate", "edit", "extend"]
     _Path = TypeVar("_Path", bound=str | os.PathLike[str])
 
     class RequestFields(TypedDict, total=False):
         """The fields of a request beside prompt and operation."""
 
         video: VideoInput | None
-        image: Image | None
-        reference_images: Sequence[Image] | None
+        image: ImageInput | None
+        reference_images: Sequence[ImageInput] | None
         reference_audios: Sequence[Voice | str] | None
-        last_frame: Image | None
+        last_frame: ImageInput | None
         keyframes: Sequence[Keyframe] | None
         duration: int | None
         aspect_ratio: str | None
@@ -103,7 +93,7 @@ def _is_cheap(value: object) -> bool:
 
 
 def order_video_and_prompt(
-    first: str | VideoRequest | VideoFile, second: VideoInput | None
+    first: str | VideoRequest | VideoObject, second: VideoInput | None
 ) -> tuple[VideoInput | None, str | VideoRequest | None]:
     """Returns the video and the prompt, which ``edit`` and ``extend`` take in either order.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from types import FunctionType
 
+from vidjob._hints import with_names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     from vidjob._errors import InvalidRequest
     from vidjob._native import Client, Download, Video, VideoJob, VideoRequest, Watch
     from vidjob._observers import CallObserver, Listener
-    from vidjob._options import DownloadOptions, OnUnknown, WaitOptions
+    from vidjob._options import DownloadOptions, WaitOptions
     from vidjob._values import JobRecord, RenderResult
+    from vidjob.types import OnUnknown
 
     B = TypeVar("B")
     A = TypeVar("A")
@@ -194,7 +197,7 @@ def _disguised(method: Callable[P, T], prepare: Callable[..., object]) -> Callab
     """Gives a method the name, docstring and signature of its plan, as ``functools.wraps`` does."""
     for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__"):
         setattr(method, name, getattr(prepare, name))
-    method.__wrapped__ = prepare  # type: ignore[attr-defined]
+    method.__wrapped__ = with_names(prepare)  # type: ignore[attr-defined]
     return method
 
 

@@ -24,31 +24,39 @@ from vidjob._calls import (
 )
 from vidjob._checks import as_progress, check_callback, check_word
 from vidjob._errors import ConfigurationError
+from vidjob._hints import resolvable
 from vidjob._observers import CallObserver, event_listener
 from vidjob._preload import preload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from typing_extensions import Self
 
-    from vidjob._arguments import Image, VideoFile, VideoInput
     from vidjob._batch.batch import AsyncBatch, Batch
-    from vidjob._batch.rows import Order, Orders
     from vidjob._native import Download, Keyframe, StorageOptions, Video, VideoJob, VideoRequest, Voice
-    from vidjob._options import ClientSettings, OnExisting, OnUnknown, Prices, WaitOptions
-    from vidjob._progress.display import Display, Updatable
+    from vidjob._options import ClientSettings, WaitOptions
     from vidjob._tracing import CallSpans
     from vidjob._values import JobRecord, RenderResult
-
-    Job: TypeAlias = VideoJob | str
-    Event: TypeAlias = Mapping[str, Any]
-    Progress: TypeAlias = bool | Callable[[Event], object] | Display | Updatable | type[Updatable] | None
+    from vidjob.types import (
+        EventCallback,
+        ImageInput,
+        JobInput,
+        OnExisting,
+        OnUnknown,
+        PathInput,
+        Prices,
+        ProgressInput,
+        RequestInput,
+        RequestsInput,
+        UpdateCallback,
+        VideoInput,
+        VideoObject,
+    )
 
 __all__ = ["VideoClient"]
 
@@ -77,13 +85,13 @@ class VideoClient:
         creates_per_second: float | None = None,
         max_concurrent_requests: int = 64,
         proxy: str | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
+        ca_file: PathInput | None = None,
         headers: Mapping[str, str] | None = None,
-        journal: str | os.PathLike[str] | None = None,
+        journal: PathInput | None = None,
         max_job_age: float | None = 86_400.0,
         poll_interval: float | None = None,
         retry_delay: float = 0.5,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: EventCallback | None = None,
         pickle_key: bool = False,
     ) -> None:
         """Sets up a client.
@@ -165,7 +173,7 @@ class VideoClient:
 
     # ---- polling -----------------------------------------------------------------------------
 
-    def _get(self, job: Job) -> Call[VideoJob]:
+    def _get(self, job: JobInput) -> Call[VideoJob]:
         """Polls a job once: ``GET /videos/{request_id}``.
 
         A job that moderation refused is a failed job, with its error and usage, and no exception. For 30 s after a
@@ -191,7 +199,7 @@ class VideoClient:
     get_async = awaitable(_get)
 
     def _watch(
-        self, job: Job, *, timeout: float | None = None, poll_interval: float | None = None
+        self, job: JobInput, *, timeout: float | None = None, poll_interval: float | None = None
     ) -> Stream[Iterator[VideoJob], AsyncIterator[VideoJob]]:
         """Yields a snapshot of a job at each change; the last one is terminal.
 
@@ -216,12 +224,12 @@ class VideoClient:
 
     def _wait(
         self,
-        job: Job,
+        job: JobInput,
         *,
         timeout: float | None = None,
         poll_interval: float | None = None,
-        on_update: Callable[[VideoJob], object] | None = None,
-        progress: Progress = None,
+        on_update: UpdateCallback | None = None,
+        progress: ProgressInput = None,
     ) -> Call[VideoJob]:
         """Waits until a job is done.
 
@@ -264,10 +272,10 @@ class VideoClient:
         self,
         prompt: str | VideoRequest | None = None,
         *,
-        image: Image | None = None,
-        reference_images: Sequence[Image] | None = None,
+        image: ImageInput | None = None,
+        reference_images: Sequence[ImageInput] | None = None,
         reference_audios: Sequence[Voice | str] | None = None,
-        last_frame: Image | None = None,
+        last_frame: ImageInput | None = None,
         keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,
@@ -359,7 +367,7 @@ class VideoClient:
 
     def _edit(
         self,
-        prompt: str | VideoRequest | VideoFile,
+        prompt: str | VideoRequest | VideoObject,
         video: VideoInput | None = None,
         *,
         model: str | None = None,
@@ -412,7 +420,7 @@ class VideoClient:
 
     def _extend(
         self,
-        prompt: str | VideoRequest | VideoFile,
+        prompt: str | VideoRequest | VideoObject,
         video: VideoInput | None = None,
         *,
         duration: int | None = None,
@@ -465,12 +473,12 @@ class VideoClient:
 
     def _download(
         self,
-        job_or_video: Job | Video,
-        path: str | os.PathLike[str],
+        job_or_video: JobInput | Video,
+        path: PathInput,
         *,
         max_bytes: int = MAX_BYTES,
         overwrite: bool = False,
-        progress: Progress = None,
+        progress: ProgressInput = None,
     ) -> Call[Download]:
         """Saves the file of a finished job: streamed, resumed, checked, then renamed into place.
 
@@ -509,12 +517,12 @@ class VideoClient:
     def _render(
         self,
         prompt: str | VideoRequest | None,
-        path: str | os.PathLike[str],
+        path: PathInput,
         *,
-        image: Image | None = None,
-        reference_images: Sequence[Image] | None = None,
+        image: ImageInput | None = None,
+        reference_images: Sequence[ImageInput] | None = None,
         reference_audios: Sequence[Voice | str] | None = None,
-        last_frame: Image | None = None,
+        last_frame: ImageInput | None = None,
         keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,
@@ -526,11 +534,11 @@ class VideoClient:
         extra: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         poll_interval: float | None = None,
-        on_update: Callable[[VideoJob], object] | None = None,
+        on_update: UpdateCallback | None = None,
         max_bytes: int = MAX_BYTES,
         overwrite: bool = False,
         on_unknown: OnUnknown = "hold",
-        progress: Progress = None,
+        progress: ProgressInput = None,
     ) -> Call[RenderResult]:
         """Creates a job, waits for it and saves its file.
 
@@ -607,8 +615,8 @@ class VideoClient:
     @method
     def render_many(
         self,
-        requests: Orders,
-        folder: str | os.PathLike[str],
+        requests: RequestsInput,
+        folder: PathInput,
         *,
         concurrency: int = 32,
         max_downloads: int = 16,
@@ -621,12 +629,12 @@ class VideoClient:
         verify: bool = False,
         prices: Prices | None = None,
         filename: str = "videos/{id}.mp4",
-        input_root: str | os.PathLike[str] | None = None,
+        input_root: PathInput | None = None,
         columns: Sequence[str] = (),
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
-        progress: Progress = None,
+        progress: ProgressInput = None,
     ) -> Batch:
         """Renders many videos and yields results as they finish. Run the same call again to resume.
 
@@ -713,8 +721,8 @@ class VideoClient:
     @method
     def render_many_async(
         self,
-        requests: Orders | AsyncIterable[Order],
-        folder: str | os.PathLike[str],
+        requests: RequestsInput | AsyncIterable[RequestInput],
+        folder: PathInput,
         *,
         concurrency: int = 32,
         max_downloads: int = 16,
@@ -727,12 +735,12 @@ class VideoClient:
         verify: bool = False,
         prices: Prices | None = None,
         filename: str = "videos/{id}.mp4",
-        input_root: str | os.PathLike[str] | None = None,
+        input_root: PathInput | None = None,
         columns: Sequence[str] = (),
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
-        progress: Progress = None,
+        progress: ProgressInput = None,
     ) -> AsyncBatch:
         """Async version of `render_many`, for ``async for``. It takes async iterables as well."""
         from vidjob._batch.assembly import Assembly
@@ -762,7 +770,7 @@ class VideoClient:
 
     # ---- journals ----------------------------------------------------------------------------
 
-    def _jobs(self, folder: str | os.PathLike[str] | None = None) -> Call[list[JobRecord]]:
+    def _jobs(self, folder: PathInput | None = None) -> Call[list[JobRecord]]:
         """Lists the jobs of a journal. Nothing is sent.
 
         Args:
@@ -783,14 +791,14 @@ class VideoClient:
 
     def _resume(
         self,
-        folder: str | os.PathLike[str] | None = None,
+        folder: PathInput | None = None,
         *,
         max_downloads: int = 16,
         deadline: float | None = None,
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
-        progress: Progress = None,
+        progress: ProgressInput = None,
     ) -> Stream[Batch, AsyncBatch]:
         """Finishes the jobs of a journal: waits for all that were bought, and saves their files. Buys nothing.
 
@@ -824,7 +832,7 @@ class VideoClient:
     resume = iterating(_resume)
     resume_async = async_iterating(_resume)
 
-    def _journal_folder(self, folder: str | os.PathLike[str] | None) -> Path:
+    def _journal_folder(self, folder: PathInput | None) -> Path:
         from pathlib import Path
 
         from vidjob._journal import existing_journal
@@ -844,9 +852,9 @@ class VideoClient:
         last: str,
         *,
         request: VideoRequest | None = None,
-        job: Job | Video | None = None,
-        on_update: Callable[[VideoJob], object] | None = None,
-        progress: Progress = None,
+        job: JobInput | Video | None = None,
+        on_update: UpdateCallback | None = None,
+        progress: ProgressInput = None,
     ) -> CallObserver:
         """Returns the observer of one call, whose phases lead from ``phase`` to ``last``."""
         check_callback("on_update", on_update)
@@ -861,7 +869,9 @@ class VideoClient:
     def _observe_create(self, request: VideoRequest) -> CallObserver:
         return self._observe("submit", "submit", request=request)
 
-    def _spans(self, phase: str, last: str, request: VideoRequest | None, job: Job | Video | None) -> CallSpans | None:
+    def _spans(
+        self, phase: str, last: str, request: VideoRequest | None, job: JobInput | Video | None
+    ) -> CallSpans | None:
         from vidjob import _tracing
 
         tracer = _tracing.tracer()
@@ -885,17 +895,21 @@ class VideoClient:
         """Async version of `close`. It never blocks."""
         self._native.close()
 
+    @resolvable
     def __enter__(self) -> Self:
         return self
 
+    @resolvable
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
+    @resolvable
     async def __aenter__(self) -> Self:
         return self
 
+    @resolvable
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

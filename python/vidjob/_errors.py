@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from vidjob._hints import resolvable
+from vidjob._native import VideoJob
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from vidjob._native import VideoJob
 
 
 class VidjobError(Exception):
@@ -42,6 +43,7 @@ class VidjobError(Exception):
         fields = {name: getattr(self, name) for name in self._fields}
         return _restore, (type(self), self.message, fields), dict(self.__dict__)
 
+    @resolvable
     def to_dict(self) -> dict[str, Any]:
         """Returns the error in plain JSON types."""
         fields: dict[str, Any] = {"type": type(self).__name__, "message": self.message}
@@ -51,14 +53,13 @@ class VidjobError(Exception):
         return fields
 
     @staticmethod
+    @resolvable
     def from_dict(data: Mapping[str, Any]) -> VidjobError:
         """Returns the error that `to_dict` has written.
 
         Args:
             data: The result of ``to_dict``; a type that this version does not know becomes a ``VidjobError``.
         """
-        from vidjob._native import VideoJob
-
         cls = CLASSES.get(data["type"], VidjobError)
         fields = {name: data.get(name) for name in cls._fields}
         if data.get("job") is not None:

@@ -12,34 +12,9 @@ from vidjob._errors import InvalidRequest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any, Protocol
+    from typing import Any
 
     from vidjob._native import VideoJob
-
-    class Readable(Protocol):
-        """An open binary file."""
-
-        def read(self) -> bytes: ...
-
-    class PILImage(Protocol):
-        """A ``PIL.Image.Image``."""
-
-        @property
-        def mode(self) -> str: ...
-        def save(self, fp: Any, format: str | None = None) -> None: ...  # noqa: A002, ANN401
-
-    class Array(Protocol):
-        """A ``numpy.ndarray``."""
-
-        @property
-        def shape(self) -> tuple[int, ...]: ...
-        def tobytes(self) -> bytes: ...
-
-    class Figure(Protocol):
-        """A ``matplotlib.figure.Figure``."""
-
-        def savefig(self, fname: Any) -> None: ...  # noqa: ANN401
-
 
 __all__ = ["encoded"]
 

@@ -9,11 +9,11 @@ from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final
 
 from typing_extensions import Self
 
-from vidjob._arguments import Image, Operation, VideoInput
 from vidjob._client import VideoClient
 from vidjob._observers import Listener
 from vidjob._options import BatchOptions, DownloadOptions, WaitOptions
 from vidjob._values import JobStatus, RenderResult
+from vidjob.types import ImageInput, Operation, VideoInput
 
 __all__ = [
     "Batch",
@@ -360,7 +360,7 @@ class Keyframe:
 
     __match_args__ = ("image", "timestamp")
 
-    def __new__(cls, image: Image, timestamp: float) -> Self: ...
+    def __new__(cls, image: ImageInput, timestamp: float) -> Self: ...
     @property
     def image(self) -> _Held: ...
     @property
@@ -443,10 +443,10 @@ class VideoRequest:
         *,
         operation: Operation = "generate",
         video: VideoInput | None = None,
-        image: Image | None = None,
-        reference_images: Sequence[Image] | None = None,
+        image: ImageInput | None = None,
+        reference_images: Sequence[ImageInput] | None = None,
         reference_audios: Sequence[Voice | str] | None = None,
-        last_frame: Image | None = None,
+        last_frame: ImageInput | None = None,
         keyframes: Sequence[Keyframe] | None = None,
         duration: int | None = None,
         aspect_ratio: str | None = None,

@@ -7,9 +7,9 @@ from vidjob._errors import VidjobError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from typing_extensions import Self
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from vidjob._progress.display import Display
     from vidjob._tracing import CallSpans
     from vidjob._values import RenderResult
+    from vidjob.types import Event, EventCallback
 
-    Event: TypeAlias = Mapping[str, Any]
     Hook: TypeAlias = Callable[[Event, "VideoJob | None"], object]
 
 __all__ = ["CallObserver", "Listener", "call_safely", "close_display", "event_listener", "notify", "report_interrupt"]
@@ -68,7 +68,7 @@ class Listener:
 
 
 def event_listener(
-    on_event: Callable[[Event], object] | None, *hooks: Hook | None, display: Display | None = None
+    on_event: EventCallback | None, *hooks: Hook | None, display: Display | None = None
 ) -> Listener | None:
     """Returns one listener for all receivers, or ``None``: then the compiled part makes no events."""
     log_hook = _log.hook()
@@ -78,14 +78,14 @@ def event_listener(
     return Listener(present, display) if present or display is not None else None
 
 
-def _callback_hook(callback: Callable[[Event], object] | None) -> Hook | None:
+def _callback_hook(callback: EventCallback | None) -> Hook | None:
     if callback is None:
         return None
 
     return lambda event, _job: notify(callback, event)
 
 
-def notify(callback: Callable[[Event], object], event: Event) -> None:
+def notify(callback: EventCallback, event: Event) -> None:
     """Calls a callback with an event; an exception is logged."""
     call_safely("a callback failed", callback, event)
 
@@ -122,7 +122,7 @@ class CallObserver:
     def __init__(
         self,
         job: VideoJob | Video | str | None,
-        on_event: Callable[[Event], object] | None,
+        on_event: EventCallback | None,
         *,
         on_update: Callable[[VideoJob], object] | None = None,
         display: Display | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from vidjob import _native
 from vidjob._arguments import absolute_path, local_path, optional_path
@@ -16,21 +16,15 @@ from vidjob._native import describe_type
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from vidjob.types import EventCallback, OnExisting, OnUnknown, Prices
+
 __all__ = [
     "ON_UNKNOWN",
     "BatchOptions",
     "ClientSettings",
     "DownloadOptions",
-    "OnExisting",
-    "OnUnknown",
-    "Prices",
     "WaitOptions",
 ]
-
-OnExisting: TypeAlias = Literal["resume", "overwrite", "error"]
-OnUnknown: TypeAlias = Literal["hold", "resubmit"]
-OnEvent: TypeAlias = Callable[[Mapping[str, Any]], object]
-Prices: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 ON_EXISTING = ("resume", "overwrite", "error")
@@ -67,7 +61,7 @@ _READERS: dict[str, tuple[Callable[[str, Any, str], object], str]] = {
     "OnExisting": (_as_on_existing, ""),
     "OnUnknown": (_as_on_unknown, ""),
     "Prices": (_as_prices, 'a dict such as {model: {"per_second": {"480p": usd}, "per_image": usd}}'),
-    "OnEvent": (_as_callback, ""),
+    "EventCallback": (_as_callback, ""),
 }
 
 
@@ -172,7 +166,7 @@ class ClientSettings(_Checked):
     max_job_age: float | None
     poll_interval: float | None
     retry_delay: float
-    on_event: OnEvent | None
+    on_event: EventCallback | None
     pickle_key: bool
     withheld: tuple[str, ...] = ()
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from datetime import datetime, timezone
+from decimal import Decimal
 from enum import Enum
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
-from vidjob._native import is_terminal_status
+from vidjob._errors import VidjobError
+from vidjob._native import VideoJob, is_terminal_status
 from vidjob._notebook.mixin import NotebookRepr, bundle, pretty
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import datetime
-    from decimal import Decimal
-    from pathlib import Path
-    from typing import Any, NoReturn
-
-    from vidjob._errors import VidjobError
-    from vidjob._native import VideoJob
 
 __all__ = ["JobRecord", "JobStatus", "RenderResult"]
 
@@ -178,11 +172,6 @@ class RenderResult(NotebookRepr):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RenderResult:
         """Returns the result that `to_dict` has written."""
-        from pathlib import Path
-
-        from vidjob._errors import VidjobError
-        from vidjob._native import VideoJob
-
         job, path, error = data.get("job"), data.get("path"), data.get("error")
         return cls(
             data["id"],
@@ -296,12 +285,6 @@ class JobRecord(NamedTuple):
     @classmethod
     def from_native(cls, data: Mapping[str, Any]) -> JobRecord:
         """Returns the record of what the compiled part has read."""
-        from datetime import datetime, timezone
-        from decimal import Decimal
-        from pathlib import Path
-
-        from vidjob._native import VideoJob
-
         fields = dict(data)
         fields["created_at"] = datetime.fromtimestamp(fields["created_at"], timezone.utc)
         fields["cost_usd"] = Decimal(fields.pop("cost_in_usd_ticks")).scaleb(-10)

@@ -6,12 +6,9 @@ elements, without scripts or style sheets. The service's temporary links are nev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from vidjob._notebook.options import Options, configure, current
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 __all__ = ["Options", "bundle", "configure", "text"]
 

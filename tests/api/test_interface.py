@@ -91,10 +91,10 @@ def test_both_versions_of_a_verb_have_the_same_arguments(verb: str) -> None:
 
 
 def test_signatures_are_those_that_are_written() -> None:
-    assert str(inspect.signature(VideoClient.get)) == "(self, job: 'Job') -> 'VideoJob'"
+    assert str(inspect.signature(VideoClient.get)) == "(self, job: 'JobInput') -> 'VideoJob'"
     waits = "*, timeout: 'float | None' = None, poll_interval: 'float | None' = None"
-    assert str(inspect.signature(VideoClient.watch)) == f"(self, job: 'Job', {waits}) -> 'Iterator[VideoJob]'"
-    expected = f"(self, job: 'Job', {waits}) -> 'AsyncIterator[VideoJob]'"
+    assert str(inspect.signature(VideoClient.watch)) == f"(self, job: 'JobInput', {waits}) -> 'Iterator[VideoJob]'"
+    expected = f"(self, job: 'JobInput', {waits}) -> 'AsyncIterator[VideoJob]'"
     assert str(inspect.signature(VideoClient.watch_async)) == expected
 
 

@@ -19,7 +19,7 @@ from vidjob.cli.commands import COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from vidjob._arguments import Operation
+    from vidjob.types import Operation
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "python" / "vidjob"

@@ -19,12 +19,12 @@ from vidjob._progress.bars import display_for_batch
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from vidjob._batch.rows import RowRules, Table
     from vidjob._native import Batch, Client
-    from vidjob._observers import Event
     from vidjob._options import BatchOptions
+    from vidjob.types import EventCallback
 
 __all__ = ["Assembly"]
 
@@ -43,7 +43,7 @@ class Assembly:
         self,
         native: Client,
         options: BatchOptions,
-        on_event: Callable[[Event], object] | None,
+        on_event: EventCallback | None,
         progress: object,
     ) -> None:
         self._native = native

@@ -18,6 +18,7 @@ from vidjob._batch.plan import Duplicate, Item, Plan, duplicates_warning, make_f
 from vidjob._batch.results import Results
 from vidjob._batch.rows import label_of, plain_row_of
 from vidjob._errors import AlreadyRunning, DownloadError, InvalidRequest, NotSubmitted, VidjobError
+from vidjob._hints import resolvable
 from vidjob._journal import damage_warnings
 from vidjob._notebook.mixin import NotebookRepr
 from vidjob._observers import call_safely, close_display, event_listener, report_interrupt
@@ -309,6 +310,7 @@ class Batch(_BaseBatch):
         results = list(self)
         return Results(results, summary=self.summary, table=self._table)
 
+    @resolvable
     def __iter__(self) -> Self:
         return self
 
@@ -352,9 +354,11 @@ class Batch(_BaseBatch):
             return None
         return self._feed_item(order) if self._is_planned else self._feed(order)
 
+    @resolvable
     def __enter__(self) -> Self:
         return self
 
+    @resolvable
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -372,6 +376,7 @@ class AsyncBatch(_BaseBatch):
         results = [result async for result in self]
         return Results(results, summary=self.summary, table=self._table)
 
+    @resolvable
     def __aiter__(self) -> Self:
         return self
 
@@ -431,9 +436,11 @@ class AsyncBatch(_BaseBatch):
             return None
         return self._feed_item(order) if self._is_planned else self._feed(order)
 
+    @resolvable
     async def __aenter__(self) -> Self:
         return self
 
+    @resolvable
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
 from vidjob._batch.added_columns import added_name, with_added
+from vidjob._hints import resolvable
 from vidjob._json_values import escape_surrogates, json_columns
 from vidjob._notebook.mixin import NotebookRepr
 from vidjob._values import RenderResult
@@ -43,6 +44,7 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
     summary: Mapping[str, Any]
     _table: JoinTable | None
 
+    @resolvable
     def __new__(
         cls,
         results: Iterable[RenderResult] = (),

@@ -27,12 +27,6 @@ from vidjob._native import VideoRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import TypeAlias
-
-    #: One order: a prompt, a request, or a row.
-    Order: TypeAlias = str | VideoRequest | Mapping[str, Any]
-    #: A source of orders: an iterable, a path, or a table with an Arrow C stream, such as a data frame.
-    Orders: TypeAlias = Iterable[Order] | PathLike[str]
 
 __all__ = [
     "Row",

@@ -1,7 +1,5 @@
 """What notebooks show of values, as ``vidjob.notebook.configure`` sets it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 

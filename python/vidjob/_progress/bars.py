@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from vidjob._native import VideoJob
-    from vidjob._progress.display import Clock, Updatable
+    from vidjob._progress.display import Clock
     from vidjob._values import RenderResult
+    from vidjob.types import ProgressBar
 
 __all__ = [
     "REDRAW_SECONDS",
@@ -129,7 +130,7 @@ class PercentBar(Display):
         bar: The bar.
     """
 
-    def __init__(self, bar: Updatable) -> None:
+    def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
         self._percent = 0
         if getattr(bar, "total", 0) is None:
@@ -155,7 +156,7 @@ class CountBar(Display):
         bar: The bar.
     """
 
-    def __init__(self, bar: Updatable) -> None:
+    def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
 
     def on_event(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from vidjob._hints import resolvable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Protocol, TypeAlias
+    from typing import Any, TypeAlias
 
     from vidjob._native import VideoJob
     from vidjob._values import RenderResult
 
     Clock: TypeAlias = Callable[[], float]
-
-    class Updatable(Protocol):
-        """A bar like tqdm's."""
-
-        def update(self, n: float = 1, /) -> object:
-            """Advances the bar by ``n``."""
-
 
 __all__ = ["Display"]
 
@@ -39,13 +34,15 @@ class Display(ABC):
                 setattr(cls, new, vars(cls)[old])
 
     @abstractmethod
+    @resolvable
     def on_event(self, event: Mapping[str, Any], job: VideoJob | None = None) -> None:
         """Receives an event, and the job that it is about."""
 
     def tick(self) -> None:  # noqa: B027 - optional
         """Updates the time shown: called four times a second while there are no events."""
 
-    def on_result(self, result: RenderResult) -> None:  # noqa: B027 - optional
+    @resolvable  # noqa: B027 - optional
+    def on_result(self, result: RenderResult) -> None:
         """Receives the result of one item of a batch."""
 
     def close(self) -> None:  # noqa: B027 - optional
