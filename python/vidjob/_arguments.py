@@ -102,6 +102,8 @@ def order_video_and_prompt(
     """
     if isinstance(first, str) and isinstance(second, str):
         return _order_texts(first, second)
+    if isinstance(first, str) and second is None and kind_of_text(first) == "path":
+        raise InvalidRequest(path_advice("video", first), field="video")
     if isinstance(first, (str, VideoRequest)):
         return second, first
     if not _is_video(first) or not isinstance(second, (str, type(None))):

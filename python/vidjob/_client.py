@@ -260,8 +260,9 @@ class VideoClient:
             WaitTimeout: The job is not finished after ``timeout``, or is older than the client's ``max_job_age``.
             VidjobError: As `get` does.
         """
+        options = _wait_options(timeout, poll_interval)
         observer = self._observe("wait", "wait", job=job, on_update=on_update, progress=progress)
-        return WaitCall(self._native, job, _wait_options(timeout, poll_interval), observer)
+        return WaitCall(self._native, job, options, observer)
 
     wait = blocking(_wait)
     wait_async = awaitable(_wait)

@@ -124,7 +124,8 @@ pub(super) fn describe_type(value: &Bound<'_, PyAny>) -> String {
     if name == "coroutine" {
         return "a coroutine; await it first".to_owned();
     }
-    let article = if name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
+    let is_vowel = name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) || name == "ndarray";
+    let article = if is_vowel { "an" } else { "a" };
     format!("{article} {name}")
 }
 
