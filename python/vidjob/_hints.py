@@ -31,8 +31,8 @@ class _Names(Namespace):
         if not self._is_loaded:
             from vidjob._native import lookup
 
-            self._is_loaded = True
             self.update(lookup("hints.names")())
+            self._is_loaded = True
         # Builtins are found elsewhere.
         if name not in self:
             raise KeyError(name)

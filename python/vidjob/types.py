@@ -11,6 +11,7 @@ Aliases:
     ImageInput: Accepted as an image.
     VideoInput: Accepted as a video.
     VideoObject: Accepted as a video in place of the prompt: every ``VideoInput`` that is not a text.
+    MediaValue: What a request holds of an image or a video.
     JobInput: A job, or the ``request_id`` of one.
     RequestInput: One order of a batch: a prompt, a request, or a row.
     RequestsInput: A source of orders: an iterable, the path of a file, or a table.
@@ -36,6 +37,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
 from vidjob._native import Download, FileId, Video, VideoJob, VideoRequest
@@ -50,6 +52,7 @@ __all__ = [
     "Figure",
     "ImageInput",
     "JobInput",
+    "MediaValue",
     "OnExisting",
     "OnUnknown",
     "Operation",
@@ -108,6 +111,7 @@ VideoObject: TypeAlias = (
     os.PathLike[str] | bytes | bytearray | BinaryIO | FileId | VideoJob | Video | RenderResult | Download
 )
 VideoInput: TypeAlias = str | VideoObject
+MediaValue: TypeAlias = str | Path | bytes | FileId | VideoJob | Video | RenderResult
 JobInput: TypeAlias = VideoJob | str
 RequestInput: TypeAlias = str | VideoRequest | Mapping[str, Any]
 RequestsInput: TypeAlias = Iterable[RequestInput] | os.PathLike[str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import collections.abc
 import importlib
 import inspect
@@ -18,7 +20,7 @@ import pytest
 import vidjob
 import vidjob.types
 from support import Run
-from vidjob import Simulator, VideoClient, VideoJob, VideoRequest
+from vidjob import Simulator, VideoClient, VideoJob, VideoRequest, _native
 from vidjob.types import (
     Event,
     EventCallback,
@@ -160,15 +162,41 @@ def test_the_attributes_of_a_public_class_resolve(name: str) -> None:
     typing.get_type_hints(public_classes()[name])
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.startswith("VideoClient.")])
-def test_every_name_in_a_signature_of_the_client_can_be_imported(name: str) -> None:
+def importable_names() -> set[str]:
+    """Names that a user can import, or need not import."""
+    standard = {*vars(builtins), *vars(collections.abc), *vars(typing), "Path", "PathLike", "os.PathLike", "Self"}
+    return {*dir(vidjob), *vidjob.types.__all__, *standard, "Decimal", "datetime", "TracebackType", "Options"}
+
+
+def names_of(annotation: str) -> set[str]:
+    """The names in an annotation, without the words of literals."""
+    return set(re.findall(r"[A-Za-z_][\w.]*", re.sub(r"'[^']*'|\"[^\"]*\"", "", annotation)))
+
+
+#: Batches are made by `VideoClient.render_many`.
+MADE_BY_US = {"Batch.__init__", "AsyncBatch.__init__"}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - MADE_BY_US))
+def test_every_name_in_a_public_signature_can_be_imported(name: str) -> None:
     """A user can write the same annotation."""
-    importable = {*dir(vidjob), *vidjob.types.__all__, *vars(collections.abc), *vars(typing), *vars(types), "Path"}
-    builtins = {"None", "str", "int", "float", "bool", "bytes", "dict", "list", "tuple", "object", "type"}
-    function = FUNCTIONS[name]
-    for annotation in getattr(function, "__annotations__", {}).values():
-        used = set(re.findall(r"[A-Za-z_][\w.]*", str(annotation)))
-        assert used <= importable | builtins | {"BaseException", "Self"}, annotation
+    written = [each for each in FUNCTIONS[name].__annotations__.values() if isinstance(each, str)]
+    used = set[str]().union(*map(names_of, written))
+    assert used <= importable_names()
+
+
+def test_every_name_in_the_signatures_of_compiled_classes_can_be_imported() -> None:
+    stub = ast.parse(Path(vidjob.__file__).with_name("_native.pyi").read_text(encoding="utf-8"))
+    names = {name for name in vidjob.__all__ if getattr(vidjob, name) is getattr(_native, name, None)}
+    classes = [node for node in stub.body if isinstance(node, ast.ClassDef) and node.name in names]
+    assert {"VideoRequest", "VideoJob"} <= {each.name for each in classes}
+    for each in classes:
+        for method in each.body:
+            if isinstance(method, ast.FunctionDef) and (not method.name.startswith("_") or method.name in SPECIAL):
+                arguments = [*method.args.args, *method.args.kwonlyargs]
+                annotations = [argument.annotation for argument in arguments] + [method.returns]
+                used = set[str]().union(*(names_of(ast.unparse(found)) for found in annotations if found is not None))
+                assert used <= importable_names(), f"{each.name}.{method.name}"
 
 
 def test_the_signatures_are_resolved_to_the_aliases() -> None:
