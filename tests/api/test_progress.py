@@ -320,7 +320,6 @@ def test_an_exception_in_progress_does_not_fail_the_call(
         def update(self, n: float = 1) -> None:
             raise OSError(f"no paper for {n}")
 
-    caplog.set_level("WARNING", "vidjob")
     assert api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.05, progress=Broken()).ok
     assert [record.message for record in caplog.records] == ["progress cannot be shown"]
 

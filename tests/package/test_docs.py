@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import dataclasses
 import inspect
 import io
+import logging
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +124,22 @@ def _run(code: str, page: Path, names: dict[str, Any]) -> None:
         asyncio.run(result)
 
 
+@pytest.fixture
+def _settings_of_the_process() -> Iterator[None]:
+    """Restores what the pages configure for the whole process: other tests run in it."""
+    from vidjob import notebook
+
+    loggers = (logging.getLogger(), logging.getLogger("vidjob"))
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    options = dataclasses.asdict(notebook.configure())
+    yield
+    notebook.configure(**options)
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("_settings_of_the_process")
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=[page.name for page in WITH_PYTHON])
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = pytest.importorskip("matplotlib.figure")
