@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from vidjob._calls import JobsCall
+from vidjob._hints import resolvable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-
     from vidjob._values import JobRecord
+    from vidjob.types import PathInput
 
 __all__ = ["jobs", "jobs_async"]
 
 
-def jobs(folder: str | os.PathLike[str]) -> list[JobRecord]:
+@resolvable
+def jobs(folder: PathInput) -> list[JobRecord]:
     """Lists the jobs of a journal. Nothing is sent, and no key is needed.
 
     Args:
@@ -29,12 +30,13 @@ def jobs(folder: str | os.PathLike[str]) -> list[JobRecord]:
     return _call(folder).run()
 
 
-async def jobs_async(folder: str | os.PathLike[str]) -> list[JobRecord]:
+@resolvable
+async def jobs_async(folder: PathInput) -> list[JobRecord]:
     """Async version of `jobs`."""
     return await _call(folder).run_async()
 
 
-def _call(folder: str | os.PathLike[str]) -> JobsCall:
+def _call(folder: PathInput) -> JobsCall:
     from vidjob._arguments import absolute_path, local_path
     from vidjob._journal import existing_journal
 

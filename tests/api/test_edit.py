@@ -338,7 +338,7 @@ def test_a_result_without_a_video_is_refused(api: ApiMode, simulator: Simulator,
         (RenderResult("a", VideoJob("a")), "neither a job with a video nor a file"),
         (RenderResult("a", VideoJob("a", "failed"), error=vidjob.JobFailed("job a failed: no")), "job a failed: no"),
         (RenderResult("a", blocked, error=vidjob.JobBlocked("withheld by moderation")), "withheld by moderation"),
-        (RenderResult("a", error=vidjob.NotBought("not bought: max_jobs is reached")), "max_jobs is reached"),
+        (RenderResult("a", error=vidjob.NotSubmitted("not submitted: max_jobs is reached")), "max_jobs is reached"),
     ]
     for result, words in cases:
         for arguments in ((result, "and on"), ("and on", result)):
@@ -422,7 +422,10 @@ def test_rows_take_what_the_verbs_take(
     assert sent.pop("download").startswith("data:video/mp4")
     assert sent == dict.fromkeys(("result", "id", "object", "job"), link)
     rows = [{"prompt": "x", "operation": "edit", "video": "base.mp4"}]
-    with pytest.raises(InvalidRequest, match=r"item 0: video: a local path must be a Path"):
+    with pytest.raises(
+        InvalidRequest,
+        match=r"row 1: video: 'base.mp4' is not an http\(s\) address, and rows name files only with input_root",
+    ):
         many(api, client, rows, tmp_path / "others")
 
 

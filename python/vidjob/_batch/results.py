@@ -14,9 +14,6 @@ from vidjob._values import RenderResult
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import pandas as pd  # type: ignore[import-untyped]
-    import polars as pl
-    import pyarrow as pa
     from typing_extensions import Self
 
 __all__ = ["JoinTable", "Results"]
@@ -41,7 +38,7 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
         summary: The totals of the batch, as ``summary.json`` has them; empty for results that were collected otherwise.
     """
 
-    summary: Mapping[str, Any]
+    summary: dict[str, Any]
     _table: JoinTable | None
 
     @resolvable
@@ -50,7 +47,7 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
         results: Iterable[RenderResult] = (),
         *,
         summary: Mapping[str, Any] | None = None,
-        table: JoinTable | None = None,
+        table: Any = None,  # noqa: ANN401 - of this package
     ) -> Self:
         """Collects results.
 
@@ -106,7 +103,8 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
             for row, result in zip(rows, self, strict=True)
         ]
 
-    def to_pandas(self) -> pd.DataFrame:
+    @resolvable
+    def to_pandas(self) -> Any:  # noqa: ANN401 - pandas may be absent
         """Returns a pandas table of the results, in the order of the input's rows.
 
         The results of a table in memory have only the columns that `to_dicts` adds, and the index of a pandas table,
@@ -123,13 +121,11 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
         index = None if None in positions else positions
         if index is not None and self._table is not None and self._table.index is not None:
             index = self._table.index.take(index)
-        frame: pd.DataFrame = pandas.DataFrame(
-            {name: pandas.Series(values, index=index, dtype=_PANDAS.get(kind)) for name, kind, values in columns},
-            index=index,
-        )
-        return frame
+        series = {name: pandas.Series(values, index=index, dtype=_PANDAS.get(kind)) for name, kind, values in columns}
+        return pandas.DataFrame(series, index=index)
 
-    def to_polars(self) -> pl.DataFrame:
+    @resolvable
+    def to_polars(self) -> Any:  # noqa: ANN401 - polars may be absent
         """Returns a polars table of the results, with the columns and the order of `to_pandas`.
 
         ``polars.concat([frame, results.to_polars()], how="horizontal")`` joins it to the table of the input.
@@ -140,12 +136,12 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
         polars = _imported("polars")
         _, columns = self._by_column()
         types = {"text": polars.String, "whole": polars.Int64, "number": polars.Float64, "flag": polars.Boolean}
-        frame: pl.DataFrame = polars.DataFrame(
+        return polars.DataFrame(
             [polars.Series(name, values, dtype=types.get(kind), strict=False) for name, kind, values in columns]
         )
-        return frame
 
-    def to_arrow(self) -> pa.Table:
+    @resolvable
+    def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow may be absent
         """Returns an Arrow table of the results, with the columns and the order of `to_pandas`.
 
         A column whose values have no common Arrow type becomes text.
@@ -162,14 +158,13 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
             "flag": pyarrow.bool_(),
         }
 
-        def array(values: list[Any], kind: str) -> pa.Array:
+        def array(values: list[Any], kind: str) -> Any:  # noqa: ANN401 - an Arrow array
             try:
                 return pyarrow.array(values, types.get(kind))
             except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
                 return pyarrow.array([None if value is None else str(value) for value in values])
 
-        table: pa.Table = pyarrow.table({name: array(values, kind) for name, kind, values in columns})
-        return table
+        return pyarrow.table({name: array(values, kind) for name, kind, values in columns})
 
     def _by_column(self) -> tuple[list[RenderResult], list[tuple[str, str, list[Any]]]]:
         """Returns the results in the order of their rows, and each column's name, kind and values."""
