@@ -383,7 +383,7 @@ impl Executor {
             return Ok(Download { path: path.to_owned(), ..fetched });
         }
         let message = format!(
-            "{} already exists and is not the video of job {}, which is paid for; download that job to another path",
+            "{} already exists and is not the video of job {}; download that job to another path",
             path.display(),
             job.request_id
         );
