@@ -48,6 +48,8 @@ pub(super) struct SegmentWriter {
 struct AppendQueue {
     requests: Vec<AppendRequest>,
     is_draining: bool,
+    /// Whether lines are neither queued nor written.
+    is_writing: bool,
     /// How many users keep the file open.
     users: usize,
 }
@@ -143,7 +145,7 @@ impl SegmentWriter {
     pub(super) fn is_idle(&self) -> bool {
         let has_no_users = {
             let queue = self.queue();
-            queue.users == 0 && !queue.is_draining
+            queue.users == 0 && queue.requests.is_empty() && !queue.is_writing
         };
         has_no_users && self.output().unwritten.is_empty()
     }
@@ -178,9 +180,12 @@ impl SegmentWriter {
                     }
                     return;
                 }
+                queue.is_writing = true;
                 std::mem::take(&mut queue.requests)
             };
             let result = self.output().write(&self.path, &requests);
+            // Before the callers continue, who may remove the journal.
+            self.queue().is_writing = false;
             if result.is_err() {
                 self.retry_later();
             }
@@ -467,6 +472,16 @@ mod tests {
         }
         writer.append(&intent("c"), Flush::ToSystem).await.unwrap();
         assert_eq!(ids(&read(&writer.path, (0, 0)).unwrap()), ["", "b", "c"], "the first was never sent");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_writer_is_idle_as_soon_as_its_line_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = begin(folder.path());
+        for _ in 0..500 {
+            writer.append(&intent("a"), Flush::ToSystem).await.unwrap();
+            assert!(writer.is_idle());
+        }
     }
 
     #[tokio::test]
