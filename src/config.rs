@@ -237,7 +237,7 @@ fn api_key(
     };
     let Some(key) = environment(variable) else {
         return Err(Error::Configuration(format!(
-            "no API key: set {variable} in the environment, or pass api_key=..."
+            "no API key: set {variable} in the environment, or pass api_key=...; vidjob.Simulator works without one"
         )));
     };
     Ok((valid_key(variable, &key)?, KeySource::Variable(variable)))

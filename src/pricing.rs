@@ -22,7 +22,7 @@ const USD_PER_SOURCE_SECOND: f64 = 0.01;
 const MAX_CHANGE_RESOLUTION: &str = "720p";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "the prices of a model")]
 pub struct Price {
     /// US dollars per second of video, by resolution.
     pub per_second: BTreeMap<String, f64>,
@@ -74,15 +74,28 @@ impl Prices {
         Err(Error::invalid("prices", "prices must be amounts in US dollars, 0 or more"))
     }
 
+    /// The error for a request without a price under a limit.
+    #[must_use]
+    pub fn unknown(request: &VideoRequest) -> Error {
+        let model = request.sent_model().unwrap_or(DEFAULT_MODEL);
+        let resolution = Self::resolution(request);
+        let message =
+            format!("max_cost_usd needs a price, and none is known for {model} at {resolution}; pass prices=");
+        Error::invalid("model", message)
+    }
+
+    fn resolution(request: &VideoRequest) -> &str {
+        match request.operation {
+            Operation::Generate => request.sent_resolution().unwrap_or(DEFAULT_RESOLUTION),
+            Operation::Edit | Operation::Extend => MAX_CHANGE_RESOLUTION,
+        }
+    }
+
     /// Estimated cost in ticks; `None` if the model or resolution has no price.
     #[must_use]
     pub fn estimate(&self, request: &VideoRequest) -> Option<i64> {
         let price = self.0.get(request.sent_model().unwrap_or(DEFAULT_MODEL))?;
-        let resolution = match request.operation {
-            Operation::Generate => request.sent_resolution().unwrap_or(DEFAULT_RESOLUTION),
-            Operation::Edit | Operation::Extend => MAX_CHANGE_RESOLUTION,
-        };
-        let per_second = price.per_second.get(resolution)?;
+        let per_second = price.per_second.get(Self::resolution(request))?;
         let (seconds, source) = seconds(request);
         let usd = per_second * seconds + USD_PER_SOURCE_SECOND * source + price.per_image * images(request);
         Some(ticks(usd))

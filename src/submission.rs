@@ -63,13 +63,14 @@ fn pending() -> &'static TaskTracker {
     PENDING[process::generation()].get_or_init(TaskTracker::new)
 }
 
-/// Submits an item's create under a journal. `None` means that another caller claimed the attempt first.
+/// Submits an item's create under a journal, unless it is `barred` by then. `None` means that another caller claimed the attempt first.
 pub(crate) async fn submit(
     api: &ApiClient,
     permit: CreatePermit,
     journal: &Journal,
     attempt: CreateAttempt<'_>,
     prepared: &PreparedCreate,
+    barred: impl Fn() -> Option<StopReason>,
 ) -> Result<Option<CreatedJob>> {
     let CreateAttempt { id, follows, n, details, row, until, turn } = attempt;
     let next = NewAttempt { attempt: new_attempt_name(), n, follows };
@@ -80,6 +81,9 @@ pub(crate) async fn submit(
     }
     let attempt = AttemptRef { id, attempt: &next.attempt };
     let may_send = || async {
+        if let Some(why) = barred() {
+            return Err(why.error());
+        }
         if until.is_some_and(|until| until <= Instant::now()) {
             return Err(StopReason::Deadline.error());
         }

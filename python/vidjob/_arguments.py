@@ -40,6 +40,9 @@ if TYPE_CHECKING:
         extra: Mapping[str, Any] | None
 
 
+#: Suffixes of images.
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
+
 __all__ = ["RequestDraft", "absolute_path", "address_fault", "local_path", "optional_path", "order_video_and_prompt"]
 
 
@@ -111,11 +114,27 @@ def order_video_and_prompt(
     return first, second
 
 
+def check_render_path(prompt: object, path: str | os.PathLike[str]) -> None:
+    """Checks that the path of a video is not the prompt, nor that of an image.
+
+    Raises:
+        InvalidRequest: It is.
+    """
+    words = prompt.prompt if isinstance(prompt, VideoRequest) else prompt
+    target = as_path("path", path)
+    is_swapped = isinstance(words, str) and kind_of_text(words) == "path" and kind_of_text(target) == "words"
+    if is_swapped:
+        raise InvalidRequest("the prompt comes first and the path of the video second", field="prompt")
+    if target.lower().endswith(_IMAGES):
+        message = f"path names an image, {target!r}: pass that as image=, and a path such as 'clip.mp4' for the video"
+        raise InvalidRequest(message, field="path")
+
+
 def _order_texts(first: str, second: str) -> tuple[str, str]:
     if kind_of_text(second) != "words":
         return second, first
     kind = kind_of_text(first)
-    if kind == "address":
+    if kind in {"address", "other_address"}:
         raise InvalidRequest("the prompt comes first and the address of the video second", field="video")
     if kind == "path":
         raise InvalidRequest(path_advice("video", first), field="video")

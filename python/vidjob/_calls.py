@@ -344,7 +344,7 @@ class RenderCall(Call["RenderResult"]):
             )
         return self._result(*rendered)
 
-    def _result(self, job: VideoJob, saved: Download, resumed: bool, warning: str | None) -> RenderResult:  # noqa: FBT001 - of the compiled part
+    def _result(self, job: VideoJob, saved: Download, resumed: bool, bought: bool, warning: str | None) -> RenderResult:  # noqa: FBT001 - of the compiled part
         from vidjob._log import warn_of_implausible_cost
         from vidjob._observers import call_safely
         from vidjob._values import RenderResult
@@ -355,7 +355,7 @@ class RenderCall(Call["RenderResult"]):
 
             call_safely("a warning failed", warn, warning, RuntimeWarning)
         file = self._download.as_given(saved)
-        return RenderResult(job.request_id, job, file.path, file.sha256, file.bytes, resumed=resumed)
+        return RenderResult(job.request_id, job, file.path, file.sha256, file.bytes, resumed=resumed, bought=bought)
 
 
 class JobsCall(Call["list[JobRecord]"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from vidjob._errors import InvalidRequest
-from vidjob._native import describe_type, describe_value
+from vidjob._native import describe_type, describe_value, request_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _SECRETS = frozenset({"api_key", "headers", "proxy"})
 _MAX_WHOLE = 2**63 - 1
 #: As many names as a message lists.
 _MAX_LISTED = 8
+#: Up to this length, a keyword is the beginning of too many.
+_SHORT = 3
 #: Characters of a keyword that a message shows.
 _MAX_SHOWN = 60
 
@@ -123,6 +125,10 @@ def as_path(name: str, value: Any, expected: str = "a str or a Path") -> str:  #
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(path, str):
         raise wrong_type(name, value, expected)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{name} has half of an emoji, which no path can have; fix the text", field=name) from None
     return path
 
 
@@ -161,7 +167,7 @@ def as_progress(value: Any) -> Any:  # noqa: ANN401 - likewise
     """
     if value is None or _is_bool(value):
         return True if value else None
-    # Dicts and sets have an `update` that is none of a bar.
+    # The `update` of dicts and sets is another one than that of a bar.
     is_bar = hasattr(value, "update") and not isinstance(value, (dict, set))
     if not (is_bar or callable(value) or hasattr(value, "on_event")):
         raise wrong_type("progress", value, "True, a callable or a bar like tqdm's")
@@ -179,10 +185,12 @@ def unknown_keyword(function: str, name: str, names: Iterable[str]) -> InvalidRe
     from vidjob._suggestions import nearest
 
     known = tuple(names)
-    near = nearest(name, known)
+    near = nearest(name, known) or next((word for word in known if len(name) > _SHORT and word.startswith(name)), None)
     word = repr(name[:_MAX_SHOWN])
     if near is not None:
         hint = f"did you mean {near!r}?"
+    elif function.startswith("VideoClient.render_many") and name in {field["name"] for field in request_fields()}:
+        hint = "set it in each row"
     elif len(known) <= _MAX_LISTED:
         hint = f"it takes {', '.join(known)}"
     elif "extra" in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidjob import _native
-from vidjob._arguments import RequestDraft, optional_path, order_video_and_prompt
+from vidjob._arguments import RequestDraft, check_render_path, optional_path, order_video_and_prompt
 from vidjob._calls import (
     BatchStream,
     Call,
@@ -30,7 +30,7 @@ from vidjob._preload import preload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Any
@@ -233,8 +233,8 @@ class VideoClient:
     ) -> Call[VideoJob]:
         """Waits until a job is done.
 
-        Polls are paced, see `watch`: a job is noticed up to 10 s after its end, and usually sooner. A short simulated
-        render seems slow for that reason; ``poll_interval=0.5`` polls every half second.
+        Polls are paced, see `watch`: a wait can end up to 10 s after the job. A short simulated render seems slow for
+        that reason; ``poll_interval=0.5`` polls every half second.
 
         Polls that fail are tolerated for 15 minutes: no response, an empty or malformed one, a proxy's page, or an
         error under any status. When the service itself refuses the job (not found, wrong key, not allowed, no money,
@@ -545,7 +545,8 @@ class VideoClient:
 
         Whether the file can be written is checked before the create. Every step is recorded in the client's journal, or
         in ``.vidjob`` beside the file, so that the same call resumes an earlier one: a job that was created is waited
-        for, and a file that is complete is not made again.
+        for, and a file that is complete is not made again. A job that failed is submitted again; one that moderation
+        blocked or whose video has expired raises its error again, as it was billed; ``overwrite=True`` submits it.
 
         Args:
             prompt: As `generate` takes it, with the arguments up to ``extra``. Or a complete `VideoRequest` of any
@@ -602,6 +603,7 @@ class VideoClient:
         )
         wait = _wait_options(timeout, poll_interval)
         save = DownloadOptions.of(path, max_bytes, overwrite=overwrite)
+        check_render_path(prompt, path)
 
         def observe(request: VideoRequest) -> CallObserver:
             return self._observe("submit", "download", request=request, on_update=on_update, progress=progress)
@@ -631,7 +633,7 @@ class VideoClient:
         prices: Prices | None = None,
         filename: str = "videos/{id}.mp4",
         input_root: PathInput | None = None,
-        columns: Sequence[str] = (),
+        columns: Iterable[str] = (),
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,
@@ -689,7 +691,7 @@ class VideoClient:
             An iterator of results in the order in which they finish, which is also a context manager.
 
         Raises:
-            InvalidRequest: An argument or an order is wrong, an id stands for two requests, or two items would have the
+            InvalidRequest: An argument or a row is wrong, an id stands for two requests, or two items would have the
                 same file; nothing was bought.
             AlreadyRunning: Another run is at work in this folder.
             JournalError: The journal cannot be read or written.
@@ -737,7 +739,7 @@ class VideoClient:
         prices: Prices | None = None,
         filename: str = "videos/{id}.mp4",
         input_root: PathInput | None = None,
-        columns: Sequence[str] = (),
+        columns: Iterable[str] = (),
         timeout: float | None = None,
         poll_interval: float | None = None,
         max_bytes: int = MAX_BYTES,

@@ -58,6 +58,6 @@ def existing_journal(folder: str | os.PathLike[str]) -> Path:
     """
     journal = journal_folder(folder)
     if journal == Path(folder) and not any(journal.glob("[0-9]*-*.jsonl")):
-        state = "the folder does not exist" if not journal.exists() else "it is no folder of a batch or of renders"
-        raise InvalidRequest(f"there is no journal in {folder}: {state}", field="folder")
+        why = "the folder does not exist" if not journal.exists() else "pass the folder of a batch or of renders"
+        raise InvalidRequest(f"there is no journal in {folder}: {why}", field="folder")
     return journal

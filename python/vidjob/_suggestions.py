@@ -10,8 +10,8 @@ __all__ = ["nearest"]
 
 #: Edits that lead from a misspelt name to the right one, at most.
 _MAX_EDITS = 2
-#: Names up to this length allow one edit only: with two, almost any short word is near.
-_SHORT = 4
+#: Names up to this length allow one edit only: with two, ``page`` is near ``image``.
+_SHORT = 5
 _SEPARATORS = {ord(mark): None for mark in " -_\t\n\r\xa0"}
 
 
@@ -27,7 +27,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
     Returns:
         The name with the fewest edits, the first of several; ``None`` if none is within two edits, or one for a name of
-        up to four letters.
+        up to five letters.
     """
     written = _plain(word)
     found, fewest = None, _MAX_EDITS + 1

@@ -62,6 +62,8 @@ class RenderResult(NotebookRepr):
         index: In a batch, the position of the item's row, from 0; otherwise ``None``.
         row: All columns of the item's row, as they were given, without media; for a prompt or a request, its fields.
         duplicate_of: The position of an earlier row with the same request, whose result this is; otherwise ``None``.
+        bought: Whether this run submitted the job, so that its cost counts for the run. Default: unless an earlier run
+            or row has the job.
     """
 
     __match_args__ = (
@@ -77,6 +79,7 @@ class RenderResult(NotebookRepr):
         "index",
         "row",
         "duplicate_of",
+        "bought",
     )
     __slots__ = __match_args__
 
@@ -92,6 +95,7 @@ class RenderResult(NotebookRepr):
     index: int | None
     row: Mapping[str, Any]
     duplicate_of: int | None
+    bought: bool
 
     def __init__(
         self,
@@ -107,10 +111,12 @@ class RenderResult(NotebookRepr):
         index: int | None = None,
         row: Mapping[str, Any] | None = None,
         duplicate_of: int | None = None,
+        bought: bool | None = None,  # noqa: FBT001 - likewise
     ) -> None:
         file = (path, sha256, bytes)
         rows = (dict(columns or {}), index, dict(row or {}), duplicate_of)
-        fields = (id, job, *file, error, resumed, render_seconds, *rows)
+        is_new = not resumed and duplicate_of is None if bought is None else bought
+        fields = (id, job, *file, error, resumed, render_seconds, *rows, is_new)
         for name, value in zip(self.__match_args__, fields, strict=True):
             object.__setattr__(self, name, value)
 
@@ -118,11 +124,6 @@ class RenderResult(NotebookRepr):
     def ok(self) -> bool:
         """Whether the file was saved."""
         return self.error is None and self.path is not None
-
-    @property
-    def is_of_this_run(self) -> bool:
-        """Whether this run bought the job or finished it, so that its cost counts for the run."""
-        return not self.resumed and self.duplicate_of is None
 
     @property
     def outcome(self) -> str:
@@ -167,6 +168,7 @@ class RenderResult(NotebookRepr):
             "index": self.index,
             "row": json_columns(self.row),
             "duplicate_of": self.duplicate_of,
+            "bought": self.bought,
         }
 
     @classmethod
@@ -186,6 +188,7 @@ class RenderResult(NotebookRepr):
             data.get("index"),
             data.get("row"),
             data.get("duplicate_of"),
+            data.get("bought"),
         )
 
     def _fields(self) -> tuple[object, ...]:
@@ -194,7 +197,7 @@ class RenderResult(NotebookRepr):
     def _key(self) -> tuple[object, ...]:
         error = None if self.error is None else (type(self.error), str(self.error))
         plain = (self.id, self.job, self.path, self.sha256, self.bytes, self.resumed, self.render_seconds)
-        return (*plain, error, self.index, self.duplicate_of)
+        return (*plain, error, self.index, self.duplicate_of, self.bought)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RenderResult):
@@ -211,7 +214,7 @@ class RenderResult(NotebookRepr):
         shown = ", ".join(
             f"{name}={_shown(value)}"
             for name, value in zip(self.__match_args__, self._fields(), strict=True)
-            if value is not None and value is not False and not (isinstance(value, dict) and not value)
+            if name != "bought" and value is not None and value is not False and not _is_empty(value)
         )
         return f"RenderResult({shown})"
 
@@ -223,6 +226,10 @@ class RenderResult(NotebookRepr):
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"RenderResult is frozen: {name} cannot be deleted")
+
+
+def _is_empty(value: object) -> bool:
+    return isinstance(value, dict) and not value
 
 
 def _shown(value: object) -> str:
@@ -255,6 +262,7 @@ class JobRecord(NamedTuple):
         error: The error, or ``None``.
         service: The base URL of the service that has the job, or ``None`` when the journal does not name it.
         spent_usd: The cost of all attempts.
+        estimated_usd: The part of ``spent_usd`` that the service has not reported.
     """
 
     id: str
@@ -273,6 +281,7 @@ class JobRecord(NamedTuple):
     error: str | None
     service: str | None
     spent_usd: Decimal
+    estimated_usd: Decimal
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
@@ -289,6 +298,8 @@ class JobRecord(NamedTuple):
         fields["created_at"] = datetime.fromtimestamp(fields["created_at"], timezone.utc)
         fields["cost_usd"] = Decimal(fields.pop("cost_in_usd_ticks")).scaleb(-10)
         fields["spent_usd"] = Decimal(fields.pop("spent_in_usd_ticks")).scaleb(-10)
+        fields["estimated_usd"] = Decimal(fields.pop("estimated_in_usd_ticks")).scaleb(-10)
+        del fields["request_sha256"], fields["is_blocked"]
         fields["job"] = None if fields["job"] is None else VideoJob.from_dict(fields["job"])
         fields["path"] = None if fields["path"] is None else Path(fields["path"])
         return cls(**fields)
@@ -300,6 +311,7 @@ class JobRecord(NamedTuple):
             "created_at": self.created_at.isoformat(),
             "cost_usd": f"{self.cost_usd:f}",
             "spent_usd": f"{self.spent_usd:f}",
+            "estimated_usd": f"{self.estimated_usd:f}",
             "job": None if self.job is None else self.job.to_dict(),
             "path": None if self.path is None else str(self.path),
         }

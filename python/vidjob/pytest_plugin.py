@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and item.get_closest_marker(_MARKER) is not None:
             names = item.fixturenames
             # A new list: the other parameters of the function may have the old one.
-            item.fixturenames = names if _MARKER in names else [*names, _MARKER]
+            # First: other fixtures may make a client.
+            item.fixturenames = [_MARKER, *(name for name in names if name != _MARKER)]
 
 
 @pytest.fixture

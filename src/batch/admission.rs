@@ -44,7 +44,7 @@ impl Admission {
 }
 
 fn queue(semaphore: &Arc<Semaphore>) -> Turn {
-    // A semaphore is fair from the first poll on, which a task without budget would not make.
+    // The first poll takes the place, so it must not be put off by tokio's budget of a task.
     let acquire = unconstrained(Arc::clone(semaphore).acquire_owned());
     let mut turn: Turn = Box::pin(async move { acquire.await.ok() });
     match turn.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::error::{Error, NotSubmitted, Result};
+use crate::error::{Error, NotSubmitted};
 use crate::pricing::{usd, usd_text};
 use crate::stop_reason::StopReason;
 
@@ -19,7 +19,7 @@ pub struct Budget {
 
 enum Attempt {
     Reserved,
-    /// A reservation that is not settled decides.
+    /// The limit is reached, unless an open reservation turns out cheaper or is returned.
     Unsure,
     Stopped(StopReason),
 }
@@ -45,21 +45,23 @@ impl Budget {
     }
 
     /// Reserves the estimate for one create. Waits while creates under way might be refused, or jobs turn out cheaper.
-    pub async fn reserve(self: &Arc<Self>, estimate: Option<i64>) -> Result<Reservation> {
-        let Some(amount) = estimate.or_else(|| self.most.is_none().then_some(0)) else {
-            let words = "max_cost_usd needs a price, and none is known for the model or resolution; pass prices=";
-            return Err(Error::invalid("model", words));
-        };
+    pub async fn reserve(self: &Arc<Self>, amount: i64) -> Result<Reservation, StopReason> {
         loop {
             let changed = self.changed.notified();
             match self.attempt(amount) {
                 Attempt::Reserved => {
                     return Ok(Reservation { budget: Arc::clone(self), amount, cost: None });
                 }
-                Attempt::Stopped(why) => return Err(self.refusal(why, estimate)),
+                Attempt::Stopped(why) => return Err(why),
                 Attempt::Unsure => changed.await,
             }
         }
+    }
+
+    /// Whether the cost is limited, so that every item needs a price.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.most.is_some()
     }
 
     fn attempt(&self, amount: i64) -> Attempt {
@@ -83,6 +85,8 @@ impl Budget {
             return Attempt::Unsure;
         }
         state.stop = Some(reached);
+        drop(state);
+        self.changed.notify_waiters();
         Attempt::Stopped(reached)
     }
 
@@ -95,7 +99,9 @@ impl Budget {
             StopReason::Jobs => self.max_jobs.map(|most| format!("max_jobs={most}")),
             _ => None,
         };
+        let fits = self.most.is_some_and(|most| spent + i128::from(estimate.unwrap_or_default()) <= most.into());
         let what = match (why, limit) {
+            (StopReason::Budget, Some(limit)) if fits => format!("an earlier row reached {limit}"),
             (StopReason::Budget, Some(limit)) => format!("{limit} would be exceeded"),
             (StopReason::Jobs, Some(limit)) => format!("{limit} is reached"),
             _ => why.description().to_owned(),
@@ -105,7 +111,10 @@ impl Budget {
             |ticks| format!("this item would cost about {} USD", usd_text(ticks.into())),
         );
         Error::NotSubmitted(Box::new(NotSubmitted {
-            message: format!("not submitted: {what}; {} USD is spent in this folder, and {cost}", usd_text(spent)),
+            message: format!(
+                "not submitted: {what}; {} USD is spent or reserved in this folder, and {cost}",
+                usd_text(spent)
+            ),
             limit: Some(why.as_str()),
             spent_usd: Some(usd(spent)),
             estimate_usd: estimate.map(|ticks| usd(ticks.into())),
@@ -130,6 +139,17 @@ impl Budget {
     pub fn stop(&self, why: StopReason) {
         self.lock().stop.get_or_insert(why);
         self.changed.notify_waiters();
+    }
+
+    /// Returns once nothing more is submitted.
+    pub async fn when_stopped(&self) -> StopReason {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(why) = self.stopped() {
+                return why;
+            }
+            changed.await;
+        }
     }
 
     #[must_use]
@@ -208,15 +228,14 @@ mod tests {
     #[tokio::test]
     async fn money_is_reserved_and_settled() {
         let budget = budget(Some(10), 2, None);
-        let first = budget.reserve(Some(8)).await.unwrap();
+        let first = budget.reserve(8).await.unwrap();
         let other = Arc::clone(&budget);
-        let waiting = tokio::spawn(async move { other.reserve(Some(5)).await });
+        let waiting = tokio::spawn(async move { other.reserve(5).await });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished(), "creates under way may turn out cheaper");
         first.settle(3);
         waiting.await.unwrap().unwrap().settle(5);
-        let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
-        assert!(refused.starts_with("not submitted: max_cost_usd=0.00 would be exceeded; "), "{refused}");
+        assert_eq!(budget.reserve(1).await.err(), Some(StopReason::Budget));
         assert_eq!(budget.stopped(), Some(StopReason::Budget));
     }
 
@@ -227,8 +246,7 @@ mod tests {
             for cost in costs {
                 budget.resume(0).settle(cost);
             }
-            let refused = budget.reserve(Some(1)).await.unwrap_err().to_string();
-            assert!(refused.starts_with("not submitted: max_cost_usd=1.00 would be exceeded; "), "{refused}");
+            assert_eq!(budget.reserve(1).await.err(), Some(StopReason::Budget));
             assert!(budget.spent_usd() > 9e8);
         }
     }
@@ -238,7 +256,7 @@ mod tests {
         let absurd = budget(Some(10), 0, None);
         let mut reservations = Vec::new();
         for estimate in [4, 5] {
-            reservations.push(absurd.reserve(Some(estimate)).await.unwrap());
+            reservations.push(absurd.reserve(estimate).await.unwrap());
         }
         for reservation in reservations {
             reservation.settle(i64::MAX);
@@ -246,19 +264,18 @@ mod tests {
         assert_eq!(absurd.lock().spent, 2 * i128::from(i64::MAX));
         let credited = budget(Some(10), 10, None);
         credited.resume(0).settle(-1_000);
-        assert!(credited.reserve(Some(1)).await.is_err(), "no cost is below zero");
+        assert!(credited.reserve(1).await.is_err(), "no cost is below zero");
     }
 
     #[tokio::test]
     async fn a_dropped_reservation_is_returned_until_the_create_may_have_been_billed() {
         let budget = budget(Some(10), 0, Some(1));
-        drop(budget.reserve(Some(10)).await.unwrap());
+        drop(budget.reserve(10).await.unwrap());
         assert_eq!(budget.lock().spent, 0);
-        let mut reservation = budget.reserve(Some(10)).await.unwrap();
+        let mut reservation = budget.reserve(10).await.unwrap();
         reservation.spend();
         drop(reservation);
         assert_eq!(budget.lock().spent, 10);
-        assert!(budget.reserve(None).await.is_err());
         drop(budget.resume(4));
         let state = budget.lock();
         assert_eq!((state.spent, state.open), (10, 0), "it was counted before");
@@ -267,10 +284,10 @@ mod tests {
     #[tokio::test]
     async fn jobs_are_counted_and_returned() {
         let budget = budget(None, 0, Some(1));
-        drop(budget.reserve(None).await.unwrap());
-        let mut kept = budget.reserve(None).await.unwrap();
+        drop(budget.reserve(0).await.unwrap());
+        let mut kept = budget.reserve(0).await.unwrap();
         kept.spend();
-        assert!(budget.reserve(None).await.is_err());
+        assert!(budget.reserve(0).await.is_err());
         assert_eq!(budget.stopped(), Some(StopReason::Jobs));
     }
 
@@ -278,9 +295,9 @@ mod tests {
     async fn the_last_job_waits_for_creates_that_may_be_refused() {
         for accepted in [true, false] {
             let budget = budget(None, 0, Some(1));
-            let mut first = budget.reserve(None).await.unwrap();
+            let mut first = budget.reserve(0).await.unwrap();
             let other = Arc::clone(&budget);
-            let waiting = tokio::spawn(async move { other.reserve(None).await.map(drop) });
+            let waiting = tokio::spawn(async move { other.reserve(0).await.map(drop) });
             tokio::task::yield_now().await;
             assert!(!waiting.is_finished());
             if accepted {
@@ -298,18 +315,24 @@ mod tests {
             (
                 StopReason::Budget,
                 Some(4_020_000_000),
-                "max_cost_usd=2.00 would be exceeded; 1.75 USD is spent in this folder, and this item would cost about \
+                "max_cost_usd=2.00 would be exceeded; 1.75 USD is spent or reserved in this folder, and this item would cost about \
                  0.402 USD",
+            ),
+            (
+                StopReason::Budget,
+                Some(2_500_000_000),
+                "an earlier row reached max_cost_usd=2.00; 1.75 USD is spent or reserved in this folder, and this item would cost \
+                 about 0.25 USD",
             ),
             (
                 StopReason::Jobs,
                 Some(2_500_000_000),
-                "max_jobs=6 is reached; 1.75 USD is spent in this folder, and this item would cost about 0.25 USD",
+                "max_jobs=6 is reached; 1.75 USD is spent or reserved in this folder, and this item would cost about 0.25 USD",
             ),
             (
                 StopReason::Deadline,
                 None,
-                "the deadline has passed; 1.75 USD is spent in this folder, and no price is known for this item",
+                "the deadline has passed; 1.75 USD is spent or reserved in this folder, and no price is known for this item",
             ),
         ];
         for (why, estimate, words) in cases {
@@ -321,18 +344,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_needs_prices() {
-        let budget = budget(Some(10), 0, None);
-        assert!(matches!(budget.reserve(None).await, Err(Error::InvalidRequest { field: "model", .. })));
-        assert_eq!(budget.stopped(), None);
-    }
-
-    #[tokio::test]
     async fn a_stop_reaches_those_who_wait() {
         let budget = budget(Some(1), 0, None);
-        let _kept = budget.reserve(Some(1)).await.unwrap();
+        let _kept = budget.reserve(1).await.unwrap();
         let other = Arc::clone(&budget);
-        let waiting = tokio::spawn(async move { other.reserve(Some(1)).await.map(drop) });
+        let waiting = tokio::spawn(async move { other.reserve(1).await.map(drop) });
         tokio::task::yield_now().await;
         budget.stop(StopReason::Caller);
         budget.stop(StopReason::Deadline);

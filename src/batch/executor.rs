@@ -13,7 +13,7 @@ use super::budget::{Budget, Reservation};
 use super::cost::cost;
 use super::item::{Item, ItemOutcome, LastSeen, Rendered};
 use super::plan::{NextStep, Wanted, exists, plan};
-use super::rules::{OnExisting, OnUnknown, Retry, Rules};
+use super::rules::{OnExisting, OnUnknown, Rules};
 use crate::api::ApiClient;
 use crate::download;
 use crate::error::{ApiErrorKind, DownloadErrorKind, Error, JournalErrorKind, Result};
@@ -67,10 +67,13 @@ impl Executor {
     pub(super) async fn run(&self, api: &ApiClient, item: &Item, place: Place) -> ItemOutcome {
         let mut seen = LastSeen::default();
         let result = self.advance(api, item, place, &mut seen).await;
-        let result = match (result, &seen.job) {
+        if result.is_err() && seen.is_earlier {
             // The job of an earlier attempt does not belong to the error of a new create.
-            (Err(error), Some(job)) if !seen.is_earlier => Err(error.with_request_id(&job.request_id)),
-            (result, _) => result,
+            seen.job = None;
+        }
+        let result = match &seen.job {
+            Some(job) => result.map_err(|error| error.with_request_id(&job.request_id)),
+            None => result,
         };
         ItemOutcome { seen, result }
     }
@@ -146,6 +149,7 @@ impl Executor {
                         continue;
                     };
                     (seen.job, seen.warning, seen.is_earlier) = (Some(job.clone()), warning, false);
+                    seen.is_bought = true;
                     break Box::pin(self.follow(api, job, None, reservation, seen)).await?;
                 }
             }
@@ -168,8 +172,9 @@ impl Executor {
         if rules.on_existing != OnExisting::Error {
             seen.job = entry.current().and_then(|attempt| attempt.state.job());
         }
+        // The item of this call is another one than that job's.
+        seen.is_earlier = matches!(planned, Ok(NextStep::Submit) | Err(Error::InvalidRequest { field: "id", .. }));
         let next = planned?;
-        seen.is_earlier = next == NextStep::Submit;
         if next == NextStep::Submit {
             self.check_damage(&item.id, rules)?;
             return Ok(next);
@@ -251,14 +256,26 @@ impl Executor {
         place: Place,
     ) -> Result<Option<(CreatedJob, Reservation)>> {
         let Place { create, reserving, sending: turn } = place;
-        let _create = create.await;
         if let Err(taken) = self.check_target(&item.path) {
             return self.recheck_target(item, taken).await;
         }
-        let prepared = api.prepare(item.request.clone()).await?;
-        let reserving = reserving.await;
-        self.check_deadline(item)?;
-        let mut reservation = self.budget.reserve(self.prices.estimate(&item.request)).await?;
+        let ready = async {
+            let create = create.await;
+            let prepared = api.prepare(item.request.clone()).await?;
+            Ok((create, prepared, reserving.await))
+        };
+        let (_create, prepared, reserving) = tokio::select! {
+            biased;
+            // Nothing is reserved yet: a slow item holds up neither a stop nor the deadline.
+            why = self.stopped() => return Err(self.refusal(why, item)),
+            ready = ready => ready?,
+        };
+        let estimate = self.prices.estimate(&item.request);
+        if estimate.is_none() && self.budget.is_limited() {
+            return Err(Prices::unknown(&item.request));
+        }
+        let reserved = self.budget.reserve(estimate.unwrap_or_default()).await;
+        let mut reservation = reserved.map_err(|why| self.refusal(why, item))?;
         let permit = api.acquire_create_permit_until(self.deadline).await;
         let permit = permit.map_err(|error| self.check_deadline(item).err().unwrap_or(error))?;
         drop(reserving);
@@ -280,7 +297,8 @@ impl Executor {
         let create = self.creates_under_way.track_future(async move {
             let _claim = claim;
             let attempt = CreateAttempt { id: &id, n, follows, details, row, until, turn };
-            let created = submission::submit(&api, permit, &journal, attempt, &prepared).await;
+            let barred = || budget.stopped().filter(|why| why.bars_reserved());
+            let created = submission::submit(&api, permit, &journal, attempt, &prepared, barred).await;
             match &created {
                 Ok(Some(_)) | Err(Error::SubmitUnknown { .. }) => reservation.spend(),
                 // Before the reservation is returned, which would admit one more create.
@@ -293,7 +311,10 @@ impl Executor {
             submission::run_to_end(create).await.unwrap_or_else(|| Err(self.refusal(StopReason::Caller, item)));
         match created {
             Ok(None) => self.refresh().await?,
-            Err(error @ Error::NotSubmitted(_)) => return Err(self.check_deadline(item).err().unwrap_or(error)),
+            Err(error @ Error::NotSubmitted(_)) => {
+                self.check_deadline(item)?;
+                return Err(self.budget.stopped().map_or(error, |why| self.refusal(why, item)));
+            }
             Err(_) | Ok(Some(_)) => {}
         }
         created
@@ -401,7 +422,7 @@ impl Executor {
     }
 
     fn check_target(&self, path: &Path) -> Result<()> {
-        let is_taken = self.rules.retry != Retry::All && !self.options().overwrite && path.is_file();
+        let is_taken = self.run.is_some() && !self.options().overwrite && path.is_file();
         if is_taken {
             let message = format!("{} already exists and was not created by this journal", path.display());
             return Err(exists(&message, self.overwrite()));
@@ -422,6 +443,23 @@ impl Executor {
         if self.run.is_some() { "on_existing=\"overwrite\"" } else { "overwrite=True" }
     }
 
+    /// Returns once nothing more is submitted.
+    async fn stopped(&self) -> StopReason {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            why = self.budget.when_stopped() => why,
+            () = deadline => {
+                self.budget.stop(StopReason::Deadline);
+                StopReason::Deadline
+            }
+        }
+    }
+
     fn refusal(&self, why: StopReason, item: &Item) -> Error {
         self.budget.refusal(why, self.prices.estimate(&item.request))
     }
@@ -440,9 +478,18 @@ impl Executor {
         let path = self.journal.absolute(&file.path);
         match std::fs::metadata(&path) {
             Ok(found) if found.is_file() && found.len() == file.bytes => Ok(true),
-            Ok(_) => Err(exists(&format!("{} has changed since it was saved", path.display()), self.overwrite())),
+            Ok(_) => Err(self.changed(&path, "has changed since it was saved")),
             Err(_) => Ok(false),
         }
+    }
+
+    fn changed(&self, path: &Path, what: &str) -> Error {
+        let message = format!(
+            "{} {what}; move it away to download the video again at no cost, or pass {} to buy it again",
+            path.display(),
+            self.overwrite()
+        );
+        Error::download(DownloadErrorKind::Other, message)
     }
 
     async fn is_intact(&self, file: &Download) -> Result<bool> {
@@ -454,7 +501,7 @@ impl Executor {
         if has_hash(&path, &file.sha256).await {
             return Ok(true);
         }
-        Err(exists(&format!("{} has changed since it was saved: its hash differs", path.display()), self.overwrite()))
+        Err(self.changed(&path, "has changed since it was saved: its hash differs"))
     }
 
     fn already_rendered(&self, job: VideoJob, file: Download) -> Rendered {

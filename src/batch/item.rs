@@ -42,6 +42,8 @@ pub(crate) struct LastSeen {
     pub(crate) warning: Option<String>,
     /// Whether `job` belongs to an earlier attempt.
     pub(super) is_earlier: bool,
+    /// Whether the job was created by this run.
+    pub(super) is_bought: bool,
 }
 
 impl LastSeen {

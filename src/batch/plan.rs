@@ -57,11 +57,10 @@ pub(super) fn plan(entry: &Entry, wanted: Wanted<'_>, rules: Rules) -> Result<Ne
     }
     let message = format!(
         "the job of this item was created at {} and is available only there, not at {} (journal: {}); use that \
-         base_url, or pass {} to buy it again here",
+         base_url",
         last.order.service,
         wanted.service,
-        wanted.journal.display(),
-        wanted.overwrite
+        wanted.journal.display()
     );
     Err(Error::invalid("base_url", message))
 }
@@ -94,7 +93,7 @@ fn after_end(job: &VideoJob, retry: Retry) -> Result<NextStep> {
         return Ok(NextStep::Fetch(Box::new(job.clone())));
     }
     match retry {
-        Retry::All => Ok(NextStep::Submit),
+        Retry::Unbilled if job.status == JobStatus::Failed && !job.is_blocked() => Ok(NextStep::Submit),
         Retry::Failed if !job.is_blocked() => Ok(NextStep::Submit),
         // A job that ended without a video is an error.
         _ => job.clone().into_result().map(|job| NextStep::Fetch(Box::new(job))),
@@ -105,13 +104,19 @@ fn unknown(attempt: &Attempt, error: Option<&str>, request_id: Option<String>) -
     let what = error.map_or("the program ended before the response arrived", cause);
     Error::SubmitUnknown {
         message: format!(
-            "an earlier create has no known outcome ({what}; sent as {}): a job may exist and be billed; look for it in the \
+            "an earlier create has no known outcome ({what}; sent{} as {}): a job may exist and be billed; look for it in the \
              provider's console, or pass on_unknown=\"resubmit\" to submit it again",
+            to_service(attempt),
             attempt.name
         ),
         status_code: None,
         request_id,
     }
+}
+
+fn to_service(attempt: &Attempt) -> String {
+    let service = &attempt.order.service;
+    if service.is_empty() { String::new() } else { format!(" to {service}") }
 }
 
 /// The cause in a recorded message, without the advice that follows it.
@@ -196,21 +201,21 @@ mod tests {
         let overwrite = Rules { on_existing: OnExisting::Overwrite, ..resume };
         let resubmit = Rules { on_unknown: OnUnknown::Resubmit, ..resume };
         let failed_again = Rules { retry: Retry::Failed, ..resume };
-        let all_again = Rules { retry: Retry::All, ..resume };
+        let unbilled_again = Rules { retry: Retry::Unbilled, ..resume };
         let table = [
             ("refused", refused(), ["submit", "submit", "submit", "submit", "submit"]),
             ("unknown", lost(), ["unknown", "unknown", "submit", "unknown", "unknown"]),
             ("accepted", accepted(), ["follow 1 7"; 5]),
             ("done", over(job(JobStatus::Done)), ["fetch", "submit", "fetch", "fetch", "fetch"]),
             ("failed", over(job(JobStatus::Failed)), ["failed", "submit", "failed", "submit", "submit"]),
-            ("expired", over(job(JobStatus::Expired)), ["expired", "submit", "expired", "submit", "submit"]),
-            ("blocked", over(blocked()), ["blocked", "submit", "blocked", "blocked", "submit"]),
-            ("withheld", over(withheld()), ["blocked", "submit", "blocked", "blocked", "submit"]),
+            ("expired", over(job(JobStatus::Expired)), ["expired", "submit", "expired", "submit", "expired"]),
+            ("blocked", over(blocked()), ["blocked", "submit", "blocked", "blocked", "blocked"]),
+            ("withheld", over(withheld()), ["blocked", "submit", "blocked", "blocked", "blocked"]),
             ("saved", saved(), ["nothing", "submit", "nothing", "nothing", "nothing"]),
         ];
         for (name, state, steps) in table {
             let entry = entry(state, SHA256, SERVICE);
-            let rules = [resume, overwrite, resubmit, failed_again, all_again];
+            let rules = [resume, overwrite, resubmit, failed_again, unbilled_again];
             assert_eq!(rules.map(|rules| planned(&entry, rules)), steps, "{name}");
             let refuse = Rules { on_existing: OnExisting::Error, ..resume };
             assert_eq!(planned(&entry, refuse), "exists", "{name}");
@@ -227,7 +232,9 @@ mod tests {
             Wanted { id: "a", sha256: SHA256, service: SERVICE, journal: Path::new("a/.vidjob"), overwrite: "" };
         let message = plan(&entry(lost, SHA256, SERVICE), wanted, Rules::default()).unwrap_err().to_string();
         assert!(
-            message.contains("(the create was sent and its response was lost (reset); sent as attempt-1)"),
+            message.contains(
+                "(the create was sent and its response was lost (reset); sent to https://api.cometapi.com as attempt-1)"
+            ),
             "{message}"
         );
         assert_eq!(message.matches("a job may exist").count(), 1, "{message}");

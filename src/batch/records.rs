@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::cost::{cost, spent};
+use super::cost::{cost, estimated, spent};
 use crate::error::Result;
 use crate::job::{JobStatus, VideoJob};
 use crate::journal::{Attempt, AttemptState, Damage, Entry, Journal};
@@ -30,6 +30,12 @@ pub struct Record {
     pub cost_in_usd_ticks: i64,
     /// Of all attempts.
     pub spent_in_usd_ticks: i64,
+    /// The part of that which is estimated.
+    pub estimated_in_usd_ticks: i64,
+    /// Of the last attempt.
+    pub request_sha256: String,
+    /// Whether moderation withheld the video.
+    pub is_blocked: bool,
     /// The last snapshot.
     pub job: Option<VideoJob>,
     /// The path of the file, saved or planned.
@@ -78,6 +84,9 @@ fn of(journal: &Journal, id: String, entry: &Entry, last: &Attempt) -> Record {
         attempts,
         cost_in_usd_ticks: cost,
         spent_in_usd_ticks: i64::try_from(spent(entry)).unwrap_or(i64::MAX),
+        estimated_in_usd_ticks: i64::try_from(estimated(entry)).unwrap_or(i64::MAX),
+        is_blocked: job.as_ref().is_some_and(VideoJob::is_blocked),
+        request_sha256: last.order.request_sha256.clone(),
         job,
         path: path.map(|path| journal.absolute(&path)),
         bytes: file.map(|file| file.bytes),

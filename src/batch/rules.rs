@@ -28,8 +28,8 @@ pub enum Retry {
     Never,
     /// Those that moderation did not block.
     Failed,
-    /// All: a single render asks for exactly this item.
-    All,
+    /// Those that ended without a video, which are not billed.
+    Unbilled,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

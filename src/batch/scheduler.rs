@@ -83,13 +83,15 @@ pub struct Outcome {
     /// From acceptance to the end of the job, if both were observed.
     pub render_time: Option<Duration>,
     pub warning: Option<String>,
+    /// Whether this run created the job.
+    pub bought: bool,
     pub result: Result<Rendered>,
 }
 
 impl Outcome {
     fn without_work(id: String, result: Result<Rendered>) -> Self {
         let job = result.as_ref().ok().map(|made| made.job.clone());
-        Self { id, job, render_time: None, warning: None, result }
+        Self { id, job, render_time: None, warning: None, bought: false, result }
     }
 
     /// A task ended without an outcome.
@@ -246,9 +248,9 @@ impl Batch {
         let name = item.id.clone();
         let handle = self.tasks.spawn(async move {
             executor.describe(&item);
-            let ItemOutcome { seen: LastSeen { job, render_time, warning, .. }, result } =
+            let ItemOutcome { seen: LastSeen { job, render_time, warning, is_bought: bought, .. }, result } =
                 executor.run(&api, &item, place).await;
-            Outcome { id: item.id, job, render_time, warning, result }
+            Outcome { id: item.id, job, render_time, warning, bought, result }
         });
         self.names.insert(handle.id(), name);
         self.in_flight.store(self.tasks.len(), Ordering::SeqCst);

@@ -36,6 +36,8 @@ pub struct RenderOutput {
     pub file: Download,
     /// Whether an earlier call had finished it.
     pub resumed: bool,
+    /// Whether this call created the job.
+    pub bought: bool,
     pub warning: Option<String>,
 }
 
@@ -49,7 +51,7 @@ pub(crate) async fn render_one(
 ) -> Result<RenderOutput> {
     let RenderSettings { on_existing, on_unknown, wait_options, max_bytes } = settings;
     let executor = Executor {
-        rules: Rules { on_existing, on_unknown, retry: Retry::All, verify: false },
+        rules: Rules { on_existing, on_unknown, retry: Retry::Unbilled, verify: false },
         budget: Arc::new(Budget::new(None, 0, None)),
         prices: Prices::default(),
         downloads: Semaphore::new(1),
@@ -68,7 +70,7 @@ pub(crate) async fn render_one(
     let Rendered { job, file, resumed } = result?;
     let other = other_service(&entry, &executor.service).filter(|_| resumed);
     let warning = seen.warning.or_else(|| other.map(|other| made_elsewhere(&file.path, other, &executor)));
-    Ok(RenderOutput { job, file, resumed, warning })
+    Ok(RenderOutput { job, file, resumed, bought: seen.is_bought, warning })
 }
 
 fn made_elsewhere(path: &Path, other: &str, executor: &Executor) -> String {

@@ -674,8 +674,13 @@ pub(super) fn about(which: AttemptRef<'_>, event: EventKind) -> Line {
     Line { id: which.id.to_owned(), attempt: which.attempt.to_owned(), ..Line::new(event) }
 }
 
+/// What runs in a folder, for messages.
+pub(super) const BATCH: &str = "a batch";
+
 pub(super) fn already_running(what: &str, owner: &Owner, folder: &Path) -> Error {
-    let (owner, folder) = (owner.description(), folder.display());
-    let message = format!("{what} is already running ({owner}) with the journal in {folder}; wait until it has ended");
+    let is_own_batch = what == BATCH && owner.is_this_process();
+    let hint = if is_own_batch { "read that one to its end, or close it" } else { "wait until it has ended" };
+    let message =
+        format!("{what} is already running ({}) with the journal in {}; {hint}", owner.description(), folder.display());
     Error::journal(JournalErrorKind::AlreadyRunning, message, None)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log::{Journal, already_running};
+use super::log::{BATCH, Journal, already_running};
 use super::merge;
 use super::store::Created;
 use crate::error::Result;
@@ -70,7 +70,7 @@ impl Journal {
     /// Starts a run, unless another one is in progress.
     pub async fn run(self: &Arc<Self>) -> Result<Run> {
         if std::mem::replace(&mut self.lock().has_run, true) {
-            return Err(already_running("a batch", &Owner::this_process(), self.folder()));
+            return Err(already_running(BATCH, &Owner::this_process(), self.folder()));
         }
         let read = Arc::clone(self);
         let begun = match blocking(move || read.refresh()).await {
@@ -108,7 +108,7 @@ impl Journal {
                 && *other != owner
                 && self.is_alive(other).await?
             {
-                return Err(already_running("a batch", other, self.folder()));
+                return Err(already_running(BATCH, other, self.folder()));
             }
             let number = latest.map_or(1, |latest| latest.number.saturating_add(1));
             if self.runs.begin(number, &owner).await.map_err(unwritable)? == Created::New {

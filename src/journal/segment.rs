@@ -48,7 +48,7 @@ pub(super) struct SegmentWriter {
 struct AppendQueue {
     requests: Vec<AppendRequest>,
     is_draining: bool,
-    /// Whether lines are neither queued nor written.
+    /// Whether lines were taken from the queue and are being written.
     is_writing: bool,
     /// How many users keep the file open.
     users: usize,

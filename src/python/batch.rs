@@ -52,10 +52,12 @@ impl Options {
 
     fn checked(&self, prices: Prices) -> Result<Settings> {
         if self.concurrency == 0 || self.max_downloads == 0 {
-            return Err(Error::invalid("concurrency", "concurrency and max_downloads must be at least 1"));
+            let field = if self.concurrency == 0 { "concurrency" } else { "max_downloads" };
+            return Err(Error::invalid(field, format!("{field} must be at least 1, not 0")));
         }
-        if self.max_cost_usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
-            return Err(Error::invalid("max_cost_usd", "max_cost_usd must be a number of US dollars from 0 up"));
+        if let Some(usd) = self.max_cost_usd.filter(|usd| !usd.is_finite() || *usd < 0.0) {
+            let message = format!("max_cost_usd must be a number of US dollars from 0 up, not {usd}");
+            return Err(Error::invalid("max_cost_usd", message));
         }
         let span =
             |field, seconds: Option<f64>| seconds.map(|seconds| super::arguments::span(field, seconds)).transpose();
@@ -118,6 +120,7 @@ pub(super) struct Outcome {
     job: Option<crate::job::VideoJob>,
     render_time: Option<Duration>,
     warning: Option<String>,
+    bought: bool,
     result: std::result::Result<(crate::saved_file::Download, bool), Error>,
 }
 
@@ -129,6 +132,7 @@ impl Outcome {
             job,
             render_time: outcome.render_time,
             warning: outcome.warning,
+            bought: outcome.bought,
             result: outcome.result.map(|made| (made.file, made.resumed)),
         }
     }
@@ -159,6 +163,11 @@ impl Outcome {
     #[getter]
     fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    #[getter]
+    fn bought(&self) -> bool {
+        self.bought
     }
 
     #[getter]
@@ -363,6 +372,8 @@ impl Batch {
         let Some(core) = self.0.get() else { return Ok(()) };
         let inner = core.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
         let Some(batch) = inner else { return Ok(()) };
+        // A step in another thread may hold the batch for a moment, and go on submitting.
+        core.handle.stop();
         blocking::block_on(py, None, |_| async move {
             batch.lock().await.close().await;
             Ok(())

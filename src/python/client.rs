@@ -145,14 +145,14 @@ async fn render(
     target: Target,
     on_unknown: OnUnknown,
 ) -> Result<RenderResult> {
-    let RenderOutput { job, file, resumed, warning } =
+    let RenderOutput { job, file, resumed, bought, warning } =
         client.render(request, &target.path, waiting.wait_options()?, &target.options(), on_unknown).await?;
-    Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), resumed, warning))
+    Ok((values::VideoJob::from_inner(job), values::Download::from_inner(file), resumed, bought, warning))
 }
 
 type RequestArgument<'py> = Bound<'py, super::request::VideoRequest>;
-/// The job, its file, whether an earlier call had finished it, and a warning.
-type RenderResult = (values::VideoJob, values::Download, bool, Option<String>);
+/// The job, its file, whether an earlier call had finished it, whether this one created it, and a warning.
+type RenderResult = (values::VideoJob, values::Download, bool, bool, Option<String>);
 
 /// The request with absolute paths: the working directory may change.
 fn anchored(request: &RequestArgument<'_>) -> VideoRequest {

@@ -38,8 +38,8 @@ pub(crate) enum Pool {
     Caller,
 }
 
-/// A turn among creates that are sent in order.
-const LONGEST_TURN: Duration = Duration::from_millis(20);
+/// After this, the next create is sent without waiting for this one: connections may take long.
+const LONGEST_TURN: Duration = Duration::from_millis(10);
 
 /// Permission to send one create now.
 #[derive(Debug)]
@@ -263,7 +263,7 @@ impl Http {
     }
 }
 
-/// Runs an exchange, and ends its turn once the request is sent, or nearly so: a slow connection holds up no other.
+/// Runs an exchange, and ends its turn once the request is sent, or after [`LONGEST_TURN`].
 async fn in_turn<F: Future>(exchange: F, turn: Option<OwnedSemaphorePermit>, progress: &UploadProgress) -> F::Output {
     let mut exchange = std::pin::pin!(exchange);
     if turn.is_some() {

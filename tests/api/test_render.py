@@ -7,12 +7,13 @@ import sys
 import textwrap
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import vidjob
 from support import ApiMode, Run, quick_client
-from vidjob import JobStatus, Simulator, VideoClient
+from vidjob import JobStatus, Simulator, VideoClient, VideoRequest
 
 
 @pytest.mark.parametrize("shape", ["cometapi", "envelope", "xai"])
@@ -52,6 +53,24 @@ def test_render_to_an_unusable_path_creates_no_job(
     assert simulator.requests == []
 
 
+@pytest.mark.parametrize(
+    ("prompt", "path", "words"),
+    [
+        ("x.mp4", "A candle flickers", "the prompt comes first and the path of the video second"),
+        ("clips/x", "A candle flickers", "the prompt comes first"),
+        ("A candle", "drawing.png", "pass that as image="),
+        ("A candle", Path("DRAWING.JPG"), "pass that as image="),
+    ],
+)
+def test_a_prompt_and_a_path_in_the_wrong_order_buy_nothing(
+    api: ApiMode, simulator: Simulator, client: VideoClient, prompt: str, path: Any, words: str
+) -> None:
+    for request in (prompt, VideoRequest(prompt)):
+        with pytest.raises(vidjob.InvalidRequest, match=words):
+            api(client, "render", request, path)
+    assert simulator.requests == []
+
+
 def test_errors_after_the_create_carry_the_request_id(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
@@ -62,7 +81,7 @@ def test_errors_after_the_create_carry_the_request_id(
     ):
         simulator.inject(fault, on="create")  # type: ignore[arg-type]
         with pytest.raises(error) as caught:
-            api(client, "render", "a candle", tmp_path / "a.mp4", poll_interval=0.02)
+            api(client, "render", f"a candle: {fault}", tmp_path / "a.mp4", poll_interval=0.02)
         assert caught.value.request_id == simulator.accepted[-1]["request_id"]
     assert [path.name for path in tmp_path.iterdir()] == [".vidjob"]
 

@@ -464,7 +464,7 @@ def test_rows_refuse_numbers_that_are_not_whole(
 
 def test_a_wrong_part_of_a_field_is_one_of_the_field(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
     cases: list[tuple[str, Any, str]] = [
-        ("keyframes", [{"image": "frame.png", "timestamp": 1}], "keyframes: 'frame.png' is not an http(s) address"),
+        ("keyframes", [{"image": "frame.png", "timestamp": 1}], "keyframes: 'frame.png' is a local path"),
         ("storage_options", {"filename": "a.mp4", "duration": 5}, "storage_options: StorageOptions() has no argument"),
         ("storage_options", {"filename": 5}, "storage_options: filename must be a str"),
     ]

@@ -31,24 +31,22 @@ MISSPELT = {
     "generate_adio": "generate_audio",
     "Prompt": "prompt",
     "users": "user",
+    "duration_s": "duration",
+    "durationSeconds": "duration",
+    "duration (s)": "duration",
+    "seconds": "duration",
+    "ImageURL": "image",
+    "input_reference": "image",
+    "aspect": "aspect_ratio",
+    "model_name": "model",
+    "audio": "generate_audio",
     "ID": "id",
     "customid": "custom_id",
 }
 #: Columns that people have.
 OTHERS = (
-    "scene",
-    "seed",
-    "title",
-    "name",
-    "index",
-    "tags",
-    "split",
-    "category",
-    "style",
-    "date",
-    "score",
-    "text",
-    "uid",
+    *("scene", "seed", "title", "name", "index", "tags", "split", "category", "style", "date", "score", "text", "uid"),
+    *("page", "stage", "usage", "code", "node", "age", "customer", "customer_id", "set", "size", "weight", "author"),
 )
 
 
@@ -91,9 +89,20 @@ def test_a_stream_and_a_batch_line_are_checked_too(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
     line = {"custom_id": "a", "url": "/v1/videos/generations", "body": {"prompt": "x", "duratoin": 5}}
-    results = many(api, client, iter([{"prompt": "x", "duratoin": 5}, line]), tmp_path)
-    assert ["did you mean 'duration'" in str(result.error) for result in results] == [True, True]
-    assert simulator.accepted == []
+    beside = {"custom_id": "b", "body": {"prompt": "x"}, "duratoin": 5}
+    results = many(api, client, iter([{"prompt": "x", "duratoin": 5}, line, beside]), tmp_path)
+    assert ["did you mean 'duration'" in str(result.error) for result in results] == [True, True, True]
+    outside = {"custom_id": "c", "body": {"prompt": "x"}, "duration": 5}
+    with pytest.raises(vidjob.InvalidRequest, match="'duration' stands beside body") as caught:
+        many(api, client, [outside], tmp_path)
+    assert (caught.value.field, simulator.accepted) == ("duration", [])
+
+
+def test_columns_are_any_collection_of_names(client: VideoClient, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"prompt": ["x"], "durations": [5]})
+    client.render_many(frame, tmp_path / "a", columns=frame.columns).close()
+    client.render_many(frame, tmp_path / "b", columns={"durations": 1}.keys()).close()
 
 
 @pytest.mark.parametrize("columns", ["page", [5], [b"page"]])
@@ -113,6 +122,6 @@ def test_a_missing_prompt_lists_the_columns_and_the_one_that_may_be_meant(
     if source is None:
         module = pytest.importorskip("pyarrow" if form == "arrow" else form)
         source = module.Table.from_pylist([row]) if form == "arrow" else module.DataFrame([row])
-    words = "no column is named prompt; the columns are 'promt', 'duration'; is 'promt' the prompt"
+    words = "no column is named prompt; the columns are 'promt', 'duration'; rename 'promt' to 'prompt'"
     with pytest.raises(vidjob.InvalidRequest, match=words):
         many(api, client, source, tmp_path / "out")

@@ -186,6 +186,26 @@ def test_results_without_a_batch_are_tables_too() -> None:
     assert list(Results().to_pandas().columns) == list(ADDED)
 
 
+def test_duplicate_labels_and_an_index_with_our_name_are_noticed(
+    client: VideoClient, frame: Any, tmp_path: Path
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    twice = pandas.concat([frame, frame.assign(prompt=["e", "f", "g", "h"])])
+    results = client.render_many(twice, tmp_path / "twice", max_jobs=0).collect()
+    with pytest.warns(RuntimeWarning, match="duplicate labels, so a join repeats rows"):
+        results.to_pandas()
+    named = client.render_many(frame.rename_axis("id"), tmp_path / "named", max_jobs=0).collect()
+    assert {"id", "vidjob_id"} < set(frame.rename_axis("id").join(named.to_pandas()).reset_index().columns)
+
+
+def test_named_tuples_are_rows(api: ApiMode, client: VideoClient, frame: Any, tmp_path: Path) -> None:
+    results = many(api, client, list(frame.itertuples()), tmp_path, max_jobs=0)
+    ordered = sorted(results, key=lambda result: result.index or 0)
+    assert [(result.row["prompt"], result.columns["Index"]) for result in ordered] == [
+        *(("a", 30), ("b", 10), ("c", 20), ("d", 40))
+    ]
+
+
 # ---- costs ------------------------------------------------------------------------------------
 
 
@@ -200,6 +220,56 @@ def test_cost_is_of_this_run_and_spent_of_the_folder(
     assert (again.summary["cost_usd"], again.summary["spent_usd"]) == (0.1, 0.3)
     assert sum(record.spent_usd for record in client.jobs(tmp_path)) == again.spent_usd
     assert Results(list(again)).spent_usd is None
+
+
+def test_jobs_of_earlier_runs_cost_nothing_in_this_one(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    rows = [{"id": str(number), "prompt": f"take {number}", "duration": 2} for number in range(3)]
+    simulator.inject("job_moderated", on="create")
+    collected(api, client, rows, tmp_path, concurrency=1)
+    changed = [{**row, "prompt": "other"} for row in rows]
+    cases: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
+        (rows, {}, "0"),
+        (changed, {}, "0"),
+        (rows, {"on_existing": "overwrite", "max_jobs": 0}, "0"),
+        (rows, {"on_existing": "overwrite", "max_jobs": 1, "concurrency": 1}, "0.1"),
+    ]
+    for requests, options, cost in cases:
+        results = collected(api, client, requests, tmp_path, **options)
+        assert results.cost_usd == Decimal(cost)
+        assert results.summary["cost_usd"] == float(cost)
+        for result in results:
+            if result.outcome == "not_submitted" or "another request" in str(result.error):
+                assert result.job is None
+
+
+def test_a_run_that_finishes_the_jobs_of_another_buys_nothing(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    simulator.pause()
+    left = collected(api, client, ["x"], tmp_path, timeout=0)
+    simulator.resume()
+    finished = api(client, "resume", tmp_path)
+    assert [(result.ok, result.bought) for result in finished] == [(True, False)]
+    assert Results(finished).cost_usd == 0
+    assert [result.bought for result in left] == [True]
+
+
+def test_rows_that_repeat_another_do_not_count_its_cost_again(client: VideoClient, tmp_path: Path) -> None:
+    with pytest.warns(RuntimeWarning, match="repeats"):
+        results = client.render_many(["a", "a", "b"], tmp_path).collect()
+    assert sum(row["cost_usd"] or 0 for row in results.to_dicts()) == float(results.cost_usd)
+
+
+def test_words_for_outcomes_count_the_same_everywhere(
+    api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
+) -> None:
+    simulator.inject("job_fails", on="create")
+    results = collected(api, client, ["a", "b", "c"], tmp_path, max_jobs=2, concurrency=1)
+    assert len(results.failed) == results.summary["failed"] == 1
+    assert len(results.ok) == results.summary["saved"] == 1
+    assert len(results.without_file) == 2
 
 
 def test_jobs_need_no_key(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:

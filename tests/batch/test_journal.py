@@ -114,7 +114,7 @@ def test_jobs_without_a_journal_is_an_error(api: ApiMode, client: VideoClient, t
 
 
 def test_a_folder_that_does_not_exist_is_an_error(api: ApiMode, client: VideoClient, tmp_path: Path) -> None:
-    for folder, words in ((tmp_path / "none", "the folder does not exist"), (tmp_path, "no folder of a batch")):
+    for folder, words in ((tmp_path / "none", "the folder does not exist"), (tmp_path, "pass the folder of a batch")):
         with pytest.raises(vidjob.InvalidRequest, match=words):
             api(client, "jobs", folder)
         with pytest.raises(vidjob.InvalidRequest, match=words):
@@ -165,10 +165,28 @@ def test_a_render_whose_answer_was_lost(
 def test_a_render_that_failed_is_made_again_when_asked_for_again(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
-    simulator.inject("job_moderated", on="create")
-    with pytest.raises(vidjob.JobBlocked):
+    simulator.inject("job_fails", on="create")
+    with pytest.raises(vidjob.JobFailed):
         api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
     assert api(client, "render", "x", tmp_path / "a.mp4", **OFTEN).ok
+
+
+@pytest.mark.parametrize(("fault", "error"), [("job_moderated", vidjob.JobBlocked), ("job_expires", vidjob.JobExpired)])
+def test_a_render_that_was_billed_without_a_video_is_not_bought_again_unasked(
+    api: ApiMode,
+    simulator: Simulator,
+    client: VideoClient,
+    tmp_path: Path,
+    fault: Any,
+    error: type[vidjob.VidjobError],
+) -> None:
+    simulator.inject(fault, on="create")
+    for _ in range(3):
+        with pytest.raises(error) as caught:
+            api(client, "render", "x", tmp_path / "a.mp4", **OFTEN)
+        assert caught.value.request_id == simulator.accepted[0]["request_id"]
+    assert len(simulator.accepted) == 1
+    assert api(client, "render", "x", tmp_path / "a.mp4", overwrite=True, **OFTEN).bought
 
 
 WAITS = """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +154,33 @@ def test_every_input_of_known_length_has_a_result_for_each_row(
     assert bought(simulator) == {"take 0", "take 1"}
 
 
+@pytest.mark.parametrize("end", ["deadline", "stop"])
+def test_a_slow_row_holds_up_neither_the_deadline_nor_a_stop(simulator: Simulator, tmp_path: Path, end: str) -> None:
+    with quick_client(simulator, timeout=3600) as client, ThreadPoolExecutor(1) as pool:
+        job = client.generate("source")
+        # The link of the source is asked for before the extension is submitted, and there is no response.
+        simulator.inject("hang", on="get", seconds=3600)
+        orders = [{"prompt": "on", "operation": "extend", "video": job.request_id}, *rows(8)]
+        batch = client.render_many(orders, tmp_path, deadline=0.3 if end == "deadline" else None)
+        results = pool.submit(list, batch)
+        while simulator.faults_left:
+            time.sleep(0.01)
+        if end == "stop":
+            batch.stop()
+        check_counts(results.result(60), batch.summary, 9)
+    assert len(simulator.accepted) == 1
+
+
+def test_nothing_is_submitted_after_a_stop(simulator: Simulator, tmp_path: Path) -> None:
+    with quick_client(simulator, creates_per_second=1.0) as client:
+        batch = client.render_many(rows(9), tmp_path, concurrency=9)
+        first = next(batch)
+        batch.stop()
+        accepted = len(simulator.accepted)
+        check_counts([first, *batch], batch.summary, 9)
+    assert len(simulator.accepted) == accepted
+
+
 # ---- streams ----------------------------------------------------------------------------------
 
 
@@ -211,6 +240,15 @@ def test_a_row_that_repeats_another_has_its_result(
     assert summary(tmp_path)["cost_usd"] == pytest.approx(0.8)
 
 
+def test_a_row_that_repeats_an_item_of_version_0_1_has_its_result(
+    api: ApiMode, client: VideoClient, tmp_path: Path
+) -> None:
+    many(api, client, [{"id": "7.0", "prompt": "x"}], tmp_path)
+    with pytest.warns(RuntimeWarning, match="row 2 repeats row 1"):
+        results = many(api, client, [{"id": 7, "prompt": "x"}, {"id": 7, "prompt": "x"}], tmp_path)
+    assert [(result.ok, result.resumed) for result in results] == [(True, True), (True, True)]
+
+
 def test_a_row_that_repeats_one_without_a_video_has_its_error(
     api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path
 ) -> None:
@@ -234,4 +272,4 @@ def test_wrong_rows_of_a_stream_have_their_position(api: ApiMode, client: VideoC
     wrong = {result.index: result for result in results if not result.ok}
     assert str(wrong[1].error).startswith("row 2: duration must be 1 to 15 seconds")
     assert wrong[1].row == {"prompt": "y", "duration": 99, "tag": 7}
-    assert str(wrong[2].error).startswith("row 3: an order must be")
+    assert str(wrong[2].error).startswith("row 3: a row must be")

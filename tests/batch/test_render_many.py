@@ -242,7 +242,7 @@ def test_reservations_are_settled(api: ApiMode, simulator: Simulator, client: Vi
     assert sum(result.ok for result in results) == 4, "each is reserved at 0.40 and settled at 0.10"
     unknown = [{"prompt": "x", "model": "grok-of-tomorrow"}]
     [refused] = many(api, client, unknown, tmp_path / "b", max_cost_usd=1)
-    assert "none is known for the model" in str(refused.error)
+    assert "none is known for grok-of-tomorrow at 480p" in str(refused.error)
 
 
 def test_max_jobs(api: ApiMode, simulator: Simulator, client: VideoClient, tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ CLASHES: list[tuple[list[Any], str, str]] = [
     ([{"id": "A", "prompt": "x"}, {"id": "a", "prompt": "y"}], "id", "the same file"),
     ([{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "x", "duration": 99}], "duration", "row 2 (id 'b'): duration"),
     (["x", ""], "prompt", "row 2: the prompt"),
-    (["x", 7], "requests", "row 2: an order must be"),
+    (["x", 7], "requests", "row 2: a row must be"),
     ([{"id": " ", "prompt": "x"}], "id", "empty"),
     ([VideoRequest("x", upload_url="https://a.example/put")], "upload_url", "cannot be used in a batch"),
 ]

@@ -161,7 +161,14 @@ def test_dry_run_needs_no_key(cli: Cli) -> None:
     assert out.splitlines() == ["items       3", "would cost  about 0.30 USD"]
     code, out, _ = cli("batch", orders(2, model="grok-of-tomorrow"), "--dry-run", "--json")
     estimated = {"items": 2, "duplicates": 0, "unpriced": 2, "estimated_usd": 0.0}
-    assert json.loads(out) == {**estimated, "bought": 0, "spent_usd": 0.0, "submitted": 2, "stop": None}
+    assert json.loads(out) == {
+        **estimated,
+        "bought": 0,
+        "elsewhere": {},
+        "spent_usd": 0.0,
+        "submitted": 2,
+        "stop": None,
+    }
     Path("prices.json").write_text('{"grok-of-tomorrow": {"per_second": {"480p": 1}}}')
     code, out, _ = cli("batch", "rows.jsonl", "--dry-run", "--prices", "prices.json")
     assert "4.00 USD" in out
@@ -187,6 +194,68 @@ def test_a_dry_run_says_where_a_limit_would_stop(cli: Cli, at: list[str]) -> Non
     assert (ran["saved"], ran["not_submitted"], ran["stopped"]) == (3, 1, "budget")
 
 
+def test_a_dry_run_forecasts_what_a_real_run_refuses(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    orders(2)
+    simulator.inject("job_moderated", on="create")
+    assert cli("batch", "rows.jsonl", "-o", "out", "--concurrency", "1", *OFTEN, *at)[0] == 3
+    known = ["batch", "rows.jsonl", "-o", "out", "--dry-run"]
+    # Blocked items are not bought again.
+    told = json.loads(cli(*known, "--json", "--retry-failed", *at)[1])
+    assert (told["bought"], told["estimated_usd"], told["elsewhere"]) == (2, 0.0, {})
+    assert json.loads(cli(*known, "--json", "--on-existing", "overwrite", *at)[1])["submitted"] == 2
+    code, _, err = cli(*known, "--on-existing", "error", *at)
+    assert (code, err.count("--on-existing error refuses it")) == (2, 2)
+    # Another service, another request, no price.
+    assert json.loads(cli(*known, "--json")[1])["elsewhere"] == {simulator.base_url: 2}
+    orders(2, prompt="another")
+    code, _, err = cli(*known, *at)
+    assert (code, err.count("the folder has another request under this id")) == (2, 2)
+    orders(1, model="grok-of-tomorrow")
+    code, _, err = cli("batch", "rows.jsonl", "--dry-run", "--max-cost-usd", "1")
+    assert (code, "--max-cost-usd needs a price" in err) == (2, True)
+
+
+def test_a_question_that_is_not_answered_changes_nothing(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.inject("job_fails", on="create")
+    assert cli("batch", orders(2), "-o", "out", *OFTEN, *at)[0] == 3
+    before = {path.name: path.read_text() for path in Path("out").glob("*.json*")}
+    Path("key").write_text(KEY)
+    with Simulator() as other:
+        elsewhere = ["--base-url", other.base_url, "--api-key-file", "key"]
+        assert cli("batch", "rows.jsonl", "-o", "out", *OFTEN, *elsewhere)[0] == 2
+    assert {path.name: path.read_text() for path in Path("out").glob("*.json*")} == before
+
+
+def test_an_option_that_does_not_exist_suggests_the_nearest(cli: Cli) -> None:
+    code, _, err = cli("batch", orders(1), "-o", "out", "--max-cost", "1")
+    assert code == 2
+    assert err.splitlines() == [
+        "error: unrecognized arguments: --max-cost 1; did you mean --max-cost-usd?",
+        "try: vidjob batch --help",
+    ]
+
+
+def test_nothing_is_advised_that_buys_again(cli: Cli, at: list[str]) -> None:
+    assert cli("batch", orders(3), "-o", "out", *OFTEN, *at)[0] == 0
+    again = ["batch", "rows.jsonl", "-o", "out", "--on-existing", "overwrite", "--max-jobs", "1", *OFTEN, *at]
+    code, _, err = cli(*again)
+    assert (code, err.splitlines()[-1]) == (5, "items that were not submitted keep what earlier runs made")
+    next(Path("out/videos").iterdir()).write_text("changed")
+    code, _, err = cli("batch", "rows.jsonl", "-o", "out", *OFTEN, *at)
+    assert code == 3
+    assert "move it away to download the video again at no cost" in err
+    assert "--retry-failed" not in err
+
+
+def test_resume_names_creates_without_an_outcome(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.inject("lost_response", on="create")
+    assert cli("batch", orders(2), "-o", "out", *OFTEN, *at)[0] == 3
+    _, _, err = cli("resume", "out", *OFTEN, *at)
+    assert "1 create has no known outcome: see vidjob jobs out" in err
+    _, out, _ = cli("jobs", "out")
+    assert out.splitlines()[-1] == "2 jobs: 1 unknown, 1 saved; 0.20 USD spent (0.10 USD of it estimated)"
+
+
 def test_duplicates_are_a_warning_with_their_ids(cli: Cli, at: list[str]) -> None:
     Path("rows.csv").write_text("id,prompt\na,x\nb,y\na,x\n")
     code, out, err = cli("batch", "rows.csv", "-o", "out", *OFTEN, *at)
@@ -201,7 +270,7 @@ def test_images_in_rows_are_relative_to_the_input_root(cli: Cli, at: list[str], 
     for name, count in (("rows.csv", 2), ("rows.jsonl", 3)):
         code, _, err = cli("batch", name, "-o", "out", "--dry-run")
         assert code == 2
-        assert "rows name files only with --input-root FOLDER" in err
+        assert "is a local path; pass --input-root FOLDER" in err
         assert cli("batch", name, "-o", "out", "--input-root", str(MEDIA), *OFTEN, *at)[0] == 0
         assert len(simulator.accepted) == count
     for path in ("../make.py", "/etc/passwd", "missing.png"):
@@ -242,7 +311,7 @@ def test_dry_run_goes_on_behind_a_line_that_is_none(cli: Cli) -> None:
     first, second, third, *_, last = err.splitlines()
     assert len(err.splitlines()) == 22
     assert first.startswith("error: row 2: rows.jsonl, line 3: not JSON")
-    assert second.startswith("row 3: an order must be a prompt")
+    assert second.startswith("row 3: a row must be a prompt")
     assert third == "row 4 (rows.jsonl, line 5): duration must be 1 to 15 seconds, not 99"
     assert last == "row 23 (rows.jsonl, line 24): duration must be 1 to 15 seconds, not 99"
     assert json.loads(out)["error"]["mistakes"][2] == third

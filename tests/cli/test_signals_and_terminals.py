@@ -42,10 +42,10 @@ def test_sigint_exits_130(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         err = process.stderr.read()
-    request_id = simulator.accepted[0]["request_id"]
     *_, said, command = err.splitlines()
     assert said == "error: interrupted; the job is still running"
-    assert command == f"to continue: vidjob download {request_id} -o 'a b.mp4' {shlex.join(at)}"
+    # The same command goes on with the job, and records it.
+    assert command == f"to continue: vidjob render x -o 'a b.mp4' --jsonl {shlex.join(at)}"
     assert "Traceback" not in err
     simulator.advance(60)
     assert cli(*shlex.split(command.partition(": vidjob ")[2]), *OFTEN)[0] == 0

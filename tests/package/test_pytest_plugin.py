@@ -130,6 +130,31 @@ def test_the_marker_sets_the_simulators_arguments(project: Project) -> None:
     assert counts == {"passed": 3}, printed
 
 
+def test_a_marked_test_has_its_simulator_before_other_fixtures_make_a_client(project: Project) -> None:
+    counts, printed = project(
+        """
+        @pytest.fixture
+        def client():
+            return VideoClient()
+
+        @pytest.mark.vidjob_simulator
+        def test_marked(client):
+            assert client.base_url.startswith("http://127.0.0.1:")
+
+        @pytest.mark.vidjob_simulator
+        class TestMarked:
+            def test_marked(self, client):
+                assert client.base_url.startswith("http://127.0.0.1:")
+
+        @pytest.mark.vidjob_simulator
+        def test_named_last(client, vidjob_simulator):
+            assert client.base_url == vidjob_simulator.base_url
+        """,
+        COMETAPI_KEY="sk-real",
+    )
+    assert counts == {"passed": 3}, printed
+
+
 def test_the_marker_can_be_that_of_one_parameter(project: Project) -> None:
     counts, printed = project(
         """

@@ -142,7 +142,7 @@ class _BaseBatch(NotebookRepr):
         ``items``, which are ``saved`` (of them ``resumed``: finished in an earlier run), ``failed``, ``blocked`` (by
         moderation), ``pending`` (not finished; can be resumed), ``unknown`` (a create without a response) or
         ``not_submitted``; ``duplicates`` (rows that repeat an item, so that items and duplicates add up to the rows);
-        ``stopped`` (why buying stopped, or ``None``); ``cost_usd`` (what the service billed in this run);
+        ``stopped`` (why buying stopped, or ``None``); ``cost_usd`` (what the service billed for jobs of this run);
         ``spent_usd`` (what is spent or reserved in this folder, whichever run bought it); ``render_seconds``
         (quantiles) and ``wall_seconds``.
         """
@@ -178,6 +178,11 @@ class _BaseBatch(NotebookRepr):
             self._native.close()
         finally:
             self._write_outputs()
+
+    def discard(self) -> None:
+        """Closes a batch that is not wanted after all. Nothing is submitted, and no output file is written."""
+        self._outputs = None
+        self.close()
 
     def _close_quietly(self) -> None:
         """Closes the batch after another error, which is raised."""
@@ -231,11 +236,8 @@ class _BaseBatch(NotebookRepr):
 
     def _feed_item(self, item: Item | Duplicate) -> RenderResult | None:
         if isinstance(item, Duplicate):
-            return self._repeat(item)
-        legacy = f"{item.id}.0"
-        if item.id.isdigit() and self._native.knows(legacy, item.sha256):
-            # Version 0.1 named the numbers of a column with gaps like this.
-            item = replace(item, id=legacy)
+            return self._repeat(item._replace(item=self._with_known_id(item.item)))
+        item = self._with_known_id(item)
         if item.path.parent not in self._made_folders:
             try:
                 make_folder(item.path.parent)
@@ -246,6 +248,12 @@ class _BaseBatch(NotebookRepr):
         self._observer.on_item(item)
         outcome = self._native.feed(item)
         return None if outcome is None else self._result(outcome)
+
+    def _with_known_id(self, item: Item) -> Item:
+        # Version 0.1 named the numbers of a column with gaps like this.
+        legacy = f"{item.id}.0"
+        is_legacy = item.id.isdigit() and self._native.knows(legacy, item.sha256)
+        return replace(item, id=legacy) if is_legacy else item
 
     def _repeat(self, duplicate: Duplicate) -> RenderResult | None:
         """Returns the result of a row that repeats an item, or keeps the row until the item is finished."""
@@ -283,6 +291,7 @@ class _BaseBatch(NotebookRepr):
             None if item is None else item.columns,
             None if item is None else item.index,
             None if item is None else item.row,
+            bought=outcome.bought,
         )
 
     def _record(self, result: RenderResult) -> RenderResult:

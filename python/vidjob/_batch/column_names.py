@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELD_NAMES", "ID_NAMES", "PROMPTS", "check_names", "check_prompt", "check_spelling"]
 
+
+def _bare(name: str) -> str:
+    """Returns the letters and digits of a name, in lower case."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 #: Columns that make the request.
 FIELD_NAMES = frozenset({"operation", "output", *(field["name"] for field in request_fields())})
 #: Columns that name the item.
@@ -22,8 +28,26 @@ ID_NAMES = ("id", "custom_id")
 _FRAMES = (field["name"] for field in request_fields() if field["kind"] in {"image", "keyframes"})
 #: Columns of which every row needs one: a prompt, or a frame to start from.
 PROMPTS = frozenset({"prompt", "body", *_FRAMES})
-#: What a column may misspell. Almost any short word is near ``id``, which has to match but for case and blanks.
-_NAMES = (*sorted(FIELD_NAMES), "custom_id")
+#: Other words for fields, which other APIs and people use.
+_SYNONYMS = {
+    "duration": (
+        "seconds",
+        "secs",
+        "duration_s",
+        "duration_sec",
+        "duration_secs",
+        "duration_seconds",
+        "video_duration",
+    ),
+    "image": ("image_url", "input_image", "input_reference", "start_image", "first_frame"),
+    "video": ("video_url", "input_video"),
+    "aspect_ratio": ("aspect", "ratio"),
+    "resolution": ("res", "video_resolution"),
+    "model": ("model_name", "model_id"),
+    "generate_audio": ("audio", "with_audio", "sound"),
+    "prompt": ("text_prompt", "prompt_text"),
+}
+_FIELDS_BY_SYNONYM = {_bare(word): field for field, words in _SYNONYMS.items() for word in words}
 
 
 def check_names(names: Iterable[object], passed: Collection[str]) -> None:
@@ -56,7 +80,7 @@ def check_prompt(names: Collection[str]) -> None:
     if not names:
         raise InvalidRequest("the prompt is missing: the row is empty", field="prompt")
     meant = next((name for name in names if _meant(name) == "prompt"), None)
-    hint = "" if meant is None else f"; is {quote_value(meant)} the prompt? Rename it"
+    hint = "" if meant is None else f"; rename {quote_value(meant)} to 'prompt'"
     listed = ", ".join(map(quote_value, names))
     raise InvalidRequest(f"no column is named prompt; the columns are {listed}{hint}", field="prompt")
 
@@ -80,4 +104,8 @@ def _meant(name: str) -> str | None:
     """Returns the field that a column misspells, if it does."""
     if name in FIELD_NAMES or name in (*ID_NAMES, "body", "url", "method"):
         return None
-    return "id" if name.strip().lower() == "id" else nearest(name, _NAMES)
+    bare = _bare(name)
+    # Almost any short word is near these: they have to match but for case and blanks.
+    if bare in {"id", "customid"}:
+        return "id" if bare == "id" else "custom_id"
+    return _FIELDS_BY_SYNONYM.get(bare) or nearest(name, sorted(FIELD_NAMES))

@@ -119,7 +119,7 @@ class Counts:
             return
         self._counts["items"] += 1
         self._counts["resumed"] += result.resumed
-        if result.job is not None and result.job.usage is not None and not result.resumed:
+        if result.job is not None and result.job.usage is not None and result.bought:
             self._ticks += result.job.usage.cost_in_usd_ticks
         if result.render_seconds is not None:
             self._seconds.append(result.render_seconds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vidjob import _native
+from vidjob._batch.row_fields import MEDIA
 from vidjob._batch.rows import RowRules, Table, place_of, row_of
 from vidjob._errors import DownloadError, InvalidRequest
 from vidjob._json_values import escape_surrogates, json_columns, quote_value
@@ -107,6 +108,9 @@ class Plan:
         if request.upload_url is not None:
             message = "upload_url cannot be used in a batch, which saves the file here"
             raise InvalidRequest(message, field="upload_url")
+        if any(getattr(request, name) is not None for name in MEDIA):
+            # Files that the service cannot take are refused before anything is bought.
+            request.preview()
         sha256 = _native.fingerprint(request)
         name = sha256[:_ID_LENGTH] if row.id is None else row.id
         if not name.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
@@ -70,13 +71,18 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
 
     @property
     def failed(self) -> Results:
+        """The results whose outcome is ``failed``."""
+        return self._some(result for result in self if result.outcome == "failed")
+
+    @property
+    def without_file(self) -> Results:
         """The results without a file, for whatever reason."""
         return self._some(result for result in self if not result.ok)
 
     @property
     def cost_usd(self) -> Decimal:
-        """What the service billed for these results in this run, in US dollars. Resumed results cost nothing."""
-        usages = (result.job.usage for result in self if result.job is not None and result.is_of_this_run)
+        """What the service billed for the jobs that this run submitted, in US dollars."""
+        usages = (result.job.usage for result in self if result.job is not None and result.bought)
         return sum((usage.cost_usd for usage in usages if usage is not None), Decimal(0))
 
     @property
@@ -92,8 +98,9 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
 
         Every column of the input keeps its name, and ids their type. Added are ``id`` (where the input has none),
         ``outcome``, ``path``, ``bytes``, ``sha256``, ``duration`` (seconds of video), ``cost_usd`` (of the job,
-        whichever run bought it), ``render_seconds``, ``resumed``, ``request_id``, ``error`` and ``index`` (the
-        position of the input's row, from 0). An added column whose name the input has gets the prefix ``vidjob_``.
+        whichever run bought it; none for a row that repeats another), ``render_seconds``, ``resumed``, ``request_id``,
+        ``error`` and ``index`` (the position of the input's row, from 0). An added column whose name the input has
+        gets the prefix ``vidjob_``.
         """
         rows = [_row(result) for result in self]
         columns = dict.fromkeys(name for row in rows for name in row)
@@ -121,6 +128,11 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
         index = None if None in positions else positions
         if index is not None and self._table is not None and self._table.index is not None:
             index = self._table.index.take(index)
+            if index.has_duplicates:
+                message = (
+                    "the index has duplicate labels, so a join repeats rows; call reset_index() on the table first"
+                )
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
         series = {name: pandas.Series(values, index=index, dtype=_PANDAS.get(kind)) for name, kind, values in columns}
         return pandas.DataFrame(series, index=index)
 
@@ -173,8 +185,7 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
         if self._table is None:
             rows = ordered.to_dicts()
         else:
-            ids = [{} if "id" in given else _id(result, {}) for result in ordered]
-            rows = [with_added(id_, _added(result), given) for id_, result in zip(ids, ordered, strict=True)]
+            rows = [with_added({}, _added_beside(result, given), given) for result in ordered]
         columns = given if self._table is not None else _given_columns(ordered)
         kinds = {added_name(name, columns): kind for name, kind in _ADDED.items()}
         names = dict.fromkeys(name for row in rows for name in row) or kinds
@@ -218,7 +229,7 @@ _PANDAS = {"text": "object", "whole": "Int64", "number": "float64", "flag": "boo
 def _added(result: RenderResult) -> dict[str, Any]:
     job = result.job
     video = None if job is None else job.video
-    usage = None if job is None else job.usage
+    usage = None if job is None or result.duplicate_of is not None else job.usage
     return {
         "outcome": result.outcome,
         "path": None if result.path is None else escape_surrogates(str(result.path)),
@@ -232,6 +243,11 @@ def _added(result: RenderResult) -> dict[str, Any]:
         "error": None if result.error is None else str(result.error),
         "index": result.index,
     }
+
+
+def _added_beside(result: RenderResult, given: frozenset[str]) -> dict[str, Any]:
+    """Returns the columns that are added to a table: ids, unless its rows have them."""
+    return _added(result) if "id" in given and "id" in result.row else {**_id(result, {}), **_added(result)}
 
 
 def _row(result: RenderResult) -> dict[str, Any]:

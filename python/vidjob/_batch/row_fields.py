@@ -27,7 +27,7 @@ from vidjob._values import RenderResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FIELDS", "id_of", "is_missing", "parsed", "plain_fields", "plain_row", "request_of"]
+__all__ = ["FIELDS", "MEDIA", "id_of", "is_missing", "parsed", "plain_fields", "plain_row", "request_of"]
 
 _TRUE, _FALSE = frozenset({"true", "1", "1.0", "yes"}), frozenset({"false", "0", "0.0", "no"})
 _ADDRESSES = ("http://", "https://", "data:")
@@ -329,8 +329,10 @@ def _inside(place: _Place, path: Path) -> Path:
     """Returns a path that a row names, if it leads into the input root: rows may come from strangers."""
     root = place.input_root
     if root is None:
-        message = f"{place.field}: {quote_value(str(path))} is not an http(s) address, and rows name files only with"
-        raise place.refused(f"{message} input_root=FOLDER, the folder that their paths are relative to")
+        message = (
+            f"{place.field}: {quote_value(str(path))} is a local path; pass input_root=FOLDER to allow paths inside"
+        )
+        raise place.refused(f"{message} that folder")
     whole = (root / path).resolve()
     if not whole.is_relative_to(root.resolve()):
         raise place.refused(f"{place.field}: {path} leads out of {root}")
@@ -401,6 +403,8 @@ FIELDS: dict[str, Callable[[_Place, Any], object]] = {
 
 _KINDS = {field["name"]: field["kind"] for field in request_fields()}
 _PLAIN = frozenset({"text", "seconds", "flag"})
+#: The fields that may name files.
+MEDIA = tuple(name for name, kind in _KINDS.items() if kind in {"video", "image", "images", "keyframes"})
 
 
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,17 +75,17 @@ class RowRules(NamedTuple):
     passed: frozenset[str] = frozenset()
 
 
-def row_rules(input_root: str | PathLike[str] | None, columns: Collection[str]) -> RowRules:
+def row_rules(input_root: str | PathLike[str] | None, columns: Iterable[str]) -> RowRules:
     """Returns the rules of a batch; the folder is made absolute, for the working folder may change.
 
     Raises:
         InvalidRequest: ``columns`` is no collection of names, or ``input_root`` is an address.
     """
-    is_list = isinstance(columns, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in columns)
-    if not is_list:
+    names = None if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable) else list(columns)
+    if names is None or not all(isinstance(name, str) for name in names):
         raise wrong_type("columns", columns, 'a list of names such as ["page"]')
     root = optional_path("input_root", input_root)
-    return RowRules(None if root is None else Path(root), frozenset(columns))
+    return RowRules(None if root is None else Path(root), frozenset(names))
 
 
 class Table(NamedTuple):
@@ -131,8 +131,11 @@ def read(source: object, passed: Collection[str] = ()) -> Table:
         return Table(_all(_reader_of(path, passed), path, str(path)), is_whole=True, is_finite=True)
     if is_table(source):
         rows = _all(partial(rows_of_table, passed=passed), source, f"the {type(source).__name__}")
-        columns = frozenset(columns_of_table(source))
-        return Table(rows, is_whole=True, is_finite=True, columns=columns, index=index_of_table(source))
+        index = index_of_table(source)
+        # A column of ours with the name of the index would collide once that becomes a column.
+        names = () if index is None else (to_text(name) for name in index.names if name is not None)
+        columns = frozenset((*columns_of_table(source), *names))
+        return Table(rows, is_whole=True, is_finite=True, columns=columns, index=index)
     if isinstance(source, AsyncIterable):
         raise InvalidRequest("requests is an async iterable; pass it to render_many_async", field="requests")
     if isinstance(source, Iterable):
@@ -144,7 +147,7 @@ def read(source: object, passed: Collection[str] = ()) -> Table:
 def read_async(source: object, passed: Collection[str] = ()) -> Table:
     """Opens async iterables as well as what `read` opens."""
     if isinstance(source, AsyncIterable) and not isinstance(source, Iterable):
-        return Table(aiter(source), is_whole=False, is_finite=False)
+        return Table(aiter(source), is_whole=False, is_finite=isinstance(source, Sized))
     return read(source, passed)
 
 
@@ -218,7 +221,7 @@ def row_of(order: object, rules: RowRules) -> Row:
         InvalidRequest: It is not an order, or a documented limit excludes it.
     """
     try:
-        return _row_of(order, rules)
+        return _row_of(as_mapping(order), rules)
     except VidjobError:
         raise
     except Exception as error:
@@ -227,9 +230,14 @@ def row_of(order: object, rules: RowRules) -> Row:
         ) from error
 
 
+def as_mapping(order: object) -> object:
+    """Returns a named tuple, such as pandas' ``itertuples`` yields, as a mapping; anything else as it is."""
+    return order._asdict() if isinstance(order, tuple) and hasattr(order, "_asdict") else order
+
+
 def place_of(order: object, index: int) -> str:
     """Returns where an order stands, for messages: its row, counted from 1, its line in a file, and its id."""
-    label = label_of(order)
+    label = label_of(as_mapping(order))
     details = [order.place if isinstance(order, FileRow) else "", f"id {quote_value(label)}" if label else ""]
     known = ", ".join(filter(None, details))
     return f"row {index + 1:,} ({known})" if known else f"row {index + 1:,}"
@@ -238,7 +246,8 @@ def place_of(order: object, index: int) -> str:
 def plain_row_of(order: object) -> dict[str, Any]:
     """Returns the columns of an order that cannot be read, as far as they are readable."""
     try:
-        return plain_row(_given(order)) if isinstance(order, Mapping) else {}
+        row = as_mapping(order)
+        return plain_row(_given(row)) if isinstance(row, Mapping) else {}
     except Exception:  # noqa: BLE001 - reported elsewhere
         return {}
 
@@ -267,7 +276,7 @@ def _row_of(order: object, rules: RowRules) -> Row:
         request = VideoRequest(order) if isinstance(order, str) else order
         return Row(None, request, {}, plain_fields(request))
     if not isinstance(order, Mapping):
-        message = f"an order must be a prompt, a VideoRequest or a row, not {type(order).__name__}"
+        message = f"a row must be a prompt, a VideoRequest or a mapping of columns, not {type(order).__name__}"
         raise InvalidRequest(message, field="requests")
     fields = _fields_of(order)
     if isinstance(fields.get("body"), Mapping) and ("url" in fields or "custom_id" in fields):
@@ -321,6 +330,11 @@ def _of_batch_line(fields: dict[str, Any], rules: RowRules) -> Row:
         message = f"{quote_value(method)} {quote_value(url)} is not a create"
         raise InvalidRequest(f"{message}; use POST to /v1/videos/generations, edits or extensions", field="url")
     check_spelling(body, rules.passed)
+    outside = next((name for name in fields if name in FIELD_NAMES and name not in rules.passed), None)
+    if outside is not None:
+        message = f"{quote_value(outside)} stands beside body, where it has no effect; put it into body"
+        raise InvalidRequest(message, field=outside)
+    check_spelling((name for name in fields if name != "custom_id"), rules.passed)
     known = {name: body.pop(name) for name in list(body) if name in FIELD_NAMES and name != "operation"}
     extra = known.pop("extra", {})
     if not isinstance(extra, Mapping):

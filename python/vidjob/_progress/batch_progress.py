@@ -62,7 +62,7 @@ class BatchProgress:
         self._succeeded += result.ok
         self._failed += result.outcome in _BAD
         self._resumed += result.resumed
-        if result.job is not None and result.job.usage is not None and result.is_of_this_run:
+        if result.job is not None and result.job.usage is not None and result.bought:
             self._cost += result.job.usage.cost_usd
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shlex
 import sys
 import warnings
 from functools import partial
@@ -13,6 +14,7 @@ import vidjob
 from vidjob._json_values import escape_surrogates
 from vidjob.cli.commands import COMMANDS
 from vidjob.cli.exit_codes import Exit, advice, error_text, exit_of
+from vidjob.cli.options import same_service
 from vidjob.cli.output import Output, OutputError
 from vidjob.cli.single_job import Context
 
@@ -39,6 +41,15 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(Exit.USAGE, f"error: {message}\ntry: {self.prog} --help\n")
 
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        """Reports arguments that the command does not have, with the option that may be meant."""
+        from difflib import get_close_matches
+
+        options = [option for action in self._actions for option in action.option_strings]
+        near = get_close_matches(unknown[0].partition("=")[0], options, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+
 
 def _parser() -> argparse.ArgumentParser:
     codes = "\n".join(f"  {code:>3}  {code.meaning}" for code in Exit)
@@ -55,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         summary = command.summary
         sub = commands.add_parser(command.name, help=summary, description=f"{summary}.", allow_abbrev=False)
         command.arguments(sub)
-        sub.set_defaults(run=command.run, options=command.options)
+        sub.set_defaults(run=command.run, options=command.options, parser=sub)
     return parser
 
 
@@ -104,7 +115,9 @@ def _not_utf8(args: argparse.Namespace) -> str | None:
 
 def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
     try:
-        args = _parser().parse_args(arguments)
+        args, unknown = _parser().parse_known_args(arguments)
+        if unknown:
+            args.parser.refuse(unknown)
     except SystemExit as exit_:  # --help, --version, wrong usage
         return exit_.code if isinstance(exit_.code, int) else Exit.OK
     wrong = _not_utf8(args)
@@ -123,7 +136,8 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
         return Exit.INTERRUPTED
     except vidjob.VidjobError as error:
         _print_traceback()
-        context.output.error(error_text(error, args.options), *advice(error, context.resume_hint), data=error.to_dict())
+        text = error_text(error, args.options).replace("vidjob doctor", _doctor(args))
+        context.output.error(text, *advice(error, context.resume_hint), data=error.to_dict())
         return exit_of(error)
     except OutputError:
         raise
@@ -133,6 +147,11 @@ def _run(arguments: list[str], out: TextIO, err: TextIO) -> int:
         context.output.error(f"{type(error).__name__}: {error_text(error, args.options)}", hint)
         return Exit.UNEXPECTED
     return code
+
+
+def _doctor(args: argparse.Namespace) -> str:
+    """Returns the command that checks the same service."""
+    return shlex.join(["vidjob", "doctor", *same_service(args)])
 
 
 def _show_warning(context: Context, message: Warning | str, *_place: object) -> None:

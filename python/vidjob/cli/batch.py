@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from decimal import Decimal
@@ -106,10 +107,11 @@ def batch_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--columns",
-        action="append",
+        type=lambda text: text.split(","),
+        action="extend",
         default=argparse.SUPPRESS,
         metavar="NAME",
-        help="a column that is no field, although it looks like a misspelt one; repeatable",
+        help="keep a column whose name resembles a field; several with commas, or by repeating the option",
     )
     options.confirms(parser)
     options.waits(parser)
@@ -169,8 +171,9 @@ def batch(context: Context) -> Exit:
     total = len(orders) if isinstance(orders, list) else None
     with options.client(args) as service, BatchRun(context, Path(args.output), total=total, buys=True) as batch_run:
         run = service.render_many(orders, args.output, progress=batch_run, **_given(args, _SETTINGS))
-        if run.elsewhere and not confirmed(context, "items of another service would count as done"):
-            run.close()
+        hint = "pass --yes to continue anyway"
+        if run.elsewhere and not confirmed(context, "items of another service would count as done", hint):
+            run.discard()
             return Exit.USAGE
         batch_run.follow(run)
         return batch_run.end(run.summary)
@@ -201,7 +204,7 @@ def _check(context: Context) -> Exit:
     args, output = context.args, context.output
     rules = row_rules(args.input_root, getattr(args, "columns", ()))
     plan = Plan(Naming(Path(args.output or "."), args.filename), rules)
-    dry_run = DryRun.of(args, _records(args.output))
+    dry_run = DryRun.of(args, _records(args.output), options.service_of(args))
     for order in _until_unreadable(_orders(context), dry_run):
         dry_run.check(order, plan)
     if dry_run.mistakes:
@@ -216,13 +219,10 @@ def _check(context: Context) -> Exit:
     return Exit.OK
 
 
-def _records(folder: str | None) -> list[JobRecord]:
+def _records(folder: str | None) -> list[dict[str, Any]]:
     """Returns what the journal of a folder knows, if it has one."""
     journal = None if folder is None else Path(folder) / ".vidjob"
-    if journal is None or not journal.exists():
-        return []
-    records, _ = _native.read_journal(journal)
-    return list(map(JobRecord.from_native, records))
+    return [] if journal is None or not journal.exists() else _native.read_journal(journal)[0]
 
 
 def _until_unreadable(orders: Iterable[Any], dry_run: DryRun) -> Iterator[Any]:
@@ -257,15 +257,17 @@ def jobs(context: Context) -> Exit:
 
 
 def _row(record: JobRecord) -> tuple[str, ...]:
-    about = record.error or ("" if record.path is None else str(record.path))
+    # The path of an item that is not saved is only planned.
+    about = record.error or (str(record.path) if record.state == "saved" else "")
     cost = usd(record.cost_usd) if record.cost_usd else ""
+    cost = f"about {cost}" if cost and record.estimated_usd == record.spent_usd else cost
     return (printable(record.id), record.state, record.request_id or "", cost, printable(about))
 
 
 def _total(records: list[JobRecord]) -> str:
     """Returns the number of jobs, and what was spent on all of their attempts."""
     states = Counter(record.state for record in records)
-    estimated = sum((record.cost_usd for record in records if record.state in {"accepted", "unknown"}), Decimal(0))
+    estimated = sum((record.estimated_usd for record in records), Decimal(0))
     spent = usd(sum((record.spent_usd for record in records), Decimal(0)))
     note = f" ({usd(estimated)} of it estimated)" if estimated else ""
     counts = ", ".join(f"{states[state]:,} {state}" for state in _STATES if states[state])
@@ -275,10 +277,14 @@ def _total(records: list[JobRecord]) -> str:
 def resume(context: Context) -> Exit:
     """Runs ``resume``."""
     args, folder = context.args, Path(context.args.folder)
-    existing_journal(args.folder)
+    records = _native.read_journal(existing_journal(args.folder))[0]
+    unknown = sum(record["state"] == "unknown" for record in records)
     with options.client(args) as service:
         settings = _given(args, ("max_downloads", "deadline", "timeout", "poll_interval"))
         with BatchRun(context, folder, buys=False) as batch_run:
             run = service.resume(folder, progress=batch_run, **settings)
+            if unknown:
+                creates = "1 create has" if unknown == 1 else f"{unknown:,} creates have"
+                context.output.say(f"{creates} no known outcome: see vidjob jobs {shlex.quote(args.folder)}")
             batch_run.follow(run)
             return batch_run.end(run.summary)

@@ -95,7 +95,7 @@ class BatchRun(Display):
         self._print({"event": "item", **result.to_dict()})
         self._is_key_refused |= isinstance(result.error, vidjob.AuthenticationError)
         if result.outcome == "failed":
-            self._failed_jobs += result.job is not None
+            self._failed_jobs += isinstance(result.error, (vidjob.JobFailed, vidjob.JobExpired))
             self._failed_creates += result.job is None and not isinstance(result.error, vidjob.InvalidRequest)
         if isinstance(result.error, vidjob.NotSubmitted) and result.duplicate_of is None:
             self._unsubmitted.append(result.error.estimate_usd)
@@ -120,7 +120,7 @@ class BatchRun(Display):
     def _say_failure(self, result: RenderResult, error: vidjob.VidjobError) -> None:
         self._failures += 1
         if self._failures <= _MAX_FAILURES:
-            name = printable(result.id) or "an order"
+            name = printable(result.id) or "a row"
             self._say(f"{name} {result.outcome}: {error_text(error, self._args.options)}")
         elif self._failures == _MAX_FAILURES + 1:
             self._say("further failures are not printed")
@@ -207,7 +207,7 @@ class BatchRun(Display):
         hints = []
         if code is Exit.FAILED_JOB and self._buys:
             hints.append(f"the reasons are in {printable(str(self._folder / 'errors.jsonl'))}")
-            if self._failed_jobs:
+            if self._failed_jobs and not self._args.retry_failed:
                 hints.append("--retry-failed buys failed items again")
             if summary["unknown"]:
                 hints.append("--on-unknown resubmit buys unknown items again, perhaps for the second time")
@@ -227,6 +227,9 @@ class BatchRun(Display):
             return "to continue, top up the account and run the same command again"
         if summary["stopped"] == "superseded":
             return "another run took over this folder; to continue, run the same command again once it has ended"
+        if getattr(self._args, "on_existing", "") == "overwrite":
+            # The same command would render again what this run has rendered.
+            return "items that were not submitted keep what earlier runs made"
         if summary["stopped"] != "budget":
             return f"to continue{same}: {again(self._args.argv)}"
         costs = [cost for cost in self._unsubmitted if cost is not None]

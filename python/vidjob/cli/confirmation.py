@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["confirmed"]
 
 
-def confirmed(context: Context, what: str) -> bool:
+def confirmed(context: Context, what: str, hint: str) -> bool:
     """Returns whether the user agrees: with ``--yes``, or on a terminal when asked.
 
     Args:
         context: The context of the command.
         what: What would happen.
+        hint: What to do without a terminal.
     """
     if context.args.yes:
         return True
     if is_terminal(sys.stdin) and is_terminal(sys.stderr):
         context.output.ask(f"{what}; continue? [y/N] ")
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
-    context.output.error(f"{what}, so nothing was started", "pass --yes to continue anyway")
+    context.output.error(f"{what}, so nothing was started", hint)
     return False

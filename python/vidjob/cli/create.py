@@ -274,7 +274,11 @@ def _may_keep(context: Context, service: str) -> bool:
     """Asks whether a file that another service has made may stay in place of a new one."""
     path = Path(context.args.output)
     others = _services_of(path) - {service}
-    return not others or confirmed(context, f"{printable(str(path))} was made at {others.pop()}, and would be kept")
+    hint = "pass --yes to keep it, or --overwrite to render it here"
+    if not others:
+        return True
+    made = f"{printable(str(path))} was made at {others.pop()}, not at {service}, as {path.parent / '.vidjob'} says"
+    return confirmed(context, f"{made}, and would be kept", hint)
 
 
 def _services_of(path: Path) -> set[str]:
@@ -310,6 +314,9 @@ def render(context: Context) -> Exit:
     if args.dry_run:
         return _preview(context, request)
     context.resume_hint = file_resume_hint(args, args.output)
+    if not args.overwrite:
+        # Unlike a download, it is journaled. With --overwrite it could buy the video again.
+        context.resume_hint.same_command = args.argv
     with options.client(args) as service, CommandProgress(context) as progress:
         if not args.overwrite and not _may_keep(context, service.base_url):
             return Exit.USAGE
@@ -331,7 +338,7 @@ def render(context: Context) -> Exit:
             ("size", size(result.bytes or 0)),
             ("sha256", result.sha256 or ""),
             ("request_id", result.id),
-            ("cost", cost(result.job)),
+            ("cost", cost(result.job) + ("" if result.bought else " (bought before)")),
         ]
     )
     return Exit.OK

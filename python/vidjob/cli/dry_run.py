@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from vidjob import JobRecord
     from vidjob._batch.plan import Item, Plan
 
 __all__ = ["DryRun"]
@@ -33,10 +33,13 @@ class DryRun:
         max_cost_usd: The limit for the cost in the folder, or ``None``.
         max_jobs: The limit for the jobs of this run, or ``None``.
         prices: Prices that override the known ones.
-        known: Ids of items that would not be bought again.
+        service: The base URL of the service.
+        refuses_existing: Whether items that the folder has are errors.
+        known: What the folder knows of items that would not be bought again, by id.
         spent_usd: What is spent in the folder.
         items: The number of items.
         bought: The number of items that are bought already.
+        elsewhere: The services that have some of these instead, and the number of items.
         submitted: The number of items that would be submitted.
         duplicates: The number of rows that repeat an item.
         unpriced: The number of items without a known price.
@@ -48,10 +51,13 @@ class DryRun:
     max_cost_usd: float | None
     max_jobs: int | None
     prices: dict[str, Any] | None
-    known: frozenset[str]
+    service: str
+    refuses_existing: bool
+    known: dict[str, dict[str, Any]]
     spent_usd: Decimal
     items: int = 0
     bought: int = 0
+    elsewhere: Counter[str] = field(default_factory=Counter)
     submitted: int = 0
     duplicates: int = 0
     unpriced: int = 0
@@ -60,17 +66,25 @@ class DryRun:
     mistakes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, args: argparse.Namespace, records: Sequence[JobRecord]) -> DryRun:
-        """Returns the beginning of a dry run with the options of ``batch``, and what the folder's journal knows."""
+    def of(cls, args: argparse.Namespace, records: Sequence[dict[str, Any]], service: str) -> DryRun:
+        """Returns the beginning of a dry run.
+
+        Args:
+            args: The options of ``batch``.
+            records: What the folder's journal knows.
+            service: The base URL of the service.
+        """
         again = {"refused"} | ({"failed"} if args.retry_failed else set())
         again |= {"unknown"} if args.on_unknown == "resubmit" else set()
-        again |= {"saved", "done", "accepted", "failed"} if args.on_existing == "overwrite" else set()
+        again |= {"saved", "done", "failed", "blocked"} if args.on_existing == "overwrite" else set()
         return cls(
             getattr(args, "max_cost_usd", None),
             getattr(args, "max_jobs", None),
             args.prices,
-            frozenset(record.id for record in records if record.state not in again),
-            sum((record.spent_usd for record in records), Decimal(0)),
+            service,
+            args.on_existing == "error",
+            {record["id"]: record for record in records if _state_of(record) not in again},
+            Decimal(sum(record["spent_in_usd_ticks"] for record in records)).scaleb(-10),
         )
 
     def check(self, order: object, plan: Plan) -> None:
@@ -89,10 +103,26 @@ class DryRun:
             self.mistakes.append(f"{printable(place_of(order, index))}: {error_text(error)}")
             return
         self.items += 1
-        if item.id in self.known:
-            self.bought += 1
-        else:
+        record = self.known.get(item.id)
+        mistake = self._mistake_of(item, record, estimate)
+        if mistake is not None:
+            self.mistakes.append(f"{printable(place_of(order, index))}: {mistake}")
+        elif record is None:
             self._submit(item, None if estimate is None else Decimal(str(round(estimate, 6))))
+        else:
+            self.bought += 1
+            self.elsewhere.update({record["service"]} - {None, self.service})
+
+    def _mistake_of(self, item: Item, record: dict[str, Any] | None, estimate: float | None) -> str | None:
+        """Returns why a real run would refuse an item, if it would."""
+        if record is None:
+            is_unpriced = estimate is None and self.max_cost_usd is not None
+            return "--max-cost-usd needs a price, and none is known for it: see --prices" if is_unpriced else None
+        if self.refuses_existing:
+            return "the folder has this item, and --on-existing error refuses it"
+        if record["request_sha256"] not in {"", item.sha256}:
+            return "the folder has another request under this id; use another id, or another folder"
+        return None
 
     def _submit(self, item: Item, estimate: Decimal | None) -> None:
         spent = self.spent_usd + self.cost_usd
@@ -119,6 +149,7 @@ class DryRun:
             "items": self.items,
             "duplicates": self.duplicates,
             "bought": self.bought,
+            "elsewhere": dict(self.elsewhere),
             "unpriced": self.unpriced,
             "estimated_usd": float(self.cost_usd),
             "spent_usd": float(self.spent_usd),
@@ -133,6 +164,7 @@ class DryRun:
             ("items", f"{self.items:,}"),
             ("duplicates", f"{self.duplicates:,}" if self.duplicates else ""),
             ("bought before", f"{self.bought:,}" if self.bought else ""),
+            ("elsewhere", ", ".join(f"{count:,} of these at {service}" for service, count in self.elsewhere.items())),
             ("would cost", f"about {usd(self.cost_usd)}{unpriced}"),
             ("spent so far", usd(self.spent_usd) if self.spent_usd else ""),
             ("would stop", "" if self.stop is None else self._stop_text(self.stop)),
@@ -145,3 +177,8 @@ class DryRun:
         place = f"before row {stop['row']:,} (id {quote_value(stop['id'])})"
         left = self.items - self.bought - self.submitted
         return f"{place}: {limit} is reached after {self.submitted:,} items, and {left:,} would not be submitted"
+
+
+def _state_of(record: dict[str, Any]) -> str:
+    """Returns the state of a record; blocked jobs are not bought again with the failed ones."""
+    return "blocked" if record["is_blocked"] else str(record["state"])

@@ -62,6 +62,7 @@ _NO_TARGET = frozenset({errno.EEXIST, errno.ENOENT, errno.EISDIR, errno.ENOTDIR,
 #: The options for the arguments that messages name.
 OPTIONS = {
     "api_key=...": "--api-key-file FILE",
+    "vidjob.Simulator works": "vidjob demo works",
     "overwrite=True": "--overwrite",
     "input_root=FOLDER": "--input-root FOLDER",
     'model="grok-imagine-video-1.5"': "--model grok-imagine-video-1.5",
@@ -130,6 +131,8 @@ class ResumeHint:
         self._options = options or []
         self._path = path
         self.request_id = request_id
+        #: The arguments with which the same command continues, if it does.
+        self.same_command: list[str] = []
         #: Whether this command created the job.
         self.bought = False
         #: Whether a create may have been sent.
@@ -153,6 +156,8 @@ class ResumeHint:
         """Returns the command that continues, for pasting into a shell."""
         if self.request_id is None or not self._command:
             return None
+        if self.same_command:
+            return shlex.join(["vidjob", *self.same_command])
         file = ["-o", self._path] if self._path else []
         return shlex.join(["vidjob", self._command, self.request_id, *file, *self._options])
 

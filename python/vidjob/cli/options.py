@@ -31,6 +31,7 @@ __all__ = [
     "prints_events",
     "reads_key_from_stdin",
     "same_service",
+    "service_of",
     "waits",
 ]
 
@@ -140,7 +141,10 @@ def count(text: str) -> int:
 
 def amount(text: str) -> float:
     """Parses an amount of money."""
-    return 0.0 if text == "0" else positive(text)
+    try:
+        return 0.0 if text == "0" else positive(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} is not an amount in US dollars, such as 2.50") from None
 
 
 def positive(text: str) -> float:
@@ -216,7 +220,12 @@ def _key_text(content: bytes | str, where: str) -> str:
     return text.strip()
 
 
+def service_of(args: argparse.Namespace) -> str:
+    """Returns the base URL of the service. No key is needed."""
+    return vidjob.VideoClient("none", base_url=args.base_url).base_url
+
+
 def same_service(args: argparse.Namespace) -> list[str]:
     """Returns the options with which another command reaches the same service."""
-    options = {"--base-url": args.base_url, "--api-key-file": args.api_key_file}
+    options = {name: getattr(args, name[2:].replace("-", "_"), None) for name in ("--base-url", "--api-key-file")}
     return [word for option, value in options.items() if value is not None for word in (option, value)]
