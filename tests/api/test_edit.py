@@ -424,7 +424,7 @@ def test_rows_take_what_the_verbs_take(
     rows = [{"prompt": "x", "operation": "edit", "video": "base.mp4"}]
     with pytest.raises(
         InvalidRequest,
-        match="row 1: video: 'base.mp4' is a local path; pass input_root",
+        match=r"row 1: video: 'base.mp4' is a local path; pass input_root",
     ):
         many(api, client, rows, tmp_path / "others")
 
