@@ -247,6 +247,17 @@ def test_nothing_is_advised_that_buys_again(cli: Cli, at: list[str]) -> None:
     assert "--retry-failed" not in err
 
 
+def test_resume_says_where_the_jobs_are(cli: Cli, at: list[str], simulator: Simulator) -> None:
+    simulator.pause()
+    cli("batch", orders(1), "-o", "out", "--timeout", "0", *OFTEN, *at)
+    code, _, err = cli("resume", "out")
+    assert code == 4
+    assert f"jobs of out are at {simulator.base_url}: pass --base-url {simulator.base_url} to finish them" in err
+    simulator.resume()
+    code, _, err = cli("resume", "out", *OFTEN, *at)
+    assert (code, "jobs of out are at" in err) == (0, False)
+
+
 def test_resume_names_creates_without_an_outcome(cli: Cli, at: list[str], simulator: Simulator) -> None:
     simulator.inject("lost_response", on="create")
     assert cli("batch", orders(2), "-o", "out", *OFTEN, *at)[0] == 3

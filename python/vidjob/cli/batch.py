@@ -279,6 +279,9 @@ def resume(context: Context) -> Exit:
     args, folder = context.args, Path(context.args.folder)
     records = _native.read_journal(existing_journal(args.folder))[0]
     unknown = sum(record["state"] == "unknown" for record in records)
+    unfinished = {record["service"] for record in records if record["state"] in {"accepted", "done"}}
+    for other in sorted(unfinished - {None, options.service_of(args)}):
+        context.output.say(f"jobs of {printable(args.folder)} are at {other}: pass --base-url {other} to finish them")
     with options.client(args) as service:
         settings = _given(args, ("max_downloads", "deadline", "timeout", "poll_interval"))
         with BatchRun(context, folder, buys=False) as batch_run:
