@@ -113,6 +113,11 @@ def function_of(attribute: object) -> object:
     return attribute.fget if isinstance(attribute, property) else attribute
 
 
+def is_class(value: object) -> bool:
+    # On Python 3.10, `dict[str, int]` counts as a class.
+    return inspect.isclass(value) and not isinstance(value, types.GenericAlias)
+
+
 def public_functions() -> dict[str, Callable[..., object]]:
     """Every public function, and every public method of a public class."""
     found: dict[str, Callable[..., object]] = {}
@@ -120,7 +125,7 @@ def public_functions() -> dict[str, Callable[..., object]]:
         for name in module.__all__:
             value = getattr(module, name)
             parts = {name: value}
-            if inspect.isclass(value):
+            if is_class(value):
                 names = [each for each in dir(value) if not each.startswith("_") or each in SPECIAL]
                 parts = {f"{name}.{each}": inspect.getattr_static(value, each) for each in names}
             functions = {key: function_of(part) for key, part in parts.items()}
@@ -133,7 +138,7 @@ def public_classes() -> dict[str, type]:
     values = {
         name: getattr(module, name) for module in map(importlib.import_module, MODULES) for name in module.__all__
     }
-    return {name: value for name, value in values.items() if inspect.isclass(value)}
+    return {name: value for name, value in values.items() if is_class(value)}
 
 
 FUNCTIONS = public_functions()
