@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ manager = pytest.importorskip("jupyter_client.manager")
 
 pytestmark = [
     POSIX,
+    pytest.mark.skipif(
+        sys.version_info < (3, 11), reason="on Python 3.10, ipykernel can stop reading messages after an interrupt"
+    ),
     # Of the libraries that speak to kernels, not of ours.
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
