@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -21,22 +22,35 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
-#: A service whose renders take long, and what tells that it was asked.
+#: A service whose renders take long. A thread tells when it is polled: an interrupt could break into a callback that
+#: prints, and so into ipykernel's code.
 SET_UP = """
 import asyncio
+import threading
+import time
 from vidjob import Simulator, VideoClient
 
 simulator = Simulator(render_seconds=600).__enter__()
 
-def heard(event):
-    if event["event"] == "request" and event["method"] == "GET":
-        print("asked", flush=True)
+def polls():
+    return sum(request["method"] == "GET" for request in simulator.requests)
 
-client = VideoClient("k", base_url=simulator.base_url, on_event=heard)
+def announce_poll(word):
+    known = polls()
+    def wait():
+        while polls() == known:
+            time.sleep(0.01)
+        print(word, flush=True)
+    threading.Thread(target=wait).start()
+
+client = VideoClient("k", base_url=simulator.base_url)
 job = client.generate("a candle")
 others = [client.generate(f"candle {n}") for n in range(30)]
 print(job.request_id)
 """
+
+
+_NUMBERS = itertools.count()
 
 
 class Kernel:
@@ -50,10 +64,10 @@ class Kernel:
         message: str = self._client.execute(code)
         return message
 
-    def hear(self, message: str, until: str | None = None) -> tuple[str, list[str]]:
-        """What a cell prints up to a text, or to its end, and the names of its errors."""
+    def hear(self, message: str) -> tuple[str, list[str]]:
+        """What a cell prints, and the names of its errors."""
         said, errors = "", list[str]()
-        while until is None or until not in said:
+        while True:
             told = self._client.get_iopub_msg(timeout=30)
             if told["parent_header"].get("msg_id") != message:
                 continue
@@ -65,6 +79,14 @@ class Kernel:
             elif kind == "status" and content["execution_state"] == "idle":
                 break
         return said, errors
+
+    def overhear(self, word: str) -> str:
+        """What is printed, by whatever cell or thread, up to a word."""
+        said = ""
+        while word not in said:
+            told = self._client.get_iopub_msg(timeout=30)
+            said += told["content"]["text"] if told["msg_type"] == "stream" else ""
+        return said
 
     def run(self, code: str) -> str:
         """Runs a cell to its end, and gives what it prints."""
@@ -98,8 +120,10 @@ def stopped(kernel: Kernel, code: str) -> tuple[str, list[str]]:
 
     The job ends after ten minutes: only the stop button ends the cell sooner.
     """
+    word = f"polled-{next(_NUMBERS)}"
+    kernel.run(f"announce_poll({word!r})")
     cell = kernel.begin(code)
-    before, _ = kernel.hear(cell, until="asked")
+    before = kernel.overhear(word)
     kernel.interrupt()
     said, errors = kernel.hear(cell)
     # What an awaiting cell has to say comes when it has ended.
