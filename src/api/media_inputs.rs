@@ -52,29 +52,32 @@ impl MediaPreparer<'_> {
 
     async fn job(&self, job: VideoJob) -> Result<PreparedMedia> {
         check_request_id(&job.request_id)?;
-        check_finished(&job)?;
-        let job = job.into_result()?;
-        let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
-        self.check_length(video)?;
+        let job = self.finished(job)?;
+        let video = video_of(&job)?;
         let Some(client) = self.client else { return unchanged(video).ok_or_else(|| no_link(&job.request_id)) };
         if let Some(link) = &video.url
             && client.link_status(link).await? == LinkStatus::Good
         {
             return client.absolute(link);
         }
-        let fresh = client.get(&job).await?.into_result()?;
-        let video = fresh.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
-        current_link(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
+        link_of(client, &client.get(&job).await?.into_result()?).await
     }
 
     async fn job_id(&self, id: String) -> Result<PreparedMedia> {
         let Some(client) = self.client else { return Ok(PreparedMedia::Url(format!("(the link of job {id})"))) };
-        let job = client.get(&VideoJob::pending(id)).await?;
-        check_finished(&job)?;
+        let job = self.finished(client.get(&VideoJob::pending(id)).await?)?;
+        link_of(client, &job).await
+    }
+
+    /// The same job, if it has ended with a video that the operation takes.
+    fn finished(&self, job: VideoJob) -> Result<VideoJob> {
+        if !job.is_terminal() {
+            let message = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
+            return Err(Error::invalid("video", message));
+        }
         let job = job.into_result()?;
-        let video = job.video.as_ref().ok_or_else(|| no_link(&job.request_id))?;
-        self.check_length(video)?;
-        current_link(client, video).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
+        self.check_length(video_of(&job)?)?;
+        Ok(job)
     }
 
     /// A bare video has no job that could be polled for a new link.
@@ -93,6 +96,14 @@ impl MediaPreparer<'_> {
     }
 }
 
+fn video_of(job: &VideoJob) -> Result<&Video> {
+    job.video.as_ref().ok_or_else(|| no_link(&job.request_id))
+}
+
+async fn link_of(client: &ApiClient, job: &VideoJob) -> Result<PreparedMedia> {
+    current_link(client, video_of(job)?).await?.ok_or_else(|| expired().with_request_id(&job.request_id))
+}
+
 /// The video by its link, or by the file that the service stores.
 async fn current_link(client: &ApiClient, video: &Video) -> Result<Option<PreparedMedia>> {
     let kept = stored(video);
@@ -104,14 +115,6 @@ async fn current_link(client: &ApiClient, video: &Video) -> Result<Option<Prepar
         LinkStatus::Missing | LinkStatus::Gone => false,
     };
     if is_good { client.absolute(link).map(Some) } else { Ok(kept) }
-}
-
-fn check_finished(job: &VideoJob) -> Result<()> {
-    if job.is_terminal() {
-        return Ok(());
-    }
-    let message = format!("job {} is not finished; wait for it, and pass the result of wait", job.request_id);
-    Err(Error::invalid("video", message))
 }
 
 fn unchanged(video: &Video) -> Option<PreparedMedia> {
