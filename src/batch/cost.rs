@@ -13,28 +13,25 @@ pub(crate) fn cost(job: &VideoJob, estimate: i64) -> i64 {
     }
 }
 
-/// The part of an item's cost that is estimated, as the service has not reported it.
-pub(super) fn estimated(entry: &Entry) -> i128 {
-    let of_attempt = |attempt: &Attempt| {
-        let estimate = attempt.order.estimate_ticks.unwrap_or_default();
-        match &attempt.state {
-            AttemptState::Unknown { .. } | AttemptState::Accepted { .. } => estimate,
-            AttemptState::Over { job } | AttemptState::Saved { job, .. } if job.usage.is_none() => cost(job, estimate),
-            _ => 0,
-        }
-    };
+/// The cost of an item, with estimates where the cost is unknown.
+pub(super) fn spent(entry: &Entry) -> i128 {
     pricing::total(entry.attempts.iter().map(of_attempt))
 }
 
-/// The cost of an item, with estimates where the cost is unknown.
-pub(super) fn spent(entry: &Entry) -> i128 {
-    let of_attempt = |attempt: &Attempt| {
-        let estimate = attempt.order.estimate_ticks.unwrap_or_default();
-        match &attempt.state {
-            AttemptState::Refused { .. } => 0,
-            AttemptState::Unknown { .. } | AttemptState::Accepted { .. } => estimate,
-            AttemptState::Over { job } | AttemptState::Saved { job, .. } => cost(job, estimate),
-        }
-    };
-    pricing::total(entry.attempts.iter().map(of_attempt))
+/// The part of that which is estimated, as the service has not reported it.
+pub(super) fn estimated(entry: &Entry) -> i128 {
+    pricing::total(entry.attempts.iter().filter(|attempt| !is_reported(attempt)).map(of_attempt))
+}
+
+fn of_attempt(attempt: &Attempt) -> i64 {
+    let estimate = attempt.order.estimate_ticks.unwrap_or_default();
+    match &attempt.state {
+        AttemptState::Refused { .. } => 0,
+        AttemptState::Unknown { .. } | AttemptState::Accepted { .. } => estimate,
+        AttemptState::Over { job } | AttemptState::Saved { job, .. } => cost(job, estimate),
+    }
+}
+
+fn is_reported(attempt: &Attempt) -> bool {
+    matches!(&attempt.state, AttemptState::Over { job } | AttemptState::Saved { job, .. } if job.usage.is_some())
 }
