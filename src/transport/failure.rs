@@ -18,6 +18,10 @@ impl std::fmt::Display for Peer<'_> {
     }
 }
 
+fn not_connected(peer: &Peer<'_>) -> String {
+    format!("could not connect to {}:{}", peer.host, peer.port)
+}
+
 /// What to do about a service that cannot be reached.
 const ADVICE: &str = "; check the address and the network, or run vidjob doctor";
 
@@ -31,7 +35,7 @@ pub(super) fn transport_error(error: reqwest::Error, peer: &Peer<'_>) -> Error {
     if error.is_timeout() {
         let what = match &peer.proxy {
             Some(proxy) if not_sent => format!("could not connect through the proxy {proxy}"),
-            None if not_sent => format!("could not connect to {}:{}", peer.host, peer.port),
+            None if not_sent => not_connected(peer),
             _ => format!("no response from {peer}"),
         };
         let advice = if not_sent { ADVICE } else { "" };
@@ -44,13 +48,15 @@ pub(super) fn transport_error(error: reqwest::Error, peer: &Peer<'_>) -> Error {
     }
     let what = match at_proxy {
         Some(what) => what,
-        None if not_sent => format!("could not connect to {}:{}: {cause}", peer.host, peer.port),
+        None if not_sent => format!("{}: {cause}", not_connected(peer)),
         None => format!("the connection broke before {peer} responded: {cause}"),
     };
-    let hint = match () {
-        () if permanent => "; if a proxy re-signs traffic, pass its certificate as ca_file=...",
-        () if not_sent => ADVICE,
-        () => "",
+    let hint = if permanent {
+        "; if a proxy re-signs traffic, pass its certificate as ca_file=..."
+    } else if not_sent {
+        ADVICE
+    } else {
+        ""
     };
     Error::ConnectionFailed(Box::new(TransportError {
         message: format!("{what}{hint}"),
