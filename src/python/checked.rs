@@ -19,6 +19,15 @@ pub(super) fn unknown(py: Python<'_>, argument: &str, given: &str, known: &[&str
     })
 }
 
+/// The value of a word, which must be a known one.
+pub(super) fn value_of<T: Copy>(py: Python<'_>, argument: &str, word: &str, known: &[(&str, T)]) -> PyResult<T> {
+    let found = known.iter().find(|(known, _)| *known == word).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+        unknown(py, argument, word, &words)
+    })
+}
+
 /// The known word that is spelled most like the given one.
 fn nearest(py: Python<'_>, given: &str, known: &[&str]) -> Option<String> {
     let found = || {

@@ -3,7 +3,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::checked::{Whole, listed, seconds, unknown};
+use super::checked::{Whole, listed, seconds, unknown, value_of};
 use crate::simulator::{Endpoint, Fault, FaultKind, OddAnswer, OddBody, PLACES, WORDS};
 
 const ENDPOINTS: [(&str, Endpoint); 3] =
@@ -104,10 +104,8 @@ impl Kind {
             Self::WithSeconds(make) => seconds("seconds", details.seconds.unwrap_or(1.0)).map(make),
             Self::WithForm(forms) => {
                 let forms = forms();
-                let found = forms.iter().find(|(known, _)| details.form.is_none_or(|given| given == *known));
-                let names: Vec<_> = forms.iter().map(|(name, _)| *name).collect();
-                let kind = found.map(|(_, kind)| *kind);
-                kind.ok_or_else(|| unknown(py, "form", details.form.unwrap_or_default(), &names))
+                let first = forms.first().map_or("", |(form, _)| *form);
+                value_of(py, "form", details.form.unwrap_or(first), &forms)
             }
         }
     }
@@ -148,8 +146,7 @@ impl Details<'_> {
 }
 
 pub(super) fn endpoint(py: Python<'_>, word: &str) -> PyResult<Endpoint> {
-    let found = ENDPOINTS.iter().find(|(known, _)| *known == word);
-    found.map(|(_, endpoint)| *endpoint).ok_or_else(|| unknown(py, "on", word, &ENDPOINTS.map(|(known, _)| known)))
+    value_of(py, "on", word, &ENDPOINTS)
 }
 
 pub(super) fn fault(

@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use super::checked::{Whole, unknown};
+use super::checked::{Whole, unknown, value_of};
 use super::faults::{self, Details};
 use crate::simulator::{Options, Progress, ScriptedResponse, Shape};
 
@@ -47,11 +47,6 @@ pub(super) struct Simulator(crate::simulator::Simulator);
 const SHAPES: [(&str, Shape); 3] = [("cometapi", Shape::Cometapi), ("envelope", Shape::Envelope), ("xai", Shape::Xai)];
 const PROGRESS: [(&str, Progress); 2] = [("linear", Progress::Linear), ("stalling", Progress::Stalling)];
 
-fn shape(py: Python<'_>, word: &str) -> PyResult<Shape> {
-    let found = SHAPES.iter().find(|(known, _)| *known == word);
-    found.map(|(_, shape)| *shape).ok_or_else(|| unknown(py, "shape", word, &SHAPES.map(|(known, _)| known)))
-}
-
 fn progress(py: Python<'_>, word: Option<&str>) -> PyResult<Progress> {
     let Some(word) = word else { return Ok(Progress::None) };
     let found = PROGRESS.iter().find(|(known, _)| *known == word);
@@ -83,7 +78,7 @@ impl Simulator {
         video_bytes: Option<Whole>,
     ) -> PyResult<Self> {
         let options = Options {
-            shape: self::shape(py, shape)?,
+            shape: value_of(py, "shape", shape, &SHAPES)?,
             port: port.within("port", "0 to 65535", |_| true)?,
             seed: seed.at_least("seed", 0)?,
             render_seconds,
