@@ -108,7 +108,7 @@ class Plan:
         if request.upload_url is not None:
             message = "upload_url cannot be used in a batch, which saves the file here"
             raise InvalidRequest(message, field="upload_url")
-        if any(getattr(request, name) is not None for name in MEDIA):
+        if any(getattr(request, name) not in (None, ()) for name in MEDIA):
             # Files that the service cannot take are refused before anything is bought.
             request.preview()
         sha256 = _native.fingerprint(request)

@@ -95,7 +95,6 @@ class DryRun:
             if isinstance(item, Duplicate):
                 self.duplicates += 1
                 return
-            item.request.preview()
             estimate = _native.estimate_usd(item.request, self.prices)
         except vidjob.InvalidRequest as error:
             if error.field == "prices":  # the same for every order
