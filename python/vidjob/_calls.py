@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from vidjob._arguments import RequestDraft
     from vidjob._batch.batch import AsyncBatch, Batch, BatchParts
-    from vidjob._errors import InvalidRequest
     from vidjob._native import Client, Download, Video, VideoJob, VideoRequest, Watch
     from vidjob._observers import CallObserver, Listener
     from vidjob._options import DownloadOptions, WaitOptions
@@ -75,12 +74,11 @@ __all__ = [
 def blocking(plan: Callable[Concatenate[C, P], Call[T]]) -> Callable[Concatenate[C, P], T]:
     """Makes the blocking method of a plan."""
     prepare = _renamed(plan, "", "Call[", "]")
-
-    names = _names(prepare)
+    check = _keyword_check(prepare)
 
     def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if kwargs and not names.issuperset(kwargs):
-            raise _unknown_keyword(prepare, kwargs)
+        if kwargs:
+            check(kwargs)
         return prepare(client, *args, **kwargs).run()
 
     return _disguised(method, prepare)
@@ -89,12 +87,11 @@ def blocking(plan: Callable[Concatenate[C, P], Call[T]]) -> Callable[Concatenate
 def awaitable(plan: Callable[Concatenate[C, P], Call[T]]) -> Callable[Concatenate[C, P], Coroutine[Any, Any, T]]:
     """Makes the coroutine method of a plan."""
     prepare = _renamed(plan, "_async", "Call[", "]")
-
-    names = _names(prepare)
+    check = _keyword_check(prepare)
 
     async def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if kwargs and not names.issuperset(kwargs):
-            raise _unknown_keyword(prepare, kwargs)
+        if kwargs:
+            check(kwargs)
         return await prepare(client, *args, **kwargs).run_async()
 
     return _disguised(method, prepare)
@@ -103,12 +100,11 @@ def awaitable(plan: Callable[Concatenate[C, P], Call[T]]) -> Callable[Concatenat
 def iterating(plan: Callable[Concatenate[C, P], Stream[B, A]]) -> Callable[Concatenate[C, P], B]:
     """Makes the method of a plan that returns an iterator."""
     prepare = _renamed(plan, "", "Stream[", ", ")
-
-    names = _names(prepare)
+    check = _keyword_check(prepare)
 
     def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> B:
-        if kwargs and not names.issuperset(kwargs):
-            raise _unknown_keyword(prepare, kwargs)
+        if kwargs:
+            check(kwargs)
         return prepare(client, *args, **kwargs).open()
 
     return _disguised(method, prepare)
@@ -117,12 +113,11 @@ def iterating(plan: Callable[Concatenate[C, P], Stream[B, A]]) -> Callable[Conca
 def async_iterating(plan: Callable[Concatenate[C, P], Stream[B, A]]) -> Callable[Concatenate[C, P], A]:
     """Makes the method of a plan that returns an async iterator."""
     prepare = _renamed(plan, "_async", ", ", "]")
-
-    names = _names(prepare)
+    check = _keyword_check(prepare)
 
     def method(client: C, /, *args: P.args, **kwargs: P.kwargs) -> A:
-        if kwargs and not names.issuperset(kwargs):
-            raise _unknown_keyword(prepare, kwargs)
+        if kwargs:
+            check(kwargs)
         return prepare(client, *args, **kwargs).open_async()
 
     return _disguised(method, prepare)
@@ -130,11 +125,11 @@ def async_iterating(plan: Callable[Concatenate[C, P], Stream[B, A]]) -> Callable
 
 def method(function: Callable[Concatenate[C, P], T]) -> Callable[Concatenate[C, P], T]:
     """Makes a method refuse keywords that it does not have by an error that suggests the right one."""
-    names = _names(function)
+    check = _keyword_check(function)
 
     def checked(client: C, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if kwargs and not names.issuperset(kwargs):
-            raise _unknown_keyword(function, kwargs)
+        if kwargs:
+            check(kwargs)
         return function(client, *args, **kwargs)
 
     return _disguised(checked, function)
@@ -142,34 +137,36 @@ def method(function: Callable[Concatenate[C, P], T]) -> Callable[Concatenate[C, 
 
 def constructor(function: Callable[Concatenate[C, P], None]) -> Callable[Concatenate[C, P], None]:
     """Makes an ``__init__`` refuse keywords as `method` does, with a ``ConfigurationError``."""
-    names = _names(function)
+    check = _keyword_check(function)
 
     def checked(client: C, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if kwargs and not names.issuperset(kwargs):
-            from vidjob._errors import ConfigurationError
+        from vidjob._errors import ConfigurationError, InvalidRequest
 
-            raise ConfigurationError(_unknown_keyword(function, kwargs).message)
+        try:
+            check(kwargs)
+        except InvalidRequest as error:
+            raise ConfigurationError(error.message) from None
         function(client, *args, **kwargs)
 
     return _disguised(checked, function)
 
 
-def _names(function: Callable[..., object]) -> frozenset[str]:
-    """Returns the names of a method's arguments, without ``self``."""
-    return frozenset(_argument_names(function))
-
-
-def _argument_names(function: Callable[..., object]) -> tuple[str, ...]:
+def _keyword_check(function: Callable[..., object]) -> Callable[[Mapping[str, object]], None]:
+    """Returns a function that refuses keywords that a method does not have."""
     code = function.__code__
-    return code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    # Without `self`.
+    known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    names = frozenset(known)
 
+    def check(keywords: Mapping[str, object]) -> None:
+        if names.issuperset(keywords):
+            return
+        from vidjob._checks import unknown_keyword
 
-def _unknown_keyword(function: Callable[..., object], keywords: Mapping[str, object]) -> InvalidRequest:
-    from vidjob._checks import unknown_keyword
+        name = next(keyword for keyword in keywords if keyword not in names)
+        raise unknown_keyword(function.__qualname__.removesuffix(".__init__"), name, known)
 
-    known = _argument_names(function)
-    name = next(keyword for keyword in keywords if keyword not in known)
-    return unknown_keyword(function.__qualname__.removesuffix(".__init__"), name, known)
+    return check
 
 
 def _renamed(plan: Callable[P, T], suffix: str, before: str, after: str) -> Callable[P, T]:
