@@ -43,7 +43,15 @@ if TYPE_CHECKING:
 #: Suffixes of images.
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
 
-__all__ = ["RequestDraft", "absolute_path", "address_fault", "local_path", "optional_path", "order_video_and_prompt"]
+__all__ = [
+    "RequestDraft",
+    "absolute_path",
+    "address_fault",
+    "check_render_path",
+    "local_path",
+    "optional_path",
+    "order_video_and_prompt",
+]
 
 
 class RequestDraft:

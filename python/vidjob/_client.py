@@ -861,8 +861,8 @@ class VideoClient:
     ) -> CallObserver:
         """Returns the observer of one call, whose phases lead from ``phase`` to ``last``."""
         check_callback("on_update", on_update)
-        display = None
-        if progress is not None and (shown := as_progress(progress)) is not None:
+        shown, display = as_progress(progress), None
+        if shown is not None:
             from vidjob._progress.bars import display_for_call
 
             display = display_for_call(shown)

@@ -42,14 +42,14 @@ def _as_prices(name: str, value: object, expected: str) -> object:
     return value
 
 
-def _as_on_existing(name: str, value: object, _expected: str) -> object:
-    check_word(name, value, ON_EXISTING)
-    return value
+def _word_of(words: tuple[str, ...]) -> Callable[[str, Any, str], object]:
+    """Returns a reader of one of several words."""
 
+    def read(name: str, value: object, _expected: str) -> object:
+        check_word(name, value, words)
+        return value
 
-def _as_on_unknown(name: str, value: object, _expected: str) -> object:
-    check_word(name, value, ON_UNKNOWN)
-    return value
+    return read
 
 
 #: How the values of each annotation are read, and what they must be.
@@ -58,8 +58,8 @@ _READERS: dict[str, tuple[Callable[[str, Any, str], object], str]] = {
     "float": (as_number, "a number"),
     "str": (as_text, "a str"),
     "bool": (as_flag, "a bool"),
-    "OnExisting": (_as_on_existing, ""),
-    "OnUnknown": (_as_on_unknown, ""),
+    "OnExisting": (_word_of(ON_EXISTING), ""),
+    "OnUnknown": (_word_of(ON_UNKNOWN), ""),
     "Prices": (_as_prices, 'a dict such as {model: {"per_second": {"480p": usd}, "per_image": usd}}'),
     "EventCallback": (_as_callback, ""),
 }

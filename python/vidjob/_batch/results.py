@@ -181,12 +181,11 @@ class Results(NotebookRepr, tuple[RenderResult, ...]):  # noqa: SLOT001 - tuples
     def _by_column(self) -> tuple[list[RenderResult], list[tuple[str, str, list[Any]]]]:
         """Returns the results in the order of their rows, and each column's name, kind and values."""
         ordered = self._some(sorted(self, key=lambda result: -1 if result.index is None else result.index))
-        given = frozenset() if self._table is None else self._table.columns
         if self._table is None:
-            rows = ordered.to_dicts()
+            rows, columns = ordered.to_dicts(), _given_columns(ordered)
         else:
-            rows = [with_added({}, _added_beside(result, given), given) for result in ordered]
-        columns = given if self._table is not None else _given_columns(ordered)
+            columns = self._table.columns
+            rows = [with_added({}, _added_beside(result, columns), columns) for result in ordered]
         kinds = {added_name(name, columns): kind for name, kind in _ADDED.items()}
         names = dict.fromkeys(name for row in rows for name in row) or kinds
         return list(ordered), [(name, kinds.get(name, ""), [row[name] for row in rows]) for name in names]
