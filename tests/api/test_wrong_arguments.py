@@ -50,7 +50,7 @@ REQUESTS: list[Any] = ["a prompt", b"a prompt", 5, True, {"prompt": "x"}, VideoR
 MAPPING: list[Any] = [5, "x", True, [1], [("a", 1)], {"a"}, object()]
 STORAGE: list[Any] = [5, "a.mp4", True, {"filename": "a.mp4"}, ["a.mp4"], object()]
 
-#: The values that an argument refuses, by its name. A new argument needs a line here.
+#: Wrong values by the name of the argument. Every argument must be listed.
 WRONG: dict[str, list[Any]] = {
     "aspect_ratio": [16 / 9, *TEXT],
     "api_key": TEXT,

@@ -44,7 +44,7 @@ def test_sigint_exits_130(cli: Cli, slow: tuple[Simulator, list[str]]) -> None:
         err = process.stderr.read()
     *_, said, command = err.splitlines()
     assert said == "error: interrupted; the job is still running"
-    # The same command goes on with the job, and records it.
+    # The same command waits for the job that exists, and the journal records it.
     assert command == f"to continue: vidjob render x -o 'a b.mp4' --jsonl {shlex.join(at)}"
     assert "Traceback" not in err
     simulator.advance(60)
